@@ -16,7 +16,7 @@ def import_id(bucket: str, key: str, version_id: str) -> str:
     name = key.rsplit("/", 1)[-1]
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_name)[:_SLUG_LENGTH].strip("-") or "file"
-    digest = hashlib.sha256("\n".join((bucket, key, version_id)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{bucket}\n{key}\n{version_id}".encode()).hexdigest()[:12]
     return f"{slug}-{digest}"
 
 

@@ -132,7 +132,7 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
-    """A batch as the splitter wrote it. `size` in bytes with `batch=` and header; `sha256` of the body (hex)."""
+    """A batch as the splitter wrote it. `size` in bytes, all included; `sha256` of the body (hex)."""
 
     number: int
     rows: int

@@ -1,0 +1,225 @@
+"""What the ledger remembers of an import and of each of its batches, and which changes are legal.
+
+An entry is a value: a change gives a new one, `Ledger.save_*` writes it if nobody was faster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from .models import (
+    ApiVersion,
+    BatchState,
+    ImportStatus,
+    Json,
+    KeyColumn,
+    PlannedBatch,
+    ProfileCounts,
+    Source,
+    moment,
+    timestamp,
+)
+
+_LEGAL: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.PLANNED: frozenset({BatchState.SENDING, BatchState.REFUSED}),
+    BatchState.SENDING: frozenset(
+        {BatchState.PLANNED, BatchState.ACCEPTED, BatchState.REFUSED, BatchState.UNKNOWN}
+    ),
+    BatchState.UNKNOWN: frozenset({BatchState.PLANNED}),
+    BatchState.ACCEPTED: frozenset({BatchState.COMPLETE, BatchState.STUCK, BatchState.EXPIRED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEntry:
+    """One import. `settings` is the feed as it was when the import began: a later deployment changes nothing.
+
+    `lease_until`: until then one invocation has the split to itself. `version` counts the writes.
+    """
+
+    import_id: str
+    status: ImportStatus
+    source: Source
+    feed: str
+    client_code: str
+    api_version: ApiVersion
+    started_at: datetime
+    settings: Json = dataclasses.field(default_factory=dict)
+    key_column: KeyColumn | None = None
+    lease_until: datetime | None = None
+    finished_at: datetime | None = None
+    reason: str = ""
+    version: int = 0
+
+    def to_item(self) -> Json:
+        """Give the item's attributes without its keys."""
+        return {
+            "importId": self.import_id,
+            "status": self.status.value,
+            "source": self.source.to_json(),
+            "feed": self.feed,
+            "clientCode": self.client_code,
+            "apiVersion": self.api_version.value,
+            "startedAt": timestamp(self.started_at),
+            "settings": self.settings,
+            "keyColumn": self.key_column.value if self.key_column else "",
+            "leaseUntil": _write_moment(self.lease_until),
+            "finishedAt": _write_moment(self.finished_at),
+            "reason": self.reason,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_item(cls, item: Json) -> Self:
+        """Read what `to_item` wrote."""
+        source = {**item["source"], "bytes": int(item["source"]["bytes"])}
+        return cls(
+            import_id=item["importId"],
+            status=ImportStatus(item["status"]),
+            source=Source.from_json(source),
+            feed=item["feed"],
+            client_code=item["clientCode"],
+            api_version=ApiVersion(item["apiVersion"]),
+            started_at=moment(item["startedAt"]),
+            settings=item["settings"],
+            key_column=KeyColumn(item["keyColumn"]) if item["keyColumn"] else None,
+            lease_until=_read_moment(item["leaseUntil"]),
+            finished_at=_read_moment(item["finishedAt"]),
+            reason=item["reason"],
+            version=int(item["version"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """One batch of an import, from planned to settled.
+
+    `slot_at`: the moment reserved for the next call. `sending_until`: after it, a submission that is still
+    `sending` is known to be dead. `deferrals`: how often in a row the batch had to wait. `terminal`: Target's
+    first terminal answer without ids. `profiles_written`: results that are in the Profiles table already, or
+    None while the results file is not written. `settled_at`: the end, whatever the state.
+    """
+
+    import_id: str
+    number: int
+    rows: int
+    size: int
+    sha256: str
+    state: BatchState = BatchState.PLANNED
+    submissions: int = 0
+    possibly_duplicate: bool = False
+    deferrals: int = 0
+    renewals: int = 0
+    checks: int = 0
+    slot_at: datetime | None = None
+    sending_until: datetime | None = None
+    first_tried_at: datetime | None = None
+    accepted_at: datetime | None = None
+    next_check_at: datetime | None = None
+    settled_at: datetime | None = None
+    status_url: str = ""
+    batch_id: str = ""
+    reason: str = ""
+    terminal: Json | None = None
+    profiles_written: int | None = None
+    profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
+    verdict: str = ""
+    version: int = 0
+
+    @classmethod
+    def planned(cls, import_id: str, batch: PlannedBatch) -> Self:
+        """Give the first entry of a batch."""
+        return cls(import_id, batch.number, batch.rows, batch.size, batch.sha256)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the batch's profile results are written and final."""
+        return self.settled_at is not None
+
+    def move(self, state: BatchState, **changes: object) -> Self:
+        """Give the entry in another state. Raises `ValueError` for a change that the ledger does not know."""
+        if state not in _LEGAL.get(self.state, frozenset()):
+            raise ValueError(f"a {self.state} batch cannot become {state}")
+        return self.change(state=state, **changes)
+
+    def change(self, **changes: object) -> Self:
+        """Give the entry with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+
+    def overdue(self, now: datetime, deadline: timedelta) -> bool:
+        """Whether the time to follow the batch is over."""
+        since = self.accepted_at or self.first_tried_at
+        return since is not None and now - since >= deadline
+
+    def to_item(self) -> Json:
+        """Give the item's attributes without its keys; DynamoDB's numbers are whole."""
+        return {
+            "importId": self.import_id,
+            "number": self.number,
+            "rows": self.rows,
+            "bytes": self.size,
+            "sha256": self.sha256,
+            "state": self.state.value,
+            "submissions": self.submissions,
+            "possiblyDuplicate": self.possibly_duplicate,
+            "deferrals": self.deferrals,
+            "renewals": self.renewals,
+            "checks": self.checks,
+            "slotAt": _write_moment(self.slot_at),
+            "sendingUntil": _write_moment(self.sending_until),
+            "firstTriedAt": _write_moment(self.first_tried_at),
+            "acceptedAt": _write_moment(self.accepted_at),
+            "nextCheckAt": _write_moment(self.next_check_at),
+            "settledAt": _write_moment(self.settled_at),
+            "statusUrl": self.status_url,
+            "batchId": self.batch_id,
+            "reason": self.reason,
+            "terminal": self.terminal,
+            "profilesWritten": self.profiles_written,
+            "profiles": self.profiles.to_json(),
+            "verdict": self.verdict,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_item(cls, item: Json) -> Self:
+        """Read what `to_item` wrote."""
+        written = item["profilesWritten"]
+        return cls(
+            import_id=item["importId"],
+            number=int(item["number"]),
+            rows=int(item["rows"]),
+            size=int(item["bytes"]),
+            sha256=item["sha256"],
+            state=BatchState(item["state"]),
+            submissions=int(item["submissions"]),
+            possibly_duplicate=bool(item["possiblyDuplicate"]),
+            deferrals=int(item["deferrals"]),
+            renewals=int(item["renewals"]),
+            checks=int(item["checks"]),
+            slot_at=_read_moment(item["slotAt"]),
+            sending_until=_read_moment(item["sendingUntil"]),
+            first_tried_at=_read_moment(item["firstTriedAt"]),
+            accepted_at=_read_moment(item["acceptedAt"]),
+            next_check_at=_read_moment(item["nextCheckAt"]),
+            settled_at=_read_moment(item["settledAt"]),
+            status_url=item["statusUrl"],
+            batch_id=item["batchId"],
+            reason=item["reason"],
+            terminal=item["terminal"],
+            profiles_written=None if written is None else int(written),
+            profiles=ProfileCounts.from_json(item["profiles"]),
+            verdict=item["verdict"],
+            version=int(item["version"]),
+        )
+
+
+def _write_moment(value: datetime | None) -> str:
+    return timestamp(value) if value else ""
+
+
+def _read_moment(text: str) -> datetime | None:
+    return moment(text) if text else None

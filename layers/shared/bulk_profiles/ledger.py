@@ -1,0 +1,168 @@
+"""The Imports table: imports, batches and budgets. Every write is conditional on what was read.
+
+IMPORT#<id>     / IMPORT         an `ImportEntry`
+IMPORT#<id>     / BATCH#00001    a `BatchEntry`
+CLIENT#<client> / BUDGET         a `BudgetState`
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .budget import BudgetState
+from .entries import BatchEntry, ImportEntry
+from .errors import ConflictError, LedgerError
+from .models import ImportStatus, Json, PlannedBatch
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+_TRIES = 12
+_WRITERS = 8
+
+
+class Ledger:
+    """The Imports table of one deployment. Entries disappear `retention` after their last change."""
+
+    def __init__(self, table: Table, retention: timedelta) -> None:
+        self._table = table
+        self._retention = retention
+
+    def claim_import(self, entry: ImportEntry, now: datetime, lease: timedelta) -> ImportEntry | None:
+        """Begin or take over the split of an import; give None where that is somebody else's, or done."""
+        claimed = dataclasses.replace(entry, lease_until=now + lease)
+        try:
+            self._put(_import_key(entry.import_id), claimed.to_item(), now, Attr("pk").not_exists())
+        except ConflictError:
+            current = self.get_import(entry.import_id)
+            if current is None or current.status is not ImportStatus.SPLITTING:
+                return None
+            if current.lease_until is not None and now < current.lease_until:
+                return None
+            try:
+                return self.save_import(dataclasses.replace(current, lease_until=now + lease), now)
+            except ConflictError:
+                return None
+        return claimed
+
+    def get_import(self, import_id: str) -> ImportEntry | None:
+        """Give an import's entry, or None where there is none."""
+        item = self._get(_import_key(import_id))
+        return ImportEntry.from_item(item) if item else None
+
+    def save_import(self, entry: ImportEntry, now: datetime) -> ImportEntry:
+        """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
+        saved = dataclasses.replace(entry, version=entry.version + 1)
+        self._put(_import_key(entry.import_id), saved.to_item(), now, Attr("version").eq(entry.version))
+        return saved
+
+    def add_batches(self, import_id: str, batches: tuple[PlannedBatch, ...], now: datetime) -> None:
+        """Enter the batches of an import as planned. Batches that are entered already are left alone."""
+
+        def add(batch: PlannedBatch) -> None:
+            item = BatchEntry.planned(import_id, batch).to_item()
+            try:
+                self._put(_batch_key(import_id, batch.number), item, now, Attr("pk").not_exists())
+            except ConflictError:
+                return  # an earlier try of the same split entered it; the split is deterministic
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(add, batches):
+                pass
+
+    def get_batch(self, import_id: str, number: int) -> BatchEntry:
+        """Give a batch's entry. Raises `LedgerError` where there is none."""
+        item = self._get(_batch_key(import_id, number))
+        if item is None:
+            raise LedgerError(
+                f"The ledger has no batch {number} of import {import_id}: was it started by hand?"
+            )
+        return BatchEntry.from_item(item)
+
+    def save_batch(self, entry: BatchEntry, now: datetime) -> BatchEntry:
+        """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
+        saved = entry.change(version=entry.version + 1)
+        key = _batch_key(entry.import_id, entry.number)
+        self._put(key, saved.to_item(), now, Attr("version").eq(entry.version))
+        return saved
+
+    def batches(self, import_id: str) -> Iterator[BatchEntry]:
+        """Give all batches of an import in order."""
+        condition = Key("pk").eq(f"IMPORT#{import_id}") & Key("sk").begins_with("BATCH#")
+        start: dict[str, Any] = {}
+        while True:
+            with _errors("read the batches"):
+                page = self._table.query(KeyConditionExpression=condition, ConsistentRead=True, **start)
+            for item in page["Items"]:
+                yield BatchEntry.from_item(item)
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def change_budget[T](
+        self, client_code: str, now: datetime, change: Callable[[BudgetState], tuple[BudgetState, T]]
+    ) -> T:
+        """Apply a change to the client's budget under optimistic locking and give the change's answer.
+
+        Raises `ConflictError` when others were faster each of a dozen times: come back a little later.
+        """
+        key = {"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}
+        for attempt in range(_TRIES):
+            item = self._get(key)
+            version = int(item["version"]) if item else 0
+            before = BudgetState.from_json(item["state"]) if item else BudgetState()
+            after, answer = change(before)
+            if after == before:
+                return answer
+            condition = Attr("version").eq(version) if item else Attr("pk").not_exists()
+            try:
+                self._put(key, {"state": after.to_json(), "version": version + 1}, now, condition)
+            except ConflictError:
+                # Not a wait for a slot: a few milliseconds apart, so that rivals do not meet again.
+                time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311  # not a secret
+            else:
+                return answer
+        raise ConflictError(f"The budget of client {client_code} changed {_TRIES} times while it was read.")
+
+    def _get(self, key: dict[str, str]) -> Json | None:
+        with _errors("read an entry"):
+            answer = self._table.get_item(Key=key, ConsistentRead=True)
+        return answer.get("Item")
+
+    def _put(self, key: dict[str, str], item: Json, now: datetime, condition: Any) -> None:
+        expires = int((now + self._retention).timestamp())
+        with _errors("write an entry"):
+            self._table.put_item(Item={**key, **item, "expiresAt": expires}, ConditionExpression=condition)
+
+
+def _import_key(import_id: str) -> dict[str, str]:
+    return {"pk": f"IMPORT#{import_id}", "sk": "IMPORT"}
+
+
+def _batch_key(import_id: str, number: int) -> dict[str, str]:
+    return {"pk": f"IMPORT#{import_id}", "sk": f"BATCH#{number:05d}"}
+
+
+@contextmanager
+def _errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code == "ConditionalCheckFailedException":
+            raise ConflictError("The ledger's entry changed while it was being worked on.") from error
+        raise LedgerError(f"DynamoDB did not {doing} of the Imports table: {code}.") from error
+    except BotoCoreError as error:
+        raise LedgerError(
+            f"DynamoDB did not {doing} of the Imports table: {type(error).__name__}."
+        ) from error
