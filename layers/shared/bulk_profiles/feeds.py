@@ -1,0 +1,206 @@
+"""What a feed says about its files: client, key column, format hints and the mapping of columns.
+
+A feed is `<name>.json`; everything in it is optional, and an empty one suits an ordinary file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import re
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from .errors import FeedError
+from .models import ApiVersion, Json, KeyColumn
+
+_CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+
+
+class Quoting(StrEnum):
+    """Whether a quote at the start of a cell opens a quoted value."""
+
+    DOUBLE = "double"
+    NONE = "none"
+
+
+class SeparatorInValue(StrEnum):
+    """What becomes of a comma, a quote or a line break inside a value."""
+
+    ENCODE = "encode"  # sent percent-encoded, as documented
+    REPLACE = "replace"  # each is sent as a space
+    REJECT = "reject"  # the row is rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How the columns of a file become the attributes that are sent. Names are the file's own.
+
+    `keep` names all that are sent, `drop` those that are not; `constants` are added to every row;
+    `defaults` fill empty cells (by the name that is sent), `tombstone` fills those that have no default.
+    """
+
+    key: str = ""
+    rename: MappingOf[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    constants: MappingOf[str, str] = field(default_factory=dict)
+    defaults: MappingOf[str, str] = field(default_factory=dict)
+    tombstone: str = ""
+
+    def to_json(self) -> Json:
+        """Give the `mapping` of a feed, without what is not set."""
+        data: Json = {
+            "key": self.key,
+            "rename": dict(self.rename),
+            "drop": list(self.drop),
+            "keep": list(self.keep),
+            "constants": dict(self.constants),
+            "defaults": dict(self.defaults),
+            "tombstone": self.tombstone,
+        }
+        return {name: value for name, value in data.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A named configuration. What is None is found out from the file or set by the deployment."""
+
+    client_code: str | None = None
+    api_version: ApiVersion | None = None
+    key_column: KeyColumn | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quoting: Quoting = Quoting.DOUBLE
+    separator_in_value: SeparatorInValue | None = None
+    mapping: Mapping = Mapping()
+
+    def to_json(self) -> Json:
+        """Give the feed as `from_json` reads it, without what is not set."""
+        data: Json = {
+            "clientCode": self.client_code,
+            "apiVersion": self.api_version,
+            "keyColumn": self.key_column,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "quoting": self.quoting if self.quoting is not Quoting.DOUBLE else None,
+            "separatorInValue": self.separator_in_value,
+            "mapping": self.mapping.to_json() or None,
+        }
+        return {
+            name: str(value) if isinstance(value, StrEnum) else value for name, value in data.items() if value
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Read a feed; raises `FeedError`, which names every fault at once."""
+        reader = _Reader()
+        fields = reader.object(data, "the feed")
+        feed = cls(
+            client_code=reader.text(fields, "clientCode"),
+            api_version=reader.word(fields, "apiVersion", ApiVersion),
+            key_column=reader.word(fields, "keyColumn", KeyColumn),
+            encoding=reader.text(fields, "encoding"),
+            delimiter=reader.text(fields, "delimiter"),
+            quoting=reader.word(fields, "quoting", Quoting) or Quoting.DOUBLE,
+            separator_in_value=reader.word(fields, "separatorInValue", SeparatorInValue),
+            mapping=_mapping(reader, reader.object(fields.pop("mapping", None) or {}, "mapping")),
+        )
+        reader.unknown(fields, "the feed")
+        feed = dataclasses.replace(feed, delimiter=_DELIMITERS.get(feed.delimiter or "", feed.delimiter))
+        _check(feed, reader.faults)
+        if reader.faults:
+            raise FeedError(f"The feed makes no sense: {'; '.join(reader.faults)}.")
+        return feed
+
+
+class _Reader:
+    """Take typed fields out of JSON objects and gather the faults. What is taken is removed."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def object(self, data: Any, where: str) -> Json:
+        if isinstance(data, dict) and all(isinstance(name, str) for name in data):
+            return dict(data)
+        self.faults.append(f"{where} must be an object")
+        return {}
+
+    def text(self, fields: Json, name: str) -> str | None:
+        value = fields.pop(name, None)
+        if value is None or isinstance(value, str):
+            return value or None
+        self.faults.append(f"{name} must be text")
+        return None
+
+    def word[Word: StrEnum](self, fields: Json, name: str, words: type[Word]) -> Word | None:
+        value = fields.pop(name, None)
+        if value is None:
+            return None
+        if value in list(words):
+            return words(value)
+        self.faults.append(f"{name} must be one of {', '.join(words)}")
+        return None
+
+    def texts(self, fields: Json, name: str) -> tuple[str, ...]:
+        value = fields.pop(name, None) or []
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        self.faults.append(f"{name} must be a list of texts")
+        return ()
+
+    def pairs(self, fields: Json, name: str) -> dict[str, str]:
+        value = fields.pop(name, None) or {}
+        if isinstance(value, dict) and all(isinstance(item, str) for pair in value.items() for item in pair):
+            return dict(value)
+        self.faults.append(f"{name} must be an object of texts")
+        return {}
+
+    def unknown(self, fields: Json, where: str) -> None:
+        if fields:
+            self.faults.append(f"{where} has unknown fields: {', '.join(sorted(fields))}")
+
+
+def _mapping(reader: _Reader, fields: Json) -> Mapping:
+    mapping = Mapping(
+        key=reader.text(fields, "key") or "",
+        rename=reader.pairs(fields, "rename"),
+        drop=reader.texts(fields, "drop"),
+        keep=reader.texts(fields, "keep"),
+        constants=reader.pairs(fields, "constants"),
+        defaults=reader.pairs(fields, "defaults"),
+        tombstone=reader.text(fields, "tombstone") or "",
+    )
+    reader.unknown(fields, "mapping")
+    return mapping
+
+
+def _check(feed: Feed, faults: list[str]) -> None:
+    """Gather what is well-formed and still makes no sense."""
+    if feed.client_code and not _CLIENT_CODE.fullmatch(feed.client_code):
+        faults.append("clientCode may hold letters, digits, _ and - only")
+    if feed.delimiter and (
+        len(feed.delimiter) > 1 or not feed.delimiter.isascii() or feed.delimiter in '"\r\n\0'
+    ):
+        faults.append("delimiter must be one ASCII character, or comma, semicolon, tab or pipe")
+    if feed.encoding and not _is_text_encoding(feed.encoding):
+        faults.append("encoding must be the name of a text encoding, such as cp1252")
+    mapping = feed.mapping
+    if mapping.keep and mapping.drop:
+        faults.append("mapping may have keep or drop, not both")
+    sent = [*mapping.rename.values(), *mapping.constants]
+    if "" in sent or len(set(sent)) < len(sent):
+        faults.append("mapping gives two columns one name, or a column no name")
+    if mapping.key and mapping.key in mapping.drop:
+        faults.append("mapping drops the key column")
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        codec = codecs.lookup(name)
+        return bool(getattr(codec, "_is_text_encoding", True)) and "a".encode(name) is not None
+    except (LookupError, ValueError, UnicodeError):
+        return False
