@@ -1,0 +1,112 @@
+"""The local engine: AWS on this machine, from the ministack package, on a port and a state of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from local.errors import LocalRunError
+from local.processes import Process, free_port, last_line, started
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+REGION = "us-east-1"
+# What any AWS client needs, ours and those inside the functions.
+_CLIENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1,localhost",
+}
+_START_SECONDS = 30
+_PORTS_TRIED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running engine and how to reach it."""
+
+    url: str
+    process: Process
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes any AWS client speak to this engine, and to nothing else."""
+        return {"AWS_ENDPOINT_URL": self.url, **_CLIENT}
+
+    @property
+    def session(self) -> boto3.Session:
+        """Give a session with the engine's credentials; its clients need `endpoint_url` too."""
+        return boto3.Session("test", "test", region_name=REGION)
+
+
+@contextlib.contextmanager
+def engine(folder: Path, *, may_outlive: bool = False) -> Iterator[Engine]:
+    """Run an engine until the block ends; its state and log are in `folder`.
+
+    Raises LocalRunError if it does not get healthy.
+    """
+    for _ in range(_PORTS_TRIED):
+        port = free_port()
+        with started(
+            [str(TOOLS / "engine/bin/ministack")],
+            log=folder / "engine.log",
+            environment=_environment(folder, port),
+            may_outlive=may_outlive,
+        ) as process:
+            if _healthy(process, port):
+                yield Engine(f"http://127.0.0.1:{port}", process)
+                return
+            died = not process.alive  # perhaps somebody else took the port first
+        if not died:
+            break
+    raise LocalRunError(f"The local engine did not start: {last_line(process.log)}; see {process.log}")
+
+
+def clean_environment() -> dict[str, str]:
+    """Give our environment without anything that would lead an AWS client elsewhere."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))
+    }
+
+
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    state, temporary = folder / "state", folder / "tmp"
+    state.mkdir(exist_ok=True)
+    temporary.mkdir(exist_ok=True)
+    return {
+        **clean_environment(),
+        **_CLIENT,
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "STATE_DIR": str(state),
+        "TMPDIR": str(temporary),
+    }
+
+
+def _healthy(process: Process, port: int) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.alive and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.request("GET", "/_ministack/health")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return process.alive
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    return False

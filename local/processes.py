@@ -1,0 +1,102 @@
+"""Start a process of our own, and end it with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import LocalRunError
+
+_GRACE_SECONDS = 10
+
+
+@dataclass(slots=True)
+class Process:
+    """A process that runs. Set `kept` and it goes on when its block ends."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+    kept: bool = False
+
+    @property
+    def pid(self) -> int:
+        """Its id, and its group's."""
+        return self.popen.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.popen.poll() is None
+
+
+@contextlib.contextmanager
+def started(
+    command: list[str], *, log: Path, environment: Mapping[str, str], may_outlive: bool = False
+) -> Iterator[Process]:
+    """Run a process until the block ends, its output in `log`.
+
+    It has a group of its own, so that Ctrl-C reaches us, and we end it in order. Unless it may outlive us it
+    ends when we are killed, too.
+    """
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            command if may_outlive else [*_tied(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    process = Process(popen, log)
+    try:
+        yield process
+    finally:
+        if not process.kept:
+            _stop(popen)
+
+
+def run(command: list[str], *, log: Path, environment: Mapping[str, str], seconds: int, what: str) -> None:
+    """Run a command to its end, its output in `log`; raise LocalRunError if it fails."""
+    with started(command, log=log, environment=environment) as process:
+        try:
+            code = process.popen.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise LocalRunError(f"{what} did not end within {seconds} s; see {log}") from error
+    if code:
+        raise LocalRunError(f"{what} failed: {last_line(log)}; see {log}")
+
+
+def last_line(log: Path) -> str:
+    """Give the last line of a log that says anything."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line), "it said nothing")
+
+
+def free_port() -> int:
+    """Find a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _tied() -> list[str]:
+    """Have the kernel end the process when we end, however we do; Linux only."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def _stop(popen: subprocess.Popen[bytes]) -> None:
+    popen.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        popen.wait(_GRACE_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(popen.pid, signal.SIGKILL)  # the group may outlive its leader
+    popen.wait()
