@@ -6,6 +6,7 @@ An entry is a value: a change gives a new one, `Ledger.save_*` writes it if nobo
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -37,7 +38,7 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
 class ImportEntry:
     """One import. `settings` is the feed as it was when the import began: a later deployment changes nothing.
 
-    `lease_until`: until then one invocation has the split to itself. `version` counts the writes.
+    `owner`: the event that has the split to itself until `lease_until`.
     """
 
     import_id: str
@@ -49,10 +50,10 @@ class ImportEntry:
     started_at: datetime
     settings: Json = dataclasses.field(default_factory=dict)
     key_column: KeyColumn | None = None
+    owner: str = ""
     lease_until: datetime | None = None
     finished_at: datetime | None = None
     reason: str = ""
-    version: int = 0
 
     def to_item(self) -> Json:
         """Give the item's attributes without its keys."""
@@ -64,12 +65,12 @@ class ImportEntry:
             "clientCode": self.client_code,
             "apiVersion": self.api_version.value,
             "startedAt": timestamp(self.started_at),
-            "settings": self.settings,
+            "settings": json.dumps(self.settings),
             "keyColumn": self.key_column.value if self.key_column else "",
+            "owner": self.owner,
             "leaseUntil": _write_moment(self.lease_until),
             "finishedAt": _write_moment(self.finished_at),
             "reason": self.reason,
-            "version": self.version,
         }
 
     @classmethod
@@ -84,12 +85,12 @@ class ImportEntry:
             client_code=item["clientCode"],
             api_version=ApiVersion(item["apiVersion"]),
             started_at=moment(item["startedAt"]),
-            settings=item["settings"],
+            settings=json.loads(item["settings"]),
             key_column=KeyColumn(item["keyColumn"]) if item["keyColumn"] else None,
+            owner=item["owner"],
             lease_until=_read_moment(item["leaseUntil"]),
             finished_at=_read_moment(item["finishedAt"]),
             reason=item["reason"],
-            version=int(item["version"]),
         )
 
 
@@ -97,9 +98,9 @@ class ImportEntry:
 class BatchEntry:
     """One batch of an import, from planned to settled.
 
-    `slot_at`: the moment reserved for the next call. `sending_until`: after it, a submission that is still
-    `sending` is known to be dead. `deferrals`: how often in a row the batch had to wait. `terminal`: Target's
-    first terminal answer without ids. `profiles_written`: results that are in the Profiles table already, or
+    `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how often
+    in a row the batch had to wait. `terminal`: Target's first terminal answer where it named no ids.
+    `profiles_written`: results that are in the Profiles table already, or
     None while the results file is not written. `settled_at`: the end, whatever the state.
     """
 
@@ -114,7 +115,6 @@ class BatchEntry:
     deferrals: int = 0
     renewals: int = 0
     checks: int = 0
-    slot_at: datetime | None = None
     sending_until: datetime | None = None
     first_tried_at: datetime | None = None
     accepted_at: datetime | None = None
@@ -168,7 +168,6 @@ class BatchEntry:
             "deferrals": self.deferrals,
             "renewals": self.renewals,
             "checks": self.checks,
-            "slotAt": _write_moment(self.slot_at),
             "sendingUntil": _write_moment(self.sending_until),
             "firstTriedAt": _write_moment(self.first_tried_at),
             "acceptedAt": _write_moment(self.accepted_at),
@@ -177,7 +176,7 @@ class BatchEntry:
             "statusUrl": self.status_url,
             "batchId": self.batch_id,
             "reason": self.reason,
-            "terminal": self.terminal,
+            "terminal": json.dumps(self.terminal),
             "profilesWritten": self.profiles_written,
             "profiles": self.profiles.to_json(),
             "verdict": self.verdict,
@@ -200,7 +199,6 @@ class BatchEntry:
             deferrals=int(item["deferrals"]),
             renewals=int(item["renewals"]),
             checks=int(item["checks"]),
-            slot_at=_read_moment(item["slotAt"]),
             sending_until=_read_moment(item["sendingUntil"]),
             first_tried_at=_read_moment(item["firstTriedAt"]),
             accepted_at=_read_moment(item["acceptedAt"]),
@@ -209,7 +207,7 @@ class BatchEntry:
             status_url=item["statusUrl"],
             batch_id=item["batchId"],
             reason=item["reason"],
-            terminal=item["terminal"],
+            terminal=json.loads(item["terminal"]),
             profiles_written=None if written is None else int(written),
             profiles=ProfileCounts.from_json(item["profiles"]),
             verdict=item["verdict"],

@@ -51,3 +51,8 @@ REJECTS = "rejects.csv"
 REJECTED_ROWS = "rejected-rows.csv"
 SUMMARY = "summary.json"
 REPORT = "report.html"
+
+
+def feed_key(feed: str) -> str:
+    """Give the key of a feed's configuration in the Data bucket; there need not be such an object."""
+    return f"feeds/{feed}.json"

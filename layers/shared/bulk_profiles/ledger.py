@@ -8,6 +8,7 @@ CLIENT#<client> / BUDGET         a `BudgetState`
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from .models import ImportStatus, Json, PlannedBatch
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+_NEW = Attr("pk").not_exists()
 _TRIES = 12
 _WRITERS = 8
 
@@ -38,33 +40,47 @@ class Ledger:
         self._table = table
         self._retention = retention
 
-    def claim_import(self, entry: ImportEntry, now: datetime, lease: timedelta) -> ImportEntry | None:
-        """Begin or take over the split of an import; give None where that is somebody else's, or done."""
-        claimed = dataclasses.replace(entry, lease_until=now + lease)
+    def claim_import(self, entry: ImportEntry, now: datetime) -> ImportEntry | None:
+        """Begin the split of an import, or take it over; give None where it is done or somebody else's.
+
+        It may be taken over by the event that it belongs to (the platform tries a dead invocation again with
+        the same event) and by anybody once its lease has ended.
+        """
         try:
-            self._put(_import_key(entry.import_id), claimed.to_item(), now, Attr("pk").not_exists())
+            self._put(_import_key(entry.import_id), entry.to_item() | {"version": 1}, now, _NEW)
         except ConflictError:
-            current = self.get_import(entry.import_id)
-            if current is None or current.status is not ImportStatus.SPLITTING:
-                return None
-            if current.lease_until is not None and now < current.lease_until:
-                return None
-            try:
-                return self.save_import(dataclasses.replace(current, lease_until=now + lease), now)
-            except ConflictError:
-                return None
-        return claimed
+            pass
+        else:
+            return entry
+
+        def take_over(current: ImportEntry) -> ImportEntry:
+            free = current.lease_until is None or current.lease_until <= now
+            if current.status is not ImportStatus.SPLITTING or not (free or current.owner == entry.owner):
+                return current
+            return dataclasses.replace(current, owner=entry.owner, lease_until=entry.lease_until)
+
+        claimed = self.change_import(entry.import_id, now, take_over)
+        ours = claimed.status is ImportStatus.SPLITTING and claimed.owner == entry.owner
+        return claimed if ours else None
 
     def get_import(self, import_id: str) -> ImportEntry | None:
         """Give an import's entry, or None where there is none."""
         item = self._get(_import_key(import_id))
         return ImportEntry.from_item(item) if item else None
 
-    def save_import(self, entry: ImportEntry, now: datetime) -> ImportEntry:
-        """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
-        saved = dataclasses.replace(entry, version=entry.version + 1)
-        self._put(_import_key(entry.import_id), saved.to_item(), now, Attr("version").eq(entry.version))
-        return saved
+    def change_import(
+        self, import_id: str, now: datetime, change: Callable[[ImportEntry], ImportEntry]
+    ) -> ImportEntry:
+        """Apply a change to an import's entry and give it as it is then."""
+
+        def apply(item: Json | None) -> tuple[Json | None, ImportEntry]:
+            if item is None:
+                raise LedgerError(f"The ledger has no import {import_id}: is the name right?")
+            before = ImportEntry.from_item(item)
+            after = change(before)
+            return (None if after == before else after.to_item()), after
+
+        return self._change(_import_key(import_id), now, apply)
 
     def add_batches(self, import_id: str, batches: tuple[PlannedBatch, ...], now: datetime) -> None:
         """Enter the batches of an import as planned. Batches that are entered already are left alone."""
@@ -72,7 +88,7 @@ class Ledger:
         def add(batch: PlannedBatch) -> None:
             item = BatchEntry.planned(import_id, batch).to_item()
             try:
-                self._put(_batch_key(import_id, batch.number), item, now, Attr("pk").not_exists())
+                self._put(_batch_key(import_id, batch.number), item, now, _NEW)
             except ConflictError:
                 return  # an earlier try of the same split entered it; the split is deterministic
 
@@ -116,23 +132,33 @@ class Ledger:
 
         Raises `ConflictError` when others were faster each of a dozen times: come back a little later.
         """
-        key = {"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}
+
+        def apply(item: Json | None) -> tuple[Json | None, T]:
+            before = BudgetState.from_json(json.loads(item["state"])) if item else BudgetState()
+            after, answer = change(before)
+            return (None if item and after == before else {"state": json.dumps(after.to_json())}), answer
+
+        return self._change({"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}, now, apply)
+
+    def _change[T](
+        self, key: dict[str, str], now: datetime, change: Callable[[Json | None], tuple[Json | None, T]]
+    ) -> T:
+        """Read, change, write if nobody was faster, else again; a change to None writes nothing."""
         for attempt in range(_TRIES):
             item = self._get(key)
-            version = int(item["version"]) if item else 0
-            before = BudgetState.from_json(item["state"]) if item else BudgetState()
-            after, answer = change(before)
-            if after == before:
+            after, answer = change(item)
+            if after is None:
                 return answer
-            condition = Attr("version").eq(version) if item else Attr("pk").not_exists()
+            version = int(item["version"]) if item else 0
+            condition = Attr("version").eq(version) if item else _NEW
             try:
-                self._put(key, {"state": after.to_json(), "version": version + 1}, now, condition)
+                self._put(key, after | {"version": version + 1}, now, condition)
             except ConflictError:
-                # Not a wait for a slot: a few milliseconds apart, so that rivals do not meet again.
+                # Not a wait for a slot: a few milliseconds, so that rivals do not meet again.
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311  # not a secret
             else:
                 return answer
-        raise ConflictError(f"The budget of client {client_code} changed {_TRIES} times while it was read.")
+        raise ConflictError(f"{key['pk']} / {key['sk']} changed {_TRIES} times while it was read.")
 
     def _get(self, key: dict[str, str]) -> Json | None:
         with _errors("read an entry"):

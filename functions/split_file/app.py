@@ -1,0 +1,61 @@
+"""A dropped file is split into batches, and its import started."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from bulk_profiles.events import DroppedObject
+from bulk_profiles.executions import Executions
+from bulk_profiles.importing import import_file, is_dropped_file
+from bulk_profiles.ledger import Ledger
+from bulk_profiles.notices import Notices
+from bulk_profiles.settings import SplitFileSettings, load
+from bulk_profiles.storage import Storage
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+metrics = Metrics()
+settings = load(SplitFileSettings, os.environ)
+storage = Storage(boto3.client("s3"), settings.data_bucket)
+ledger = Ledger(
+    boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+)
+executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
+notices = Notices(boto3.client("sns"), settings.topic_arn)
+
+
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Translate S3's event into an import and the import into an answer."""
+    dropped = DroppedObject.from_event(event)
+    if not is_dropped_file(dropped.key):
+        logger.info("Not a dropped file: nothing to do")
+        return {"importId": None, "status": "ignored"}
+    imported = import_file(
+        dropped,
+        settings=settings,
+        storage=storage,
+        ledger=ledger,
+        executions=executions,
+        notices=notices,
+        now=datetime.now(UTC),
+    )
+    logger.append_keys(import_id=imported.import_id)
+    if imported.summary is not None:
+        logger.warning("File rejected", reason=imported.summary.reason)
+        for name, count in imported.summary.metrics().items():
+            metrics.add_metric(name, MetricUnit.Count, count)
+        return {"importId": imported.import_id, "status": imported.summary.status.value}
+    if imported.manifest is None:
+        logger.info("This version of the file is imported already, or being split: nothing to do")
+        return {"importId": imported.import_id, "status": "known"}
+    logger.info("File split", rows=imported.manifest.rows.to_json(), batches=len(imported.manifest.batches))
+    return {"importId": imported.import_id, "status": "uploading"}

@@ -1,0 +1,71 @@
+"""What the functions are invoked with, checked: everything from outside may be anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from .errors import BulkProfilesError
+
+
+class EventError(BulkProfilesError):
+    """The event is not one that the function knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedObject:
+    """EventBridge's `Object Created`. `version_id` is empty where the sender does not know it."""
+
+    event_id: str
+    bucket: str
+    key: str
+    version_id: str
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Read an event from EventBridge; its key is not URL-encoded."""
+        try:
+            detail = event["detail"]
+            bucket, key = detail["bucket"]["name"], detail["object"]["key"]
+            version_id, event_id = detail["object"].get("version-id", ""), event.get("id", "")
+        except (TypeError, KeyError, AttributeError) as error:
+            raise EventError("The event is not S3's `Object Created` as EventBridge sends it.") from error
+        if not all(isinstance(text, str) for text in (bucket, key, version_id, event_id)):
+            raise EventError("The event's bucket, key, version and id must be texts.")
+        return cls(event_id, bucket, key, version_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEvent:
+    """What the state machine gives finish_import."""
+
+    import_id: str
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Read `{"importId": ...}`."""
+        return cls(_import_id(event))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvent:
+    """What the state machine gives upload_batch and check_status."""
+
+    import_id: str
+    number: int
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Read `{"importId": ..., "batch": ...}`."""
+        import_id = _import_id(event)
+        number = event.get("batch")
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise EventError("The event's `batch` must be a batch's number, 1 or more.")
+        return cls(import_id, number)
+
+
+def _import_id(event: Any) -> str:
+    import_id = event.get("importId") if isinstance(event, dict) else None
+    if not isinstance(import_id, str) or not import_id:
+        raise EventError("The event's `importId` must be an import's name.")
+    return import_id

@@ -1,0 +1,162 @@
+"""A dropped file becomes an import: claimed once, split, entered in the ledger, started."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .accounting import Summary, reject
+from .entries import ImportEntry
+from .errors import FeedError, FileRejectedError
+from .events import DroppedObject
+from .executions import Executions
+from .feeds import Feed
+from .finishing import conclude
+from .identity import DROP_PREFIX, MANIFEST, feed_key, feed_name, import_id, object_key
+from .ledger import Ledger
+from .models import ImportStatus, Json, Manifest, Source
+from .notices import Notices
+from .settings import SplitFileSettings
+from .splitting import Limits, split
+from .storage import ExistingObjectError, MissingObjectError, Storage
+
+_LEASE = timedelta(minutes=16)  # a function lives 15 at most: a live split is never taken over
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of an event: split, rejected (`summary`), or neither where there was nothing to do."""
+
+    import_id: str
+    manifest: Manifest | None = None
+    summary: Summary | None = None
+
+
+def is_dropped_file(key: str) -> bool:
+    """Whether a key is a file that somebody dropped: not a folder's marker, not anything of our own."""
+    return key.startswith(DROP_PREFIX) and not key.endswith("/")
+
+
+def import_file(
+    dropped: DroppedObject,
+    *,
+    settings: SplitFileSettings,
+    storage: Storage,
+    ledger: Ledger,
+    executions: Executions,
+    notices: Notices,
+    now: datetime,
+) -> Imported:
+    """Make an import of one version of a dropped object and start its state machine.
+
+    The same event again, at the same time or later, changes nothing: the import's id is its version's.
+    A split that was killed is done again after its lease, with the same bytes under the same names.
+    """
+    gone = ""
+    try:
+        source = storage.source(dropped.bucket, dropped.key, dropped.version_id)
+    except MissingObjectError:
+        source = Source(dropped.bucket, dropped.key, dropped.version_id)
+        gone = "The file was deleted before it could be read: drop it again."
+    entry = ledger.claim_import(_first_entry(source, dropped.event_id, settings, now), now)
+    if entry is None:
+        return Imported(import_id(source.bucket, source.key, source.version_id))
+    manifest: Manifest | str = gone
+    if not gone:
+        try:
+            entry, feed = _with_feed(entry, settings, storage, ledger, now)
+            manifest = _split(entry, feed, storage)
+        except (FileRejectedError, FeedError) as error:
+            manifest = str(error)
+    if isinstance(manifest, str):
+        summary = reject(entry, manifest, now)
+        conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
+        return Imported(entry.import_id, summary=summary)
+    ledger.add_batches(entry.import_id, manifest.batches, now)
+    executions.start(entry.import_id, [batch.number for batch in manifest.batches])
+    ledger.change_import(entry.import_id, now, lambda current: _started(current, manifest))
+    return Imported(entry.import_id, manifest)
+
+
+def _started(entry: ImportEntry, manifest: Manifest) -> ImportEntry:
+    if entry.status is not ImportStatus.SPLITTING:
+        return entry  # the machine is fast: the import may have ended already
+    return dataclasses.replace(
+        entry,
+        status=ImportStatus.UPLOADING,
+        source=manifest.source,
+        key_column=manifest.key_column,
+        lease_until=None,
+    )
+
+
+def _first_entry(source: Source, event_id: str, settings: SplitFileSettings, now: datetime) -> ImportEntry:
+    return ImportEntry(
+        import_id=import_id(source.bucket, source.key, source.version_id),
+        status=ImportStatus.SPLITTING,
+        source=source,
+        feed=feed_name(source.key),
+        client_code=settings.client_code,
+        api_version=settings.api_version,
+        started_at=now,
+        owner=event_id,
+        lease_until=now + _LEASE,
+    )
+
+
+def _with_feed(
+    entry: ImportEntry, settings: SplitFileSettings, storage: Storage, ledger: Ledger, now: datetime
+) -> tuple[ImportEntry, Feed]:
+    """Pin the feed and the limits as they are now, or as they were when a killed split began."""
+    if not entry.settings:
+        configured: Json = {
+            "clientCode": settings.client_code,
+            "apiVersion": settings.api_version.value,
+            "separatorInValue": settings.separator_in_value,
+        } | (storage.read_json(feed_key(entry.feed)) or {})
+        feed = Feed.from_json(configured)
+        rows = settings.max_batch_rows
+        if settings.rows_per_day:  # a batch must fit in a day
+            rows = min(rows, settings.rows_per_day)
+        pinned = {
+            "feed": configured,
+            "maxBatchRows": rows,
+            "maxBatchBytes": settings.max_batch_bytes,
+        }
+        entry = ledger.change_import(
+            entry.import_id,
+            now,
+            lambda current: dataclasses.replace(
+                current,
+                settings=current.settings or pinned,
+                client_code=feed.client_code or settings.client_code,
+                api_version=feed.api_version or settings.api_version,
+            ),
+        )
+    return entry, Feed.from_json(entry.settings["feed"])
+
+
+def _split(entry: ImportEntry, feed: Feed, storage: Storage) -> Manifest:
+    limits = Limits(
+        max_batch_rows=int(entry.settings["maxBatchRows"]),
+        max_batch_bytes=int(entry.settings["maxBatchBytes"]),
+    )
+    result = split(storage.source_file(entry.source), feed, limits, storage.output(entry.import_id))
+    manifest = Manifest(
+        import_id=entry.import_id,
+        feed=entry.feed,
+        client_code=entry.client_code,
+        api_version=entry.api_version,
+        key_column=result.key_column,
+        source=dataclasses.replace(entry.source, sha256=result.source_sha256),
+        rows=result.rows,
+        rejects=result.rejects,
+        warnings=result.warnings,
+        batches=result.batches,
+    )
+    # An earlier try of this split may have come so far: the split is deterministic, so it says the same.
+    with contextlib.suppress(ExistingObjectError):
+        storage.write_json(object_key(entry.import_id, MANIFEST), manifest.to_json(), once=True)
+    return manifest

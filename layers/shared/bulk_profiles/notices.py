@@ -1,0 +1,35 @@
+"""SNS: tell people how an import ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import BulkProfilesError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+_SUBJECT_LENGTH = 100  # SNS's limit
+
+
+class NoticeError(BulkProfilesError):
+    """SNS did not take a message."""
+
+
+class Notices:
+    """The topic that people subscribe to; without a topic nobody is told."""
+
+    def __init__(self, client: SNSClient, topic_arn: str) -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def publish(self, subject: str, message: str) -> None:
+        """Send a message to all subscribers."""
+        if not self._topic_arn:
+            return
+        try:
+            self._client.publish(TopicArn=self._topic_arn, Subject=subject[:_SUBJECT_LENGTH], Message=message)
+        except (BotoCoreError, ClientError) as error:
+            raise NoticeError(f"SNS did not take the message: {type(error).__name__}.") from error

@@ -1,0 +1,97 @@
+"""A batch's way to its next call: granted by the client's budget now, or the moment to ask again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from . import budget
+from .entries import BatchEntry, ImportEntry
+from .errors import ConflictError, LedgerError
+from .ledger import Ledger
+from .settings import TargetSettings
+
+_CROWDED = timedelta(seconds=2)
+_MARGIN = timedelta(minutes=15)  # a function's longest life: a place outlives whoever is about to renew it
+
+
+def policy_of(settings: TargetSettings) -> budget.Policy:
+    """Give the budget that a deployment is set to."""
+    return budget.Policy(
+        calls_per_minute=settings.calls_per_minute,
+        max_in_flight=settings.max_in_flight,
+        rows_per_day=settings.rows_per_day,
+        reset_hour=settings.reset_hour,
+        time_zone=settings.time_zone,
+        upload_window=settings.upload_window,
+    )
+
+
+def import_of(ledger: Ledger, entry: BatchEntry) -> ImportEntry:
+    """Give a batch's import. Raises `LedgerError` where there is none."""
+    found = ledger.get_import(entry.import_id)
+    if found is None:
+        raise LedgerError(f"The ledger has batches of import {entry.import_id}, but not the import.")
+    return found
+
+
+def take_submission_slot(
+    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, now: datetime
+) -> tuple[BatchEntry, datetime | None]:
+    """Give the entry, and None where the batch may be submitted now, else when to ask again."""
+    policy, lease = policy_of(settings), _lease(settings)
+
+    def reserve(state: budget.BudgetState) -> tuple[budget.BudgetState, budget.Slot]:
+        return budget.reserve_submission(
+            state,
+            holder=_holder(entry),
+            rows=entry.rows,
+            now=now,
+            policy=policy,
+            lease=lease,
+            waited=entry.deferrals,
+        )
+
+    try:
+        slot = ledger.change_budget(client_code, now, reserve)
+    except ConflictError:
+        return entry, now + _CROWDED
+    return _answer(entry, slot, ledger, now)
+
+
+def take_check_slot(
+    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, now: datetime
+) -> tuple[BatchEntry, datetime | None]:
+    """Give the entry, and None where Target may be asked now, else when; keep the batch's place."""
+    policy, lease = policy_of(settings), _lease(settings)
+
+    def reserve(state: budget.BudgetState) -> tuple[budget.BudgetState, budget.Slot]:
+        kept = budget.renew(state, _holder(entry), now, lease)
+        return budget.reserve_check(kept, now=now, policy=policy, waited=entry.deferrals)
+
+    try:
+        slot = ledger.change_budget(client_code, now, reserve)
+    except ConflictError:
+        return entry, now + _CROWDED
+    return _answer(entry, slot, ledger, now)
+
+
+def free_place(entry: BatchEntry, client_code: str, ledger: Ledger, now: datetime) -> None:
+    """Give a settled batch's place in flight to others."""
+    holder = _holder(entry)
+    ledger.change_budget(client_code, now, lambda state: (budget.release(state, holder), None))
+
+
+def _answer(
+    entry: BatchEntry, slot: budget.Slot, ledger: Ledger, now: datetime
+) -> tuple[BatchEntry, datetime | None]:
+    if slot.granted:
+        return entry.change(deferrals=0), None
+    return ledger.save_batch(entry.change(deferrals=entry.deferrals + 1), now), slot.at
+
+
+def _holder(entry: BatchEntry) -> str:
+    return f"{entry.import_id}#{entry.number}"
+
+
+def _lease(settings: TargetSettings) -> timedelta:
+    return timedelta(seconds=max(settings.first_check_seconds, settings.max_check_seconds)) + _MARGIN

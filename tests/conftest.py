@@ -1,0 +1,70 @@
+"""What every layer of tests shares: invented names, and AWS in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from bulk_profiles.ledger import Ledger
+from bulk_profiles.storage import Storage
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_EC2_METADATA_DISABLED="true",
+)
+
+DROP_BUCKET = "drop-bucket"
+DATA_BUCKET = "data-bucket"
+IMPORTS_TABLE = "imports"
+PROFILES_TABLE = "profiles"
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """AWS in this process, with the deployment's buckets and tables."""
+    with mock_aws():
+        s3 = boto3.client("s3")
+        for bucket in (DROP_BUCKET, DATA_BUCKET):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        dynamodb = boto3.client("dynamodb")
+        for table, keys in ((IMPORTS_TABLE, ("pk", "sk")), (PROFILES_TABLE, ("profile", "batch"))):
+            dynamodb.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+                KeySchema=[
+                    {"AttributeName": keys[0], "KeyType": "HASH"},
+                    {"AttributeName": keys[1], "KeyType": "RANGE"},
+                ],
+            )
+        yield
+
+
+@pytest.fixture
+def s3(aws: None) -> S3Client:  # noqa: ARG001  # the buckets must be there
+    """The S3 client of the deployment."""
+    return boto3.client("s3")
+
+
+@pytest.fixture
+def storage(s3: S3Client) -> Storage:
+    """The Data bucket."""
+    return Storage(s3, DATA_BUCKET)
+
+
+@pytest.fixture
+def ledger(aws: None) -> Ledger:  # noqa: ARG001  # the table must be there
+    """The Imports table."""
+    return Ledger(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30))
