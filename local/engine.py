@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 REGION = "us-east-1"
 # What any AWS client needs, ours and those inside the functions.
-_CLIENT = {
+CLIENT_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": REGION,
@@ -43,7 +43,7 @@ class Engine:
     @property
     def environment(self) -> dict[str, str]:
         """What makes any AWS client speak to this engine, and to nothing else."""
-        return {"AWS_ENDPOINT_URL": self.url, **_CLIENT}
+        return {"AWS_ENDPOINT_URL": self.url, **CLIENT_ENVIRONMENT}
 
     @property
     def session(self) -> boto3.Session:
@@ -87,7 +87,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
     temporary.mkdir(exist_ok=True)
     return {
         **clean_environment(),
-        **_CLIENT,
+        **CLIENT_ENVIRONMENT,
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
         "IOT_MTLS_ENABLED": "0",

@@ -1,0 +1,86 @@
+# make run and make test: each sets up what it needs first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup installed run test check format requirements clean
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+export UV_PYTHON_DOWNLOADS := never
+export SAM_CLI_TELEMETRY := 0
+
+quoted = '$(subst ','\'',$(1))'
+option = $(if $(2),$(1) $(call quoted,$(2)))
+# One set-up at a time, however many are started.
+alone := $(if $(shell command -v flock),flock .tools/lock)
+
+help: ## Say what there is (this)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1'
+
+setup: ## Install everything, pinned and hashed, below .venv and .tools
+	@mkdir -p .tools
+	@$(alone) $(MAKE) installed
+
+installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
+
+run: setup ## Import a file on this machine, from its drop to its last profile
+	@$(BIN)/python -m local.run \
+		$(call option,--file,$(FILE)) $(call option,--target,$(TARGET)) $(call option,--params,$(PARAMS)) \
+		$(call option,--out,$(OUT)) $(call option,--feed,$(FEED)) $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: setup ## Run every test that this machine can run
+	@$(BIN)/pytest -rs -m 'not container' tests
+
+check: setup ## Format, lint, types, layers, template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint --template template.yaml
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/pytest tests/contract
+
+format: setup ## Format, and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove all that can be made again; results in out/ stay
+	rm -rf .venv .tools .run .aws-sam .*_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# --- set-up ---
+
+.venv/.installed: requirements-dev.txt pyproject.toml local/requirements-uv.txt
+	@echo 'Setting up .venv'
+	@test -x $(BIN)/python || "$$(local/find-python)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r local/requirements-uv.txt
+	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+.tools/%/.installed: local/requirements-%.txt | .venv/.installed
+	@echo 'Setting up .tools/$*'
+	@rm -rf .tools/$* && $(UV) venv --quiet --python $(BIN)/python .tools/$*
+	@$(UV) pip sync --quiet --require-hashes --python .tools/$*/bin/python $<
+	@touch $@
+
+# --- requirements: make requirements UPGRADE=--upgrade takes the newest ---
+
+compile = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate $(UPGRADE) \
+	--python-version 3.13 --custom-compile-command 'make requirements'
+# The layers hold what Lambda's arm64 needs; the hashes are those of every platform.
+layer = $(compile) --python-platform aarch64-manylinux_2_28
+listed = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*$(1), sep="\n")'
+
+requirements: ## Compile the pinned, hashed requirements anew
+	$(compile) --universal local/requirements-uv.in --output-file local/requirements-uv.txt
+	echo '-e .' | $(compile) --universal - pyproject.toml local/requirements-uv.in --group dev \
+		--no-emit-package bulk-profiles --output-file requirements-dev.txt
+	$(compile) --universal local/requirements-engine.in --output-file local/requirements-engine.txt
+	$(compile) --universal local/requirements-sam.in --output-file local/requirements-sam.txt
+	$(call listed,p["dependencies"]) | $(layer) - --output-file layers/shared/requirements.txt
+	$(call listed,p["optional-dependencies"]["splitting"]) | $(layer) - \
+		--constraint layers/shared/requirements.txt --output-file layers/splitting/requirements.txt

@@ -1,0 +1,144 @@
+"""Drop a file, and follow its import by what anyone can read: the ledger, the execution, summary.json."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from bulk_profiles.identity import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
+from local.deployment import Deployment
+from local.errors import LocalRunError
+
+type Json = dict[str, Any]
+
+_LOOK_SECONDS = 0.3
+_DEAD_EXECUTION = frozenset({"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"})
+_AFTERMATH_SECONDS = 5.0  # from the end of an execution to the last chance of its summary
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An import at a moment. `batches` by state; `trace` differs whenever anything moved."""
+
+    status: str
+    batches: Counter[str]
+    settled: int
+    trace: str
+
+    def line(self) -> str:
+        """Say it in one line."""
+        total = self.batches.total()
+        states = ", ".join(f"{count} {state}" for state, count in sorted(self.batches.items()))
+        return (
+            f"{self.status}: {self.settled} of {total} batches settled ({states})" if total else self.status
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import of a local deployment, to be looked at."""
+
+    deployment: Deployment
+    import_id: str
+
+    def snapshot(self) -> Snapshot:
+        """Read the ledger's entries of the import."""
+        items = list(self._items())
+        status = next((item["status"]["S"] for item in items if item["sk"]["S"] == "IMPORT"), "waiting")
+        batches = [item for item in items if item["sk"]["S"].startswith("BATCH#")]
+        return Snapshot(
+            status,
+            Counter(batch["state"]["S"] for batch in batches),
+            sum(bool(batch.get("settledAt", {}).get("S")) for batch in batches),
+            json.dumps(items, sort_keys=True, default=str),
+        )
+
+    def summary(self) -> Json | None:
+        """Give summary.json, or None while there is none."""
+        bucket = self.deployment.outputs["DataBucketName"]
+        s3 = self.deployment.engine.session.client("s3", endpoint_url=self.deployment.engine.url)
+        try:
+            body = s3.get_object(Bucket=bucket, Key=object_key(self.import_id, SUMMARY))["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise
+        summary: Json = json.loads(body)
+        return summary
+
+    def execution_ended(self) -> bool:
+        """Whether the import's execution was started and has ended, however."""
+        machine = self.deployment.outputs["StateMachineArn"]
+        engine = self.deployment.engine
+        states = engine.session.client("stepfunctions", endpoint_url=engine.url)
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{self.import_id}"
+        try:
+            return states.describe_execution(executionArn=arn)["status"] in _DEAD_EXECUTION
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+                return False
+            raise
+
+    def _items(self) -> Iterator[Json]:
+        engine = self.deployment.engine
+        tables = engine.session.client("dynamodb", endpoint_url=engine.url)
+        pages = tables.get_paginator("query").paginate(
+            TableName=self.deployment.outputs["ImportsTableName"],
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"IMPORT#{self.import_id}"}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+
+def drop(deployment: Deployment, file: Path, feed: str, configuration: bytes | None = None) -> Import:
+    """Put a file in the drop bucket as `drop/<feed>/<its name>`, and name the import that it becomes.
+
+    `configuration` is the feed's, in JSON, if it has one.
+    """
+    engine = deployment.engine
+    s3 = engine.session.client("s3", endpoint_url=engine.url)
+    if configuration is not None:
+        s3.put_object(Bucket=deployment.outputs["DataBucketName"], Key=feed_key(feed), Body=configuration)
+    bucket, key = deployment.outputs["DropBucketName"], f"{DROP_PREFIX}{feed}/{file.name}"
+    with file.open("rb") as body:
+        version = s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"]
+    return Import(deployment, import_id(bucket, key, version))
+
+
+def follow(
+    watched: Import,
+    show: Callable[[Snapshot], None],
+    *,
+    patience_seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    wait: Callable[[float], None] = time.sleep,
+) -> Json:
+    """Show an import's progress until its end and give its summary.
+
+    Raises LocalRunError when nothing moves for `patience_seconds`, or it ended without a summary.
+    """
+    last, moved_at = Snapshot("", Counter(), 0, ""), clock()
+    ended_at: float | None = None
+    while True:
+        snapshot = watched.snapshot()
+        if snapshot.trace != last.trace or not last.status:
+            last, moved_at = snapshot, clock()
+            show(snapshot)
+        if (summary := watched.summary()) is not None:
+            return summary
+        if watched.execution_ended():
+            ended_at = clock() if ended_at is None else ended_at
+            if clock() - ended_at > _AFTERMATH_SECONDS:
+                raise LocalRunError(f"The execution of {watched.import_id} ended without a summary")
+        if clock() - moved_at > patience_seconds:
+            raise LocalRunError(f"Nothing moved for {patience_seconds:g} s ({last.line()})")
+        wait(_LOOK_SECONDS)

@@ -1,0 +1,47 @@
+"""Leave a run up, and say how to look around in it and how to stop it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+
+from local.deployment import Deployment
+
+KEPT = "kept.json"
+
+
+def keep(deployed: Deployment, folder: Path, console: Console) -> None:
+    """Let the processes outlive us; note in `folder` how to reach and to stop them."""
+    for process in deployed.processes:
+        process.kept = True
+    pids = [process.pid for process in deployed.processes]
+    note = {
+        "endpoint": deployed.engine.url,
+        "target": deployed.target,
+        "pids": pids,
+        "outputs": deployed.outputs,
+    }
+    (folder / KEPT).write_text(json.dumps(note, indent=2) + "\n")
+    environment = deployed.engine.environment
+    exports = " ".join(
+        f"{name}={shlex.quote(environment[name])}"
+        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    )
+    outputs = deployed.outputs
+    lines = [
+        "",
+        f"Still up: AWS at {deployed.engine.url}, Target at {deployed.target}. To look around:",
+        f"  export {exports}",
+        f"  aws s3 ls --recursive s3://{outputs['DataBucketName']}/imports/",
+        f"  aws dynamodb scan --table-name {outputs['ImportsTableName']}",
+        f"  aws stepfunctions list-executions --state-machine-arn {outputs['StateMachineArn']}",
+        f"  aws s3 cp FILE s3://{outputs['DropBucketName']}/drop/default/",
+        f"  curl {deployed.target}/_control/requests      (the simulator only)",
+        f"Logs: {folder}",
+        f"To stop it: kill {' '.join(map(str, pids))}",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -1,0 +1,75 @@
+"""The template's parameters: what a run asks for, checked before anything is started."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.errors import LocalRunError
+
+type Definition = Mapping[str, Any]
+
+
+def parse(text: str) -> dict[str, str]:
+    """Read `A=1 B="two words"`; raise LocalRunError for anything else."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise LocalRunError(
+            f'PARAMS has a quote that does not end: write PARAMS="Name=value": {error}'
+        ) from error
+    parameters: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise LocalRunError(f'PARAMS must look like "Name=value Other=value": {word} does not')
+        parameters[name] = value
+    return parameters
+
+
+def definitions(template: Path) -> dict[str, Definition]:
+    """Give the `Parameters` of a CloudFormation template."""
+    loaded = yaml.load(template.read_text(), _CloudFormationLoader)  # noqa: S506 - a safe loader's child
+    parameters: dict[str, Definition] = loaded["Parameters"]
+    return parameters
+
+
+def check(parameters: Mapping[str, str], defined: Mapping[str, Definition]) -> None:
+    """Raise LocalRunError for the first parameter that the template would not take."""
+    for name, value in parameters.items():
+        if name not in defined:
+            raise LocalRunError(f"PARAMS: the template has no parameter {name}; it has {', '.join(defined)}")
+        for rule, broken in _RULES.items():
+            if rule in defined[name] and broken(value, defined[name][rule]):
+                expectation = defined[name].get("ConstraintDescription") or f"{rule} {defined[name][rule]}"
+                raise LocalRunError(f"PARAMS: {name}={value} is not possible: {expectation}")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")  # compares false with any bound
+
+
+_RULES: dict[str, Callable[[str, Any], bool]] = {
+    "Type": lambda value, kind: kind == "Number" and _number(value) != _number(value),
+    "AllowedValues": lambda value, allowed: value not in map(str, allowed),
+    "AllowedPattern": lambda value, pattern: not re.fullmatch(pattern, value),
+    "MinValue": lambda value, bound: not _number(value) >= float(bound),
+    "MaxValue": lambda value, bound: not _number(value) <= float(bound),
+    "MinLength": lambda value, bound: len(value) < int(bound),
+    "MaxLength": lambda value, bound: len(value) > int(bound),
+}
+
+
+class _CloudFormationLoader(yaml.SafeLoader):
+    """Reads `!Ref` and its like as nothing: only parameters are looked at."""
+
+
+_CloudFormationLoader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)

@@ -1,0 +1,93 @@
+"""What a person sees of a local run: progress while it works, a table at its end, files to keep."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from bulk_profiles.identity import batch_name, import_prefix
+from local.imports import Import, Json, Snapshot
+
+_SMALL_BODIES = 50_000_000  # bytes; above it the batches' bodies are not copied
+_BAR = 30
+
+
+@contextlib.contextmanager
+def progress(console: Console) -> Iterator[Callable[[Snapshot], None]]:
+    """Give a function that shows a snapshot: in place on a terminal, else one plain line at each change."""
+    began = time.monotonic()
+
+    def line(snapshot: Snapshot) -> str:
+        return f"{time.monotonic() - began:6.1f} s  {snapshot.line()}"
+
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=5) as live:
+            yield lambda snapshot: live.update(f"{_bar(snapshot)} {line(snapshot)}")
+    else:
+        shown = ""
+
+        def show(snapshot: Snapshot) -> None:
+            nonlocal shown
+            if snapshot.line() != shown:
+                shown = snapshot.line()
+                console.print(line(snapshot), highlight=False, soft_wrap=True)
+
+        yield show
+
+
+def outcome(summary: Json) -> Table:
+    """Give the table of what became of every row; it fits in 80 columns."""
+    table = Table(title=f"{summary['importId']}: {summary['status']}", title_justify="left", min_width=60)
+    table.add_column("What became of every row")
+    table.add_column("Rows", justify="right")
+    for name, count in _lines(summary):
+        table.add_row(name, f"{count:,}", end_section=name in _SECTION_ENDS)
+    return table
+
+
+def copy_results(ended: Import, out: Path) -> tuple[Path, bool]:
+    """Copy an import's objects to `out/<import_id>/`; say where, and whether the bodies are among them."""
+    engine, bucket = ended.deployment.engine, ended.deployment.outputs["DataBucketName"]
+    s3 = engine.session.client("s3", endpoint_url=engine.url)
+    prefix = import_prefix(ended.import_id)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    sizes = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+    bodies = {key for key in sizes if key.startswith(prefix + Path(batch_name(1)).parent.name + "/")}
+    with_bodies = sum(sizes[key] for key in bodies) <= _SMALL_BODIES
+    folder = out / ended.import_id
+    for key in sizes.keys() - (set() if with_bodies else bodies):
+        path = folder / key.removeprefix(prefix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(path))
+    return folder, with_bodies
+
+
+_SECTION_ENDS = frozenset({"Read", "Sent to Target", "Unknown"})
+
+
+def _lines(summary: Json) -> Iterator[tuple[str, int]]:
+    rows, profiles = summary["rows"], summary["profiles"]
+    yield "Read", rows["read"]
+    for code, count in summary["rejects"].items():
+        yield f"Rejected: {code}", count
+    yield "Merged into another row of the same id", rows["merged"]
+    yield "Skipped: no values", rows["skipped"]
+    yield "Sent to Target", rows["sent"]
+    yield "Success", profiles["success"]
+    yield "Error", profiles["error"]
+    yield "Pending", profiles["pending"]
+    yield "Unknown", profiles["unknown"]
+    yield "Unaccounted", summary["unaccounted"]
+    yield "Batches", len(summary["batches"])
+
+
+def _bar(snapshot: Snapshot) -> str:
+    total = snapshot.batches.total()
+    done = _BAR * snapshot.settled // total if total else 0
+    return f"[green]{'━' * done}[/green][dim]{'━' * (_BAR - done)}[/dim]"

@@ -1,0 +1,225 @@
+"""Run the whole thing on this machine: engine, Target, stack, one file from its drop to its last profile.
+
+    python -m local.run --file FILE --target http://127.0.0.1:9000 --params "MaxBatchRows=1000" --out DIR
+
+The exit code is 0 where the import succeeded and nothing is unaccounted for, 1 where it is partial, failed or
+rejected, 2 where the run could not take place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from bulk_profiles.identity import DEFAULT_FEED
+from local import parameters, sample, stack
+from local.deployment import Deployment, deployment
+from local.engine import CLIENT_ENVIRONMENT, clean_environment
+from local.errors import LocalRunError
+from local.imports import Json, drop, follow
+from local.keeping import KEPT, keep
+from local.reporting import copy_results, outcome, progress
+
+_DONE, _NOT_ALL_WELL, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130
+_PATIENCE_SECONDS = 300.0
+_CONNECT_SECONDS = 3
+_MAX_FILE = 5_000_000_000  # bytes; what S3 takes in one piece
+# A local run does not wait as one waits for Target; --params overrides these.
+_PARAMETERS = {
+    "ClientCode": "demo",
+    "CallsPerMinute": "3000",
+    "FirstCheckSeconds": "1",
+    "MaxCheckSeconds": "2",
+}
+_SAMPLE_PARAMETERS = {"MaxBatchRows": "2500"}
+_FAILING = 3
+_SAMPLE_NAME = "sample-customers.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for. No `file`: the sample; no `target`: the simulator."""
+
+    file: Path | None
+    target: str
+    parameters: dict[str, str]
+    out: Path
+    feed: str
+    configuration: bytes | None
+    keep: bool
+    patience_seconds: float
+    failing: int
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, and give the exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    environment = {**clean_environment(), **CLIENT_ENVIRONMENT}
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        return run(_options(arguments), Console(width=None if sys.stdout.isatty() else 80))
+    except LocalRunError as error:
+        print(f"Could not run: {error}.", file=sys.stderr)
+        return _COULD_NOT_RUN
+    except KeyboardInterrupt:
+        print("Interrupted: whatever was started is stopped.", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def run(options: Options, console: Console) -> int:
+    """Bring everything up, drop the file, follow it to its end, show and copy the results."""
+    with _run_folder() as folder:
+        file, defaults, simulator_options = _source(options, folder)
+        chosen = {**defaults, **options.parameters}
+        _check(file, chosen, options.target)
+        with deployment(
+            folder,
+            chosen,
+            target=options.target,
+            simulator_options=simulator_options,
+            may_outlive=options.keep,
+            tell=lambda what, seconds: console.print(f"{what:<17}{seconds:6.1f} s", highlight=False),
+        ) as deployed:
+            summary = _import(deployed, file, options, console)
+            if options.keep:
+                keep(deployed, folder, console)
+    return _DONE if summary["status"] == "succeeded" and not summary["unaccounted"] else _NOT_ALL_WELL
+
+
+def _import(deployed: Deployment, file: Path, options: Options, console: Console) -> Json:
+    dropped = drop(deployed, file, options.feed, options.configuration)
+    console.print(f"Dropped {file.name} as import {dropped.import_id}", soft_wrap=True, markup=False)
+    with progress(console) as show:
+        summary = follow(dropped, show, patience_seconds=options.patience_seconds)
+    folder, with_bodies = copy_results(dropped, options.out)
+    console.print()
+    console.print(outcome(summary))
+    if summary["reason"]:
+        console.print(summary["reason"], markup=False, highlight=False)
+    without = "" if with_bodies else ", without the batches' bodies, which are large"
+    console.print(f"Results: {folder}{without}", soft_wrap=True, markup=False, highlight=False)
+    return summary
+
+
+def _source(options: Options, folder: Path) -> tuple[Path, dict[str, str], tuple[str, ...]]:
+    """Give the file, the parameters that suit it, and the simulator's options."""
+    unlimited = ("--calls-per-minute", "0")
+    if options.file:
+        return options.file, _PARAMETERS, unlimited
+    invented = sample.make()
+    file = folder / _SAMPLE_NAME
+    file.write_bytes(invented.content)
+    failing = ",".join(random.Random(1).sample(invented.ids, options.failing))  # noqa: S311 - the same each time
+    return file, _PARAMETERS | _SAMPLE_PARAMETERS, (*unlimited, "--failed-once-ids", failing)
+
+
+def _check(file: Path, chosen: dict[str, str], target: str) -> None:
+    """Raise LocalRunError for what can be known to be wrong before anything is started."""
+    if not file.is_file():
+        raise LocalRunError(f"There is no file {file}")
+    if file.stat().st_size > _MAX_FILE:
+        raise LocalRunError(f"{file} is larger than {_MAX_FILE:,} bytes: drop it in parts")
+    if not stack.TEMPLATE.is_file():
+        raise LocalRunError(f"There is no template {stack.TEMPLATE}")
+    parameters.check(chosen, parameters.definitions(stack.TEMPLATE))
+    if target:
+        _check_reachable(target)
+
+
+def _check_reachable(target: str) -> None:
+    try:
+        url = urlsplit(target)
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        socket.create_connection((url.hostname or "", port), _CONNECT_SECONDS).close()
+    except (ValueError, KeyError) as error:
+        raise LocalRunError(f"TARGET must look like http://127.0.0.1:9000, not {target}") from error
+    except OSError as error:
+        raise LocalRunError(f"TARGET {target} cannot be reached: {error}") from error
+
+
+@contextlib.contextmanager
+def _run_folder() -> Iterator[Path]:
+    """Give a folder for logs and state; it stays only where somebody has a reason to look into it."""
+    stack.RUNS.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=stack.RUNS))
+    try:
+        yield folder
+    except LocalRunError:
+        raise  # it names a log in there
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if not (folder / KEPT).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _options(arguments: list[str] | None) -> Options:
+    given = _parser().parse_args(arguments)
+    feed, configuration = given.feed, None
+    if feed.endswith(".json"):
+        try:
+            configuration = Path(feed).read_bytes()
+        except OSError as error:
+            raise LocalRunError(
+                f"The feed's configuration {feed} cannot be read: {error.strerror}"
+            ) from error
+        feed = Path(feed).stem
+    return Options(
+        file=given.file,
+        target=given.target.rstrip("/"),
+        parameters=parameters.parse(given.params),
+        out=given.out,
+        feed=feed,
+        configuration=configuration,
+        keep=given.keep,
+        patience_seconds=given.patience,
+        failing=given.failing,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.run", description="Run one import on this machine."
+    )
+    parser.add_argument("--file", type=Path, help="the file to drop (default: 10,000 invented customers)")
+    parser.add_argument("--target", default="", help="Target's address (default: a simulator of its own)")
+    parser.add_argument("--params", default="", help='template parameters: "MaxBatchRows=1000 MaxInFlight=5"')
+    parser.add_argument("--out", type=Path, default=Path("out"), help="where results go (default: out)")
+    parser.add_argument(
+        "--feed", default=DEFAULT_FEED, help="the feed's name, or its configuration, e.g. crm.json"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave everything up at the end")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=_PATIENCE_SECONDS,
+        help="seconds without any progress to give up after",
+    )
+    parser.add_argument(
+        "--failing", type=int, default=_FAILING, help="sample: ids that the simulator fails at first"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Following an import never hangs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import cast
+
+import pytest
+
+from local.errors import LocalRunError
+from local.imports import Import, Json, Snapshot, follow
+
+WAITING = Snapshot("waiting", Counter(), 0, "[]")
+SENT = Snapshot("uploading", Counter(accepted=2), 0, "a")
+CHECKED = Snapshot("uploading", Counter(accepted=2), 0, "b")
+DONE = Snapshot("succeeded", Counter(complete=2), 2, "c")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Watched:
+    """Moves on at given times; stays at the last."""
+
+    def __init__(self, clock: Clock, *moves: tuple[float, Snapshot], ended: float = 1e9) -> None:
+        self.clock, self.moves, self.ended = clock, moves, ended
+        self.import_id = "customers-csv-0a1b2c3d4e5f"
+
+    def snapshot(self) -> Snapshot:
+        return [snapshot for at, snapshot in self.moves if at <= self.clock.now][-1]
+
+    def summary(self) -> Json | None:
+        return {"status": "succeeded"} if self.snapshot() is DONE else None
+
+    def execution_ended(self) -> bool:
+        return self.clock.now >= self.ended
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def _follow(clock: Clock, watched: Watched) -> tuple[Json, list[str]]:
+    shown: list[str] = []
+    summary = follow(
+        cast("Import", watched),
+        lambda snapshot: shown.append(snapshot.line()),
+        patience_seconds=60,
+        clock=clock,
+        wait=clock.wait,
+    )
+    return summary, shown
+
+
+def test_shows_each_move_and_gives_the_summary(clock: Clock) -> None:
+    watched = Watched(clock, (0, WAITING), (2, SENT), (50, CHECKED), (105, DONE))
+    summary, shown = _follow(clock, watched)
+    assert summary == {"status": "succeeded"}
+    assert shown == [
+        "waiting",
+        "uploading: 0 of 2 batches settled (2 accepted)",
+        "uploading: 0 of 2 batches settled (2 accepted)",
+        "succeeded: 2 of 2 batches settled (2 complete)",
+    ]
+
+
+def test_gives_up_when_nothing_moves(clock: Clock) -> None:
+    with pytest.raises(LocalRunError, match=r"Nothing moved for 60 s \(uploading: 0 of 2"):
+        _follow(clock, Watched(clock, (0, WAITING), (2, SENT)))
+    assert 60 < clock.now < 65
+
+
+def test_says_that_the_execution_ended_without_a_summary(clock: Clock) -> None:
+    with pytest.raises(LocalRunError, match="ended without a summary"):
+        _follow(clock, Watched(clock, (0, SENT), ended=10))
+    assert clock.now < 20
