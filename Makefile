@@ -25,6 +25,7 @@ setup: ## Install everything, pinned and hashed, below .venv and .tools
 	@$(alone) $(MAKE) installed
 
 installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
+	@:
 
 run: setup ## Import a file on this machine, from its drop to its last profile
 	@$(BIN)/python -m local.run \
@@ -55,8 +56,9 @@ clean: ## Remove all that can be made again; results in out/ stay
 
 .venv/.installed: requirements-dev.txt pyproject.toml local/requirements-uv.txt
 	@echo 'Setting up .venv'
-	@test -x $(BIN)/python || "$$(local/find-python)" -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r local/requirements-uv.txt
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+		|| "$$(local/find-python)" -m venv --clear .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r local/requirements-uv.txt
 	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
