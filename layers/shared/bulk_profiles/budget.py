@@ -35,7 +35,7 @@ _CLOCK_ERROR = timedelta(minutes=10)  # how far a function's clock may be off, e
 _COUNTED_AROUND = _CLOCK_ERROR + _LATENESS
 _LONGEST_TURN = timedelta(minutes=15)  # beyond it turns start over: perhaps nobody waits any more
 _SPREAD = 60_000  # ms over which those who wait for the same moment come back
-_ONE_IN = 40  # the share of a minute's calls that may go at once
+_ONE_IN = 25  # the share of a minute's calls that may go at once
 _GROWTH = 12  # times `retry_seconds` that the wait for a place grows to
 _MILLISECOND = timedelta(milliseconds=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -195,9 +195,10 @@ def reserve_submission(
     after, slot = reserve_check(state, now=now, policy=policy, waited=waited)
     if not slot.granted:
         return after, slot
-    counted = {day: count + rows for day, count in _counts(state, now, policy).items()}
-    after = dataclasses.replace(after, places=places, rows=counted if policy.rows_per_day else {})
-    return renew(after, holder, now, lease), slot
+    counted = (
+        {day: state.rows.get(day, 0) + rows for day in _days(now, policy)} if policy.rows_per_day else {}
+    )
+    return renew(dataclasses.replace(after, rows=counted), holder, now, lease), slot
 
 
 def reserve_check(
@@ -222,6 +223,15 @@ def release(state: BudgetState, holder: str) -> BudgetState:
     return dataclasses.replace(state, places=places)
 
 
+def withdraw(
+    state: BudgetState, *, holder: str, rows: int, granted_at: datetime, policy: Policy
+) -> BudgetState:
+    """Give back the place and the rows of a submission that Target surely did not take; its call was made."""
+    counted = _days(_whole(granted_at), policy)
+    kept = {day: max(0, count - rows) if day in counted else count for day, count in state.rows.items()}
+    return dataclasses.replace(release(state, holder), rows=kept)
+
+
 def renew(state: BudgetState, holder: str, now: datetime, lease: timedelta) -> BudgetState:
     """Keep the place of a batch for `lease` from now; one whose lease had ended has it back.
 
@@ -239,9 +249,10 @@ def usable(slot_at: datetime, now: datetime) -> bool:
 
 
 def _wait_for_window(now: datetime, holder: str, policy: Policy) -> Slot | None:
-    if policy.window is None:
+    window = policy.window
+    if window is None:
         return None
-    opens = policy.window.next_open(now, policy.zone)
+    opens = window.next_open(now, policy.zone)
     return Slot(_spread(opens, holder), granted=False, reason=Wait.WINDOW) if opens > now else None
 
 
@@ -249,24 +260,21 @@ def _wait_for_rows(state: BudgetState, rows: int, now: datetime, holder: str, po
     """Give the reset to wait for where a day is full. Nothing is kept for it: who comes first is served."""
     if not policy.rows_per_day:
         return None
-    counts = _counts(state, now, policy)
-    full = [day for day, count in counts.items() if count and count + rows > policy.rows_per_day]
+    limit = policy.rows_per_day
+    full = [day for day in _days(now, policy) if 0 < state.rows.get(day, 0) > limit - rows]
     if not full:
         return None
     reset = day_start(max(full) + timedelta(days=1), policy.reset_hour, policy.zone)
     return Slot(_spread(reset + _COUNTED_AROUND, holder), granted=False, reason=Wait.ROWS)
 
 
-def _counts(state: BudgetState, now: datetime, policy: Policy) -> dict[date, int]:
-    """Give the rows of each day that a submission granted now may reach Target on: one, or two near a reset.
+def _days(now: datetime, policy: Policy) -> set[date]:
+    """Give the days on which a submission granted now may reach Target: one, or two near a reset.
 
     No other day needs to be remembered: while a day lasts, every asker's clock touches it.
     """
-    days = (
-        day_of(moment, policy.reset_hour, policy.zone)
-        for moment in (now - _COUNTED_AROUND, now + _COUNTED_AROUND)
-    )
-    return {day: state.rows.get(day, 0) for day in days}
+    around = (now - _COUNTED_AROUND, now + _COUNTED_AROUND)
+    return {day_of(moment, policy.reset_hour, policy.zone) for moment in around}
 
 
 def _turn(free: datetime, earliest: datetime) -> datetime:
