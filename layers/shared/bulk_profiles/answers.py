@@ -1,0 +1,288 @@
+"""What Target's answers say of a batch and of each of its profiles, and nothing beyond it.
+
+A submission is accepted, refused, or neither. A status is one of four generations: profiles without a
+word for the batch; a word and the failed profiles; a word alone; a word and counts. An id that Target
+named has what it reported; success is implied for the others only where nothing that Target said leaves
+room for a failure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import html
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+from urllib.parse import unquote_plus
+
+from .models import Basis, BatchState, Json, ProfileResult, ProfileStatus
+from .response import UnusableAnswerError, note, read_status_response, read_submission_response
+
+MAX_STATUS_BYTES = 60_000_000
+_MAX_MESSAGE = 300
+_MAX_DIGITS = 12
+
+
+class TargetState(StrEnum):
+    """Target's word for a batch. A word that is not known means as much as `incomplete`: ask again."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    STUCK = "stuck"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The answer to a submission. `success` None: it says neither yes nor no, whatever else it says.
+
+    `status_url` is as hostile as it came; `message` is fit to be shown.
+    """
+
+    success: bool | None = None
+    status_url: str = ""
+    message: str = ""
+
+
+def read_submission(body: bytes) -> Submission:
+    """Read the answer to a submission: yes needs a status URL, no must have none; all else is neither."""
+    try:
+        fields = read_submission_response(body).fields
+    except UnusableAnswerError:
+        return Submission()
+    message = printable(fields.get("message", ""))
+    match fields.get("success", "").lower(), fields.get("batchStatus", ""):
+        case "true", url if url:
+            return Submission(success=True, status_url=url, message=message)
+        case "false", "":
+            return Submission(success=False, message=message)
+        case _:
+            return Submission(message=message)
+
+
+def printable(text: str) -> str:
+    """Make a text from outside fit to be shown: one line without control characters, not too long."""
+    line = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
+    return " ".join(line.split())[:_MAX_MESSAGE]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """The answer to a status call. `state` None: the generation without a word for the batch.
+
+    `profiles` by id as Target spelled it: ask `status_of`. Numbers that were not given are None. `flattened`:
+    the answer's end cannot be seen in the answer itself.
+    """
+
+    state: TargetState | None
+    batch_id: str = ""
+    batch_size: int | None = None
+    consumed: int | None = None
+    successful: int | None = None
+    not_found: int | None = None
+    failed: int | None = None
+    profiles: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
+    decoded: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
+    flattened: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether Target counted results."""
+        return (self.consumed, self.successful, self.not_found, self.failed) != (None,) * 4
+
+    def status_of(self, profile_id: str) -> ProfileStatus | None:
+        """Give what Target said of an id (decoded, as in the source file), or None where it did not name it.
+
+        The id as it is goes first; then ids that Target left encoded, for the URL or for XML. `unknown`:
+        named with a word that is not known.
+        """
+        profile_id = profile_id.strip()
+        return self.profiles.get(profile_id) or self.decoded.get(profile_id)
+
+    def to_json(self) -> Json:
+        """Give what the ledger keeps: all but the profiles."""
+        return {
+            "state": self.state.value if self.state else "",
+            "batchId": self.batch_id,
+            "batchSize": self.batch_size,
+            "consumed": self.consumed,
+            "successful": self.successful,
+            "notFound": self.not_found,
+            "failed": self.failed,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(
+            state=TargetState(data["state"]) if data["state"] else None,
+            batch_id=data["batchId"],
+            batch_size=data["batchSize"],
+            consumed=data["consumed"],
+            successful=data["successful"],
+            not_found=data["notFound"],
+            failed=data["failed"],
+        )
+
+
+def read_status(chunks: Iterable[bytes], limit_bytes: int = MAX_STATUS_BYTES) -> StatusAnswer:
+    """Read the answer to a status call as it arrives. Raises `UnusableAnswerError`, whatever came."""
+    response = read_status_response(chunks, limit_bytes)
+    fields = response.fields
+    if not response.profiles and not fields.keys() & {"batchId", "status"}:
+        raise UnusableAnswerError("The answer says nothing of a batch.")
+    decoded: dict[str, ProfileStatus] = {}
+    for profile_id, status in response.profiles.items():
+        if "%" in profile_id or "+" in profile_id or "&" in profile_id:
+            plain = html.unescape(profile_id)
+            note(decoded, plain, status)
+            note(decoded, unquote_plus(plain), status)
+    return StatusAnswer(
+        state=_state(fields.get("status")),
+        batch_id=printable(fields.get("batchId", "")),
+        batch_size=_number(fields.get("batchSize")),
+        consumed=_number(fields.get("consumedCount")),
+        successful=_number(fields.get("successfulUpdates")),
+        not_found=_number(fields.get("profilesNotFound")),
+        failed=_number(fields.get("failedUpdates")),
+        profiles=response.profiles,
+        decoded=decoded,
+        flattened=response.flattened,
+    )
+
+
+def _state(word: str | None) -> TargetState | None:
+    if word is None:
+        return None
+    try:
+        return TargetState(word.lower())
+    except ValueError:
+        return TargetState.OTHER
+
+
+def _number(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise UnusableAnswerError("The answer has a count that is no number.")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a batch settles as. `status`, `basis` and `reason` hold for each id that Target did not name.
+
+    `size_differs`: Target counted another number of rows than were sent. `foreign_ids`: how many of the ids
+    that Target named are not in the batch.
+    """
+
+    state: BatchState
+    status: ProfileStatus
+    basis: Basis
+    reason: str = ""
+    answer: StatusAnswer | None = None
+    size_differs: bool = False
+    foreign_ids: int = 0
+
+    def result_of(self, profile_id: str) -> ProfileResult:
+        """Give what became of one of the batch's ids."""
+        named = self.answer.status_of(profile_id) if self.answer else None
+        if named is None:
+            return ProfileResult(profile_id, self.status, self.basis, self.reason)
+        return ProfileResult(profile_id, named, Basis.REPORTED, _REPORTED[named])
+
+
+_REPORTED = {
+    ProfileStatus.SUCCESS: "",
+    ProfileStatus.ERROR: "Target reported an error for this profile.",
+    ProfileStatus.PENDING: "Target was not done with this profile when it was last asked.",
+    ProfileStatus.UNKNOWN: "Target used a word for this profile that is not known.",
+}
+
+
+def whole_batch(state: BatchState, status: ProfileStatus, reason: str) -> Verdict:
+    """Say the same of every profile of a batch, e.g. of one that Target refused."""
+    return Verdict(state, status, Basis.BATCH, reason)
+
+
+def needs_details(answer: StatusAnswer) -> bool:
+    """Say whether a complete batch is worth one more call, with details: it has neither ids nor counts."""
+    return answer.state is TargetState.COMPLETE and not answer.profiles and not answer.counted
+
+
+def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAnswer:
+    """Give the first terminal answer, which stands, with the ids and counts of a later one.
+
+    A later one that is not complete adds nothing.
+    """
+    if detailed is None or detailed.state is not TargetState.COMPLETE:
+        return first
+    size = detailed.batch_size if first.batch_size is None else first.batch_size
+    return dataclasses.replace(detailed, batch_id=first.batch_id, batch_size=size)
+
+
+def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdue: bool) -> Verdict | None:
+    """Say what a batch of `rows` ids is, or None while Target is still at it.
+
+    `answer` None: there was no usable one. `ids`, decoded, are read once at most, and only where it matters.
+    `overdue`: the time to ask again is over.
+    """
+    expired = functools.partial(
+        Verdict,
+        BatchState.EXPIRED,
+        ProfileStatus.PENDING,
+        Basis.DEADLINE,
+        "Target was not done with the batch when it was last asked.",
+        answer,
+    )
+    if answer is None or answer.state in {TargetState.INCOMPLETE, TargetState.OTHER}:
+        return expired() if overdue else None
+    if answer.state is TargetState.STUCK:
+        reason = "Target gave up on the batch: it is stuck."
+        return Verdict(BatchState.STUCK, ProfileStatus.ERROR, Basis.BATCH, reason, answer)
+    said = Counter(map(answer.status_of, ids) if answer.profiles else {None: rows})
+    waiting = said[ProfileStatus.PENDING]
+    if answer.state is None:  # then only its profiles say when a batch is done
+        waiting += said[None] + said[ProfileStatus.UNKNOWN]
+    if waiting and not overdue:
+        return None
+    verdict = expired() if answer.state is None else _complete(answer, rows, said)
+    return dataclasses.replace(
+        verdict,
+        state=BatchState.EXPIRED if waiting else BatchState.COMPLETE,
+        size_differs=answer.batch_size not in {None, rows},
+        foreign_ids=max(0, len(answer.profiles) - said.total() + said[None]),
+    )
+
+
+def _complete(answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | None]) -> Verdict:
+    """Say what a complete batch is, and with it each profile that Target did not name."""
+    verdict = functools.partial(Verdict, BatchState.COMPLETE, answer=answer)
+    if said[ProfileStatus.SUCCESS]:  # then it lists all profiles, not only those that failed
+        reason = "Target listed the profiles of the batch and not this one."
+        return verdict(ProfileStatus.UNKNOWN, Basis.BATCH, reason)
+    if _fewer_than_sent(answer, rows, said[ProfileStatus.ERROR]):
+        reason = "Target counted fewer rows than were sent and did not name those that are missing."
+        return verdict(ProfileStatus.UNKNOWN, Basis.COUNTS, reason)
+    if _unnamed_failures(answer, said[ProfileStatus.ERROR]):
+        reason = "Target counted failures in the batch and did not name them."
+        return verdict(ProfileStatus.UNKNOWN, Basis.COUNTS, reason)
+    return verdict(ProfileStatus.SUCCESS, Basis.IMPLIED)
+
+
+def _fewer_than_sent(answer: StatusAnswer, rows: int, errors: int) -> bool:
+    taken = [number for number in (answer.batch_size, answer.consumed) if number is not None]
+    updated = rows if answer.successful is None else answer.successful + errors
+    return min([*taken, updated]) < rows
+
+
+def _unnamed_failures(answer: StatusAnswer, errors: int) -> bool:
+    """Tell whether the counts leave room for failures that have no name; a missing count leaves room."""
+    if (answer.failed or 0) + (answer.not_found or 0) > errors:
+        return True
+    incomplete = answer.failed is None or answer.not_found is None
+    return answer.counted and incomplete and answer.successful is None

@@ -1,0 +1,225 @@
+"""Target itself: one submission, one look at a status. Whatever happens is an outcome, never an error."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from .answers import StatusAnswer, read_status, read_submission
+from .models import ApiVersion
+from .response import UnusableAnswerError
+from .status_url import submission_url, with_details
+from .tokens import Tokens
+from .transport import Body, BodyError, Readable, Reply, TransportError, call
+
+__all__ = [
+    "Accepted",
+    "Answered",
+    "CheckOutcome",
+    "Deferred",
+    "Gone",
+    "NotSent",
+    "Refused",
+    "SubmissionOutcome",
+    "Tokens",
+    "Unanswered",
+    "Unauthorized",
+    "Unknown",
+    "check",
+    "retry_after",
+    "submit",
+]
+
+_MAX_RECEIPT_BYTES = 1024 * 1024
+_SHORTEST_WAIT = timedelta(seconds=1)
+_LONGEST_WAIT = timedelta(days=1)
+_SUCCESS, _CLIENT_ERROR = 2, 4  # HTTP's classes
+_UNAUTHORIZED = frozenset({401, 403})
+_LATER = frozenset({408, 425, 429, 503})  # each of them says that the request was not dealt with
+_GONE = frozenset({404, 410})
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Target has the batch. `status_url` is as it came: not to be called before it is proved safe."""
+
+    status_url: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Target will not have the batch, now or later. `message` is Target's own, if it gave one."""
+
+    message: str
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Target will not deal with the call now. `retry_after`: 1 s to 1 day, None where it named no time."""
+
+    reason: str
+    retry_after: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Target has nothing of the batch, for certain."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """Target does not accept the token, or wants one."""
+
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Bytes of the batch left, and Target said neither yes nor no."""
+
+    reason: str
+
+
+type SubmissionOutcome = Accepted | Refused | Deferred | NotSent | Unauthorized | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Target said where the batch is."""
+
+    answer: StatusAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Target does not know the batch (any more)."""
+
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Target gave no usable answer."""
+
+    reason: str
+
+
+type CheckOutcome = Answered | Deferred | Gone | Unauthorized | Unanswered
+
+
+def submit(  # noqa: PLR0917  # every call of it spells the names of what it passes
+    endpoint: str,
+    client: str,
+    version: ApiVersion,
+    body: Readable,
+    size: int,
+    token: str | None,
+    seconds: float,
+) -> SubmissionOutcome:
+    """Send one batch of `size` bytes, once, within `seconds`.
+
+    The first byte of the body divides the outcomes. Before it, no failure has sent anything. After it,
+    only Target's clear word counts: its yes, its no, or an HTTP status that says that it did not deal
+    with the batch. A body of ours that breaks off is not sent either: short of its announced length, it
+    is no request.
+    """
+    sent = Body(body, size)
+    url = submission_url(endpoint, client, version)
+    try:
+        with call("POST", url, seconds=seconds, token=token, body=sent) as reply:
+            outcome = _outcome(reply)
+    except BodyError as error:
+        return NotSent(str(error))
+    except TransportError as error:
+        return Unknown(str(error)) if sent.started else NotSent(str(error))
+    if isinstance(outcome, Accepted) and sent.left:
+        return Unknown("Target accepted the batch before all of it had left.")
+    return outcome
+
+
+def _outcome(reply: Reply) -> SubmissionOutcome:
+    """Translate the answer to a submission.
+
+    500, 502, 504 and whatever is not HTTP's plain yes or no may come from something that stands between
+    us and a Target that took the batch: unknown.
+    """
+    if reply.status in _UNAUTHORIZED:
+        return Unauthorized(reply.status)
+    if reply.status in _LATER:
+        return _deferred(reply)
+    if reply.status // 100 == _SUCCESS:
+        return _receipt(reply)
+    if reply.status // 100 == _CLIENT_ERROR:
+        return _refused(reply)
+    return Unknown(f"Target answered HTTP {reply.status}.")
+
+
+def _receipt(reply: Reply) -> Accepted | Refused | Unknown:
+    answer = read_submission(reply.body(_MAX_RECEIPT_BYTES))
+    if answer.success is None:
+        return Unknown("Target's answer to the batch says neither yes nor no.")
+    if answer.success:
+        return Accepted(answer.status_url, answer.message)
+    return Refused(answer.message or "Target refused the batch without a reason.", reply.status)
+
+
+def _refused(reply: Reply) -> Refused | Unknown:
+    """Translate a 4xx: the status is the no, the body may say why; a body that says yes leaves no answer."""
+    plain = f"Target answered HTTP {reply.status}."
+    try:
+        answer = read_submission(reply.body(_MAX_RECEIPT_BYTES))
+    except TransportError:
+        return Refused(plain, reply.status)
+    if answer.success:
+        return Unknown(plain)
+    return Refused(answer.message or plain, reply.status)
+
+
+def check(status_url: str, token: str | None, seconds: float, *, details: bool = False) -> CheckOutcome:
+    """Ask once what became of a batch, within `seconds`; `status_url` is a safe one."""
+    url = with_details(status_url) if details else status_url
+    try:
+        with call("GET", url, seconds=seconds, token=token) as reply:
+            return _status(reply)
+    except (TransportError, UnusableAnswerError) as error:
+        return Unanswered(str(error))
+
+
+def _status(reply: Reply) -> CheckOutcome:
+    if reply.status in _UNAUTHORIZED:
+        return Unauthorized(reply.status)
+    if reply.status in _GONE:
+        return Gone(reply.status)
+    if reply.status in _LATER:
+        return _deferred(reply)
+    if reply.status // 100 != _SUCCESS:
+        return Unanswered(f"Target answered HTTP {reply.status}.")
+    answer = read_status(reply.pieces())
+    if answer.flattened and answer.state is not None and not reply.framed:
+        return Unanswered("Nothing shows that all of Target's answer arrived.")
+    return Answered(answer)
+
+
+def _deferred(reply: Reply) -> Deferred:
+    header = reply.headers.get("Retry-After", "")
+    return Deferred(f"Target answered HTTP {reply.status}.", retry_after(header, datetime.now(UTC)))
+
+
+def retry_after(header: str, now: datetime) -> timedelta | None:
+    """Read a Retry-After, in seconds or as a date, as a wait between a second and a day."""
+    header = header.strip()
+    if re.fullmatch(r"[+-]?[0-9]+", header):
+        wait = timedelta(seconds=int(header[:12]))
+    else:
+        try:
+            until = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
