@@ -72,6 +72,11 @@ def with_details(url: str) -> str:
     return f"{url}&showDetails=true"
 
 
+def batch_id_of(url: str) -> str:
+    """Give the batch id in a safe status URL."""
+    return _parameters(url.partition("?")[2])["batchId"]
+
+
 def _parts(address: re.Match[str]) -> _Address:
     """Give scheme, host and port; None for the scheme's own port."""
     scheme = address["scheme"].lower()

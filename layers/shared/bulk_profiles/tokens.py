@@ -20,11 +20,15 @@ class Tokens:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def get(self, client_code: str, *, renew: bool = False) -> str | None:
-        """Give a client's token, or None where no secret is configured; `renew` asks Secrets Manager again.
+    def get(self, client_code: str) -> str | None:
+        """Give a client's token, or None where no secret is configured. Raises `TokenError`."""
+        return self._token(client_code, renew=False)
 
-        Raises `TokenError`.
-        """
+    def renew(self, client_code: str) -> str | None:
+        """Give the token as it is now in Secrets Manager: a new one may have killed the one that is kept."""
+        return self._token(client_code, renew=True)
+
+    def _token(self, client_code: str, *, renew: bool) -> str | None:
         if not self._secret:
             return None
         token = _of_client(self._fetch(renew=renew).strip(), client_code)
