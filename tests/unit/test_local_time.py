@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +31,16 @@ def no_zone_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     zoneinfo.ZoneInfo.clear_cache()
     yield
     zoneinfo.reset_tzpath(to=before)
+
+
+@pytest.fixture(params=["Pacific/Kiritimati", "Etc/GMT+12"])
+def machine_elsewhere(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run on a machine whose own time zone is none of those asked for."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.usefixtures("no_zone_data")
@@ -187,9 +198,12 @@ def test_an_unknown_day_is_refused(text: str) -> None:
         ("02:15-02:45", "2026-10-25T00:45:00", "2026-10-26T01:15"),
     ],
 )
+@pytest.mark.usefixtures("machine_elsewhere")
 def test_when_a_window_opens(window: str, now: str, opens: str | None) -> None:
     expected = at(opens) if opens else at(now)
-    assert UploadWindow.parse(window).next_open(at(now), PARIS) == expected
+    opening = UploadWindow.parse(window).next_open(at(now), PARIS)
+    assert opening == expected
+    assert opening.tzinfo is UTC
 
 
 @given(
