@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from .encoding import SEPARATORS, unmark
+
 MAX_ID_LENGTH = 256
 LONG_ID_LENGTH = 128
 LONG_VALUE_LENGTH = 256
@@ -18,7 +20,7 @@ class _Code(StrEnum):
 
     help: str
 
-    def __new__(cls, word: str, sentence: str) -> Self:
+    def __new__(cls, word: str, sentence: str = "") -> Self:
         """Make the member `word`, whose `help` is `sentence`."""
         member = str.__new__(cls, word)
         member._value_ = word
@@ -85,11 +87,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the rows of one file must satisfy. `width` is the number of cells, `key` the key column's number."""
+    """What the rows of one file must satisfy.
+
+    `width` is the number of cells, `spare` how many empty ones may follow, `key` the key column's number.
+    """
 
     width: int
     key: int
     third_party_id: bool
+    spare: int = 0
+    reject_separators: bool = False
 
 
 def lint_id(text: str, rules: Rules) -> Reject | None:
@@ -103,14 +110,20 @@ def lint_id(text: str, rules: Rules) -> Reject | None:
     return None
 
 
-def lint_cells(cells: Sequence[bytes], rules: Rules) -> Fault | None:
-    """Say what is wrong with a row of UTF-8 cells, if anything. A short row is no fault."""
+def lint_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
+    """Say what is wrong with the cells of a plain row, if anything. A short row is no fault."""
     for number, cell in enumerate(cells):
         try:
-            cell.decode()
+            unmark(cell).decode()
         except UnicodeDecodeError:
             return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
-    if len(cells) > rules.width:
+    if len(cells) > rules.width + rules.spare or any(cells[rules.width :]):
         return Fault(Reject.TOO_MANY_CELLS)
-    wrong = lint_id(cells[rules.key].decode() if rules.key < len(cells) else "", rules)
-    return Fault(wrong, rules.key) if wrong else None
+    wrong = lint_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
+    if wrong:
+        return Fault(wrong, rules.key)
+    if rules.reject_separators:
+        for number, cell in enumerate(cells):
+            if cell.translate(None, SEPARATORS) != cell:
+                return Fault(Reject.SEPARATOR_IN_VALUE, number)
+    return None

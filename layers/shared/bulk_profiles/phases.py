@@ -1,0 +1,319 @@
+"""The phases of a split, and how it is interrupted and continued.
+
+The file is read once where no id repeats, which is the usual case. Where some do, it is read twice more:
+to merge the rows of those ids, and to write the batches anew with the merged rows in their places.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import BinaryIO
+
+from .columns import resolve
+from .cutting import Cutter, Limits, Output
+from .encoding import Encoder
+from .errors import BulkProfilesError
+from .feeds import Feed, SeparatorInValue
+from .lint import Fault, Reject, Warn
+from .merging import Merger
+from .models import Json, PlannedBatch, RowCounts
+from .reading import Block, Position, Reader
+from .rejecting import RejectLog, Tally
+from .repeats import Bits, Repeats
+from .scratch import Scratch
+from .screening import Screened, screen
+
+_MERGED = "merged"
+_REPEATED = "repeated"
+_MOST_GROWTH = 3  # an encoded byte is three bytes
+
+
+class OutOfTimeError(BulkProfilesError):
+    """The split stopped in time: calling it again with `checkpoint`, which is JSON, goes on."""
+
+    def __init__(self, checkpoint: Json) -> None:
+        super().__init__("The split ran out of time and can be continued.")
+        self.checkpoint = checkpoint
+
+
+class Phase(StrEnum):
+    """What the file is read for."""
+
+    DRAFT = "draft"  # to write batches as if no id came twice, and to find out
+    GATHER = "gather"  # to merge the rows whose ids come more than once
+    FINAL = "final"  # to write the batches with the merged rows
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a split is: at the start of a block of which `done` rows are in finished batches already.
+
+    `ordinal` counts the rows before the block that may be sent; `merged_at` is the place in the merged rows.
+    The other fields are what the parts of a job have written to the scratch and counted.
+    """
+
+    phase: Phase = Phase.DRAFT
+    names: tuple[str, ...] | None = None
+    start: Position | None = None
+    done: int = 0
+    ordinal: int = 0
+    skipped: int = 0
+    merged: int = 0
+    merged_at: int = 0
+    batches: tuple[PlannedBatch, ...] = ()
+    tally: Json = field(default_factory=lambda: Tally().to_json())
+    parts: int = 0
+    hash_runs: tuple[int, ...] = ()
+    repeats_found: bool = False
+    merge_runs: int = 0
+    merge_rows: int = 0
+
+    def to_json(self) -> Json:
+        """Give the state as a checkpoint."""
+        data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        data["phase"] = self.phase.value
+        data["start"] = [self.start.offset, self.start.line] if self.start else None
+        data["batches"] = [batch.to_json() for batch in self.batches]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Json) -> State:
+        """Read what `to_json` wrote."""
+        fields = dict(data)
+        fields["phase"] = Phase(fields["phase"])
+        fields["names"] = tuple(fields["names"]) if fields["names"] is not None else None
+        fields["start"] = Position(*fields["start"]) if fields["start"] else None
+        fields["batches"] = tuple(PlannedBatch.from_json(batch) for batch in fields["batches"])
+        fields["hash_runs"] = tuple(fields["hash_runs"])
+        return cls(**fields)
+
+
+class Job:
+    """One go at splitting a file whose header is known. `tally` and `columns` are for the caller to read."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        feed: Feed,
+        limits: Limits,
+        output: Output,
+        scratch: Scratch,
+        *,
+        state: State,
+        out_of_time: Callable[[], bool],
+    ) -> None:
+        self.columns = resolve(reader.names, feed)
+        self.tally = Tally.from_json(state.tally)
+        self._reader = reader
+        self._limits = limits
+        self._output = output
+        self._scratch = scratch
+        self._state = dataclasses.replace(state, names=tuple(reader.names))
+        self._out_of_time = out_of_time
+        in_values = feed.separator_in_value or SeparatorInValue.ENCODE
+        self._rules = dataclasses.replace(
+            self.columns.rules, reject_separators=in_values is SeparatorInValue.REJECT
+        )
+        self._encoder = Encoder(replace_separators=in_values is SeparatorInValue.REPLACE)
+        self._log = RejectLog(scratch, self.columns.names, self.tally, state.parts)
+        self._repeats = Repeats(scratch, state.hash_runs, found=state.repeats_found)
+        self._merger = Merger(scratch, state.merge_runs, state.merge_rows)
+        self._cutter = Cutter(self.columns.header, limits, output, state.batches)
+        self._room = self._cutter.room - self.columns.growth
+
+    def run(self) -> tuple[RowCounts, Sequence[PlannedBatch]]:
+        """Go through the phases that are left; raises `OutOfTimeError` where the time is up."""
+        try:
+            if self._state.phase is Phase.DRAFT:
+                self._draft()
+            if self._state.phase is Phase.GATHER:
+                self._gather()
+            if self._state.phase is Phase.FINAL:
+                self._finalize()
+            self._cutter.finish()
+        except BaseException:
+            self._cutter.abort()
+            raise
+        self._log.publish(self._output, self._reader.header)
+        if self._state.skipped:
+            self.tally.warnings[Warn.NO_VALUES.value] = self._state.skipped
+        batches = self._cutter.batches
+        counts = RowCounts(
+            read=self.tally.read,
+            rejected=self.tally.rejects.total(),
+            merged=self._state.merged,
+            skipped=self._state.skipped,
+            sent=sum(batch.rows for batch in batches),
+        )
+        return counts, batches
+
+    def _draft(self) -> None:
+        """Write batches as if no id came twice, but for the case that one is seen to."""
+        for block, screened in self._blocks():
+            rows, too_large = b"", list[int]()
+            if not self._repeats.found or _MOST_GROWTH * len(screened.rows) > self._room:
+                rows, too_large = self._fitting(self._encoded(screened.rows))
+            if self._repeats.found:
+                self._cutter.abort()
+            else:
+                self._write(rows)
+            self._account(block, screened)
+            self._reject_too_large(block, screened, too_large)
+            self._repeats.add(screened.hashes)
+        repeated = self._repeats.rows()
+        if repeated:
+            self._keep(_REPEATED, repeated.to_bytes())
+            self._enter(Phase.GATHER)
+
+    def _gather(self) -> None:
+        """Merge the rows whose ids come more than once."""
+        repeated = self._repeated()
+        for _, screened in self._blocks():
+            base = self._state.ordinal
+            places = repeated.within(base, len(screened.hashes)).tolist()
+            if not places:
+                continue
+            lines = screened.rows.split(b"\n")
+            chosen = b"".join([lines[place] + b"\n" for place in places])
+            for place, row in zip(places, self._encoded(chosen).split(b"\n"), strict=False):
+                if len(row) < self._room:
+                    self._merger.add(base + place, row)
+        left = self._merger.finish(_MERGED)
+        self._state = dataclasses.replace(self._state, merged=self._merger.rows - left)
+        self._enter(Phase.FINAL)
+
+    def _finalize(self) -> None:
+        """Write the batches with the merged rows in their places."""
+        repeated = self._repeated()
+        with self._scratch.open(_MERGED, self._state.merged_at) as stream:
+            merged = _MergedRows(stream, self._state.merged_at)
+            for block, screened in self._blocks():
+                rows = self._encoded(screened.rows)
+                lines = rows.split(b"\n")
+                del lines[-1]
+                too_large: list[int] = []
+                for place in repeated.within(self._state.ordinal, len(lines)).tolist():
+                    lines[place] = merged.take(self._state.ordinal + place)
+                    if len(lines[place]) >= self._room:
+                        too_large.append(place)
+                self._write(b"".join([line + b"\n" for line in lines if line and len(line) < self._room]))
+                self._reject_too_large(block, screened, too_large)
+                self._state = dataclasses.replace(self._state, merged_at=merged.position)
+
+    def _blocks(self) -> Iterator[tuple[Block, Screened]]:
+        """Give the blocks that are left, and keep account of where they are."""
+        for block in self._reader.blocks(self._state.start or self._reader.first):
+            self._state = dataclasses.replace(self._state, start=block.start)
+            if not self._cutter.is_open and self._out_of_time() and self._state.done == 0:
+                self._stop(0)
+            screened = screen(block.rows, self._rules)
+            yield block, screened
+            self._state = dataclasses.replace(
+                self._state, done=0, ordinal=self._state.ordinal + len(screened.hashes)
+            )
+
+    def _encoded(self, rows: bytes) -> bytes:
+        return self._encoder(self.columns.arrange(rows))
+
+    def _fitting(self, rows: bytes) -> tuple[bytes, list[int]]:
+        """Leave out the rows that alone do not fit in a batch, and give their numbers."""
+        if len(rows) <= self._room:
+            return rows, []
+        lines = rows.split(b"\n")
+        del lines[-1]
+        too_large = [number for number, line in enumerate(lines) if len(line) >= self._room]
+        return b"".join([line + b"\n" for line in lines if len(line) < self._room]), too_large
+
+    def _write(self, rows: bytes) -> None:
+        """Write encoded rows into batches, but for those without any value, which Target ignores."""
+        rows, skipped = _with_values(self.columns.complete(rows), self.columns.width)
+        if self._state.done:
+            rows = rows.split(b"\n", self._state.done)[-1]
+        for finished in self._cutter.add(rows):
+            if self._out_of_time():
+                self._stop(self._state.done + finished)
+        if skipped:
+            self._state = dataclasses.replace(self._state, skipped=self._state.skipped + skipped)
+
+    def _account(self, block: Block, screened: Screened) -> None:
+        """Count a block's rows and write down its rejects."""
+        self.tally.read += len(screened.hashes) + len(screened.faults)
+        self.tally.warnings += screened.warnings
+        if block.spaces:
+            self.tally.warnings[Warn.SPACE_AFTER_DELIMITER.value] += block.spaces
+        if screened.faults:
+            numbers = sorted(screened.faults)
+            faults = [screened.faults[number] for number in numbers]
+            self._log.add(zip(block.find(numbers), faults, strict=True))
+
+    def _reject_too_large(self, block: Block, screened: Screened, places: Sequence[int]) -> None:
+        if places:
+            numbers = places if screened.numbers is None else screened.numbers[places].tolist()
+            self._log.add((record, Fault(Reject.ROW_TOO_LARGE)) for record in block.find(numbers))
+
+    def _keep(self, name: str, data: bytes) -> None:
+        sink = self._scratch.write(name)
+        sink.write(data)
+        sink.commit()
+
+    def _repeated(self) -> Bits:
+        with self._scratch.open(_REPEATED) as stream:
+            return Bits.from_bytes(stream.read())
+
+    def _enter(self, phase: Phase) -> None:
+        """Start reading the file anew."""
+        self._cutter.abort()
+        self._cutter = Cutter(self.columns.header, self._limits, self._output)
+        self._state = dataclasses.replace(
+            self._state, phase=phase, start=None, done=0, ordinal=0, skipped=0, batches=()
+        )
+
+    def _stop(self, done: int) -> None:
+        """Write down what is in memory and give the checkpoint, as of the start of the block."""
+        self._log.flush()
+        self._repeats.flush()
+        self._merger.flush()
+        state = dataclasses.replace(
+            self._state,
+            done=done,
+            batches=tuple(self._cutter.batches),
+            tally=self.tally.to_json(),
+            parts=self._log.parts,
+            hash_runs=tuple(self._repeats.runs),
+            repeats_found=self._repeats.found,
+            merge_runs=self._merger.runs,
+            merge_rows=self._merger.rows,
+        )
+        raise OutOfTimeError(state.to_json())
+
+
+class _MergedRows:
+    """The merged rows, taken in the order of the file."""
+
+    def __init__(self, stream: BinaryIO, position: int) -> None:
+        self.position = position
+        self._stream = stream
+        self._line = stream.readline()
+
+    def take(self, ordinal: int) -> bytes:
+        """Give the merged row whose place is that of this row; nothing if it went into an earlier one."""
+        number, _, row = self._line.partition(b",")
+        if not number or int(number) != ordinal:
+            return b""
+        self.position += len(self._line)
+        self._line = self._stream.readline()
+        return row.rstrip(b"\n")
+
+
+def _with_values(rows: bytes, width: int) -> tuple[bytes, int]:
+    """Leave out the rows that have an id and nothing else, and count them."""
+    empty = b"," * (width - 1)
+    if width > 1 and empty + b"\n" not in rows:
+        return rows, 0
+    lines = rows.split(b"\n")
+    del lines[-1]
+    kept = [line + b"\n" for line in lines if width > 1 and not line.endswith(empty)]
+    return b"".join(kept), len(lines) - len(kept)

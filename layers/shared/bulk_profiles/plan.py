@@ -1,0 +1,182 @@
+"""What an import of a local file would do: the splitter's own result, and what follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from .cutting import Limits
+from .errors import FileRejectedError
+from .feeds import Feed
+from .identity import DEFAULT_FEED, MANIFEST, batch_name, import_id
+from .models import ApiVersion, Json, Manifest, Source
+from .scratch import FileSink, Folder
+from .splitting import Output, Sink, Split, split
+
+# US dollars, us-east-1, arm64, on demand.
+_PER_PROFILE_WRITE = 0.625e-6  # DynamoDB: one write per profile result
+_PER_TRANSITION = 25e-6  # Step Functions, standard
+_PER_GB_SECOND = 13.3334e-6  # Lambda
+_PER_PUT = 5e-6  # S3
+_TRANSITIONS_PER_BATCH = 30  # about eight status checks, and what is around them
+_GB_SECONDS_PER_BATCH = 60.0
+_GB_SECONDS_PER_SPLIT_BYTE = 2 / 60e6  # 2 GB of memory at 60 MB a second
+_OBJECTS_PER_BATCH = 10  # parts of the body, and the profile results
+_OBJECTS_PER_IMPORT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A source file on this machine."""
+
+    path: Path
+    name: str
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> LocalFile:
+        """Describe a file; raises OSError where there is none."""
+        return cls(path, path.name, path.stat().st_size)
+
+    def open(self, start: int = 0) -> BinaryIO:
+        """Open it for reading from byte `start` on."""
+        stream = self.path.open("rb", buffering=0)
+        stream.seek(start)
+        return stream
+
+
+class _FolderOutput:
+    """A folder that has the objects of an import."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self, name: str) -> FileSink:
+        return Folder(self._path).write(name)
+
+    def keep(self, batches: int) -> None:
+        """Remove the batches above a number: an earlier run's, or those of a draft."""
+        for path in (self._path / batch_name(1)).parent.glob("*.batch"):
+            if path.stem.isdigit() and int(path.stem) > batches:
+                path.unlink()
+
+
+class _Nowhere:
+    """An output for those who only want to know."""
+
+    def open(self, _name: str) -> Sink:
+        return self
+
+    def write(self, _data: bytes | bytearray | memoryview, /) -> None:
+        pass
+
+    def commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would become of a file. `reason` says why it is rejected, if it is."""
+
+    file: str
+    size: int
+    rows_a_day: int
+    split: Split | None = None
+    reason: str = ""
+
+    @property
+    def calls(self) -> int:
+        """The fewest calls to Target: a submission and a status check for each batch."""
+        return 2 * len(self.split.batches) if self.split else 0
+
+    @property
+    def days(self) -> int:
+        """The days that the budget of rows a day needs; 0 rows a day means no limit."""
+        sent = self.split.rows.sent if self.split else 0
+        return math.ceil(sent / self.rows_a_day) if self.rows_a_day else min(sent, 1)
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """An estimate of what AWS would charge, in US dollars."""
+        batches = len(self.split.batches) if self.split else 0
+        sent = self.split.rows.sent if self.split else 0
+        cost = {
+            "profileResults": sent * _PER_PROFILE_WRITE,
+            "stateMachine": batches * _TRANSITIONS_PER_BATCH * _PER_TRANSITION,
+            "functions": _PER_GB_SECOND
+            * (batches * _GB_SECONDS_PER_BATCH + self.size * _GB_SECONDS_PER_SPLIT_BYTE),
+            "storage": _PER_PUT * (batches * _OBJECTS_PER_BATCH + _OBJECTS_PER_IMPORT),
+        }
+        return {name: round(value, 4) for name, value in {**cost, "total": sum(cost.values())}.items()}
+
+    def to_json(self) -> Json:
+        """Give the plan for programs."""
+        data: Json = {
+            "file": self.file,
+            "status": "planned" if self.split else "rejected",
+            "reason": self.reason,
+        }
+        if self.split:
+            data |= {
+                "keyColumn": self.split.key_column.value,
+                "source": {"bytes": self.size, "sha256": self.split.source_sha256},
+                "rows": self.split.rows.to_json(),
+                "rejects": self.split.rejects,
+                "examples": self.split.examples,
+                "warnings": self.split.warnings,
+                "batches": [batch.to_json() for batch in self.split.batches],
+                "calls": self.calls,
+                "days": self.days,
+                "costUsd": self.cost,
+            }
+        return data
+
+
+def make_plan(
+    source: LocalFile,
+    feed: Feed,
+    limits: Limits,
+    *,
+    rows_a_day: int,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Plan:
+    """Split a local file as an import would; with `folder`, keep there what the import would keep."""
+    output = _FolderOutput(folder) if folder else None
+    target: Output = output or _Nowhere()
+    try:
+        result = split(source, feed, limits, target, progress=progress)
+    except FileRejectedError as error:
+        if output:
+            output.keep(0)
+        return Plan(source.name, source.size, rows_a_day, reason=str(error))
+    if output and folder:
+        output.keep(len(result.batches))
+        _write_manifest(output, source, feed, result)
+    return Plan(source.name, source.size, rows_a_day, result)
+
+
+def _write_manifest(output: _FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:
+    import json  # noqa: PLC0415 small, and most plans are not kept
+
+    manifest = Manifest(
+        import_id=import_id("", source.name, result.source_sha256),
+        feed=DEFAULT_FEED,
+        client_code=feed.client_code or "",
+        api_version=feed.api_version or ApiVersion.V2,
+        key_column=result.key_column,
+        source=Source("", source.name, "", source.size, result.source_sha256),
+        rows=result.rows,
+        rejects=result.rejects,
+        warnings=result.warnings,
+        batches=result.batches,
+    )
+    sink = output.open(MANIFEST)
+    sink.write(json.dumps(manifest.to_json(), indent=2).encode() + b"\n")
+    sink.commit()

@@ -1,0 +1,96 @@
+"""Reading a source file, whatever its format: plain rows in blocks, and where they came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from bulk_profiles.errors import FileRejectedError
+from bulk_profiles.feeds import Feed
+
+from .blocks import Block, Position, Reader, Record
+from .delimited import DelimitedBlocks
+from .header import Header, read_header
+from .jsonlines import JsonLines, NewColumnError
+from .sources import HEAD_BYTES, SourceFile, Text
+from .target import unescaped
+
+__all__ = ["Block", "NewColumnError", "Position", "Reader", "Record", "SourceFile", "open_source"]
+
+_BATCH = b"batch="
+_UTF8_MARK = b"\xef\xbb\xbf"
+_JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
+_PARQUET = b"PAR1"
+
+
+def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = None) -> Reader:
+    """Find out the format of a file from its content and read its header.
+
+    `names` are the columns of a JSON Lines file, where they are known already.
+    Raises `FileRejectedError` where it cannot be read.
+    """
+    with source.open() as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        raise FileRejectedError("The file is empty.")
+    if head.startswith(_PARQUET):
+        from .parquet import ParquetAsCsv  # noqa: PLC0415 only a Parquet file needs it
+
+        table = ParquetAsCsv(source, feed)
+        text = Text(table, b"", "utf-8", 0)
+        return Table(text, read_header(text, Feed(), delimited_by=b","), by_record=True)
+    text = Text.of(source, head, feed.encoding)
+    with text.open() as stream:
+        start = stream.read(HEAD_BYTES)
+    if start.startswith(_BATCH):
+        return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)
+    if start.lstrip().startswith(b"{"):
+        return JsonLines(text, names)
+    if _JSON_ARRAY.match(start.lstrip()):
+        raise FileRejectedError("The file is one JSON array: write one object per line instead (JSON Lines).")
+    if not start.strip():
+        raise FileRejectedError("The file is empty: it has no header.")
+    return Table(text, read_header(text, feed))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A delimited file, or one in Target's own format where `encoded`."""
+
+    text: Text
+    head: Header
+    encoded: bool = False
+    by_record: bool = False
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The header's cells."""
+        return [_unescaped(name) for name in self.head.names] if self.encoded else self.head.names
+
+    @property
+    def header(self) -> bytes:
+        """The header as it stands in the file; as UTF-8 with a mark, where the file is not plain UTF-8."""
+        raw = self.head.raw if self.head.raw.endswith((b"\n", b"\r")) else self.head.raw + b"\n"
+        return (_UTF8_MARK if self.text.recoded else b"") + raw
+
+    @property
+    def first(self) -> Position:
+        """Where the rows start."""
+        return Position(self.head.end.offset, 1) if self.by_record else self.head.end
+
+    def blocks(self, start: Position) -> Iterator[Block]:
+        """Read the rows from a position on."""
+        with self.text.open(start.offset) as stream:
+            blocks = DelimitedBlocks(stream, self.head.dialect, start, by_record=self.by_record)
+            yield from unescaped(iter(blocks)) if self.encoded else blocks
+
+
+def _unescaped(name: str) -> str:
+    try:
+        return unquote(name, errors="strict")
+    except UnicodeDecodeError as error:
+        raise FileRejectedError(
+            "A name in the header is not UTF-8 once it is decoded: encode it as UTF-8."
+        ) from error

@@ -1,0 +1,73 @@
+"""Blocks of whole records: what every reader gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulk_profiles.encoding import FAULT_MARK
+from bulk_profiles.lint import Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two records: bytes of plain UTF-8 text before it, and the line that starts there."""
+
+    offset: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it stands in the file: the line where it starts, and its bytes."""
+
+    line: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some records. `rows` are plain rows, one for each record; `find` gives records by ascending number.
+
+    `spaces` counts the spaces that were taken as part of delimiters.
+    """
+
+    start: Position
+    rows: bytes
+    find: Callable[[Sequence[int]], list[Record]]
+    spaces: int = 0
+
+
+class Reader(Protocol):
+    """A file whose header is known."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The header's cells."""
+        ...
+
+    @property
+    def header(self) -> bytes:
+        """What comes before the rows, as it stands in the file."""
+        ...
+
+    @property
+    def first(self) -> Position:
+        """Where the rows start."""
+        ...
+
+    def blocks(self, start: Position) -> Iterator[Block]:
+        """Read the rows from a position on."""
+        ...
+
+
+def fault_row(reason: Reject, column: int | None = None) -> bytes:
+    """Make the plain row of a record that could not be taken apart."""
+    return FAULT_MARK + f"{reason}:{'' if column is None else column}".encode()
+
+
+def read_fault(row: bytes) -> tuple[Reject, int | None]:
+    """Undo `fault_row`."""
+    reason, _, column = row.removeprefix(FAULT_MARK).decode().partition(":")
+    return Reject(reason), int(column) if column else None

@@ -1,0 +1,197 @@
+"""Delimited files, a block of whole records at a time.
+
+A block is taken apart as a whole where its quotes stand as they should, which one look at all of them
+proves; otherwise record by record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulk_profiles.encoding import COMMA_MARK, LINE_FEED_MARK, QUOTE_MARK, RETURN_MARK, without_invalid
+from bulk_profiles.lint import MAX_ROW_BYTES, Reject
+
+from .blocks import Block, Position, Record, fault_row
+from .long_rows import skip_long_row
+from .records import Dialect, count_lines, parse
+
+BLOCK_BYTES = 256 * 1024
+_QUOTE = ord('"')
+_LINE_FEED = ord("\n")
+_RETURN = ord("\r")
+_INSIDE = bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK)
+_LONE_QUOTES = re.compile(rb'(?:^|[\r\n])""[\r\n]')
+_BLANK_LINES = re.compile(rb"\n\n+")
+
+
+class DelimitedBlocks:
+    """Read blocks of records from a stream that is open at the start of a record.
+
+    `by_record` numbers records instead of lines.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, dialect: Dialect, start: Position, *, by_record: bool = False
+    ) -> None:
+        self._stream = stream
+        self._dialect = dialect
+        self._position = start
+        self._by_record = by_record
+        # Outside quotes, the delimiter becomes the comma and a comma becomes its mark.
+        self._outside = bytes.maketrans(b"," + dialect.delimiter, COMMA_MARK + b",")
+        self._beside_quotes = np.zeros(256, np.bool_)
+        self._beside_quotes[[*dialect.delimiter, _QUOTE, _LINE_FEED, _RETURN]] = True
+        self._spaces = 0
+
+    def __iter__(self) -> Iterator[Block]:
+        data = b""
+        while True:
+            piece = self._stream.read(BLOCK_BYTES)
+            final = not piece
+            data = data + piece if data else piece
+            if final and data and not data.endswith((b"\n", b"\r")):
+                data += b"\n"
+            while data:
+                used, block = self._block(data, final=final)
+                if block is not None:
+                    yield block
+                data = data[used:]
+                if not used or not final:
+                    break
+            if final:
+                return
+            if len(data) > MAX_ROW_BYTES:
+                start = self._position
+                data, size, lines = skip_long_row(data, self._stream, self._dialect, start.line)
+                self._advance(size, lines, records=1)
+                yield too_long(start)
+
+    def _block(self, data: bytes, *, final: bool) -> tuple[int, Block | None]:
+        """Give how many bytes were used, and the block made of them."""
+        start = self._position
+        used = self._cut(data, final=final)
+        if used:
+            whole = data[:used]
+            self._spaces = 0
+            rows = self._whole_rows(without_invalid(whole))
+            if rows is not None:
+                find = partial(self._find, start, whole, None)
+                self._advance(used, count_lines(whole), rows.count(b"\n"))
+                return used, Block(start, rows, find, self._spaces)
+        parsed = parse(data, self._dialect, line=start.line, final=final)
+        if not parsed.used:
+            return 0, None
+        find = partial(self._find, start, data, np.array(parsed.spans, np.intp).reshape(-1, 2))
+        self._advance(parsed.used, count_lines(data, 0, parsed.used), len(parsed.rows))
+        return parsed.used, Block(start, b"".join([row + b"\n" for row in parsed.rows]), find, parsed.spaces)
+
+    def _advance(self, size: int, lines: int, records: int) -> None:
+        self._position = Position(
+            self._position.offset + size, self._position.line + (records if self._by_record else lines)
+        )
+
+    def _cut(self, data: bytes, *, final: bool) -> int:
+        """Find the end of the last record, if quotes stand as they should; 0 if there is none."""
+        end_of_line = b"\n" if b"\n" in data else b"\r"
+        end = len(data) if final else data.rfind(end_of_line) + 1
+        if end_of_line == b"\r" and end == len(data) and not final:
+            end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
+        if not self._dialect.quoted or b'"' not in data:
+            return end
+        quotes = data.count(b'"', 0, end)
+        while end and quotes % 2:
+            before = data.rfind(end_of_line, 0, end - 1) + 1
+            quotes -= data.count(b'"', before, end)
+            end = before
+        return end
+
+    def _whole_rows(self, text: bytes) -> bytes | None:
+        """Make plain rows of whole records at once; None where that is not sure to be right."""
+        if self._dialect.quoted and b'"' in text:
+            if self._dialect.spaced or not self._well_quoted(text):
+                return None
+            text = self._unquoted(text)
+        else:
+            if self._dialect.spaced:
+                spaced = self._dialect.delimiter + b" "
+                self._spaces = text.count(spaced)
+                text = text.replace(spaced, self._dialect.delimiter)
+            text = self._outer(text)
+        if b"\n\n" in text or text.startswith(b"\n"):
+            text = _BLANK_LINES.sub(b"\n", text).removeprefix(b"\n")
+        return text
+
+    def _well_quoted(self, text: bytes) -> bool:
+        """Say whether quotes stand in pairs, each at the start and at the end of a cell, or doubled in it."""
+        data = np.frombuffer(text, np.uint8)
+        quotes = np.flatnonzero(data == _QUOTE)
+        if quotes.size % 2 or (b'""' in text and _LONE_QUOTES.search(text)):
+            return False
+        beside = self._beside_quotes
+        # Before the first byte comes the last one, which ends a line, as it should.
+        return bool(beside[data[quotes[0::2] - 1]].all() and beside[data[quotes[1::2] + 1]].all())
+
+    def _unquoted(self, text: bytes) -> bytes:
+        parts = text.split(b'"')
+        inner = b'"'.join(parts[1::2])
+        outer = parts[0::2]
+        doubled = b'""' in text and b"" in outer[1:]
+        if self._dialect.delimiter == b"," and not doubled and not _has_separator(inner):
+            return self._outer(text.translate(None, b'"'))
+        if doubled:
+            outer[1:] = [part or QUOTE_MARK for part in outer[1:]]
+        parts[0::2] = self._outer(b'"'.join(outer)).split(b'"')
+        parts[1::2] = inner.translate(_INSIDE).split(b'"')
+        return b"".join(parts)
+
+    def _outer(self, text: bytes) -> bytes:
+        """Give text that is outside of quotes commas for delimiters and line feeds for line ends."""
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return text if self._dialect.delimiter == b"," else text.translate(self._outside)
+
+    def _find(
+        self, start: Position, data: bytes, spans: NDArray[np.intp] | None, numbers: Sequence[int]
+    ) -> list[Record]:
+        """Find records of a block by their ascending numbers."""
+        if spans is None:
+            spans = _spans(data, quoted=self._dialect.quoted)
+        line, counted, found = start.line, 0, []
+        for number in numbers:
+            begin, end = (int(place) for place in spans[number])
+            line += count_lines(data, counted, begin)
+            counted = begin
+            found.append(Record(start.line + number if self._by_record else line, data[begin:end]))
+        return found
+
+
+def too_long(start: Position) -> Block:
+    """Make the block of one record that is too long to be held."""
+    return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
+
+
+def _has_separator(text: bytes) -> bool:
+    return b"," in text or b"\n" in text or b"\r" in text
+
+
+def _spans(data: bytes, *, quoted: bool) -> Any:
+    """Find where the records of a well-quoted block start and end; blank lines are none."""
+    view = np.frombuffer(data, np.uint8)
+    ends = view == _LINE_FEED
+    if b"\r" in data:
+        ends |= (view == _RETURN) & (np.append(view[1:], 0) != _LINE_FEED)
+    places = np.flatnonzero(ends)
+    if quoted and b'"' in data:
+        quotes = np.flatnonzero(view == _QUOTE)
+        places = places[np.searchsorted(quotes, places) % 2 == 0]
+    stops = places + 1
+    starts = np.concatenate(([0], stops[:-1]))
+    sizes = stops - starts
+    blank = (sizes == 1) | ((sizes == 2) & (view[starts] == _RETURN))  # noqa: PLR2004 a CRLF
+    return np.stack((starts, stops), axis=1)[~blank]

@@ -1,0 +1,100 @@
+"""The header of a delimited file, and how the file is written, which the header tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulk_profiles.encoding import FAULT_MARK, unmark
+from bulk_profiles.errors import FileRejectedError
+from bulk_profiles.feeds import Feed, Quoting
+from bulk_profiles.lint import MAX_ROW_BYTES
+from bulk_profiles.models import KeyColumn
+
+from .blocks import Position
+from .records import Dialect, count_lines, parse
+from .sources import HEAD_BYTES, Text
+
+_DELIMITERS = (b",", b";", b"\t", b"|")
+_PREFIX = "profile."
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The cells of the header as they stand there, its bytes, and where the rows start."""
+
+    names: tuple[str, ...]
+    raw: bytes
+    dialect: Dialect
+    end: Position
+
+
+def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes | None = None) -> Header:
+    """Read the header, which starts `after` so many bytes; raises `FileRejectedError` where there is none."""
+    delimiter = delimited_by or (feed.delimiter or "").encode() or None
+    quoted = feed.quoting is Quoting.DOUBLE and not after
+    with text.open() as stream:
+        data, final = b"", False
+        while True:
+            piece = stream.read(HEAD_BYTES)
+            final = not piece
+            data += piece
+            if final and not data.endswith((b"\n", b"\r")):
+                data += b"\n"
+            start = len(data) - len(data[after:].lstrip(b"\r\n")) if data[after:].strip() else after
+            hint = _separator_hint(data[start : start + 8])
+            if hint:
+                delimiter = delimiter or hint[0]
+                start += hint[1]
+            header = _parse(data, start, delimiter, final=final, quoted=quoted)
+            if header:
+                return header
+            if final:
+                raise FileRejectedError("The file is empty: it has no header.")
+            if len(data) > MAX_ROW_BYTES:
+                raise FileRejectedError(
+                    "The file is not text in lines, or a quoted name in its header is never closed."
+                )
+
+
+def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
+    """Read the line `sep=;`, by which spreadsheets tell the delimiter."""
+    if data[:4].lower() != b"sep=" or data[5:6] not in {b"\r", b"\n"}:
+        return None
+    return data[4:5], 7 if data[5:7] == b"\r\n" else 6
+
+
+def _parse(data: bytes, start: int, delimiter: bytes | None, *, final: bool, quoted: bool) -> Header | None:
+    best: tuple[tuple[bool, int], Header] | None = None
+    line, misquoted = 1 + count_lines(data, 0, start), False
+    for candidate in (delimiter,) if delimiter else _DELIMITERS:
+        dialect = Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
+        found = parse(data[start:], dialect, line=line, final=final, most=1)
+        if not found.rows:
+            continue
+        if found.rows[0].startswith(FAULT_MARK):
+            misquoted = True
+            continue
+        end = start + found.spans[0][1]
+        names = _names(found.rows[0])
+        header = Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
+        score = (any(name.strip().removeprefix(_PREFIX) in list(KeyColumn) for name in names), len(names))
+        if best is None or score > best[0]:
+            best = (score, header)
+    if misquoted and best is None:
+        raise FileRejectedError("Text follows a closing quote in the header: double the quotes inside names.")
+    return best[1] if best else None
+
+
+def _is_spaced(data: bytes, delimiter: bytes) -> bool:
+    """Say whether every delimiter of the header is followed by a space, as in `pcId, city, age`."""
+    line = data.split(b"\n", 1)[0].split(b"\r", 1)[0]
+    return 0 < line.count(delimiter) == line.count(delimiter + b" ") and b"\t" not in delimiter
+
+
+def _names(row: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(unmark(cell).decode() for cell in row.split(b","))
+    except UnicodeDecodeError as error:
+        raise FileRejectedError(
+            "The header is not UTF-8: save the file as UTF-8, or name its encoding in the feed."
+        ) from error

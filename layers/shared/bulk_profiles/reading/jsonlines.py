@@ -1,0 +1,124 @@
+"""JSON Lines: one object per line; the names in it are the columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+from bulk_profiles.encoding import mark, without_invalid
+from bulk_profiles.errors import BulkProfilesError, FileRejectedError
+from bulk_profiles.lint import MAX_ROW_BYTES, Reject
+
+from .blocks import Block, Position, Record, fault_row
+from .delimited import BLOCK_BYTES, too_long
+from .long_rows import skip_long_row
+from .records import Dialect
+from .sources import Text
+
+_LINES = Dialect(delimiter=b"\0", quoted=False)  # JSON text has no NUL
+_MAX_COLUMNS = 10_000
+_CONSTANTS = {None: "", True: "true", False: "false"}
+
+
+class NewColumnError(BulkProfilesError):
+    """A row has a name that was not known when the header was written. `all_names` reads the whole file."""
+
+    def __init__(self, all_names: Callable[[], Sequence[str]]) -> None:
+        super().__init__("A row has a column of its own.")
+        self.all_names = all_names
+
+
+class JsonLines:
+    """Read JSON Lines. The columns are `names`, or else those of the first block."""
+
+    header = b""
+    first = Position(0, 1)
+
+    def __init__(self, text: Text, names: Sequence[str] | None = None) -> None:
+        self._text = text
+        self._decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
+        self.names: Sequence[str] = names or self._all_names(first_block=True)
+        self._known = frozenset(self.names)
+        if not self.names:
+            raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
+
+    def blocks(self, start: Position) -> Iterator[Block]:
+        """Read the rows from a position on; raises `NewColumnError` for a name that is no column."""
+        for position, data in self._lines(start):
+            if data is None:
+                yield too_long(position)
+                continue
+            lines = data.split(b"\n")
+            kept = [number for number, line in enumerate(lines) if line.strip()]
+            rows = [self._row(lines[number]) for number in kept]
+            yield Block(
+                position, b"".join([row + b"\n" for row in rows]), partial(_find, position, lines, kept)
+            )
+
+    def _lines(self, start: Position) -> Iterator[tuple[Position, bytes | None]]:
+        """Give whole lines, or None for one that is too long to be held."""
+        with self._text.open(start.offset) as stream:
+            data, position = b"", start
+            while True:
+                piece = stream.read(BLOCK_BYTES)
+                data += piece
+                end = data.rfind(b"\n") + 1 if piece else len(data)
+                if end:
+                    yield position, data[:end]
+                    position = Position(position.offset + end, position.line + data.count(b"\n", 0, end))
+                    data = data[end:]
+                if not piece:
+                    return
+                if len(data) > MAX_ROW_BYTES:
+                    yield position, None
+                    data, size, _ = skip_long_row(data, stream, _LINES, position.line)
+                    position = Position(position.offset + size, position.line + 1)
+
+    def _all_names(self, *, first_block: bool = False) -> Sequence[str]:
+        """Read the names, in the order in which they come."""
+        names: dict[str, None] = {}
+        for _, data in self._lines(self.first):
+            for line in (data or b"").split(b"\n"):
+                names.update(dict.fromkeys(self._object(line) or ()))
+            if len(names) > _MAX_COLUMNS:
+                raise FileRejectedError(
+                    f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
+                )
+            if first_block and names:
+                break
+        return tuple(names)
+
+    def _object(self, line: bytes) -> dict[str, Any] | None:
+        try:
+            value = self._decoder.decode(without_invalid(line).decode("utf-8", "surrogatepass"))
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def _row(self, line: bytes) -> bytes:
+        fields = self._object(line)
+        if fields is None:
+            return fault_row(Reject.BAD_JSON)
+        if not fields.keys() <= self._known:
+            raise NewColumnError(self._all_names)
+        values: list[Any] = [fields.get(name) for name in self.names]
+        for number, value in enumerate(values):
+            if type(value) is not str:
+                if isinstance(value, list | dict):
+                    return fault_row(Reject.NESTED_VALUE, number)
+                values[number] = _CONSTANTS[value]
+        row = ",".join(values)
+        if row.count(",") == len(values) - 1 and "\n" not in row and "\r" not in row and row:
+            return row.encode("utf-8", "surrogatepass")
+        cells = [mark(value.encode("utf-8", "surrogatepass")) for value in values]
+        return b",".join(cells) or fault_row(Reject.EMPTY_ID)
+
+
+def _find(start: Position, lines: list[bytes], kept: list[int], numbers: Sequence[int]) -> list[Record]:
+    return [Record(start.line + kept[number], lines[kept[number]] + b"\n") for number in numbers]
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise ValueError  # NaN and Infinity are no JSON

@@ -1,0 +1,77 @@
+"""The source file, and its text as UTF-8 from any place on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from .compression import decompressed, is_compressed
+from .text import as_utf8, encoding_of
+
+HEAD_BYTES = 64 * 1024
+_SKIP_BYTES = 1024 * 1024
+
+
+class SourceFile(Protocol):
+    """What is split. `name` is the file's name, `size` its bytes as stored."""
+
+    @property
+    def name(self) -> str:
+        """The file's own name, without folders."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes as stored."""
+        ...
+
+    def open(self, start: int = 0) -> BinaryIO:
+        """Open it for reading from byte `start` on; the reader closes it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A source file as UTF-8 text. `mark` is the length of a byte order mark that is passed over."""
+
+    source: SourceFile
+    head: bytes  # of the file as stored
+    encoding: str
+    mark: int
+
+    @classmethod
+    def of(cls, source: SourceFile, head: bytes, named: str | None) -> Text:
+        """Find out compression and encoding; raises `FileRejectedError` where it is no text."""
+        with cls(source, head, "utf-8", 0).open() as stream:
+            start = stream.read(HEAD_BYTES)
+        encoding, mark = encoding_of(start, named)
+        return cls(source, head, encoding, mark if encoding == "utf-8" else 0)
+
+    @property
+    def recoded(self) -> bool:
+        """Whether the text is not stored as plain UTF-8 without a mark."""
+        return self.encoding not in {"utf-8", "ascii"} or self.mark > 0
+
+    def open(self, offset: int = 0) -> BinaryIO:
+        """Open the text from a byte of its UTF-8 form on, its byte order mark not counted."""
+        offset += self.mark
+        if not is_compressed(self.head) and self.encoding in {"utf-8", "utf-8-sig", "ascii"}:
+            # From the start while that costs little, so that the file is seen whole at least once.
+            first = 0 if offset <= _SKIP_BYTES else offset
+            return _after(self.source.open(first), offset - first)
+        stream = (
+            decompressed(self.head, self.source.open, self.source.size)
+            if is_compressed(self.head)
+            else self.source.open()
+        )
+        return _after(as_utf8(stream, self.encoding), offset)
+
+
+def _after(stream: BinaryIO, count: int) -> BinaryIO:
+    """Read past the first bytes."""
+    while count > 0:
+        piece = stream.read(min(count, _SKIP_BYTES))
+        if not piece:
+            break
+        count -= len(piece)
+    return stream

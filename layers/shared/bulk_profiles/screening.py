@@ -1,0 +1,205 @@
+"""Linting whole blocks of plain rows: what one look proves sound is not looked at row by row."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoding import FAULT_MARK, PLUS_MARK, SEPARATORS, unmark
+from .lint import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Rules, Warn, lint_row
+from .reading.blocks import read_fault
+
+type Places = NDArray[np.intp]
+type Hashes = NDArray[np.uint64]
+
+_COMMA, _LINE_FEED, _PLUS, _SLASH, _DELETE, _SPACE = b",\n+/\x7f "
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+_WORD = 8
+_MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
+_ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_PRIME, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Rows that may be sent, each with one cell for each column.
+
+    `hashes` are those of their ids, `numbers` tells which rows of the block they were (None: all);
+    `faults` are the others, by number.
+    """
+
+    rows: bytes
+    hashes: Hashes
+    numbers: Places | None = None
+    faults: dict[int, Fault] = field(default_factory=dict)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where the cells of a block end; all its rows have `width` cells."""
+
+    data: NDArray[np.uint8]
+    ends: Places
+    width: int
+
+    @classmethod
+    def of(cls, rows: bytes, width: int) -> Self | None:
+        """Find the cells; None where a row has more or fewer of them."""
+        data = np.frombuffer(rows, np.uint8)
+        ends = np.flatnonzero((data == _COMMA) | (data == _LINE_FEED))
+        count = rows.count(b"\n")
+        if len(ends) != count * width or not (data[ends[width - 1 :: width]] == _LINE_FEED).all():
+            return None
+        return cls(data, ends, width)
+
+    def column(self, number: int) -> tuple[Places, Places]:
+        """Give where the cells of a column start and end."""
+        ends = self.ends[number :: self.width]
+        if number:
+            return self.ends[number - 1 :: self.width] + 1, ends
+        starts = np.empty_like(ends)
+        starts[:1] = 0
+        starts[1:] = self.ends[self.width - 1 :: self.width][:-1] + 1
+        return starts, ends
+
+    def cells_at(self, places: Places) -> Places:
+        """Give the numbers of the cells that hold these bytes, each once."""
+        return np.unique(np.searchsorted(self.ends, places))
+
+
+def screen(rows: bytes, rules: Rules) -> Screened:
+    """Lint some plain rows, and hash their ids."""
+    faults: dict[int, Fault] = {}
+    numbers: Places | None = None
+    grid = None if FAULT_MARK in rows or _SURROGATE.search(rows) else _Grid.of(rows, rules.width)
+    if grid is None:
+        rows, numbers = _lint(rows, range(rows.count(b"\n")), rules, faults, all_rows=True)
+        grid = _Grid.of(rows, rules.width)
+    if grid is None:
+        raise AssertionError  # rows that passed have one cell for each column
+    hashes, suspects = _look_at_ids(rows, grid, rules)
+    if rules.reject_separators:
+        suspects = np.union1d(suspects, grid.cells_at(_separators(rows, grid)) // rules.width)
+    if suspects.size:
+        before = len(faults)
+        found: dict[int, Fault] = {}
+        rows, kept = _lint(rows, suspects.tolist(), rules, found, all_rows=False)
+        origin = np.arange(len(hashes)) if numbers is None else numbers
+        faults |= {int(origin[number]): fault for number, fault in found.items()}
+        if len(faults) > before:
+            hashes, numbers = hashes[kept], origin[kept]
+            grid = _Grid.of(rows, rules.width) or grid
+    return Screened(rows, hashes, numbers, faults, +_warnings(rows, grid, rules))
+
+
+def _lint(
+    rows: bytes, suspects: Iterable[int], rules: Rules, faults: dict[int, Fault], *, all_rows: bool
+) -> tuple[bytes, Places]:
+    """Lint some of the rows; give the rows that are left, short ones padded, and their numbers."""
+    lines = rows.split(b"\n")
+    del lines[-1]
+    for number in suspects:
+        line = lines[number]
+        if all_rows and line.count(b",") == rules.width - 1 and not _is_odd(line):
+            continue
+        mended = _mend(line, rules)
+        if isinstance(mended, Fault):
+            faults[number] = mended
+        else:
+            lines[number] = mended
+    kept = np.ones(len(lines), np.bool_)
+    if faults:
+        kept[list(faults)] = False
+        lines = [line for number, line in enumerate(lines) if number not in faults]
+    return b"".join([line + b"\n" for line in lines]), np.flatnonzero(kept)
+
+
+def _is_odd(line: bytes) -> bool:
+    return line.startswith(FAULT_MARK) or (b"\xed" in line and _SURROGATE.search(line) is not None)
+
+
+def _mend(line: bytes, rules: Rules) -> bytes | Fault:
+    """Give the row with one cell for each column, or say what is wrong with it."""
+    if line.startswith(FAULT_MARK):
+        return Fault(*read_fault(line))
+    cells = line.split(b",")
+    fault = lint_row(cells, rules)
+    if fault:
+        return fault
+    return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
+
+
+def _look_at_ids(rows: bytes, grid: _Grid, rules: Rules) -> tuple[Hashes, Places]:
+    """Hash the ids, and give the numbers of the rows whose id needs a closer look."""
+    starts, ends = grid.column(rules.key)
+    sizes = ends - starts
+    padded = rows + bytes(_WORD)
+    words = np.ndarray((len(rows) + 1,), "<u8", padded, strides=(1,))
+    hashes = sizes.astype(np.uint64)
+    signs = (_PLUS, _SLASH, PLUS_MARK[0]) if PLUS_MARK in rows else (_PLUS, _SLASH)
+    odd = np.zeros(len(sizes), np.bool_)
+    for offset in range(0, int(sizes.max(initial=0)), _WORD):
+        word = words[np.minimum(starts + offset, len(rows))] & _MASKS[np.clip(sizes - offset, 0, _WORD)]
+        mixed = _mix(hashes, word)
+        hashes = np.where(sizes > offset, mixed, hashes) if offset else mixed
+        if rules.third_party_id:
+            for sign in signs:
+                odd |= _has_byte(word, sign)
+    odd |= (sizes == 0) | (sizes > LONG_ID_LENGTH)
+    return hashes, np.flatnonzero(odd)
+
+
+def _mix(hashes: Hashes, word: Hashes) -> Hashes:
+    mixed = (hashes ^ word) * _PRIME
+    mixed ^= mixed >> _SHIFT
+    mixed *= _PRIME
+    return mixed
+
+
+def _has_byte(words: Hashes, byte: int) -> Any:
+    """Say which words hold a byte: the classic test for a zero byte, after an exclusive or."""
+    differing = words ^ (np.uint64(byte) * _ONES)
+    return ((differing - _ONES) & ~differing & _HIGHS) != 0
+
+
+def _warnings(rows: bytes, grid: _Grid, rules: Rules) -> Counter[str]:
+    """Count the values that are sent and may not be meant."""
+    found = Counter[str]()
+    separators = _separators(rows, grid)
+    if separators.size:
+        found[Warn.SEPARATOR_IN_VALUE] = len(grid.cells_at(separators))
+    if PLUS_MARK in rows:
+        found[Warn.PLUS_SIGN] = len(grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0])))
+    count = len(grid.ends) // rules.width
+    if np.count_nonzero(grid.data < _SPACE) > count or b"\x7f" in rows:
+        control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
+        found[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
+    sizes = np.diff(grid.ends, prepend=-1)
+    if sizes.size and sizes.max() > LONG_ID_LENGTH:
+        _count_long(rows, grid, sizes, rules, found)
+    return found
+
+
+def _separators(rows: bytes, grid: _Grid) -> Places:
+    """Find what stands for a separator inside values."""
+    if rows.isascii():
+        return np.flatnonzero(grid.data == SEPARATORS[-1]) if b'"' in rows else np.empty(0, np.intp)
+    marks = (grid.data >= SEPARATORS[0]) & (grid.data <= SEPARATORS[-2])
+    return np.flatnonzero(marks | (grid.data == SEPARATORS[-1]))
+
+
+def _count_long(rows: bytes, grid: _Grid, sizes: NDArray[Any], rules: Rules, found: Counter[str]) -> None:
+    for cell in np.flatnonzero(sizes > LONG_ID_LENGTH).tolist():
+        end = int(grid.ends[cell])
+        length = len(unmark(rows[end + 1 - int(sizes[cell]) : end]).decode())
+        if cell % rules.width == rules.key:
+            found[Warn.LONG_ID] += length > LONG_ID_LENGTH
+        else:
+            found[Warn.LONG_VALUE] += length > LONG_VALUE_LENGTH
