@@ -13,6 +13,8 @@ from moto import mock_aws
 
 from bulk_profiles.ledger import Ledger
 from bulk_profiles.storage import Storage
+from local import simulator
+from tests.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,11 +25,6 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_EC2_METADATA_DISABLED="true",
 )
-
-DROP_BUCKET = "drop-bucket"
-DATA_BUCKET = "data-bucket"
-IMPORTS_TABLE = "imports"
-PROFILES_TABLE = "profiles"
 
 
 @pytest.fixture
@@ -68,3 +65,17 @@ def storage(s3: S3Client) -> Storage:
 def ledger(aws: None) -> Ledger:  # noqa: ARG001  # the table must be there
     """The Imports table."""
     return Ledger(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30))
+
+
+@pytest.fixture
+def target() -> Iterator[simulator.Simulator]:
+    """A Target that is done with a batch at once and does not count calls: time is told, not waited for."""
+    settings = simulator.Settings(completion_seconds=0, calls_per_minute=0)
+    with simulator.running(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def deployment(s3: S3Client, target: simulator.Simulator) -> Deployment:
+    """The whole application, deployed in this process."""
+    return Deployment(target.url, s3)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,35 +17,13 @@ from bulk_profiles.models import ApiVersion, ImportStatus
 from bulk_profiles.notices import Notices
 from bulk_profiles.settings import SplitFileSettings
 from bulk_profiles.storage import Storage
-from tests.conftest import DATA_BUCKET, DROP_BUCKET
+from tests.deployment import DATA_BUCKET, DROP_BUCKET, Machine, Topic
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 FILE = b"name,thirdPartyId,city\nAda,u1,London\nGrace,u2,New York\nNobody,,Nowhere\nAda L,u1,\n"
-
-
-class Machine:
-    """Stands where Step Functions is: remembers what was started."""
-
-    def __init__(self) -> None:
-        self.started: dict[str, list[int]] = {}
-
-    def start_execution(self, *, name: str, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
-        state = json.loads(input)
-        assert state["importId"] == name
-        self.started[name] = state["batches"]
-
-
-class Topic:
-    """Stands where SNS is: remembers what was said."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def publish(self, *, Subject: str, Message: str, **_: Any) -> None:  # noqa: N803  # the API's own names
-        self.messages.append(f"{Subject}\n{Message}")
 
 
 @pytest.fixture

@@ -98,10 +98,12 @@ class ImportEntry:
 class BatchEntry:
     """One batch of an import, from planned to settled.
 
-    `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how often
-    in a row the batch had to wait. `terminal`: Target's first terminal answer where it named no ids.
-    `profiles_written`: results that are in the Profiles table already, or
-    None while the results file is not written. `settled_at`: the end, whatever the state.
+    `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
+    often in a row the budget had the batch wait; `turned_away`: how often in a row Target had it come again
+    or could not be reached. `held`: never to be sent again. `terminal`: Target's first terminal answer where
+    it named no ids. `profiles_written`: results that are in the Profiles table already, None while the
+    results file is not written; `verdict`: the state that the batch settles in. `settled_at`: the end,
+    whatever the state.
     """
 
     import_id: str
@@ -112,9 +114,12 @@ class BatchEntry:
     state: BatchState = BatchState.PLANNED
     submissions: int = 0
     possibly_duplicate: bool = False
+    held: bool = False
     deferrals: int = 0
+    turned_away: int = 0
     renewals: int = 0
     checks: int = 0
+    detail_checks: int = 0
     sending_until: datetime | None = None
     first_tried_at: datetime | None = None
     accepted_at: datetime | None = None
@@ -165,9 +170,12 @@ class BatchEntry:
             "state": self.state.value,
             "submissions": self.submissions,
             "possiblyDuplicate": self.possibly_duplicate,
+            "held": self.held,
             "deferrals": self.deferrals,
+            "turnedAway": self.turned_away,
             "renewals": self.renewals,
             "checks": self.checks,
+            "detailChecks": self.detail_checks,
             "sendingUntil": _write_moment(self.sending_until),
             "firstTriedAt": _write_moment(self.first_tried_at),
             "acceptedAt": _write_moment(self.accepted_at),
@@ -196,9 +204,12 @@ class BatchEntry:
             state=BatchState(item["state"]),
             submissions=int(item["submissions"]),
             possibly_duplicate=bool(item["possiblyDuplicate"]),
+            held=bool(item["held"]),
             deferrals=int(item["deferrals"]),
+            turned_away=int(item["turnedAway"]),
             renewals=int(item["renewals"]),
             checks=int(item["checks"]),
+            detail_checks=int(item["detailChecks"]),
             sending_until=_read_moment(item["sendingUntil"]),
             first_tried_at=_read_moment(item["firstTriedAt"]),
             accepted_at=_read_moment(item["acceptedAt"]),

@@ -28,8 +28,6 @@ def finish_import(
     if entry is None or manifest is None:
         raise LedgerError(f"There is no split import {import_id}: is the name right, is its split done?")
     known = Manifest.from_json(manifest)
-    # split_file may still be about to note these two, or have died before it could.
-    entry = dataclasses.replace(entry, source=known.source, key_column=known.key_column)
     summary = reconcile(entry, known, ledger.batches(import_id), now)
     conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
     return summary
@@ -48,8 +46,6 @@ def _closed(entry: ImportEntry, summary: Summary) -> ImportEntry:
     return dataclasses.replace(
         entry,
         status=summary.status,
-        source=summary.entry.source,
-        key_column=summary.entry.key_column,
         reason=summary.reason,
         finished_at=summary.finished_at,
         lease_until=None,

@@ -74,22 +74,21 @@ def import_file(
         summary = reject(entry, manifest, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
         return Imported(entry.import_id, summary=summary)
+    ledger.change_import(entry.import_id, now, lambda current: _split_done(current, manifest))
     ledger.add_batches(entry.import_id, manifest.batches, now)
     executions.start(entry.import_id, [batch.number for batch in manifest.batches])
-    ledger.change_import(entry.import_id, now, lambda current: _started(current, manifest))
+    ledger.change_import(entry.import_id, now, _started)
     return Imported(entry.import_id, manifest)
 
 
-def _started(entry: ImportEntry, manifest: Manifest) -> ImportEntry:
+def _split_done(entry: ImportEntry, manifest: Manifest) -> ImportEntry:
+    return dataclasses.replace(entry, source=manifest.source, key_column=manifest.key_column)
+
+
+def _started(entry: ImportEntry) -> ImportEntry:
     if entry.status is not ImportStatus.SPLITTING:
         return entry  # the machine is fast: the import may have ended already
-    return dataclasses.replace(
-        entry,
-        status=ImportStatus.UPLOADING,
-        source=manifest.source,
-        key_column=manifest.key_column,
-        lease_until=None,
-    )
+    return dataclasses.replace(entry, status=ImportStatus.UPLOADING, lease_until=None)
 
 
 def _first_entry(source: Source, event_id: str, settings: SplitFileSettings, now: datetime) -> ImportEntry:

@@ -1,0 +1,174 @@
+"""One receipt -> the profile results of a batch, or the moment to ask again.
+
+A batch settles in three steps, each of which may be repeated: its results file is written, whole; the
+Profiles table is filled from that file; the ledger says that the batch is settled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import unquote
+
+from . import target
+from .answers import StatusAnswer, Verdict, add_details, needs_details, settle, whole_batch
+from .entries import BatchEntry, ImportEntry
+from .errors import LedgerError
+from .identity import batch_name, object_key
+from .ledger import Ledger
+from .models import BatchState, ProfileStatus
+from .outcomes import Outcome, Word
+from .results import ProfilesTable, profile_items, read_results, write_results
+from .settings import CheckStatusSettings
+from .slots import free_place, import_of, take_check_slot
+from .storage import Storage
+
+_HEADER_ROWS = 1
+_CALL_TIMEOUT = 60.0  # seconds for one status call, all included
+_MOST_DETAIL_CHECKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Follows batches with one deployment's edges and settings."""
+
+    settings: CheckStatusSettings
+    storage: Storage
+    ledger: Ledger
+    profiles: ProfilesTable
+    tokens: target.Tokens
+    clock: Callable[[], datetime]
+
+    def check(self, import_id: str, number: int, out_of_time: Callable[[], bool]) -> Outcome:
+        """Bring one batch a step further. Doing it again is always safe."""
+        entry = self.ledger.get_batch(import_id, number)
+        owner = import_of(self.ledger, entry)
+        if entry.settled:
+            free_place(entry, owner.client_code, self.ledger, self.clock())
+            return Outcome(Word.SETTLED)
+        if entry.state in {BatchState.PLANNED, BatchState.SENDING}:
+            return Outcome(Word.RESUBMIT)
+        if entry.profiles_written is None:
+            verdict = _unsent(entry)
+            if verdict is None:
+                entry, verdict = self._ask(entry, owner)
+            if verdict is None:
+                return Outcome(Word.PROCESSING, entry.next_check_at)
+            entry = self._write_file(entry, verdict)
+        return self._fill_table(entry, owner, out_of_time)
+
+    def _ask(self, entry: BatchEntry, owner: ImportEntry) -> tuple[BatchEntry, Verdict | None]:
+        """Ask Target once, if the budget allows; without a verdict the entry says when to ask next."""
+        now = self.clock()
+        if entry.next_check_at is not None and now < entry.next_check_at:
+            return entry, None
+        entry, ask_at = take_check_slot(entry, owner.client_code, self.settings, self.ledger, now)
+        if ask_at is not None:
+            return self._later(entry, ask_at), None
+        first = None if entry.terminal is None else StatusAnswer.from_json(entry.terminal)
+        outcome = target.check(
+            entry.status_url, self.tokens.get(owner.client_code), _CALL_TIMEOUT, details=first is not None
+        )
+        now = self.clock()
+        overdue = entry.overdue(now, timedelta(hours=self.settings.deadline_hours))
+        entry = entry.change(checks=entry.checks + 1)
+        answer = outcome.answer if isinstance(outcome, target.Answered) else None
+        if first is None and answer is not None and needs_details(answer):
+            return self._later(entry.change(terminal=answer.to_json()), now), None
+        if first is not None:  # it stands, whatever came after it; only details are added
+            entry = entry.change(detail_checks=entry.detail_checks + 1)
+            if answer is None and entry.detail_checks < _MOST_DETAIL_CHECKS and not overdue:
+                return self._later(entry, self._next_check(entry, outcome, now)), None
+            answer = add_details(first, answer)
+        with self._ids(entry) as ids:
+            verdict = settle(answer, ids, rows=entry.rows, overdue=overdue)
+        if verdict is not None:
+            return entry, verdict
+        if isinstance(outcome, target.Unauthorized):
+            self.tokens.get(owner.client_code, renew=True)
+        return self._later(entry, self._next_check(entry, outcome, now)), None
+
+    def _later(self, entry: BatchEntry, ask_at: datetime) -> BatchEntry:
+        return self.ledger.save_batch(entry.change(next_check_at=ask_at), self.clock())
+
+    def _next_check(self, entry: BatchEntry, outcome: target.CheckOutcome, now: datetime) -> datetime:
+        settings = self.settings
+        seconds = min(
+            settings.max_check_seconds, settings.first_check_seconds * settings.check_backoff**entry.checks
+        )
+        asked = outcome.retry_after if isinstance(outcome, target.Deferred) else None
+        return now + max(timedelta(seconds=seconds), asked or timedelta(0))
+
+    @contextmanager
+    def _ids(self, entry: BatchEntry) -> Iterator[Iterator[str]]:
+        """Give the batch's ids, decoded, in the order of its rows; nothing is read before it is asked for."""
+        with contextlib.ExitStack() as stack:
+
+            def read() -> Iterator[str]:
+                key = object_key(entry.import_id, batch_name(entry.number))
+                body = stack.enter_context(self.storage.open(key))
+                for line in itertools.islice(body, _HEADER_ROWS, None):
+                    yield unquote(line.partition(b",")[0].rstrip(b"\n").decode())
+
+            yield read()
+
+    def _write_file(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry:
+        now = self.clock()
+        with self._ids(entry) as ids:
+            counts = write_results(
+                self.storage,
+                entry.import_id,
+                entry.number,
+                map(verdict.result_of, ids),
+                attempt=entry.submissions,
+                now=now,
+            )
+        written = entry.change(
+            profiles_written=0,
+            profiles=counts,
+            verdict=verdict.state.value,
+            reason=entry.reason or verdict.reason,
+        )
+        return self.ledger.save_batch(written, now)
+
+    def _fill_table(self, entry: BatchEntry, owner: ImportEntry, out_of_time: Callable[[], bool]) -> Outcome:
+        if owner.key_column is None:
+            raise LedgerError(
+                f"Import {entry.import_id} has no key column in the ledger: was its split cut off?"
+            )
+        now = self.clock()
+        items = profile_items(
+            read_results(self.storage, entry.import_id, entry.number),
+            self.settings.profile_results,
+            client_code=owner.client_code,
+            key_column=owner.key_column,
+            import_id=entry.import_id,
+            number=entry.number,
+            now=now,
+            expires_at=int((now + timedelta(days=self.settings.retention_days)).timestamp()),
+        )
+        written, all_in = self.profiles.fill(items, entry.profiles_written or 0, out_of_time)
+        now = self.clock()
+        entry = entry.change(profiles_written=written)
+        if not all_in:
+            self.ledger.save_batch(entry, now)
+            return Outcome(Word.PROCESSING, now)
+        state = BatchState(entry.verdict)
+        if state is not entry.state:
+            entry = entry.move(state)
+        entry = self.ledger.save_batch(entry.change(settled_at=now), now)
+        free_place(entry, owner.client_code, self.ledger, now)
+        return Outcome(Word.SETTLED)
+
+
+def _unsent(entry: BatchEntry) -> Verdict | None:
+    """Give the verdict on a batch that there is nothing to ask about."""
+    if entry.state is BatchState.REFUSED:
+        return whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, entry.reason)
+    if entry.state is BatchState.UNKNOWN:
+        return whole_batch(BatchState.UNKNOWN, ProfileStatus.UNKNOWN, entry.reason)
+    return None
