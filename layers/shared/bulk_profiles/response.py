@@ -76,7 +76,8 @@ def read_submission_response(body: bytes) -> Response:
     if first.startswith(b"<"):
         return _read_xml([first], encoding="utf-8")
     success, *rest = first.decode().split() or [""]
-    url = rest.pop(0) if rest and rest[0].lower().startswith(("http://", "https://")) else ""
+    # Only what follows a URL shows that it is whole.
+    url = rest.pop(0) if len(rest) > 1 and rest[0].lower().startswith(("http://", "https://")) else ""
     return Response({"success": success, "batchStatus": url, "message": " ".join(rest)}, flattened=True)
 
 

@@ -1,0 +1,578 @@
+"""What Target's answers say: every generation by example, and every answer that says nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from bulk_profiles import response
+from bulk_profiles.answers import (
+    StatusAnswer,
+    Submission,
+    TargetState,
+    add_details,
+    needs_details,
+    printable,
+    read_status,
+    read_submission,
+    settle,
+    whole_batch,
+)
+from bulk_profiles.models import Basis, BatchState, ProfileStatus
+from bulk_profiles.response import UnusableAnswerError
+
+URL = "http://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501&m2Node=00"
+NONE_OF_BOTH = Submission()
+IDS = ("a", "b", "c")
+
+
+def xml(*children: str) -> bytes:
+    return f"<response>{''.join(children)}</response>".encode()
+
+
+def element(name: str, text: object) -> str:
+    return f"<{name}>{text}</{name}>"
+
+
+def profile(profile_id: str, word: str) -> str:
+    return f"<profile><id>{profile_id}</id><status>{word}</status></profile>"
+
+
+def head(word: str = "complete", size: object = 3) -> str:
+    return element("batchId", "demo-1") + element("status", word) + element("batchSize", size)
+
+
+def counts(successful: object, not_found: object, failed: object, consumed: object = "") -> str:
+    return (
+        (element("consumedCount", consumed) if consumed != "" else "")
+        + element("successfulUpdates", successful)
+        + element("profilesNotFound", not_found)
+        + element("failedUpdates", failed)
+    )
+
+
+def status(*children: str) -> StatusAnswer:
+    return read_status([xml(*children)])
+
+
+def results(answer: StatusAnswer | None, *, rows: int = 3, overdue: bool = False) -> dict[str, str] | None:
+    verdict = settle(answer, IDS[:rows], rows=rows, overdue=overdue)
+    if verdict is None:
+        return None
+    found = {profile_id: verdict.result_of(profile_id) for profile_id in IDS[:rows]}
+    assert all(result.profile_id == profile_id for profile_id, result in found.items())
+    said = {profile_id: f"{result.status} {result.basis}" for profile_id, result in found.items()}
+    return {"state": verdict.state.value, **said}
+
+
+# The answer to a submission
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        xml(element("success", "true"), element("batchStatus", URL), element("message", "Batch submitted")),
+        xml(
+            element("success", " True\n"),
+            element("batchStatus", f"\n  {URL.replace('&', '&amp;')}\n"),
+            element("message", "Batch submitted"),
+        ),
+        xml(
+            element("success", "true"),
+            element("batchStatus", f"<![CDATA[{URL}]]>"),
+            element("message", "Batch submitted"),
+        ),
+        f"true {URL} Batch submitted".encode(),
+        f"\n\ttrue\n{URL}\nBatch submitted\n".encode(),
+    ],
+    ids=["raw", "escaped", "cdata", "flattened", "flattened-lines"],
+)
+def test_a_yes_with_a_status_url_is_a_yes(body: bytes) -> None:
+    assert read_submission(body) == Submission(success=True, status_url=URL, message="Batch submitted")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            xml(element("success", "false"), "<batchStatus/>", element("message", "Unexpected error")),
+            "Unexpected error",
+        ),
+        (xml(element("success", "FALSE")), ""),
+        (b"false Unexpected error", "Unexpected error"),
+        (b"false", ""),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>' + xml(element("success", "false")), ""),
+        (
+            xml(element("success", "false"), element("message", "Ungültig")).decode().encode("latin-1"),
+            "Ungültig",
+        ),
+        (xml(element("success", "false"), element("message", "a\x85b \u202e c\n d" + "x" * 999)), None),
+    ],
+    ids=["xml", "no-message", "flattened", "flattened-no-message", "bom", "latin-1", "long"],
+)
+def test_a_no_without_a_status_url_is_a_no(body: bytes, message: str | None) -> None:
+    answer = read_submission(body)
+    assert answer.success is False
+    assert answer.status_url == ""
+    if message is None:
+        assert answer.message.startswith("a b c dxxx")
+        assert len(answer.message) == 300
+    else:
+        assert answer.message == message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        b"true",
+        b"<",
+        b'{"success": true}',
+        b"<html><body>true http://example.com false</body></html>",
+        b"<!DOCTYPE html><html></html>",
+        b"<!DOCTYPE response>" + xml(element("success", "false")),
+        xml(),
+        xml(element("success", "yes"), element("batchStatus", URL)),
+        xml(element("success", "true")),
+        xml(element("success", "true"), "<batchStatus></batchStatus>"),
+        xml(element("success", "false"), element("batchStatus", URL)),
+        xml(element("success", "true"), element("success", "false"), element("batchStatus", URL)),
+        xml(element("success", "false")) + b"<more/>",
+        xml(element("success", "false"))[:-1],
+        xml("<a>", element("success", "false"), "</a>"),
+        f"true {URL}".encode(),  # cut short, the URL may be half of one
+        f"true nothing {URL}".encode(),
+        xml(element("success", "false")).decode().encode("utf-16"),
+        b"<response><success>false</success><message>" + b"x" * 9000 + b"</message></response>",
+        b"<response><success>&x;</success></response>",
+        b"\x00",
+    ],
+)
+def test_whatever_else_is_neither_yes_nor_no(body: bytes) -> None:
+    assert read_submission(body).success is None
+    assert read_submission(body).status_url == ""
+
+
+def test_a_cut_submission_is_neither() -> None:
+    whole = xml(element("success", "true"), element("batchStatus", URL), element("message", "Fine"))
+    assert all(read_submission(whole[:length]) == NONE_OF_BOTH for length in range(len(whole)))
+
+
+def test_texts_from_outside_are_made_printable() -> None:
+    assert printable(" a\r\nb\x00\x1b[31m\u2028c\u200b ") == "a b [31m c"
+    assert printable("é €") == "é €"
+
+
+# The answer to a status call
+
+
+def test_reads_the_first_generation() -> None:
+    answer = status(element("batchId", "\n demo-1 "), profile("a", "success"), profile("b", "Error"))
+    assert (answer.state, answer.batch_id, answer.batch_size) == (None, "demo-1", None)
+    assert [answer.status_of(name) for name in IDS] == [ProfileStatus.SUCCESS, ProfileStatus.ERROR, None]
+
+
+def test_reads_the_second_generation_with_its_two_kinds_of_status() -> None:
+    answer = status(head(size=164), profile("complete", " failed\n"), profile("x", "pending"))
+    assert (answer.state, answer.batch_size) == (TargetState.COMPLETE, 164)
+    assert answer.profiles == {"complete": ProfileStatus.ERROR, "x": ProfileStatus.PENDING}
+    # The batch's word may come last as well.
+    assert status(profile("x", "failed"), element("status", "stuck")).state is TargetState.STUCK
+
+
+def test_reads_the_fourth_generation() -> None:
+    answer = status(head(), counts(1, 0, 2, consumed=3))
+    assert (answer.consumed, answer.successful, answer.not_found, answer.failed) == (3, 1, 0, 2)
+    answer = status(head(), counts(1, 2, 0))
+    assert (answer.consumed, answer.successful, answer.not_found, answer.failed) == (None, 1, 2, 0)
+    assert answer.counted
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("complete", TargetState.COMPLETE),
+        (" COMPLETE\n", TargetState.COMPLETE),
+        ("Incomplete", TargetState.INCOMPLETE),
+        ("stuck", TargetState.STUCK),
+        ("pondering", TargetState.OTHER),
+        ("", TargetState.OTHER),
+    ],
+)
+def test_reads_words_of_any_case_and_knows_what_it_does_not_know(word: str, state: TargetState) -> None:
+    assert status(head(word)).state is state
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("demo-1 a success b error", (None, None, {"a": "success", "b": "error"}, None)),
+        ("demo-1", (None, None, {}, None)),
+        ("demo-1 complete success", (None, None, {"complete": "success"}, None)),
+        ("demo-1 complete 164", ("complete", 164, {}, None)),
+        ("demo-1 Stuck 164", ("stuck", 164, {}, None)),
+        ("demo-1 pondering 164", ("other", 164, {}, None)),
+        (
+            "demo-1\ncomplete\n164\na\nfailed\n12 failed",
+            ("complete", 164, {"a": "error", "12": "error"}, None),
+        ),
+        ("demo-1 complete 3 12 failed", ("complete", 3, {"12": "error"}, None)),
+        ("demo-1 complete 3 3 2 1 0", ("complete", 3, {}, (3, 2, 1, 0))),
+        ("demo-1 complete 3 2 1 0", ("complete", 3, {}, (None, 2, 1, 0))),
+    ],
+)
+def test_reads_answers_that_lost_their_tags(text: str, expected: tuple[Any, ...]) -> None:
+    answer = read_status([text.encode()])
+    numbers = (answer.consumed, answer.successful, answer.not_found, answer.failed)
+    found = (answer.state, answer.batch_size, answer.profiles, numbers if answer.counted else None)
+    assert found == expected
+    assert (answer.batch_id, answer.flattened) == ("demo-1", True)
+    byte_by_byte = [bytes([byte]) for byte in text.encode()]
+    assert read_status(byte_by_byte) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Service Unavailable",
+        "Service Unavailable right now",
+        "404 page not-found",
+        "demo-1 complete",
+        "demo-1 complete 3 a",
+        "demo-1 complete 3 a b c failed",
+        "demo-1 a odd",
+        "demo-1 complete 3 1 2 3 4 5",
+        "demo-1 complete 3 1 2",
+        '{"batchId": "demo-1", "status": "complete"}',
+        "demo 1",
+        "demo-1 a success \udcff",
+        "demo-1 " + "x" * 10_000,
+    ],
+)
+def test_other_texts_say_nothing(text: str) -> None:
+    with pytest.raises(UnusableAnswerError):
+        read_status([text.encode(errors="surrogateescape")])
+
+
+BROKEN = [
+    xml(),
+    xml(element("success", "false"), element("message", "no")),
+    b"<html><body>demo-1</body></html>",
+    b"<!DOCTYPE response>" + xml(head()),
+    b'<!DOCTYPE response [<!ENTITY a "complete">]>' + xml(element("status", "&a;")),
+    b'<!DOCTYPE response SYSTEM "http://127.0.0.1/x">' + xml(head()),
+    xml(head(), "<profile><status>failed</status></profile>"),
+    xml(head(), "<profile><id></id><status>failed</status></profile>"),
+    xml(head(), "<profile><id>a<b/></id><status>failed</status></profile>"),
+    xml(head(), "<profile><id>a</id><profile/></profile>"),
+    xml(head("complete"), element("status", "incomplete")),
+    xml(head(size="many")),
+    xml(head(size=-1)),
+    xml(head(size="٣")),
+    xml(head(size="1" * 13)),
+    xml(head(), counts(1, "x", 0)),
+    xml(head(), element("message", "x" * 10_000)),
+    xml(head(), "<a>" * 20, "</a>" * 20),
+    xml(head(), *(element(f"x{number}", number) for number in range(100))),
+    xml(head(), f"<a b='{'x' * 2_000_000}'/>"),
+    xml(head()).replace(b"</batchSize>", b"</batchsize>"),
+    xml(head()) + xml(head()),
+    xml(head()).decode().encode("utf-16"),
+    b'<?xml version="1.0" encoding="no-such"?>' + xml(head()),
+    b'<?xml version="1.0" encoding="hex"?>' + xml(head()),
+    b'<?xml version="1.0" encoding="shift_jis"?>' + xml(head()),
+    xml(head(), profile("\xe9", "failed")).decode().encode("latin-1"),
+]
+
+
+@pytest.mark.parametrize("body", BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_status_says_nothing(body: bytes) -> None:
+    with pytest.raises(UnusableAnswerError) as caught:
+        read_status(body[start : start + 65536] for start in range(0, len(body), 65536))
+    assert "demo-1" not in str(caught.value)
+
+
+def test_a_token_without_end_is_not_held_in_memory() -> None:
+    given = 0
+
+    def endless() -> Any:
+        nonlocal given
+        yield b"<response><a b='"
+        while True:
+            given += 65536
+            yield b"x" * 65536
+
+    with pytest.raises(UnusableAnswerError, match="without end"):
+        read_status(endless())
+    assert given < 8 << 20
+
+
+def test_size_and_profiles_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = xml(head(), profile("a", "failed"), profile("b", "failed"))
+    assert len(read_status([body], limit_bytes=len(body)).profiles) == 2
+    with pytest.raises(UnusableAnswerError, match=f"longer than {len(body) - 1} bytes"):
+        read_status([body], limit_bytes=len(body) - 1)
+    with pytest.raises(UnusableAnswerError, match="longer than"):
+        read_status(iter(lambda: b" " * 65536, None))
+    monkeypatch.setattr(response, "MAX_PROFILES", 1)
+    for text in (body, b"demo-1 a failed b failed"):
+        with pytest.raises(UnusableAnswerError):
+            read_status([text])
+
+
+def test_a_declared_charset_is_believed() -> None:
+    body = '<?xml version="1.0" encoding="ISO-8859-1"?>' + xml(head(), profile("é", "failed")).decode()
+    assert read_status([body.encode("latin-1")]).status_of("é") is ProfileStatus.ERROR
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["a&b c<é", "a%26b%20c%3C%C3%A9", "a%26b+c%3c%c3%a9", "a&amp;b c&lt;é", "a&#38;b c&#x3c;é"],
+)
+def test_an_id_is_found_however_target_spells_it(spelling: str) -> None:
+    for written in (spelling.replace("&", "&amp;").replace("<", "&lt;"), f"\n  {escaped(spelling)}  "):
+        answer = status(head(), profile(written, "failed"))
+        assert answer.status_of("a&b c<é") is ProfileStatus.ERROR
+        assert answer.status_of("a") is None
+
+
+def escaped(text: str) -> str:
+    return re.sub("<", "&lt;", text)
+
+
+def test_the_id_as_it_is_goes_before_the_decoded_one() -> None:
+    answer = status(element("batchId", "b1"), profile("a%26b", "success"), profile("a&amp;b", "error"))
+    assert answer.status_of("a%26b") is ProfileStatus.SUCCESS
+    assert answer.status_of("a&b") is ProfileStatus.ERROR
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["success", "pending"], "pending"),
+        (["success", "failed"], "error"),
+        (["pending", "error"], "error"),
+        (["success", "odd"], "unknown"),
+        (["odd", "pending"], "pending"),
+    ],
+)
+def test_of_two_words_for_an_id_the_more_cautious_is_kept(words: list[str], kept: str, order: int) -> None:
+    answer = status(head(), *(profile("a", word) for word in words[::order]))
+    assert answer.profiles == {"a": kept}
+    encoded = status(
+        head(), *(profile(i, w) for i, w in zip(("%61", "&#37;61"), words[::order], strict=True))
+    )
+    assert encoded.status_of("a") == kept
+
+
+# What a batch settles as: the table
+
+
+@pytest.mark.parametrize(
+    ("children", "expected"),
+    [
+        # reported
+        (
+            [profile("a", "success"), profile("b", "error"), profile("c", "failed")],
+            {"state": "complete", "a": "success reported", "b": "error reported", "c": "error reported"},
+        ),
+        # complete, failed ids listed
+        (
+            [head(), profile("b", "failed")],
+            {"state": "complete", "a": "success implied", "b": "error reported", "c": "success implied"},
+        ),
+        # a word for a profile that is not known is not a success
+        (
+            [head(), profile("b", "skipped"), profile("c", "")],
+            {"state": "complete", "a": "success implied", "b": "unknown reported", "c": "unknown reported"},
+        ),
+        # complete, counts only
+        ([head(), counts(3, 0, 0, consumed=3)], "success implied"),
+        ([head(), counts(3, 0, 0)], "success implied"),
+        ([head(), counts(2, 0, 1)], "unknown counts"),
+        ([head(), counts(2, 1, 0)], "unknown counts"),
+        ([head(), element("failedUpdates", 0), element("profilesNotFound", 0)], "success implied"),
+        ([head(), element("successfulUpdates", 3)], "success implied"),
+        # a count that is missing may be the one that matters
+        ([head(), element("failedUpdates", 0)], "unknown counts"),
+        ([head(), element("consumedCount", 3)], "unknown counts"),
+        # counts that do not add up to what was sent
+        ([head(), counts(2, 0, 0, consumed=3)], "unknown counts"),
+        ([head(), counts(3, 0, 0, consumed=2)], "unknown counts"),
+        # counts that the named ids explain, and counts that they do not
+        (
+            [head(), profile("b", "failed"), counts(2, 0, 1, consumed=3)],
+            {"state": "complete", "a": "success implied", "b": "error reported", "c": "success implied"},
+        ),
+        (
+            [head(), profile("b", "failed"), counts(1, 0, 2, consumed=3)],
+            {"state": "complete", "a": "unknown counts", "b": "error reported", "c": "unknown counts"},
+        ),
+        # complete, no counts, no ids
+        ([head()], "success implied"),
+        ([element("batchId", "b1"), element("status", "complete")], "success implied"),
+        # complete, of another size
+        ([head(size=4)], "success implied"),
+        ([head(size=2)], "unknown counts"),
+        ([head(size=0)], "unknown counts"),
+        # a list of all profiles that leaves some out
+        (
+            [head(), profile("a", "success")],
+            {"state": "complete", "a": "success reported", "b": "unknown batch", "c": "unknown batch"},
+        ),
+        # stuck
+        ([head("stuck")], {"state": "stuck", **dict.fromkeys(IDS, "error batch")}),
+        (
+            [head("stuck"), profile("a", "success")],
+            {"state": "stuck", "a": "success reported", "b": "error batch", "c": "error batch"},
+        ),
+    ],
+)
+def test_a_settled_batch_claims_no_more_than_was_said(
+    children: list[str], expected: str | dict[str, str]
+) -> None:
+    answer = status(element("batchId", "demo-1") if "batchId" not in "".join(children) else "", *children)
+    if isinstance(expected, str):
+        expected = {"state": "complete", **dict.fromkeys(IDS, expected)}
+    for overdue in (False, True):
+        assert results(answer, overdue=overdue) == expected
+
+
+@pytest.mark.parametrize(
+    ("children", "at_the_deadline"),
+    [
+        ([head("incomplete")], {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}),
+        ([head("pondering")], {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}),
+        (
+            [head("incomplete"), profile("a", "success")],
+            {"state": "expired", "a": "success reported", "b": "pending deadline", "c": "pending deadline"},
+        ),
+        (
+            [profile("a", "success"), profile("b", "pending"), profile("c", "error")],
+            {"state": "expired", "a": "success reported", "b": "pending reported", "c": "error reported"},
+        ),
+        (
+            [profile("a", "success"), profile("c", "odd")],
+            {"state": "expired", "a": "success reported", "b": "pending deadline", "c": "unknown reported"},
+        ),
+        (
+            [head(), profile("a", "pending")],
+            {"state": "expired", "a": "pending reported", "b": "success implied", "c": "success implied"},
+        ),
+        ([element("batchSize", 3)], {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}),
+    ],
+)
+def test_a_batch_is_processing_until_the_deadline(
+    children: list[str], at_the_deadline: dict[str, str]
+) -> None:
+    answer = status(element("batchId", "demo-1") if "batchId" not in "".join(children) else "", *children)
+    assert results(answer) is None
+    assert results(answer, overdue=True) == at_the_deadline
+
+
+def test_without_any_answer_the_deadline_decides() -> None:
+    assert results(None) is None
+    assert results(None, overdue=True) == {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}
+
+
+def test_ids_of_others_neither_hold_up_a_batch_nor_speak_for_it() -> None:
+    answer = status(head(), profile("x", "pending"), profile("y", "success"), profile("b", "failed"))
+    verdict = settle(answer, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert verdict.foreign_ids == 2
+    assert results(answer) == {
+        "state": "complete",
+        "a": "success implied",
+        "b": "error reported",
+        "c": "success implied",
+    }
+    first_generation = status(element("batchId", "b1"), *(profile(i, "success") for i in "abx"))
+    assert results(first_generation) is None
+
+
+def test_a_size_that_is_not_ours_is_noted() -> None:
+    for size, differs in ((2, True), (3, False), (4, True)):
+        verdict = settle(status(head(size=size)), IDS, rows=3, overdue=False)
+        assert verdict is not None
+        assert verdict.size_differs is differs
+
+
+def test_the_ids_are_not_read_where_they_decide_nothing() -> None:
+    ids = iter(IDS)
+    for answer in (
+        None,
+        status(head()),
+        status(head("stuck")),
+        status(head("incomplete"), profile("a", "success")),
+    ):
+        assert settle(answer, ids, rows=3, overdue=True)
+    assert tuple(ids) == IDS
+
+
+def test_every_result_that_is_no_success_has_a_reason() -> None:
+    answer = status(head(size=9), profile("a", "failed"), profile("b", "odd"), counts(1, 1, 1))
+    verdict = settle(answer, IDS, rows=3, overdue=True)
+    assert verdict is not None
+    assert all(verdict.result_of(profile_id).reason for profile_id in IDS)
+
+
+def test_a_batch_that_never_was_at_target_is_all_of_one_kind() -> None:
+    result = whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, "Unexpected error").result_of("a")
+    assert (result.status, result.basis, result.reason) == (
+        ProfileStatus.ERROR,
+        Basis.BATCH,
+        "Unexpected error",
+    )
+
+
+# Details
+
+
+def test_details_are_worth_a_call_only_where_there_are_none() -> None:
+    assert needs_details(status(head()))
+    assert not needs_details(status(head("incomplete")))
+    assert not needs_details(status(head("stuck")))
+    assert not needs_details(status(head(), profile("a", "failed")))
+    assert not needs_details(status(head(), counts(3, 0, 0)))
+    assert not needs_details(status(profile("a", "failed"), element("batchId", "b1")))
+
+
+def test_the_first_terminal_answer_stands_and_only_details_are_added() -> None:
+    first = StatusAnswer.from_json(json.loads(json.dumps(status(head()).to_json())))
+    assert first == status(head())
+    detailed = add_details(first, status(head(size=9), counts(2, 0, 1)))
+    assert (detailed.batch_size, detailed.failed) == (3, 1)
+    assert results(detailed) == {"state": "complete", **dict.fromkeys(IDS, "unknown counts")}
+    assert results(add_details(first, status(head(), profile("a", "failed")))) == {
+        "state": "complete",
+        "a": "error reported",
+        "b": "success implied",
+        "c": "success implied",
+    }
+    for later in (
+        None,
+        status(head("incomplete")),
+        status(head("stuck")),
+        status(profile("a", "error"), head("")),
+    ):
+        assert add_details(first, later) is first
+    sizeless = status(element("batchId", "b1"), element("status", "complete"))
+    assert add_details(sizeless, status(head(size=2), counts(2, 0, 0))).batch_size == 2
+
+
+@pytest.mark.parametrize(
+    "children", [[head(), counts(1, 2, 3, consumed=6)], [head("odd")], [element("batchId", "b1")]]
+)
+def test_an_answer_without_its_profiles_survives_the_ledger(children: list[str]) -> None:
+    answer = status(*children)
+    assert StatusAnswer.from_json(json.loads(json.dumps(answer.to_json()))) == answer
+
+
+def test_no_id_is_shown_by_an_answer() -> None:
+    assert "secret" not in repr(status(head(), profile("secret%20id", "failed")))
