@@ -86,6 +86,16 @@ class Import:
                 return False
             raise
 
+    def undelivered(self) -> int:
+        """Count the events that did not become an import however often they were tried."""
+        engine = self.deployment.engine
+        queues = engine.session.client("sqs", endpoint_url=engine.url)
+        attributes = queues.get_queue_attributes(
+            QueueUrl=self.deployment.outputs["DeadLetterQueueUrl"],
+            AttributeNames=["ApproximateNumberOfMessages"],
+        )["Attributes"]
+        return int(attributes["ApproximateNumberOfMessages"])
+
     def _items(self) -> Iterator[Json]:
         engine = self.deployment.engine
         tables = engine.session.client("dynamodb", endpoint_url=engine.url)
@@ -124,7 +134,7 @@ def follow(
 ) -> Json:
     """Show an import's progress until its end and give its summary.
 
-    Raises LocalRunError when nothing moves for `patience_seconds`, or it ended without a summary.
+    Raises LocalRunError when nothing moves for `patience_seconds`, or it came to nothing.
     """
     last, moved_at = Snapshot("", Counter(), 0, ""), clock()
     ended_at: float | None = None
@@ -139,6 +149,8 @@ def follow(
             ended_at = clock() if ended_at is None else ended_at
             if clock() - ended_at > _AFTERMATH_SECONDS:
                 raise LocalRunError(f"The execution of {watched.import_id} ended without a summary")
+        if watched.undelivered():
+            raise LocalRunError("The drop could not be made an import: its event is in the dead-letter queue")
         if clock() - moved_at > patience_seconds:
             raise LocalRunError(f"Nothing moved for {patience_seconds:g} s ({last.line()})")
         wait(_LOOK_SECONDS)

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from bulk_profiles.identity import DEFAULT_FEED
@@ -87,7 +88,7 @@ def run(options: Options, console: Console) -> int:
     with _run_folder() as folder:
         file, defaults, simulator_options = _source(options, folder)
         chosen = {**defaults, **options.parameters}
-        _check(file, chosen, options.target)
+        _check(file, chosen, options)
         with deployment(
             folder,
             chosen,
@@ -96,7 +97,10 @@ def run(options: Options, console: Console) -> int:
             may_outlive=options.keep,
             tell=lambda what, seconds: console.print(f"{what:<17}{seconds:6.1f} s", highlight=False),
         ) as deployed:
-            summary = _import(deployed, file, options, console)
+            try:
+                summary = _import(deployed, file, options, console)
+            except (LocalRunError, BotoCoreError, ClientError) as error:
+                raise LocalRunError(f"{error}; see {deployed.engine.process.log}") from error
             if options.keep:
                 keep(deployed, folder, console)
     return _DONE if summary["status"] == "succeeded" and not summary["unaccounted"] else _NOT_ALL_WELL
@@ -129,7 +133,7 @@ def _source(options: Options, folder: Path) -> tuple[Path, dict[str, str], tuple
     return file, _PARAMETERS | _SAMPLE_PARAMETERS, (*unlimited, "--failed-once-ids", failing)
 
 
-def _check(file: Path, chosen: dict[str, str], target: str) -> None:
+def _check(file: Path, chosen: dict[str, str], options: Options) -> None:
     """Raise LocalRunError for what can be known to be wrong before anything is started."""
     if not file.is_file():
         raise LocalRunError(f"There is no file {file}")
@@ -137,9 +141,14 @@ def _check(file: Path, chosen: dict[str, str], target: str) -> None:
         raise LocalRunError(f"{file} is larger than {_MAX_FILE:,} bytes: drop it in parts")
     if not stack.TEMPLATE.is_file():
         raise LocalRunError(f"There is no template {stack.TEMPLATE}")
-    parameters.check(chosen, parameters.definitions(stack.TEMPLATE))
-    if target:
-        _check_reachable(target)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalRunError(f"OUT {options.out} cannot be made: {error.strerror}") from error
+    endpoint = {"TargetEndpoint": options.target} if options.target else {}
+    parameters.check(endpoint | chosen, parameters.definitions(stack.TEMPLATE))
+    if options.target:
+        _check_reachable(options.target)
 
 
 def _check_reachable(target: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import platform
 import shutil
 import sys
 import tempfile
@@ -18,7 +20,11 @@ TEMPLATE = ROOT / "template.yaml"
 RUNS = ROOT / ".run"
 _BUILDS = RUNS / "builds"
 _SOURCES = ("template.yaml", "layers", "functions", "statemachine")
+# The functions run on this machine's processor, whatever they run on in AWS.
+_HERE = {"Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"}
 _STACK = "bulk-profiles"
+# A function runs on this machine's own processor here, whatever the deployment's default is.
+_HOST = {"Architecture": "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"}
 _ARTIFACTS = "artifacts"
 _BUILD_SECONDS = 600
 _DEPLOY_SECONDS = 180
@@ -38,6 +44,8 @@ def build(folder: Path) -> Path:
         # As deep as the final place: the built template names the state machine by a relative path.
         ours = Path(tempfile.mkdtemp(dir=_BUILDS))
         command = ["build", "--template", str(TEMPLATE), "--build-dir", str(ours), "--base-dir", str(ROOT)]
+        command += _overrides(_HERE)
+        command += _overrides(_HOST)
         try:
             _sam(command, folder, _BUILD_SECONDS, "sam build", {})
             if not built.exists():
@@ -61,12 +69,15 @@ def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: P
         *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
         *("--config-file", str(no_config)),
     ]
-    if parameters:
-        command += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
+    command += _overrides(_HOST | dict(parameters))
     _sam(command, folder, _DEPLOY_SECONDS, "sam deploy", engine.environment)
     stacks = engine.session.client("cloudformation", endpoint_url=engine.url)
     [stack] = stacks.describe_stacks(StackName=_STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _overrides(parameters: Mapping[str, str]) -> list[str]:
+    return ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
 
 
 def _sam(arguments: list[str], folder: Path, seconds: int, what: str, environment: Mapping[str, str]) -> None:

@@ -30,8 +30,10 @@ class Clock:
 class Watched:
     """Moves on at given times; stays at the last."""
 
-    def __init__(self, clock: Clock, *moves: tuple[float, Snapshot], ended: float = 1e9) -> None:
-        self.clock, self.moves, self.ended = clock, moves, ended
+    def __init__(
+        self, clock: Clock, *moves: tuple[float, Snapshot], ended: float = 1e9, lost: float = 1e9
+    ) -> None:
+        self.clock, self.moves, self.ended, self.lost = clock, moves, ended, lost
         self.import_id = "customers-csv-0a1b2c3d4e5f"
 
     def snapshot(self) -> Snapshot:
@@ -42,6 +44,9 @@ class Watched:
 
     def execution_ended(self) -> bool:
         return self.clock.now >= self.ended
+
+    def undelivered(self) -> int:
+        return int(self.clock.now >= self.lost)
 
 
 @pytest.fixture
@@ -83,3 +88,9 @@ def test_says_that_the_execution_ended_without_a_summary(clock: Clock) -> None:
     with pytest.raises(LocalRunError, match="ended without a summary"):
         _follow(clock, Watched(clock, (0, SENT), ended=10))
     assert clock.now < 20
+
+
+def test_says_that_the_event_ended_in_the_dead_letter_queue(clock: Clock) -> None:
+    with pytest.raises(LocalRunError, match="dead-letter queue"):
+        _follow(clock, Watched(clock, (0, WAITING), lost=10))
+    assert clock.now < 11
