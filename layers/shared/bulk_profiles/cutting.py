@@ -83,7 +83,7 @@ class Cutter:
         """
         if not block:
             return
-        count = block.count(b"\n")
+        count = int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LINE_FEED))
         if self._fits(count, len(block)):
             self._write(memoryview(block), count)
             return

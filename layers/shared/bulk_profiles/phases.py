@@ -159,7 +159,7 @@ class Job:
             if self._repeats.found:
                 self._cutter.abort()
             else:
-                self._write(rows)
+                self._write(rows, valueless=screened.valueless)
             self._account(block, screened)
             self._reject_too_large(block, screened, too_large)
             self._repeats.add(screened.hashes)
@@ -227,9 +227,11 @@ class Job:
         too_large = [number for number, line in enumerate(lines) if len(line) >= self._room]
         return b"".join([line + b"\n" for line in lines if len(line) < self._room]), too_large
 
-    def _write(self, rows: bytes) -> None:
+    def _write(self, rows: bytes, *, valueless: bool = True) -> None:
         """Write encoded rows into batches, but for those without any value, which Target ignores."""
-        rows, skipped = _with_values(self.columns.complete(rows), self.columns.width)
+        rows, skipped = self.columns.complete(rows), 0
+        if valueless:
+            rows, skipped = _with_values(rows, self.columns.width)
         if self._state.done:
             rows = rows.split(b"\n", self._state.done)[-1]
         for finished in self._cutter.add(rows):

@@ -17,7 +17,7 @@ from .scratch import Scratch
 
 type Hashes = NDArray[np.uint64]
 
-_RUN = 1 << 20
+_RUN = 1 << 19
 _PARTS = 64
 _PART_SHIFT = np.uint64(58)
 _FIRST_LOOK = 1 << 14

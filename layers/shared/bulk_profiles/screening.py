@@ -19,6 +19,7 @@ type Places = NDArray[np.intp]
 type Hashes = NDArray[np.uint64]
 
 _COMMA, _LINE_FEED, _PLUS, _SLASH, _DELETE, _SPACE = b",\n+/\x7f "
+_BLANK_LINES = re.compile(rb"\n\n+")
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 _WORD = 8
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
@@ -31,7 +32,7 @@ class Screened:
     """Rows that may be sent, each with one cell for each column.
 
     `hashes` are those of their ids, `numbers` tells which rows of the block they were (None: all);
-    `faults` are the others, by number.
+    `faults` are the others, by number. Blank lines are not counted. `valueless`: some rows have only an id.
     """
 
     rows: bytes
@@ -39,6 +40,7 @@ class Screened:
     numbers: Places | None = None
     faults: dict[int, Fault] = field(default_factory=dict)
     warnings: Counter[str] = field(default_factory=Counter)
+    valueless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class _Grid:
         """Find the cells; None where a row has more or fewer of them."""
         data = np.frombuffer(rows, np.uint8)
         ends = np.flatnonzero((data == _COMMA) | (data == _LINE_FEED))
-        count = rows.count(b"\n")
+        count = np.count_nonzero(data == _LINE_FEED)
         if len(ends) != count * width or not (data[ends[width - 1 :: width]] == _LINE_FEED).all():
             return None
         return cls(data, ends, width)
@@ -69,17 +71,26 @@ class _Grid:
         starts[1:] = self.ends[self.width - 1 :: self.width][:-1] + 1
         return starts, ends
 
+    def any_valueless(self, key: int) -> bool:
+        """Say whether a row has nothing but its key."""
+        key_starts, key_ends = self.column(key)
+        row_starts, _ = self.column(0)
+        row_ends = self.ends[self.width - 1 :: self.width]
+        return bool((row_ends - row_starts == key_ends - key_starts + self.width - 1).any())
+
     def cells_at(self, places: Places) -> Places:
-        """Give the numbers of the cells that hold these bytes, each once."""
-        return np.unique(np.searchsorted(self.ends, places))
+        """Give the numbers of the cells that hold these bytes, in ascending order, each once."""
+        cells = np.searchsorted(self.ends, places)
+        return cells[np.diff(cells, prepend=-1) > 0]
 
 
 def screen(rows: bytes, rules: Rules) -> Screened:
     """Lint some plain rows, and hash their ids."""
     faults: dict[int, Fault] = {}
     numbers: Places | None = None
-    grid = None if FAULT_MARK in rows or _SURROGATE.search(rows) else _Grid.of(rows, rules.width)
-    if grid is None:
+    grid = None if FAULT_MARK in rows or _has_surrogate(rows) else _Grid.of(rows, rules.width)
+    if grid is None or rules.width == 1:
+        rows = _BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n")
         rows, numbers = _lint(rows, range(rows.count(b"\n")), rules, faults, all_rows=True)
         grid = _Grid.of(rows, rules.width)
     if grid is None:
@@ -96,7 +107,9 @@ def screen(rows: bytes, rules: Rules) -> Screened:
         if len(faults) > before:
             hashes, numbers = hashes[kept], origin[kept]
             grid = _Grid.of(rows, rules.width) or grid
-    return Screened(rows, hashes, numbers, faults, +_warnings(rows, grid, rules))
+    return Screened(
+        rows, hashes, numbers, faults, +_warnings(rows, grid, rules), grid.any_valueless(rules.key)
+    )
 
 
 def _lint(
@@ -122,7 +135,11 @@ def _lint(
 
 
 def _is_odd(line: bytes) -> bool:
-    return line.startswith(FAULT_MARK) or (b"\xed" in line and _SURROGATE.search(line) is not None)
+    return line.startswith(FAULT_MARK) or _has_surrogate(line)
+
+
+def _has_surrogate(text: bytes) -> bool:
+    return b"\xed" in text and _SURROGATE.search(text) is not None
 
 
 def _mend(line: bytes, rules: Rules) -> bytes | Fault:

@@ -6,7 +6,6 @@ proves; otherwise record by record.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
@@ -19,15 +18,16 @@ from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
 from .blocks import Block, Position, Record, fault_row
 from .long_rows import skip_long_row
-from .records import Dialect, count_lines, parse
+from .records import Dialect, count, count_lines, parse
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 512 * 1024
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
-_INSIDE = bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK)
-_LONE_QUOTES = re.compile(rb'(?:^|[\r\n])""[\r\n]')
-_BLANK_LINES = re.compile(rb"\n\n+")
+_COMMA = ord(",")
+_INSIDE = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
+_ENDS_LINE = np.zeros(256, np.bool_)
+_ENDS_LINE[[_LINE_FEED, _RETURN]] = True
 
 
 class DelimitedBlocks:
@@ -45,6 +45,8 @@ class DelimitedBlocks:
         self._by_record = by_record
         # Outside quotes, the delimiter becomes the comma and a comma becomes its mark.
         self._outside = bytes.maketrans(b"," + dialect.delimiter, COMMA_MARK + b",")
+        self._outer = np.frombuffer(self._outside, np.uint8)
+        self._rare = b"\r" + dialect.delimiter.strip(b",")
         self._beside_quotes = np.zeros(256, np.bool_)
         self._beside_quotes[[*dialect.delimiter, _QUOTE, _LINE_FEED, _RETURN]] = True
         self._spaces = 0
@@ -82,7 +84,7 @@ class DelimitedBlocks:
             rows = self._whole_rows(without_invalid(whole))
             if rows is not None:
                 find = partial(self._find, start, whole, None)
-                self._advance(used, count_lines(whole), rows.count(b"\n"))
+                self._advance(used, count_lines(whole), count(rows, _LINE_FEED) if self._by_record else 0)
                 return used, Block(start, rows, find, self._spaces)
         parsed = parse(data, self._dialect, line=start.line, final=final)
         if not parsed.used:
@@ -104,57 +106,64 @@ class DelimitedBlocks:
             end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
         if not self._dialect.quoted or b'"' not in data:
             return end
-        quotes = data.count(b'"', 0, end)
+        quotes = count(data, _QUOTE, 0, end)
         while end and quotes % 2:
             before = data.rfind(end_of_line, 0, end - 1) + 1
-            quotes -= data.count(b'"', before, end)
+            quotes -= count(data, _QUOTE, before, end)
             end = before
         return end
 
     def _whole_rows(self, text: bytes) -> bytes | None:
         """Make plain rows of whole records at once; None where that is not sure to be right."""
         if self._dialect.quoted and b'"' in text:
-            if self._dialect.spaced or not self._well_quoted(text):
+            unquoted = None if self._dialect.spaced else self._unquoted(text)
+            if unquoted is None:
                 return None
-            text = self._unquoted(text)
+            text = unquoted
         else:
             if self._dialect.spaced:
                 spaced = self._dialect.delimiter + b" "
                 self._spaces = text.count(spaced)
                 text = text.replace(spaced, self._dialect.delimiter)
-            text = self._outer(text)
-        if b"\n\n" in text or text.startswith(b"\n"):
-            text = _BLANK_LINES.sub(b"\n", text).removeprefix(b"\n")
-        return text
-
-    def _well_quoted(self, text: bytes) -> bool:
-        """Say whether quotes stand in pairs, each at the start and at the end of a cell, or doubled in it."""
-        data = np.frombuffer(text, np.uint8)
-        quotes = np.flatnonzero(data == _QUOTE)
-        if quotes.size % 2 or (b'""' in text and _LONE_QUOTES.search(text)):
-            return False
-        beside = self._beside_quotes
-        # Before the first byte comes the last one, which ends a line, as it should.
-        return bool(beside[data[quotes[0::2] - 1]].all() and beside[data[quotes[1::2] + 1]].all())
-
-    def _unquoted(self, text: bytes) -> bytes:
-        parts = text.split(b'"')
-        inner = b'"'.join(parts[1::2])
-        outer = parts[0::2]
-        doubled = b'""' in text and b"" in outer[1:]
-        if self._dialect.delimiter == b"," and not doubled and not _has_separator(inner):
-            return self._outer(text.translate(None, b'"'))
-        if doubled:
-            outer[1:] = [part or QUOTE_MARK for part in outer[1:]]
-        parts[0::2] = self._outer(b'"'.join(outer)).split(b'"')
-        parts[1::2] = inner.translate(_INSIDE).split(b'"')
-        return b"".join(parts)
-
-    def _outer(self, text: bytes) -> bytes:
-        """Give text that is outside of quotes commas for delimiters and line feeds for line ends."""
+            if self._dialect.delimiter != b",":
+                text = text.translate(self._outside)
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return text if self._dialect.delimiter == b"," else text.translate(self._outside)
+        return text
+
+    def _unquoted(self, text: bytes) -> bytes | None:
+        """Take the quotes away, if each stands at the start or the end of a cell, or is doubled inside one."""
+        data = np.frombuffer(bytearray(text), np.uint8)
+        quotes = np.flatnonzero(data == _QUOTE)
+        if quotes.size % 2:
+            return None
+        opening, closing = quotes[0::2], quotes[1::2]
+        # Before the first byte comes the last one, which ends a line, as it should.
+        before, after = data[opening - 1], data[closing + 1]
+        if not (self._beside_quotes[before].all() and self._beside_quotes[after].all()):
+            return None
+        empty = closing - opening == 1
+        if (empty & _ENDS_LINE[before] & _ENDS_LINE[after]).any():
+            return None  # empty quotes on a line of their own are no blank line
+        special = (data == _COMMA) | (data == _LINE_FEED)
+        for byte in self._rare:
+            if byte in text:
+                special |= data == byte
+        places = np.flatnonzero(special)
+        # Which of these places are between quotes: from the first after an opening to the last before a closing.
+        first, last = np.searchsorted(places, opening), np.searchsorted(places, closing)
+        holding = last > first
+        if holding.any() or self._dialect.delimiter != b",":
+            steps = np.zeros(len(places) + 1, np.int8)
+            steps[first[holding]] += 1
+            steps[last[holding]] -= 1
+            inside = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
+            found = data[places]
+            data[places] = np.where(inside, _INSIDE[found], self._outer[found])
+        doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
+        if doubled.size:
+            data[closing[doubled]] = QUOTE_MARK[0]
+        return data.tobytes().translate(None, b'"')
 
     def _find(
         self, start: Position, data: bytes, spans: NDArray[np.intp] | None, numbers: Sequence[int]
@@ -174,10 +183,6 @@ class DelimitedBlocks:
 def too_long(start: Position) -> Block:
     """Make the block of one record that is too long to be held."""
     return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
-
-
-def _has_separator(text: bytes) -> bool:
-    return b"," in text or b"\n" in text or b"\r" in text
 
 
 def _spans(data: bytes, *, quoted: bool) -> Any:

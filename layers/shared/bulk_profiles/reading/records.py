@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from bulk_profiles.encoding import mark, without_invalid
 from bulk_profiles.errors import FileRejectedError
 from bulk_profiles.lint import Reject
@@ -12,6 +14,7 @@ from bulk_profiles.lint import Reject
 from .blocks import fault_row
 
 _QUOTE = b'"'
+_LINE_FEED = 10
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -34,10 +37,15 @@ class Parsed:
     spaces: int = 0
 
 
+def count(data: bytes, byte: int, start: int = 0, end: int | None = None) -> int:
+    """Count a byte that comes often: faster than `bytes.count`."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8)[start:end] == byte))
+
+
 def count_lines(data: bytes, start: int = 0, end: int | None = None) -> int:
     """Count line ends: LF, CRLF or CR."""
     end = len(data) if end is None else end
-    lines = data.count(b"\n", start, end)
+    lines = count(data, _LINE_FEED, start, end)
     if b"\r" in data:
         lines += data.count(b"\r", start, end) - data.count(b"\r\n", start, end)
     return lines
