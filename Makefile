@@ -54,11 +54,11 @@ clean: ## Remove all that can be made again; results in out/ stay
 
 # --- set-up ---
 
-.venv/.installed: requirements-dev.txt pyproject.toml local/requirements-uv.txt
+.venv/.installed: requirements-dev.txt pyproject.toml local/requirements-local.txt
 	@echo 'Setting up .venv'
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
 		|| "$$(local/find-python)" -m venv --clear .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r local/requirements-uv.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r local/requirements-local.txt
 	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
@@ -78,8 +78,8 @@ layer = $(compile) --python-platform aarch64-manylinux_2_28
 listed = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*$(1), sep="\n")'
 
 requirements: ## Compile the pinned, hashed requirements anew
-	$(compile) --universal local/requirements-uv.in --output-file local/requirements-uv.txt
-	echo '-e .' | $(compile) --universal - pyproject.toml local/requirements-uv.in --group dev \
+	$(compile) --universal local/requirements-local.in --output-file local/requirements-local.txt
+	echo '-e .' | $(compile) --universal - pyproject.toml local/requirements-local.in --group dev \
 		--no-emit-package bulk-profiles --output-file requirements-dev.txt
 	$(compile) --universal local/requirements-engine.in --output-file local/requirements-engine.txt
 	$(compile) --universal local/requirements-sam.in --output-file local/requirements-sam.txt

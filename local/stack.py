@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import platform
 import shutil
 import sys
 import tempfile
