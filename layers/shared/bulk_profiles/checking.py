@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from . import target
 from .answers import StatusAnswer, Verdict, add_details, needs_details, settle, whole_batch
+from .budget import usable
 from .entries import BatchEntry, ImportEntry
 from .errors import LedgerError
 from .identity import batch_name, object_key
@@ -63,16 +64,15 @@ class Checker:
 
     def _ask(self, entry: BatchEntry, owner: ImportEntry) -> tuple[BatchEntry, Verdict | None]:
         """Ask Target once, if the budget allows; without a verdict the entry says when to ask next."""
+        token = self.tokens.get(owner.client_code)  # before the slot: a secret may take its time
         now = self.clock()
         if entry.next_check_at is not None and now < entry.next_check_at:
             return entry, None
         entry, ask_at = take_check_slot(entry, owner.client_code, self.settings, self.ledger, now)
-        if ask_at is not None:
-            return self._later(entry, ask_at), None
+        if ask_at is not None or not usable(now, self.clock()):
+            return self._later(entry, ask_at or self.clock()), None
         first = None if entry.terminal is None else StatusAnswer.from_json(entry.terminal)
-        outcome = target.check(
-            entry.status_url, self.tokens.get(owner.client_code), _CALL_TIMEOUT, details=first is not None
-        )
+        outcome = target.check(entry.status_url, token, _CALL_TIMEOUT, details=first is not None)
         now = self.clock()
         overdue = entry.overdue(now, timedelta(hours=self.settings.deadline_hours))
         entry = entry.change(checks=entry.checks + 1)
@@ -89,7 +89,7 @@ class Checker:
         if verdict is not None:
             return entry, verdict
         if isinstance(outcome, target.Unauthorized):
-            self.tokens.get(owner.client_code, renew=True)
+            self.tokens.renew(owner.client_code)
         return self._later(entry, self._next_check(entry, outcome, now)), None
 
     def _later(self, entry: BatchEntry, ask_at: datetime) -> BatchEntry:

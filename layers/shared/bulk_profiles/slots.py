@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 from . import budget
@@ -75,10 +76,25 @@ def take_check_slot(
     return _answer(entry, slot, ledger, now)
 
 
+def withdraw_submission(
+    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, slot_at: datetime
+) -> None:
+    """Give back what a submission granted at `slot_at` took and Target certainly did not take."""
+    policy = policy_of(settings)
+
+    def withdraw(state: budget.BudgetState) -> tuple[budget.BudgetState, None]:
+        holder = _holder(entry)
+        return budget.withdraw(state, holder=holder, rows=entry.rows, granted_at=slot_at, policy=policy), None
+
+    with contextlib.suppress(ConflictError):  # then it stays taken: the budget errs on the safe side
+        ledger.change_budget(client_code, slot_at, withdraw)
+
+
 def free_place(entry: BatchEntry, client_code: str, ledger: Ledger, now: datetime) -> None:
     """Give a settled batch's place in flight to others."""
     holder = _holder(entry)
-    ledger.change_budget(client_code, now, lambda state: (budget.release(state, holder), None))
+    with contextlib.suppress(ConflictError):  # then its lease ends by itself
+        ledger.change_budget(client_code, now, lambda state: (budget.release(state, holder), None))
 
 
 def _answer(

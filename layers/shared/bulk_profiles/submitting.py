@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
 
 from . import target
 from .budget import usable
@@ -19,8 +18,8 @@ from .ledger import Ledger
 from .models import BatchState
 from .outcomes import Outcome, Word
 from .settings import UnknownPolicy, UploadBatchSettings
-from .slots import import_of, take_submission_slot
-from .status_url import UnsafeStatusUrlError, safe_status_url
+from .slots import import_of, take_submission_slot, withdraw_submission
+from .status_url import UnsafeStatusUrlError, batch_id_of, safe_status_url
 from .storage import Storage
 
 _FIRST_DELAY = timedelta(seconds=5)
@@ -84,8 +83,8 @@ class Submitter:
         )
         entry = self.ledger.save_batch(sending, now)
         with self.storage.open(object_key(entry.import_id, batch_name(entry.number))) as body:
-            if not usable(now, self.clock()):
-                return self._put_back(entry, entry.reason)
+            if not usable(now, self.clock()):  # the ledger or S3 took too long: the slot is over
+                return self._put_back(entry, owner, now, entry.reason)
             answer = target.submit(
                 self.settings.target_endpoint,
                 owner.client_code,
@@ -95,9 +94,11 @@ class Submitter:
                 token,
                 timeout.total_seconds(),
             )
-        return self._record(entry, owner, answer)
+        return self._record(entry, owner, now, answer)
 
-    def _record(self, entry: BatchEntry, owner: ImportEntry, answer: target.SubmissionOutcome) -> Outcome:
+    def _record(
+        self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, answer: target.SubmissionOutcome
+    ) -> Outcome:
         """Write down what Target answered."""
         match answer:
             case target.Accepted():
@@ -105,13 +106,14 @@ class Submitter:
             case target.Refused():
                 return self._refuse(entry, answer.message)
             case target.Unauthorized() if entry.renewals == 0:
-                self.tokens.get(owner.client_code, renew=True)
-                return self._put_back(entry.change(renewals=1), "Target did not accept the token.")
+                self.tokens.renew(owner.client_code)
+                renewed = entry.change(renewals=1)
+                return self._put_back(renewed, owner, slot_at, "Target did not accept the token.")
             case target.Unauthorized():
                 reason = f"Target did not accept the token (HTTP {answer.http_status}): renew the secret."
                 return self._refuse(entry, reason)
             case target.Deferred() | target.NotSent():
-                return self._put_back(entry, answer.reason, answer)
+                return self._put_back(entry, owner, slot_at, answer.reason, answer)
             case target.Unknown():
                 return self._lose(entry, answer.reason)
 
@@ -126,7 +128,7 @@ class Submitter:
         accepted = entry.move(
             BatchState.ACCEPTED,
             status_url=url,
-            batch_id=parse_qs(urlsplit(url).query)["batchId"][0],
+            batch_id=batch_id_of(url),
             accepted_at=now,
             next_check_at=check_at,
             turned_away=0,
@@ -140,9 +142,14 @@ class Submitter:
         return Outcome(Word.REFUSED)
 
     def _put_back(
-        self, entry: BatchEntry, reason: str, answer: target.Deferred | target.NotSent | None = None
+        self,
+        entry: BatchEntry,
+        owner: ImportEntry,
+        slot_at: datetime,
+        reason: str,
+        answer: target.Deferred | target.NotSent | None = None,
     ) -> Outcome:
-        """Plan a batch again that was certainly not sent: it was no submission."""
+        """Plan a batch again that Target certainly has not taken: it was no submission."""
         now = self.clock()
         back = entry.move(
             BatchState.PLANNED,
@@ -152,6 +159,7 @@ class Submitter:
             reason=reason,
         )
         self.ledger.save_batch(back, now)
+        withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
         if answer is None:
             return Outcome(Word.DEFERRED, now)
         asked = answer.retry_after if isinstance(answer, target.Deferred) else None
