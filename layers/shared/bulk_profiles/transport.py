@@ -58,18 +58,20 @@ class Body:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the blocks. The last one is held back until it is certain to be the last.
+        """Give the blocks, each held back until it is known what follows.
 
         So a body of another length than announced never arrives whole.
         """
         block = self._read()
-        while block:
-            following = self._read()
-            if len(block) > self.left or not (following or len(block) == self.left):
+        while True:
+            following = self._read() if block else b""
+            if len(block) > self.left or (len(block) == self.left) is bool(following):
                 raise BodyError("The batch is not as long as its manifest says.")
             self.started = True
             self.left -= len(block)
             yield block
+            if not following:
+                return
             block = following
 
     def _read(self) -> bytes:
@@ -197,6 +199,7 @@ class _Deadline:
 
     def __exit__(self, *_error: object) -> None:
         self._timer.cancel()
+        self._timer.join()
         with self._lock:
             while self._twins:
                 self._twins.pop().close()
@@ -225,13 +228,13 @@ class _Deadline:
 
 def _sentence(error: BaseException, deadline: _Deadline) -> str:
     """Say what went wrong: a word of our own and the name of the first cause, never its text."""
-    if deadline.passed or isinstance(error, requests.ReadTimeout):
-        return f"Target did not answer within {deadline.seconds:g} seconds."
-    if isinstance(error, requests.exceptions.SSLError):
-        return "TLS failed: Target's certificate was not accepted, or the handshake broke off."
-    if isinstance(error, requests.ConnectTimeout):
-        return "No connection to Target came about in time."
     cause = error
     while following := cause.__cause__ or cause.__context__:
         cause = following
+    if isinstance(error, requests.ConnectTimeout) and not deadline.passed:
+        return "No connection to Target came about in time."
+    if isinstance(cause, TimeoutError) or deadline.passed:
+        return f"Target did not answer within {deadline.seconds:g} seconds."
+    if isinstance(error, requests.exceptions.SSLError):
+        return "TLS failed: Target's certificate was not accepted, or the handshake broke off."
     return f"The connection to Target failed: {type(cause).__name__}."
