@@ -262,6 +262,29 @@ def test_a_handshake_that_never_comes_sends_nothing() -> None:
         assert there.submit(seconds=SHORT) == target.NotSent(TOO_LATE.reason)
 
 
+def test_where_nobody_takes_the_connection_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_CONNECT_SECONDS", 0.2)
+    with contextlib.ExitStack() as queue:
+        full = queue.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # more than are let in before the first is taken
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        there = Peer(f"http://127.0.0.1:{full.getsockname()[1]}")
+        assert there.submit() == target.NotSent("No connection to Target came about in time.")
+
+
+def test_a_connection_that_comes_too_late_is_shut_at_once() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket() as unconnected, transport._Deadline(0) as deadline:
+        deadline._timer.join()
+        assert deadline.watch(ours) is ours
+        assert theirs.recv(1) == b""
+        with pytest.raises(BrokenPipeError):
+            ours.sendall(BODY)
+        deadline.watch(unconnected)  # there is nothing to shut
+
+
 # Resets
 
 
@@ -341,6 +364,11 @@ def test_an_answer_without_end_is_bounded() -> None:
     with peer(endless) as there:
         assert there.submit() == target.Unknown("Target's answer is longer than 1048576 bytes.")
         assert there.check() == target.Unanswered("The answer has a text that is too long.")
+
+
+def test_a_no_by_status_needs_no_words_however_many_there_are() -> None:
+    with peer(says(answer(b"<" * 2_000_000, status=b"400 Bad Request"))) as there:
+        assert there.submit() == target.Refused("Target answered HTTP 400.", 400)
 
 
 def test_a_compressed_answer_is_read_and_a_bomb_is_not() -> None:
