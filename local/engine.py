@@ -9,11 +9,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 
 from local.errors import LocalRunError
 from local.processes import Process, free_port, last_line, started
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
@@ -35,20 +43,20 @@ _PORTS_TRIED = 3
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A running engine and how to reach it."""
+    """A running engine and clients that speak to it."""
 
     url: str
     process: Process
+    cloudformation: CloudFormationClient
+    dynamodb: DynamoDBClient
+    s3: S3Client
+    sqs: SQSClient
+    stepfunctions: SFNClient
 
     @property
     def environment(self) -> dict[str, str]:
         """What makes any AWS client speak to this engine, and to nothing else."""
         return {"AWS_ENDPOINT_URL": self.url, **CLIENT_ENVIRONMENT}
-
-    @property
-    def session(self) -> boto3.Session:
-        """Give a session with the engine's credentials; its clients need `endpoint_url` too."""
-        return boto3.Session("test", "test", region_name=REGION)
 
 
 @contextlib.contextmanager
@@ -66,7 +74,7 @@ def engine(folder: Path, *, may_outlive: bool = False) -> Iterator[Engine]:
             may_outlive=may_outlive,
         ) as process:
             if _healthy(process, port):
-                yield Engine(f"http://127.0.0.1:{port}", process)
+                yield _reached(process, f"http://127.0.0.1:{port}")
                 return
             died = not process.alive  # perhaps somebody else took the port first
         if not died:
@@ -95,6 +103,19 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "STATE_DIR": str(state),
         "TMPDIR": str(temporary),
     }
+
+
+def _reached(process: Process, url: str) -> Engine:
+    session = boto3.Session("test", "test", region_name=REGION)
+    return Engine(
+        url,
+        process,
+        cloudformation=session.client("cloudformation", endpoint_url=url),
+        dynamodb=session.client("dynamodb", endpoint_url=url),
+        s3=session.client("s3", endpoint_url=url),
+        sqs=session.client("sqs", endpoint_url=url),
+        stepfunctions=session.client("stepfunctions", endpoint_url=url),
+    )
 
 
 def _healthy(process: Process, port: int) -> bool:

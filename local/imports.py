@@ -63,9 +63,10 @@ class Import:
     def summary(self) -> Json | None:
         """Give summary.json, or None while there is none."""
         bucket = self.deployment.outputs["DataBucketName"]
-        s3 = self.deployment.engine.session.client("s3", endpoint_url=self.deployment.engine.url)
         try:
-            body = s3.get_object(Bucket=bucket, Key=object_key(self.import_id, SUMMARY))["Body"].read()
+            body = self.deployment.engine.s3.get_object(
+                Bucket=bucket, Key=object_key(self.import_id, SUMMARY)
+            )["Body"].read()
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
@@ -76,8 +77,7 @@ class Import:
     def execution_ended(self) -> bool:
         """Whether the import's execution was started and has ended, however."""
         machine = self.deployment.outputs["StateMachineArn"]
-        engine = self.deployment.engine
-        states = engine.session.client("stepfunctions", endpoint_url=engine.url)
+        states = self.deployment.engine.stepfunctions
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{self.import_id}"
         try:
             return states.describe_execution(executionArn=arn)["status"] in _DEAD_EXECUTION
@@ -88,18 +88,14 @@ class Import:
 
     def undelivered(self) -> int:
         """Count the events that did not become an import however often they were tried."""
-        engine = self.deployment.engine
-        queues = engine.session.client("sqs", endpoint_url=engine.url)
-        attributes = queues.get_queue_attributes(
+        attributes = self.deployment.engine.sqs.get_queue_attributes(
             QueueUrl=self.deployment.outputs["DeadLetterQueueUrl"],
             AttributeNames=["ApproximateNumberOfMessages"],
         )["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"])
 
     def _items(self) -> Iterator[Json]:
-        engine = self.deployment.engine
-        tables = engine.session.client("dynamodb", endpoint_url=engine.url)
-        pages = tables.get_paginator("query").paginate(
+        pages = self.deployment.engine.dynamodb.get_paginator("query").paginate(
             TableName=self.deployment.outputs["ImportsTableName"],
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": f"IMPORT#{self.import_id}"}},
@@ -114,8 +110,7 @@ def drop(deployment: Deployment, file: Path, feed: str, configuration: bytes | N
 
     `configuration` is the feed's, in JSON, if it has one.
     """
-    engine = deployment.engine
-    s3 = engine.session.client("s3", endpoint_url=engine.url)
+    s3 = deployment.engine.s3
     if configuration is not None:
         s3.put_object(Bucket=deployment.outputs["DataBucketName"], Key=feed_key(feed), Body=configuration)
     bucket, key = deployment.outputs["DropBucketName"], f"{DROP_PREFIX}{feed}/{file.name}"

@@ -53,8 +53,7 @@ def outcome(summary: Json) -> Table:
 
 def copy_results(ended: Import, out: Path) -> tuple[Path, bool]:
     """Copy an import's objects to `out/<import_id>/`; say where, and whether the bodies are among them."""
-    engine, bucket = ended.deployment.engine, ended.deployment.outputs["DataBucketName"]
-    s3 = engine.session.client("s3", endpoint_url=engine.url)
+    s3, bucket = ended.deployment.engine.s3, ended.deployment.outputs["DataBucketName"]
     prefix = import_prefix(ended.import_id)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     sizes = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -42,11 +44,21 @@ def build(folder: Path) -> Path:
         _BUILDS.mkdir(parents=True, exist_ok=True)
         # As deep as the final place: the built template names the state machine by a relative path.
         ours = Path(tempfile.mkdtemp(dir=_BUILDS))
-        command = ["build", "--template", str(TEMPLATE), "--build-dir", str(ours), "--base-dir", str(ROOT)]
+        command = [
+            "build",
+            "--template",
+            str(TEMPLATE),
+            "--build-dir",
+            str(ours),
+            "--base-dir",
+            str(ROOT),
+            "--parallel",
+        ]
         command += _overrides(_HERE)
         command += _overrides(_HOST)
         try:
             _sam(command, folder, _BUILD_SECONDS, "sam build", {})
+            _pack_layers(ours)
             if not built.exists():
                 ours.rename(built)
         finally:
@@ -58,7 +70,7 @@ def build(folder: Path) -> Path:
 
 def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Deploy a built template and give the stack's outputs by name. `folder` takes the log."""
-    engine.session.client("s3", endpoint_url=engine.url).create_bucket(Bucket=_ARTIFACTS)
+    engine.s3.create_bucket(Bucket=_ARTIFACTS)
     no_config = folder / "samconfig.toml"  # the project's own is for AWS
     no_config.write_text("version = 0.1\n")
     command = [
@@ -70,9 +82,21 @@ def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: P
     ]
     command += _overrides(_HOST | dict(parameters))
     _sam(command, folder, _DEPLOY_SECONDS, "sam deploy", engine.environment)
-    stacks = engine.session.client("cloudformation", endpoint_url=engine.url)
-    [stack] = stacks.describe_stacks(StackName=_STACK)["Stacks"]
+    [stack] = engine.cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _pack_layers(built: Path) -> None:
+    """Zip the layers once, as each `sam deploy` would again: that is most of its time."""
+    template = built / "template.yaml"
+    text = template.read_text()
+    for name in re.findall(r"^ +ContentUri: (\w+)$", text, re.MULTILINE):
+        with zipfile.ZipFile(built / f"{name}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+            for path in sorted((built / name).rglob("*")):
+                packed.write(path, path.relative_to(built / name))
+        shutil.rmtree(built / name)
+        text = re.sub(rf"^( +ContentUri: {name})$", r"\1.zip", text, flags=re.MULTILINE)
+    template.write_text(text)
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:

@@ -99,8 +99,7 @@ class Stack:
 
     def objects(self, dropped: Import) -> dict[str, bytes]:
         """Give all objects of an import by name."""
-        engine, bucket = self.deployment.engine, self.deployment.outputs["DataBucketName"]
-        s3 = engine.session.client("s3", endpoint_url=engine.url)
+        s3, bucket = self.deployment.engine.s3, self.deployment.outputs["DataBucketName"]
         prefix = import_prefix(dropped.import_id)
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
         return {

@@ -75,8 +75,7 @@ def test_every_row_of_the_sample_is_accounted_for(stack: Stack) -> None:
 def test_starting_again_with_the_same_input_sends_nothing_twice(stack: Stack) -> None:
     ended = stack.bring("again.csv", CUSTOMERS)
     arrivals = len(stack.target.submissions)
-    engine = stack.deployment.engine
-    states = engine.session.client("stepfunctions", endpoint_url=engine.url)
+    states = stack.deployment.engine.stepfunctions
     machine = stack.deployment.outputs["StateMachineArn"]
     given = json.dumps({"importId": ended.import_id, "batches": [1, 2, 3]})
     resumed = states.start_execution(stateMachineArn=machine, name="resumed", input=given)["executionArn"]
