@@ -19,6 +19,8 @@ from tests.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_T
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytest_plugins = ["tests.faults.reliability"]
+
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",

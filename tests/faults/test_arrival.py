@@ -1,0 +1,145 @@
+"""1 to 10: how a file may arrive."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulk_profiles.events import DroppedObject
+from bulk_profiles.importing import Imported, is_dropped_file
+from bulk_profiles.models import ImportStatus
+from local import simulator
+from tests.deployment import DROP_BUCKET, Deployment
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Linus\n"
+
+
+@pytest.mark.fault(2, "the same event twice at once")
+def test_of_two_splits_at_once_one_wins(deployment: Deployment) -> None:
+    dropped = deployment.drop(FILE)
+    together = threading.Barrier(4)
+
+    def split(event: str) -> Imported:
+        together.wait()
+        return deployment.split(replace(dropped, event_id=event))
+
+    with ThreadPoolExecutor(4) as pool:
+        imports = list(pool.map(split, ["event-1", "event-2", "event-3", "event-4"]))
+
+    assert [imported.manifest is not None for imported in imports].count(True) == 1
+    assert deployment.machine.started == {imports[0].import_id: [1, 2]}
+    assert deployment.resume(imports[0].import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(2, "the same event delivered to two invocations at once")
+def test_two_invocations_of_one_event_do_the_same(deployment: Deployment) -> None:
+    dropped = deployment.drop(FILE)
+    together = threading.Barrier(2)
+
+    def split(_: int) -> Imported:
+        together.wait()
+        return deployment.split(dropped)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(split, range(2))
+
+    assert first.import_id == second.import_id
+    assert deployment.machine.started == {first.import_id: [1, 2]}
+    assert deployment.resume(first.import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(4, "new content under the same key")
+def test_each_version_of_a_key_is_an_import_with_its_own_rows(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    first = deployment.split(deployment.drop(FILE))
+    second = deployment.split(deployment.drop(b"thirdPartyId,name\nu9,Zoe\n"))
+
+    assert first.import_id != second.import_id
+    assert deployment.resume(first.import_id).rows.sent == 3
+    assert deployment.resume(second.import_id).rows.sent == 1
+    assert sorted(target.profile_ids()) == ["u1", "u2", "u3", "u9"]
+
+
+@pytest.mark.fault(5, "the same content under another name")
+def test_the_same_content_under_another_name_is_processed(deployment: Deployment) -> None:
+    first = deployment.run(FILE, "drop/default/monday.csv")
+    second = deployment.run(FILE, "drop/default/tuesday.csv")
+
+    assert first.entry.import_id != second.entry.import_id
+    assert first.entry.source.sha256 == second.entry.source.sha256
+    assert second.status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(6, "the object is gone before it is read")
+def test_a_file_that_is_gone_is_a_clear_end(deployment: Deployment, s3: S3Client) -> None:
+    dropped = deployment.drop(FILE)
+    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
+
+    imported = deployment.split(dropped)
+    again = deployment.split(dropped)
+
+    assert imported.summary is not None
+    assert "deleted before it could be read" in imported.summary.reason
+    assert again.summary is None  # the platform's second try finds it ended
+    assert len(deployment.topic.messages) == 1
+
+
+KEYS = [
+    "drop/default/with spaces and + and % and %2B.csv",
+    "drop/default/Übersicht für Łódź.csv",
+    "drop/default/😀.csv",
+    "drop/default/a?versionId=b&c=d#e.csv",
+    "drop/default/" + "k" * (1024 - len("drop/default/.csv")) + ".csv",
+    "drop/default/../../up.csv",
+    "drop/café/kunden.csv",
+    "drop/no-feed.csv",
+]
+
+
+@pytest.mark.fault(8, "keys with spaces, +, %, accents, emoji, 1,024 bytes")
+@pytest.mark.parametrize("key", KEYS)
+def test_any_key_is_a_name(deployment: Deployment, key: str) -> None:
+    summary = deployment.run(FILE, key)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert summary.entry.source.key == key
+
+
+@pytest.mark.fault(9, "own output, folder markers, other prefixes, s3:TestEvent")
+@pytest.mark.parametrize(
+    "key", ["imports/a-0123/batches/00001.batch", "drop/default/", "feeds/default.json", ""]
+)
+def test_what_nobody_dropped_is_ignored(key: str) -> None:
+    assert not is_dropped_file(key)
+
+
+@pytest.mark.fault(10, "overwritten while being read")
+def test_the_version_of_the_event_is_read_whatever_came_after(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    dropped = deployment.drop(FILE)
+    deployment.drop(b"thirdPartyId,name\nother,Nobody\n", dropped.key)
+
+    imported = deployment.split(dropped)
+
+    assert deployment.resume(imported.import_id).rows.sent == 3
+    assert sorted(target.profile_ids()) == ["u1", "u2", "u3"]
+
+
+@pytest.mark.fault(3, "an older version's event after a newer one's")
+def test_an_event_without_a_version_takes_the_newest(deployment: Deployment) -> None:
+    deployment.drop(FILE)
+    newest = deployment.drop(FILE + b"u4,Dennis\n")
+
+    imported = deployment.split(DroppedObject("event-9", newest.bucket, newest.key, ""))
+
+    assert imported.manifest is not None
+    assert imported.manifest.source.version_id == newest.version_id
