@@ -17,7 +17,6 @@ from local.errors import LocalRunError
 from local.processes import Process, free_port, last_line, started
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -47,7 +46,6 @@ class Engine:
 
     url: str
     process: Process
-    cloudformation: CloudFormationClient
     dynamodb: DynamoDBClient
     s3: S3Client
     sqs: SQSClient
@@ -82,6 +80,11 @@ def engine(folder: Path, *, may_outlive: bool = False) -> Iterator[Engine]:
     raise LocalRunError(f"The local engine did not start: {last_line(process.log)}; see {process.log}")
 
 
+def aws_session() -> boto3.Session:
+    """Give a session that no engine refuses, whatever the caller's own AWS settings are."""
+    return boto3.Session("test", "test", region_name=REGION)
+
+
 def clean_environment() -> dict[str, str]:
     """Give our environment without anything that would lead an AWS client elsewhere."""
     return {
@@ -106,11 +109,10 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 
 
 def _reached(process: Process, url: str) -> Engine:
-    session = boto3.Session("test", "test", region_name=REGION)
+    session = aws_session()
     return Engine(
         url,
         process,
-        cloudformation=session.client("cloudformation", endpoint_url=url),
         dynamodb=session.client("dynamodb", endpoint_url=url),
         s3=session.client("s3", endpoint_url=url),
         sqs=session.client("sqs", endpoint_url=url),

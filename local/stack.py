@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local.engine import REGION, ROOT, TOOLS, Engine, clean_environment
+from local.engine import REGION, ROOT, TOOLS, Engine, aws_session, clean_environment
 from local.processes import run
 
 TEMPLATE = ROOT / "template.yaml"
@@ -82,7 +82,8 @@ def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: P
     ]
     command += _overrides(_HOST | dict(parameters))
     _sam(command, folder, _DEPLOY_SECONDS, "sam deploy", engine.environment)
-    [stack] = engine.cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
+    stacks = aws_session().client("cloudformation", endpoint_url=engine.url)
+    [stack] = stacks.describe_stacks(StackName=_STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
