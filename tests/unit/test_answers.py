@@ -399,6 +399,9 @@ def test_of_two_words_for_an_id_the_more_cautious_is_kept(words: list[str], kept
         ([head(), counts(2, 1, 0)], "unknown counts"),
         ([head(), element("failedUpdates", 0), element("profilesNotFound", 0)], "success implied"),
         ([head(), element("successfulUpdates", 3)], "success implied"),
+        ([head(), element("failedUpdates", 1), element("profilesNotFound", 0)], "unknown counts"),
+        ([head(), element("failedUpdates", 0), element("profilesNotFound", 1)], "unknown counts"),
+        ([head(), element("successfulUpdates", 3), element("failedUpdates", 1)], "unknown counts"),
         # a count that is missing may be the one that matters
         ([head(), element("failedUpdates", 0)], "unknown counts"),
         ([head(), element("consumedCount", 3)], "unknown counts"),
@@ -501,6 +504,8 @@ def test_a_size_that_is_not_ours_is_noted() -> None:
         verdict = settle(status(head(size=size)), IDS, rows=3, overdue=False)
         assert verdict is not None
         assert verdict.size_differs is differs
+        assert verdict.foreign_ids == 0
+    assert not whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, "").size_differs
 
 
 def test_the_ids_are_not_read_where_they_decide_nothing() -> None:
@@ -532,6 +537,10 @@ def test_a_batch_that_never_was_at_target_is_all_of_one_kind() -> None:
 
 
 # Details
+
+
+def test_counts_may_have_twelve_digits() -> None:
+    assert status(head(size="9" * 12)).batch_size == 999_999_999_999
 
 
 def test_details_are_worth_a_call_only_where_there_are_none() -> None:
