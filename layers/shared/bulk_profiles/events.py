@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
 from .errors import BulkProfilesError
+
+_IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `identity.import_id` gives: no other may name an object
+_MOST_BATCHES = 99_999  # as many as the objects' names have digits for
 
 
 class EventError(BulkProfilesError):
@@ -30,8 +34,10 @@ class DroppedObject:
             version_id, event_id = detail["object"].get("version-id", ""), event.get("id", "")
         except (TypeError, KeyError, AttributeError) as error:
             raise EventError("The event is not S3's `Object Created` as EventBridge sends it.") from error
-        if not all(isinstance(text, str) for text in (bucket, key, version_id, event_id)):
-            raise EventError("The event's bucket, key, version and id must be texts.")
+        if not (all(map(_is_text, (bucket, key, version_id, event_id))) and bucket and key):
+            raise EventError(
+                "The event's bucket, key, version and id must be texts, bucket and key not empty."
+            )
         return cls(event_id, bucket, key, version_id)
 
 
@@ -59,13 +65,18 @@ class BatchEvent:
         """Read `{"importId": ..., "batch": ...}`."""
         import_id = _import_id(event)
         number = event.get("batch")
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MOST_BATCHES:
             raise EventError("The event's `batch` must be a batch's number, 1 or more.")
         return cls(import_id, number)
 
 
 def _import_id(event: Any) -> str:
     import_id = event.get("importId") if isinstance(event, dict) else None
-    if not isinstance(import_id, str) or not import_id:
+    if not isinstance(import_id, str) or not _IMPORT_ID.fullmatch(import_id):
         raise EventError("The event's `importId` must be an import's name.")
     return import_id
+
+
+def _is_text(value: Any) -> bool:
+    """Say whether a value is text that can be written as UTF-8: JSON may hold half a character."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -6,6 +6,7 @@ A field `max_batch_rows` is the variable `MAX_BATCH_ROWS`. A field with a defaul
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,12 +115,19 @@ def load[T](settings: type[T], environment: Mapping[str, str]) -> T:
                 faults.append(f"{variable} is missing")
             continue
         try:
-            values[field.name] = hints[field.name](text)
+            values[field.name] = _convert(text, hints[field.name])
         except ValueError:
             faults.append(f"{variable} must be {_expectation(hints[field.name])}")
     if faults:
         raise SettingsError("The function's environment makes no sense: " + "; ".join(faults) + ".")
     return settings(**values)
+
+
+def _convert(text: str, kind: type) -> Any:
+    value = kind(text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError
+    return value
 
 
 def _expectation(kind: type) -> str:
