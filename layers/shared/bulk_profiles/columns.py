@@ -48,7 +48,7 @@ class Columns:
     def arrange(self, rows: bytes) -> bytes:
         """Put the cells of plain rows, all of them with one cell for each column, in the order sent."""
         width = self.rules.width
-        if self.sent == tuple(range(width)):
+        if not rows or self.sent == tuple(range(width)):
             return rows
         if self.sent == (self.rules.key, *(n for n in range(width) if n != self.rules.key)):
             return _key_first(rows, width, self.rules.key)

@@ -10,11 +10,11 @@ import string
 from urllib.parse import quote_from_bytes
 
 UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()
-COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, QUOTE_MARK, PLUS_MARK = (bytes([byte]) for byte in range(0xF8, 0xFD))
+COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, PLUS_MARK = (bytes([byte]) for byte in range(0xF8, 0xFC))
 FAULT_MARK = b"\xff"  # starts a row that its reader could not take apart
-MARKS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + QUOTE_MARK + PLUS_MARK
-SEPARATORS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + QUOTE_MARK + b'"'  # inside values
-_MEANING = b',\n\r"+'
+MARKS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + PLUS_MARK
+SEPARATORS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + b'"'  # inside values
+_MEANING = b",\n\r+"
 _TO_MARKS = bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK)
 _FROM_MARKS = bytes.maketrans(MARKS, _MEANING)
 _PERCENT = ord("%")
@@ -36,7 +36,7 @@ def unmark(cell: bytes) -> bytes:
 
 
 def without_invalid(text: bytes) -> bytes:
-    """Put a lone surrogate, which UTF-8 forbids as well, for every byte that is not UTF-8; no mark is left."""
+    """Put a lone surrogate, which UTF-8 forbids as well, for every byte that is not UTF-8."""
     try:
         text.decode()
     except UnicodeDecodeError:

@@ -13,7 +13,7 @@ from .scratch import Scratch
 
 type Placed = tuple[int, bytes]  # the ordinal of a row, and the row: encoded cells, the id first
 
-_MEMORY = 24 * 1024 * 1024
+MEMORY = 24 * 1024 * 1024
 _OVERHEAD = 300  # bytes that a row costs beside its own
 _PIECE = 1024 * 1024
 
@@ -30,11 +30,10 @@ class Merger:
     `runs` is the number of those written to `scratch` so far, `rows` the number of rows taken.
     """
 
-    def __init__(self, scratch: Scratch, runs: int = 0, rows: int = 0, *, memory: int = _MEMORY) -> None:
+    def __init__(self, scratch: Scratch, runs: int = 0, rows: int = 0) -> None:
         self.runs = runs
         self.rows = rows
         self._scratch = scratch
-        self._memory = memory
         self._size = 0
         self._held: dict[bytes, Placed] = {}
 
@@ -48,7 +47,7 @@ class Merger:
             return
         self._held[key] = ordinal, row
         self._size += len(row) + len(key) + _OVERHEAD
-        if self._size > self._memory:
+        if self._size > MEMORY:
             self.flush()
 
     def flush(self) -> None:
@@ -71,7 +70,7 @@ class Merger:
             for placed in merged:
                 held.append(placed)
                 size += len(placed[1]) + _OVERHEAD
-                if size > self._memory:
+                if size > MEMORY:
                     names.append(f"by-place-{len(names):05d}")
                     self._write_run(names[-1], sorted(held))
                     held, size = [], 0

@@ -17,7 +17,7 @@ from .scratch import Scratch
 
 type Hashes = NDArray[np.uint64]
 
-_RUN = 1 << 19
+RUN = 1 << 19
 _PARTS = 64
 _PART_SHIFT = np.uint64(58)
 _FIRST_LOOK = 1 << 14
@@ -48,7 +48,7 @@ class Repeats:
         self._count += len(hashes)
         if self._count >= self._next_look:
             self._look()
-        if self._count >= _RUN:
+        if self._count >= RUN:
             self.flush()
 
     def flush(self) -> None:

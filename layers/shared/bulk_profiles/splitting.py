@@ -52,18 +52,18 @@ def split(
     temporary = TemporaryScratch()
     try:
         while True:
-            reader = open_source(tapped, feed, state.names)
-            job = Job(
-                reader,
-                feed,
-                limits,
-                output,
-                scratch or temporary,
-                state=state,
-                out_of_time=out_of_time or (lambda: False),
-            )
             try:
-                counts, batches = job.run()
+                with open_source(tapped, feed, state.names) as reader:
+                    job = Job(
+                        reader,
+                        feed,
+                        limits,
+                        output,
+                        scratch or temporary,
+                        state=state,
+                        out_of_time=out_of_time or (lambda: False),
+                    )
+                    counts, batches = job.run()
                 break
             except NewColumnError as error:
                 state = State(names=tuple(error.all_names()))
@@ -73,7 +73,7 @@ def split(
         job.columns.key_column,
         counts,
         dict(sorted(job.tally.rejects.items())),
-        dict(sorted((job.tally.warnings + job.columns.warnings).items())),
+        {str(code): count for code, count in sorted((job.tally.warnings + job.columns.warnings).items())},
         tuple(batches),
         tapped.sha256 or digest(source),
         job.tally.examples,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote
 
 from bulk_profiles.errors import FileRejectedError
@@ -25,7 +28,8 @@ _JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
 _PARQUET = b"PAR1"
 
 
-def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = None) -> Reader:
+@contextmanager
+def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = None) -> Iterator[Reader]:
     """Find out the format of a file from its content and read its header.
 
     `names` are the columns of a JSON Lines file, where they are known already.
@@ -38,12 +42,18 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
     if head.startswith(_PARQUET):
         from .parquet import ParquetAsCsv  # noqa: PLC0415 only a Parquet file needs it
 
-        table = ParquetAsCsv(source, feed)
-        text = Text(table, b"", "utf-8", 0)
-        return Table(text, read_header(text, Feed(), delimited_by=b","), by_record=True)
-    text = Text.of(source, head, feed.encoding)
+        with TemporaryDirectory(prefix="parquet-") as folder:
+            text = Text(ParquetAsCsv(source, feed, Path(folder)), b"", "utf-8", 0)
+            yield Table(text, read_header(text, Feed(), delimited_by=b","), by_record=True)
+    else:
+        yield _open_text(Text.of(source, head, feed.encoding), feed, names)
+
+
+def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     with text.open() as stream:
         start = stream.read(HEAD_BYTES)
+    if start.startswith(_PARQUET):
+        raise FileRejectedError("The file is a compressed Parquet file: drop the Parquet file itself.")
     if start.startswith(_BATCH):
         return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)
     if start.lstrip().startswith(b"{"):

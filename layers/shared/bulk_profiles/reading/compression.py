@@ -8,7 +8,7 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from bulk_profiles.errors import FileRejectedError
 
@@ -189,7 +189,7 @@ def _open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
     if names[0].flag_bits & _ENCRYPTED:
         raise FileRejectedError("The zip file is encrypted: pack it without a password.")
     try:
-        return cast("BinaryIO", io.BufferedReader(_ZipMember(archive, names[0]), _PIECE))
+        return cast("BinaryIO", io.BufferedReader(_ZipMember(archive, archive.open(names[0])), _PIECE))
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise FileRejectedError(
             "The zip file is damaged, or packed in an unknown way: pack it again."
@@ -199,9 +199,9 @@ def _open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
 class _ZipMember(io.RawIOBase):
     """The one member of a zip file; damage is the sender's affair, not ours."""
 
-    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    def __init__(self, archive: zipfile.ZipFile, member: IO[bytes]) -> None:
         self._archive = archive
-        self._member = archive.open(info)
+        self._member = member
 
     def readable(self) -> bool:
         return True

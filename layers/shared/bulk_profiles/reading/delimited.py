@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.encoding import COMMA_MARK, LINE_FEED_MARK, QUOTE_MARK, RETURN_MARK, without_invalid
+from bulk_profiles.encoding import COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, without_invalid
 from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
 from .blocks import Block, Position, Record, fault_row
@@ -25,6 +25,7 @@ _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
 _COMMA = ord(",")
+_STAY = b"\xfe"  # a quote that stays; no text has this byte, and no mark is this one
 _INSIDE = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
 _ENDS_LINE = np.zeros(256, np.bool_)
 _ENDS_LINE[[_LINE_FEED, _RETURN]] = True
@@ -132,7 +133,7 @@ class DelimitedBlocks:
         return text
 
     def _unquoted(self, text: bytes) -> bytes | None:
-        """Take the quotes away, if each stands at the start or the end of a cell, or is doubled inside one."""
+        """Take the quotes away, if each starts or ends a cell or is doubled inside one; None otherwise."""
         data = np.frombuffer(bytearray(text), np.uint8)
         quotes = np.flatnonzero(data == _QUOTE)
         if quotes.size % 2:
@@ -150,7 +151,7 @@ class DelimitedBlocks:
             if byte in text:
                 special |= data == byte
         places = np.flatnonzero(special)
-        # Which of these places are between quotes: from the first after an opening to the last before a closing.
+        # Between quotes are the places from the first after an opening to the last before its closing.
         first, last = np.searchsorted(places, opening), np.searchsorted(places, closing)
         holding = last > first
         if holding.any() or self._dialect.delimiter != b",":
@@ -162,7 +163,8 @@ class DelimitedBlocks:
             data[places] = np.where(inside, _INSIDE[found], self._outer[found])
         doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
         if doubled.size:
-            data[closing[doubled]] = QUOTE_MARK[0]
+            data[closing[doubled]] = _STAY[0]
+            return data.tobytes().translate(None, b'"').replace(_STAY, b'"')
         return data.tobytes().translate(None, b'"')
 
     def _find(

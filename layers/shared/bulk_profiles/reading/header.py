@@ -64,25 +64,28 @@ def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
 
 
 def _parse(data: bytes, start: int, delimiter: bytes | None, *, final: bool, quoted: bool) -> Header | None:
-    best: tuple[tuple[bool, int], Header] | None = None
-    line, misquoted = 1 + count_lines(data, 0, start), False
+    """Read the header with the delimiter that gives a key column, or else the most columns."""
+    line = 1 + count_lines(data, 0, start)
+    best: tuple[bool, int, Header] | None = None
+    fault: FileRejectedError | None = None
     for candidate in (delimiter,) if delimiter else _DELIMITERS:
         dialect = Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
-        found = parse(data[start:], dialect, line=line, final=final, most=1)
-        if not found.rows:
-            continue
-        if found.rows[0].startswith(FAULT_MARK):
-            misquoted = True
+        try:
+            found = parse(data[start:], dialect, line=line, final=final, most=1)
+            if not found.rows:
+                continue
+            names = _names(found.rows[0])
+        except FileRejectedError as error:
+            fault = fault or error
             continue
         end = start + found.spans[0][1]
-        names = _names(found.rows[0])
         header = Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
-        score = (any(name.strip().removeprefix(_PREFIX) in list(KeyColumn) for name in names), len(names))
-        if best is None or score > best[0]:
-            best = (score, header)
-    if misquoted and best is None:
-        raise FileRejectedError("Text follows a closing quote in the header: double the quotes inside names.")
-    return best[1] if best else None
+        has_key = any(name.strip().removeprefix(_PREFIX) in list(KeyColumn) for name in names)
+        if best is None or (has_key, len(names)) > best[:2]:
+            best = has_key, len(names), header
+    if best is None and fault is not None:
+        raise fault
+    return best[2] if best else None
 
 
 def _is_spaced(data: bytes, delimiter: bytes) -> bool:
@@ -92,6 +95,8 @@ def _is_spaced(data: bytes, delimiter: bytes) -> bool:
 
 
 def _names(row: bytes) -> tuple[str, ...]:
+    if row.startswith(FAULT_MARK):
+        raise FileRejectedError("Text follows a closing quote in the header: double the quotes inside names.")
     try:
         return tuple(unmark(cell).decode() for cell in row.split(b","))
     except UnicodeDecodeError as error:

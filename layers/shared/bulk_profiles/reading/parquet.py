@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,11 +18,9 @@ _PIECE = 1024 * 1024
 
 
 class ParquetAsCsv:
-    """A Parquet file as a CSV source of its own. The temporary files live as long as it does."""
+    """A Parquet file as a CSV source of its own, in a folder that the caller removes."""
 
-    def __init__(self, source: SourceFile, feed: Feed) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="parquet-")
-        folder = Path(self._folder.name)
+    def __init__(self, source: SourceFile, feed: Feed, folder: Path) -> None:
         original, self._csv = folder / "source.parquet", folder / "source.csv"
         with source.open() as stream, original.open("wb") as copy:
             shutil.copyfileobj(stream, copy, _PIECE)
@@ -52,7 +49,7 @@ def _convert(original: Path, target: Path, feed: Feed) -> None:
             table = connection.read_parquet(str(original))
             columns = dict(zip(table.columns, map(str, table.types), strict=True))
             wanted = {name: kind for name, kind in columns.items() if name not in feed.mapping.drop}
-            nested = [name for name, kind in wanted.items() if kind.startswith(_NESTED) or kind.endswith("]")]
+            nested = [name for name in wanted if wanted[name].startswith(_NESTED) or "[" in wanted[name]]
             if nested:
                 raise FileRejectedError(
                     f"Column {list(columns).index(nested[0]) + 1} of the Parquet file holds lists, objects or "

@@ -43,6 +43,13 @@ def unescape(rows: bytes) -> bytes:
                 faults[number] = fault_row(Reject.BAD_ESCAPE, line.count(b",", 0, bad.start()))
                 lines[number] = b"-"
         rows = b"\n".join(lines)
+    rows = _undo_escapes(rows)
+    if not faults:
+        return rows
+    return b"\n".join([faults.get(number, line) for number, line in enumerate(rows.split(b"\n"))])
+
+
+def _undo_escapes(rows: bytes) -> bytes:
     escapes = {escape: escape[1:].decode().upper() for escape in set(_ESCAPE.findall(rows))}
     for escape, digits in escapes.items():
         if digits not in _LATE:
@@ -51,9 +58,4 @@ def unescape(rows: bytes) -> bytes:
     for escape, digits in sorted(escapes.items(), key=lambda pair: pair[1] == "25"):
         if digits in _LATE:
             rows = rows.replace(escape, _LATE[digits])
-    if faults:
-        lines = rows.split(b"\n")
-        for number, fault in faults.items():
-            lines[number] = fault
-        rows = b"\n".join(lines)
     return rows

@@ -64,7 +64,7 @@ def _refuse_binary(head: bytes) -> None:
             "The file looks like UTF-16 without a byte order mark: save it as UTF-8, or name utf-16-le or "
             "utf-16-be as the encoding in the feed."
         )
-    first_line = head.split(b"\n", 1)[0]
+    first_line = head.split(b"\n", 1)[0].split(b"\r", 1)[0]
     if 0 in first_line:
         raise FileRejectedError("The file is not text: drop CSV, JSON Lines, Parquet or a batch= file.")
 

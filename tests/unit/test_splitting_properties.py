@@ -1,0 +1,285 @@
+"""Every path gives the batches that the receiver should get, on generated nasty files."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import dataclasses
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from backports import zstd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulk_profiles import merging, repeats
+from bulk_profiles.errors import FileRejectedError
+from bulk_profiles.feeds import Feed
+from bulk_profiles.reading import delimited, jsonlines
+from bulk_profiles.splitting import Limits
+from tests.unit.splitting_world import expected, run, run_in_slices
+
+type Rows = list[list[str]]
+
+_SIGNS = st.sampled_from(
+    [*"ab1 ,;|\"\t\n\r%&+=#'/\\", "é", "ß", "\u2028", "\x85", "\x00", "\x1f", "漢", "😀", "힣"]
+)
+_VALUES = st.text(_SIGNS, max_size=6)
+_IDS = st.text(st.sampled_from([*'abc,;" %', "é", "\n", "\t"]), min_size=1, max_size=3).filter(
+    lambda text: text != "\n"
+)
+_NAMES = st.lists(st.text(st.sampled_from("xyzé,; %"), min_size=1, max_size=3), min_size=1, max_size=4)
+_END = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], Rows]:
+    names = [name.strip() for name in draw(_NAMES)]
+    names = list(dict.fromkeys(name for name in names if name))
+    names.insert(draw(st.integers(0, len(names))), "thirdPartyId")
+    width = len(names)
+    key = names.index("thirdPartyId")
+    rows = draw(st.lists(st.lists(_VALUES, min_size=width, max_size=width), max_size=12))
+    for row in rows:
+        row[key] = draw(_IDS)
+    return names, rows
+
+
+def as_csv(
+    names: Sequence[str], rows: Rows, *, end: str = "\n", delimiter: str = ",", style: int = csv.QUOTE_MINIMAL
+) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=style)  # type: ignore[arg-type]  # an int
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def as_json_lines(names: Sequence[str], rows: Rows) -> bytes:
+    lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=len(row) % 2 == 0) for row in rows]
+    return "\n".join(lines).encode()
+
+
+def as_target(names: Sequence[str], rows: Rows) -> bytes:
+    lines = [",".join(quote(cell, safe="") for cell in row) for row in [names, *rows]]
+    return b"batch=" + "\n".join(lines).encode()
+
+
+@pytest.fixture(autouse=True, params=[3, 50, 4096], ids=lambda size: f"blocks-of-{size}")
+def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(jsonlines, "BLOCK_BYTES", request.param)
+
+
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@quick
+@given(
+    tables(),
+    _END,
+    st.sampled_from(",;\t|"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+)
+def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: str, style: int) -> None:
+    names, rows = table
+    outcome = run(as_csv(names, rows, end=end, delimiter=delimiter, style=style), Feed(delimiter=delimiter))
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+    assert outcome.split.rows.read == len(rows)
+
+
+@quick
+@given(tables())
+def test_target_format(table: tuple[list[str], Rows]) -> None:
+    names, rows = table
+    outcome = run(as_target(names, rows))
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+
+
+@quick
+@given(tables().filter(lambda table: bool(table[1])))
+def test_json_lines(table: tuple[list[str], Rows]) -> None:
+    names, rows = table
+    outcome = run(as_json_lines(names, rows))
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+
+
+@quick
+@given(tables(), st.integers(1, 5), st.integers(0, 60))
+def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, room: int) -> None:
+    names, rows = table
+    data = as_csv(names, rows)
+    whole = run(data)
+    longest = max((len(line) for body in whole.bodies for line in body.split(b"\n")[1:]), default=0)
+    head = len(b"batch=" + ",".join(quote(name, safe="") for name in names).encode())
+    cut = run(data, limits=Limits(max_batch_rows=most, max_batch_bytes=head + 1 + longest + room))
+    if not cut.split.rejects:  # a row that is merged into a longer one may be too large by itself
+        assert cut.received == whole.received
+
+
+@quick
+@given(tables(), st.integers(1, 3), st.integers(0, 7))
+def test_interrupted_anywhere_it_gives_the_same_bytes(
+    table: tuple[list[str], Rows], most: int, seed: int
+) -> None:
+    names, rows = table
+    data = as_csv(names, rows) + b"\n,x\nlate,\xff\n"
+    limits = Limits(max_batch_rows=most)
+    whole = run(data, limits=limits)
+
+    def budget() -> Callable[[], bool]:
+        asked = 0
+
+        def out_of_time() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked > seed
+
+        return out_of_time
+
+    # Every go must get somewhere: at least one more batch or block than the last.
+    sliced, _ = run_in_slices(data, Feed(), limits, budget if seed else _every_second())
+    assert sliced.split == whole.split
+    assert all(sliced.objects[name] == whole.objects[name] for name in whole.objects)
+
+
+def _every_second() -> Callable[[], Callable[[], bool]]:
+    """Say that the time is up at once, but never twice for one question."""
+    asked = 0
+
+    def out_of_time() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked % 2 == 0
+
+    return lambda: out_of_time
+
+
+@quick
+@given(tables(), st.integers(1, 400))
+def test_merging_in_little_memory_gives_the_same_bytes(table: tuple[list[str], Rows], memory: int) -> None:
+    names, rows = table
+    data = as_csv(names, rows * 2)
+    whole = run(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "MEMORY", memory)
+        patch.setattr(repeats, "RUN", 2)
+        spilled = run(data)
+    assert spilled.objects == whole.objects
+
+
+@given(data=st.binary(max_size=200))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_comes_is_accounted_for_or_rejected(data: bytes) -> None:
+    for start in (b"", b"pcId,a\n", b"batch=pcId,a\n", b'{"pcId":"1"}\n', b'pcId,"a"\n1,"x"\n'):
+        try:
+            outcome = run(start + data)
+        except FileRejectedError:
+            continue
+        assert outcome.split.rows.unaccounted == 0
+
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "gz-members": lambda data: gzip.compress(data[:40]) + gzip.compress(data[40:]) + b"\0" * 100,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+    "zst-frames": lambda data: zstd.compress(data[:40]) + zstd.compress(data[40:]),
+}
+
+
+def _zip(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("folder/customers.csv", data)
+        archive.writestr("__MACOSX/._customers.csv", b"x")
+    return packed.getvalue()
+
+
+COMPRESSIONS["zip"] = _zip
+SAMPLE = 'thirdPartyId,city,note\n1,Łódź,"a, b"\n,x,y\n2,"São\nPaulo",\n1,,späť\n'.encode()
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_files(name: str) -> None:
+    data = COMPRESSIONS[name](SAMPLE)
+    outcome = run(data, name="wrong.extension")
+    assert outcome.objects == run(SAMPLE).objects
+    assert outcome.split == dataclasses.replace(run(SAMPLE).split, source_sha256=outcome.split.source_sha256)
+    sliced, goes = run_in_slices(
+        data, Feed(), Limits(max_batch_rows=1), lambda: iter([False, True] * 9).__next__
+    )
+    assert goes > 1
+    assert sliced.received == outcome.received
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_encodings_with_a_mark(encoding: str) -> None:
+    outcome = run(SAMPLE.decode().encode(encoding))
+    assert outcome.bodies == run(SAMPLE).bodies
+    assert outcome.rejects == run(SAMPLE).rejects
+    mended = outcome.objects["rejected-rows.csv"].replace(b"\n,x", b"\n7,x")
+    assert run(mended).received == [("7", "x", "y")]
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "utf-16-le", "utf-16-be", "iso8859_2", "utf-8"])
+def test_encodings_that_the_feed_names(encoding: str) -> None:
+    outcome = run(SAMPLE.replace("ã".encode(), b"a").decode().encode(encoding), Feed(encoding=encoding))
+    assert outcome.received == [("1", "Łódź", "späť"), ("2", "Sao\nPaulo", "")]
+
+
+def test_what_an_encoding_cannot_mean_rejects_the_row() -> None:
+    outcome = run(b"pcId,a\n1,\x81\n2,\xe9\n", Feed(encoding="cp1252"))
+    assert outcome.rejects == [["2", "a", "invalid_utf8"]]
+    assert outcome.received == [("2", "é")]
+
+
+def test_json_lines_with_columns_that_come_late_and_values_of_every_kind() -> None:
+    lines: list[Any] = [
+        '{"thirdPartyId": "1", "a": null, "n": 1.10}',
+        "",
+        '{"n": 12345678901234567890, "thirdPartyId": 2, "late": true, "a": "x,y"}',
+        '{"thirdPartyId": "3", "a": [1]}',
+        "[1, 2]",
+        '{"thirdPartyId": "4", "a": "\\ud800"}',
+        '{"thirdPartyId": "5", "a": NaN}',
+        '{"a": "no id"}',
+        "{",
+    ]
+    outcome = run("\n".join(lines).encode(), limits=Limits(max_batch_rows=1))
+    assert outcome.bodies == [
+        b"batch=thirdPartyId,a,n,late\n1,,1.10,",
+        b"batch=thirdPartyId,a,n,late\n2,x%2Cy,12345678901234567890,true",
+    ]
+    assert outcome.rejects == [
+        ["4", "a", "nested_value"],
+        ["5", "", "bad_json"],
+        ["6", "a", "invalid_utf8"],
+        ["7", "", "bad_json"],
+        ["8", "thirdPartyId", "empty_id"],
+        ["9", "", "bad_json"],
+    ]
+
+
+def test_a_damaged_archive_is_rejected_as_a_whole() -> None:
+    big = b"".join(b"%d,Oslo,%x\n" % (number, hash(number * 7919)) for number in range(5000))
+    for name, compress in COMPRESSIONS.items():
+        packed = compress(SAMPLE + big)
+        broken = bytearray(packed)
+        broken[len(broken) // 2] ^= 0xFF
+        for data in (packed[: len(packed) // 3], packed[: len(packed) * 2 // 3], bytes(broken)):
+            if name.startswith("zst") and data == broken:
+                continue  # without a checksum, a changed value is a value
+            with pytest.raises(FileRejectedError, match=r"damaged|cut short"):
+                run(data)
+    with pytest.raises(FileRejectedError, match="follows the end"):
+        run(gzip.compress(SAMPLE) + b"junk")
