@@ -164,7 +164,7 @@ class Deployment:
         version = self.s3.put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
         return DroppedObject(event, DROP_BUCKET, key, version)
 
-    def split(self, dropped: DroppedObject) -> Imported:
+    def split(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> Imported:
         return import_file(
             dropped,
             settings=self.split_settings,
@@ -173,6 +173,7 @@ class Deployment:
             executions=Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             notices=self.notices,
             now=self.clock(),
+            out_of_time=out_of_time,
         )
 
     def submit(self, import_id: str, number: int) -> Outcome:
@@ -223,6 +224,19 @@ class Deployment:
         summary = self.finish(import_id)
         assert summary.unaccounted == 0
         return summary
+
+    def objects(self, import_id: str) -> dict[str, bytes]:
+        """Give an import's objects by name below its folder, but for what the split keeps for itself."""
+        prefix = f"imports/{import_id}/"
+        found = {}
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=DATA_BUCKET, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                name = item["Key"].removeprefix(prefix)
+                if not name.startswith("scratch/"):
+                    with self.storage.open(item["Key"]) as body:
+                        found[name] = body.read()
+        return found
 
     def profiles(self, import_id: str, number: int) -> list[ProfileResult]:
         return list(read_results(self.storage, import_id, number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from bulk_profiles.storage import Storage
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+_STOP_MS = 120_000  # left of the function's time, in which the batch that is being written is ended
+
 logger = Logger()
 metrics = Metrics()
 settings = load(SplitFileSettings, os.environ)
@@ -29,11 +32,12 @@ ledger = Ledger(
     boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
 )
 executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
+continuation = boto3.client("lambda")
 notices = Notices(boto3.client("sns"), settings.topic_arn)
 
 
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Translate S3's event into an import and the import into an answer."""
     dropped = DroppedObject.from_event(event)
     if not is_dropped_file(dropped.key):
@@ -47,8 +51,15 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         executions=executions,
         notices=notices,
         now=datetime.now(UTC),
+        out_of_time=lambda: context.get_remaining_time_in_millis() < _STOP_MS,
     )
     logger.append_keys(import_id=imported.import_id)
+    if imported.unfinished:
+        logger.info("Out of time: another invocation goes on")
+        continuation.invoke(
+            FunctionName=context.function_name, InvocationType="Event", Payload=json.dumps(event)
+        )
+        return {"importId": imported.import_id, "status": "splitting"}
     if imported.summary is not None:
         logger.warning("File rejected", reason=imported.summary.reason)
         for name, count in imported.summary.metrics().items():

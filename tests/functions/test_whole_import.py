@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import pytest
 
 from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, ProfileStatus
@@ -86,3 +89,29 @@ def test_a_refused_batch_carries_targets_own_message(
     assert "Batch is not welcome" in summary.reason
     results = deployment.profiles(summary.entry.import_id, 1)
     assert {(result.status, result.basis) for result in results} == {(ProfileStatus.ERROR, Basis.BATCH)}
+
+
+def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: Deployment) -> None:
+    rows = "".join(f"u{number % 40},name {number}\n" for number in range(60))
+    file = b"thirdPartyId,name\n" + rows.encode()
+    whole = deployment.split(deployment.drop(file, "drop/whole/a.csv"))
+    assert whole.manifest is not None
+    dropped = deployment.drop(file, "drop/parts/a.csv")
+    invocations = 1
+    while (part := deployment.split(dropped, out_of_time=_after(3))).unfinished:
+        invocations += 1
+        assert invocations < 200
+
+    assert invocations > 2
+    assert part.manifest is not None
+    assert part.manifest.batches == whole.manifest.batches
+    assert part.manifest.rows == whole.manifest.rows
+    first, second = deployment.objects(whole.import_id), deployment.objects(part.import_id)
+    assert first.keys() == second.keys()
+    assert all(first[name] == second[name] for name in first if name != "manifest.json")
+
+
+def _after(times: int) -> Callable[[], bool]:
+    """Give a clock that is out of time when it has been asked so often."""
+    asked = itertools.count()
+    return lambda: next(asked) >= times

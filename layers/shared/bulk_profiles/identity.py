@@ -51,6 +51,8 @@ REJECTS = "rejects.csv"
 REJECTED_ROWS = "rejected-rows.csv"
 SUMMARY = "summary.json"
 REPORT = "report.html"
+SCRATCH = "scratch/"
+CHECKPOINT = "scratch/checkpoint.json"
 
 
 def feed_key(feed: str) -> str:

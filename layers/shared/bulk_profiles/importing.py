@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,12 +15,12 @@ from .events import DroppedObject
 from .executions import Executions
 from .feeds import Feed
 from .finishing import conclude
-from .identity import DROP_PREFIX, MANIFEST, feed_key, feed_name, import_id, object_key
+from .identity import CHECKPOINT, DROP_PREFIX, MANIFEST, feed_key, feed_name, import_id, object_key
 from .ledger import Ledger
 from .models import ImportStatus, Json, Manifest, Source
 from .notices import Notices
 from .settings import SplitFileSettings
-from .splitting import Limits, split
+from .splitting import Limits, OutOfTimeError, split
 from .storage import ExistingObjectError, MissingObjectError, Storage
 
 _LEASE = timedelta(minutes=16)  # a function lives 15 at most: a live split is never taken over
@@ -27,11 +28,15 @@ _LEASE = timedelta(minutes=16)  # a function lives 15 at most: a live split is n
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of an event: split, rejected (`summary`), or neither where there was nothing to do."""
+    """What became of an event: split, rejected (`summary`), or neither where there was nothing to do.
+
+    `unfinished`: the split stopped in time, and goes on when the same event comes again.
+    """
 
     import_id: str
     manifest: Manifest | None = None
     summary: Summary | None = None
+    unfinished: bool = False
 
 
 def is_dropped_file(key: str) -> bool:
@@ -48,6 +53,7 @@ def import_file(
     executions: Executions,
     notices: Notices,
     now: datetime,
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Imported:
     """Make an import of one version of a dropped object and start its state machine.
 
@@ -67,7 +73,10 @@ def import_file(
     if not gone:
         try:
             entry, feed = _with_feed(entry, settings, storage, ledger, now)
-            manifest = _split(entry, feed, storage)
+            manifest = _split(entry, feed, storage, out_of_time)
+        except OutOfTimeError as stopped:
+            storage.write_json(object_key(entry.import_id, CHECKPOINT), stopped.checkpoint)
+            return Imported(entry.import_id, unfinished=True)
         except (FileRejectedError, FeedError) as error:
             manifest = str(error)
     if isinstance(manifest, str):
@@ -137,12 +146,20 @@ def _with_feed(
     return entry, Feed.from_json(entry.settings["feed"])
 
 
-def _split(entry: ImportEntry, feed: Feed, storage: Storage) -> Manifest:
+def _split(entry: ImportEntry, feed: Feed, storage: Storage, out_of_time: Callable[[], bool]) -> Manifest:
     limits = Limits(
         max_batch_rows=int(entry.settings["maxBatchRows"]),
         max_batch_bytes=int(entry.settings["maxBatchBytes"]),
     )
-    result = split(storage.source_file(entry.source), feed, limits, storage.output(entry.import_id))
+    result = split(
+        storage.source_file(entry.source),
+        feed,
+        limits,
+        storage.output(entry.import_id),
+        scratch=storage.scratch(entry.import_id),
+        checkpoint=storage.read_json(object_key(entry.import_id, CHECKPOINT)),
+        out_of_time=out_of_time,
+    )
     manifest = Manifest(
         import_id=entry.import_id,
         feed=entry.feed,

@@ -18,7 +18,7 @@ import smart_open.s3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import StorageError
-from .identity import object_key
+from .identity import SCRATCH, object_key
 from .models import Json, Source
 
 if TYPE_CHECKING:
@@ -161,14 +161,19 @@ class Storage:
         """Give the folder of an import to write in."""
         return ImportOutput(self, import_id)
 
+    def scratch(self, import_id: str) -> ImportScratch:
+        """Give the folder of an import's split."""
+        return ImportScratch(self, import_id)
+
     def sink(self, key: str) -> S3Sink:
         """Begin to write an object."""
         return S3Sink(self._client, self._pool, self._bucket, key)
 
-    def open(self, key: str) -> BinaryIO:
-        """Open an object of the Data bucket to read it as a stream."""
+    def open(self, key: str, start: int = 0) -> BinaryIO:
+        """Open an object of the Data bucket to read it as a stream from byte `start` on."""
+        part: Any = {"Range": f"bytes={start}-"} if start else {}
         with _errors("read", key):
-            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+            body = self._client.get_object(Bucket=self._bucket, Key=key, **part)["Body"]
         return io.BufferedReader(_ObjectReader(body, key), _READ_AHEAD)
 
     def read_json(self, key: str) -> Json | None:
@@ -228,6 +233,25 @@ class ImportOutput:
     def open(self, name: str) -> S3Sink:
         """Begin to write one of the import's objects."""
         return self._storage.sink(object_key(self._import_id, name))
+
+
+class ImportScratch:
+    """What a split keeps for itself, below the import's folder, so that another invocation can go on."""
+
+    def __init__(self, storage: Storage, import_id: str) -> None:
+        self._storage = storage
+        self._import_id = import_id
+
+    def write(self, name: str) -> S3Sink:
+        """Begin to write an object."""
+        return self._storage.sink(self._key(name))
+
+    def open(self, name: str, start: int = 0) -> BinaryIO:
+        """Open an object for reading from byte `start` on."""
+        return self._storage.open(self._key(name), start)
+
+    def _key(self, name: str) -> str:
+        return object_key(self._import_id, SCRATCH + name)
 
 
 @contextmanager
