@@ -1,6 +1,7 @@
 """What a person reads of an import: report.html and the text of the notification.
 
-Everything is escaped: a file name may be anything. No row, id or value appears here.
+A file name may be anything: it is made one printable line, and everything is escaped. No row, id or value
+appears here, and the page may load and run nothing.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 from html import escape
 
 from .accounting import Summary, batch_profiles
+from .answers import printable
 from .models import timestamp
 
 _MARKS = {"succeeded": "#1a7f37", "partial": "#9a6700", "failed": "#b42318", "rejected": "#b42318"}
 
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin-top: 2rem }
@@ -26,7 +29,7 @@ def render_text(summary: Summary) -> str:
     """Write the notification: plain text, a line a fact."""
     rows, profiles = summary.rows, summary.profiles
     lines = [
-        f"{summary.entry.source.key}: {summary.status}",
+        f"{printable(summary.entry.source.key)}: {summary.status}",
         summary.reason,
         "",
         f"Rows: {rows.read} read = {rows.rejected} rejected + {rows.merged} merged"
@@ -44,7 +47,7 @@ def render_report(summary: Summary) -> str:
     entry, rows, profiles = summary.entry, summary.rows, summary.profiles
     status = summary.status.value
     facts = [
-        ("File", entry.source.key),
+        ("File", printable(entry.source.key)),
         ("Feed", entry.feed),
         ("Client code", entry.client_code),
         ("API version", entry.api_version.value),
@@ -59,6 +62,7 @@ def render_report(summary: Summary) -> str:
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(entry.import_id)}: {status}</title>',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{escape(entry.import_id)} "
         f'<span class="status" style="background:{_MARKS.get(status, "#57606a")}">{status}</span></h1>',
