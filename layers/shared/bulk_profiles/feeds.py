@@ -16,8 +16,8 @@ from typing import Any, Self
 from .errors import FeedError
 from .models import ApiVersion, Json, KeyColumn
 
-_CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 
 class Quoting(StrEnum):
@@ -110,7 +110,7 @@ class Feed:
             mapping=_mapping(reader, reader.object(fields.pop("mapping", None) or {}, "mapping")),
         )
         reader.unknown(fields, "the feed")
-        feed = dataclasses.replace(feed, delimiter=_DELIMITERS.get(feed.delimiter or "", feed.delimiter))
+        feed = dataclasses.replace(feed, delimiter=DELIMITERS.get(feed.delimiter or "", feed.delimiter))
         _check(feed, reader.faults)
         if reader.faults:
             raise FeedError(f"The feed makes no sense: {'; '.join(reader.faults)}.")
@@ -180,7 +180,7 @@ def _mapping(reader: _Reader, fields: Json) -> Mapping:
 
 def _check(feed: Feed, faults: list[str]) -> None:
     """Gather what is well-formed and still makes no sense."""
-    if feed.client_code and not _CLIENT_CODE.fullmatch(feed.client_code):
+    if feed.client_code and not CLIENT_CODE.fullmatch(feed.client_code):
         faults.append("clientCode may hold letters, digits, _ and - only")
     if feed.delimiter and (
         len(feed.delimiter) > 1 or not feed.delimiter.isascii() or feed.delimiter in '"\r\n\0'

@@ -48,12 +48,12 @@ def _convert(original: Path, target: Path, feed: Feed) -> None:
         with duckdb.connect(config=settings) as connection:
             table = connection.read_parquet(str(original))
             columns = dict(zip(table.columns, map(str, table.types), strict=True))
-            wanted = {name: kind for name, kind in columns.items() if name not in feed.mapping.drop}
-            nested = [name for name in wanted if wanted[name].startswith(_NESTED) or "[" in wanted[name]]
+            wanted = {name: columns[name] for name in columns if name not in feed.mapping.drop}
+            nested = [name for name, kind in wanted.items() if kind.startswith(_NESTED) or "[" in kind]
             if nested:
                 raise FileRejectedError(
-                    f"Column {list(columns).index(nested[0]) + 1} of the Parquet file holds lists, objects or "
-                    "bytes: only plain values are sent; drop it in the feed's mapping."
+                    f"Column {list(columns).index(nested[0]) + 1} of the Parquet file holds lists, objects "
+                    "or bytes: only plain values are sent; drop it in the feed's mapping."
                 )
             names = ", ".join('"' + name.replace('"', '""') + '"' for name in wanted)
             table.project(names).write_csv(str(target), header=True, sep=",", quotechar='"', escapechar='"')

@@ -1,0 +1,107 @@
+"""The command line on local files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bulk_profiles.cli import main
+
+DATA = b"thirdPartyId,a\n1,x\n,y\n2,z\n1,w\n"
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    path = tmp_path / "customers.csv"
+    path.write_bytes(DATA)
+    return path
+
+
+def test_it_writes_what_an_import_would_keep(customers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "batches").mkdir(parents=True)
+    (out / "batches" / "00007.batch").write_text("of an earlier run")
+    assert main(["plan", str(customers), "--out", str(out), "--max-batch-rows", "1"]) == 0
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert manifest["rows"] == {"read": 4, "rejected": 1, "merged": 1, "skipped": 0, "sent": 2}
+    assert sorted(path.name for path in (out / "batches").iterdir()) == ["00001.batch", "00002.batch"]
+    assert (out / "batches" / "00001.batch").read_bytes() == b"batch=thirdPartyId,a\n1,w"
+    assert (out / "rejected-rows.csv").read_bytes() == b"thirdPartyId,a\n,y\n"
+    assert (out / "rejects.csv").read_text().startswith("line,column,reason,detail\n3,thirdPartyId,empty_id,")
+
+
+def test_json_for_programs(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(customers), "--json", "--rows-a-day", "1"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["status"], plan["keyColumn"], plan["calls"], plan["days"]) == (
+        "planned",
+        "thirdPartyId",
+        2,
+        2,
+    )
+    assert plan["examples"] == {"empty_id": [3]}
+    assert plan["costUsd"]["total"] > 0
+
+
+def test_words_for_people(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(customers)]) == 0
+    shown = capsys.readouterr()
+    assert "4 read = 2 sent + 1 merged" in shown.out
+    assert "empty_id: 1 (line 3)" in shown.out
+    assert shown.err == ""
+
+
+def test_a_rejected_file_is_1_and_leaves_no_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(b'pcId,a\n1,x\n2,"y\n')
+    out = tmp_path / "out"
+    assert main(["plan", str(path), "--out", str(out), "--json"]) == 1
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["status"] == "rejected"
+    assert "line 3" in plan["reason"]
+    assert not list(out.rglob("*.batch*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan"],
+        ["plan", "{dir}/none.csv"],
+        ["plan", "{file}", "--max-batch-rows", "0"],
+        ["fly"],
+        ["plan", "{file}", "--feed", "{file}"],
+        ["plan", "{dir}"],
+    ],
+)
+def test_wrong_use_is_2(arguments: list[str], customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    filled = [argument.format(file=customers, dir=customers.parent) for argument in arguments]
+    try:
+        code = main(filled)
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else -1
+    assert code == 2
+    assert capsys.readouterr().err
+
+
+def test_a_feed_and_a_key_column(tmp_path: Path) -> None:
+    path, feed, out = tmp_path / "c.csv", tmp_path / "feed.json", tmp_path / "out"
+    path.write_bytes(b"id;customer;a\n1;7;x\n")
+    feed.write_text('{"keyColumn": "pcId", "mapping": {"drop": ["id"]}, "clientCode": "demo"}')
+    assert main(["plan", str(path), "--feed", str(feed), "--key-column", "customer", "--out", str(out)]) == 0
+    assert (out / "batches" / "00001.batch").read_bytes() == b"batch=pcId,a\n7,x"
+    assert json.loads((out / "manifest.json").read_bytes())["clientCode"] == "demo"
+
+
+def test_a_plan_in_a_pipe_loads_nothing_that_it_does_not_need(customers: Path) -> None:
+    script = (
+        "import sys; from bulk_profiles.cli import main; main(['plan', sys.argv[1]]);"
+        "print(sorted({'rich', 'boto3', 'requests', 'duckdb', 'smart_open'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, customers], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
