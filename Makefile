@@ -18,7 +18,8 @@ alone := $(if $(shell command -v flock),flock .tools/lock)
 help: ## Say what there is (this)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1'
+	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1 FAILING=n'
+	@echo '$(BIN)/python -m local.run --help says more; make itself turns its exit codes 1 and 2 into 2'
 
 setup: ## Install everything, pinned and hashed, below .venv and .tools
 	@mkdir -p .tools
@@ -30,7 +31,8 @@ installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
 run: setup ## Import a file on this machine, from its drop to its last profile
 	@$(BIN)/python -m local.run \
 		$(call option,--file,$(FILE)) $(call option,--target,$(TARGET)) $(call option,--params,$(PARAMS)) \
-		$(call option,--out,$(OUT)) $(call option,--feed,$(FEED)) $(if $(filter-out 0,$(KEEP)),--keep)
+		$(call option,--out,$(OUT)) $(call option,--feed,$(FEED)) $(call option,--failing,$(FAILING)) \
+		$(if $(filter-out 0,$(KEEP)),--keep)
 
 test: setup ## Run every test that this machine can run
 	@$(BIN)/pytest -rs -m 'not container' tests

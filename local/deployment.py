@@ -26,6 +26,7 @@ class Deployment:
     target: str
     outputs: dict[str, str]
     processes: tuple[Process, ...]
+    simulated: bool  # whether the Target is ours
 
 
 @contextlib.contextmanager
@@ -45,8 +46,8 @@ def deployment(
     with contextlib.ExitStack() as life:
         with _timed("Build", tell):
             built = stack.build(folder)
-        processes = []
-        if not target:
+        processes, simulated = [], not target
+        if simulated:
             with _timed("Target simulator", tell):
                 target, process = life.enter_context(
                     simulator(folder, simulator_options, may_outlive=may_outlive)
@@ -57,7 +58,7 @@ def deployment(
         processes.append(aws.process)
         with _timed("Deploy", tell):
             outputs = stack.deploy(aws, built, {"TargetEndpoint": target, **parameters}, folder)
-        yield Deployment(aws, target, outputs, tuple(processes))
+        yield Deployment(aws, target, outputs, tuple(processes), simulated)
 
 
 @contextlib.contextmanager

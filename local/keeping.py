@@ -39,9 +39,10 @@ def keep(deployed: Deployment, folder: Path, console: Console) -> None:
         f"  aws dynamodb scan --table-name {outputs['ImportsTableName']}",
         f"  aws stepfunctions list-executions --state-machine-arn {outputs['StateMachineArn']}",
         f"  aws s3 cp FILE s3://{outputs['DropBucketName']}/drop/default/",
-        f"  curl {deployed.target}/_control/requests      (the simulator only)",
+        "or the same in Python, with these variables: .venv/bin/python -c 'import boto3; ...'",
+        *([f"  curl {deployed.target}/_control/requests"] if deployed.simulated else []),
         f"Logs: {folder}",
-        f"To stop it: kill {' '.join(map(str, pids))}",
+        f"To stop it: kill -- {' '.join(f'-{pid}' for pid in pids)}",
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -47,7 +47,6 @@ _PARAMETERS = {
     "MaxCheckSeconds": "2",
 }
 _SAMPLE_PARAMETERS = {"MaxBatchRows": "2500"}
-_FAILING = 3
 _SAMPLE_NAME = "sample-customers.csv"
 
 
@@ -145,10 +144,10 @@ def _check(file: Path, chosen: dict[str, str], options: Options) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LocalRunError(f"OUT {options.out} cannot be made: {error.strerror}") from error
-    endpoint = {"TargetEndpoint": options.target} if options.target else {}
-    parameters.check(endpoint | chosen, parameters.definitions(stack.TEMPLATE))
     if options.target:
         _check_reachable(options.target)
+    endpoint = {"TargetEndpoint": options.target} if options.target else {}
+    parameters.check(endpoint | chosen, parameters.definitions(stack.TEMPLATE))
 
 
 def _check_reachable(target: str) -> None:
@@ -170,6 +169,8 @@ def _run_folder() -> Iterator[Path]:
     try:
         yield folder
     except LocalRunError:
+        for name in ("state", "tmp", "sam"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         raise  # it names a log in there
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -225,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds without any progress to give up after",
     )
     parser.add_argument(
-        "--failing", type=int, default=_FAILING, help="sample: ids that the simulator fails at first"
+        "--failing", type=int, default=0, help="how many ids of the sample the simulator fails at first"
     )
     return parser
 

@@ -97,7 +97,7 @@ def test_starting_again_with_the_same_input_sends_nothing_twice(stack: Stack) ->
             {("success", "implied"): 1_198, ("error", "reported"): 2},
         ),
     ],
-    ids=lambda value: "-".join(map(str, value)) if "generation" in value else "",
+    ids=["1", "2", "3", "4", "1 flattened", "2 escaped"],
 )
 def test_never_claims_more_than_target_said(
     stack: Stack, answers: dict[str, Any], expected: dict[tuple[str, str], int]
