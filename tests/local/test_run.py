@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def test_gives_up_when_nothing_moves(target: Simulator, tmp_path: Path) -> None:
     assert "Nothing moved for 4 s" in ran.stderr
     log = Path(ran.stderr.rsplit("see ", 1)[1].strip().rstrip("."))
     assert "MiniStack shutting down" in log.read_text()
+    shutil.rmtree(log.parent)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -129,6 +131,8 @@ def _stop_kept(output: str) -> bool:
     assert found, output
     healthy = requests.get(f"{found[1]}/_ministack/health", timeout=SECONDS).ok
     os.killpg(int(found[2]), signal.SIGTERM)
+    [logs] = re.findall("^Logs: (.+)$", output, re.MULTILINE)
+    shutil.rmtree(logs, ignore_errors=True)
     return healthy
 
 
