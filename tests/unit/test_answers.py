@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
@@ -86,12 +87,20 @@ def results(answer: StatusAnswer | None, *, rows: int = 3, overdue: bool = False
             element("message", "Batch submitted"),
         ),
         f"true {URL} Batch submitted".encode(),
+        f"TRUE {URL} Batch submitted".encode(),
         f"\n\ttrue\n{URL}\nBatch submitted\n".encode(),
     ],
-    ids=["raw", "escaped", "cdata", "flattened", "flattened-lines"],
+    ids=["raw", "escaped", "cdata", "flattened", "upper-case", "flattened-lines"],
 )
 def test_a_yes_with_a_status_url_is_a_yes(body: bytes) -> None:
     assert read_submission(body) == Submission(success=True, status_url=URL, message="Batch submitted")
+
+
+def test_a_flattened_url_may_be_https() -> None:
+    url = URL.replace("http:", "HTTPS:")
+    assert read_submission(f"true {url} Fine".encode()) == Submission(
+        success=True, status_url=url, message="Fine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -297,19 +306,18 @@ def test_a_broken_status_says_nothing(body: bytes) -> None:
     assert "demo-1" not in str(caught.value)
 
 
-def test_a_token_without_end_is_not_held_in_memory() -> None:
-    given = 0
+@pytest.mark.parametrize("begin", [b"<response><a b='", b"<response><!--", b"demo-1 ", b"<response><id>"])
+def test_what_has_no_end_is_not_held_in_memory(begin: bytes) -> None:
+    chunks = itertools.chain([begin], itertools.repeat(b"x" * 65536, 500))
+    with pytest.raises(UnusableAnswerError, match=r"without end|too long"):
+        read_status(chunks)
+    assert len(list(chunks)) > 400
 
-    def endless() -> Any:
-        nonlocal given
-        yield b"<response><a b='"
-        while True:
-            given += 65536
-            yield b"x" * 65536
 
-    with pytest.raises(UnusableAnswerError, match="without end"):
-        read_status(endless())
-    assert given < 8 << 20
+def test_an_id_may_come_in_a_section_of_its_own() -> None:
+    body = xml(head(), profile("<![CDATA[a&b<c]]>", "failed"), profile("d&amp;e", "failed"))
+    for answer in (read_status([body]), read_status(bytes([byte]) for byte in body)):
+        assert answer.profiles == {"a&b<c": ProfileStatus.ERROR, "d&e": ProfileStatus.ERROR}
 
 
 def test_size_and_profiles_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
