@@ -160,15 +160,15 @@ def _look_at_ids(rows: bytes, grid: _Grid, rules: Rules) -> tuple[Hashes, Places
     padded = rows + bytes(_WORD)
     words = np.ndarray((len(rows) + 1,), "<u8", padded, strides=(1,))
     hashes = sizes.astype(np.uint64)
-    signs = (_PLUS, _SLASH, PLUS_MARK[0]) if PLUS_MARK in rows else (_PLUS, _SLASH)
+    signs = [sign for sign in (_PLUS, _SLASH, PLUS_MARK[0]) if rules.third_party_id and sign in rows]
     odd = np.zeros(len(sizes), np.bool_)
     for offset in range(0, int(sizes.max(initial=0)), _WORD):
-        word = words[np.minimum(starts + offset, len(rows))] & _MASKS[np.clip(sizes - offset, 0, _WORD)]
+        places = np.minimum(starts + offset, len(rows)) if offset else starts
+        word = words[places] & _MASKS[np.maximum(np.minimum(sizes - offset, _WORD), 0)]
         mixed = _mix(hashes, word)
         hashes = np.where(sizes > offset, mixed, hashes) if offset else mixed
-        if rules.third_party_id:
-            for sign in signs:
-                odd |= _has_byte(word, sign)
+        for sign in signs:
+            odd |= _has_byte(word, sign)
     odd |= (sizes == 0) | (sizes > LONG_ID_LENGTH)
     return hashes, np.flatnonzero(odd)
 
@@ -198,9 +198,8 @@ def _warnings(rows: bytes, grid: _Grid, rules: Rules) -> Counter[str]:
     if np.count_nonzero(grid.data < _SPACE) > count or b"\x7f" in rows:
         control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
         found[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
-    sizes = np.diff(grid.ends, prepend=-1)
-    if sizes.size and sizes.max() > LONG_ID_LENGTH:
-        _count_long(rows, grid, sizes, rules, found)
+    if count and max(grid.ends[0], (grid.ends[1:] - grid.ends[:-1]).max(initial=0) - 1) > LONG_ID_LENGTH:
+        _count_long(rows, grid, np.diff(grid.ends, prepend=-1), rules, found)
     return found
 
 

@@ -159,8 +159,11 @@ class DelimitedBlocks:
             steps[first[holding]] += 1
             steps[last[holding]] -= 1
             inside = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-            found = data[places]
-            data[places] = np.where(inside, _INSIDE[found], self._outer[found])
+            if self._dialect.delimiter != b",":
+                outer = places[~inside]
+                data[outer] = self._outer[data[outer]]
+            inner = places[inside]
+            data[inner] = _INSIDE[data[inner]]
         doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
         if doubled.size:
             data[closing[doubled]] = _STAY[0]

@@ -1,0 +1,106 @@
+"""Ways to split a CSV file into Target's batches: `python benchmarks/splitters.py NAME SOURCE FOLDER`.
+
+Each reads, percent-encodes and cuts the same file. Only `ours` checks rows, merges repeated ids and keeps
+exact limits; the others are given what they need not do. Imports are inside, so that each pays for its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROWS, SIZE = 500_000, 49_999_999
+UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+
+def ours(source: Path, folder: Path) -> None:
+    from bulk_profiles.cli import main
+
+    main(["plan", str(source), "--out", str(folder)])
+
+
+def naive(source: Path, folder: Path) -> None:
+    """What everyone writes: the csv module and `quote` for each cell. The batches are the same, byte by byte."""
+    import csv
+    from urllib.parse import quote
+
+    (folder / "batches").mkdir()
+    with source.open(encoding="utf-8", newline="") as stream:
+        reader = csv.reader(stream)
+        head = "batch=" + ",".join([quote(name, safe="") for name in next(reader)])
+        batch, number, rows, size = None, 0, 0, 0
+        for row in reader:
+            line = "\n" + ",".join([quote(cell, safe="") for cell in row])
+            if batch is None or rows == ROWS or size + len(line) > SIZE:
+                if batch:
+                    batch.close()
+                number, rows, size = number + 1, 0, len(head)
+                batch = (folder / "batches" / f"{number:05d}.batch").open("w", encoding="ascii")
+                batch.write(head)
+            batch.write(line)
+            rows, size = rows + 1, size + len(line)
+        if batch:
+            batch.close()
+
+
+def with_polars(source: Path, folder: Path) -> None:
+    import polars
+
+    escapes = {chr(byte): f"%{byte:02X}" for byte in range(1, 128) if chr(byte) not in UNRESERVED}
+    letters = {
+        sign: "".join(f"%{byte:02X}" for byte in sign.encode()) for sign in map(chr, range(0xA0, 0x180))
+    }
+    frame = polars.read_csv(source, infer_schema=False)
+    encoded = frame.with_columns(polars.all().str.replace_many(escapes | letters).fill_null(""))
+    for start in range(0, len(encoded), ROWS):
+        part = encoded.slice(start, ROWS)
+        part.write_csv(folder / f"{start}.batch", quote_style="never")
+
+
+def with_duckdb(source: Path, folder: Path) -> None:
+    import duckdb
+
+    connection = duckdb.connect()
+    table = connection.read_csv(str(source), all_varchar=True)
+    cells = ", ".join(f'url_encode("{name}") AS "{name}"' for name in table.columns)
+    table.project(cells).write_csv(str(folder / "all.batch"), header=True, quotechar="")
+
+
+def with_pandas(source: Path, folder: Path) -> None:
+    from urllib.parse import quote
+
+    import pandas
+
+    for number, frame in enumerate(pandas.read_csv(source, dtype=str, na_filter=False, chunksize=ROWS)):
+        encoded = frame.map(lambda cell: quote(cell, safe=""))
+        encoded.to_csv(folder / f"{number}.batch", index=False, lineterminator="\n")
+
+
+def gnu_split(source: Path, folder: Path) -> None:
+    """Cut lines, and nothing else: the lower bound of anything that writes batches."""
+    import subprocess
+
+    subprocess.run(["split", "--line-bytes=49999999", source, folder / "x"], check=True)
+
+
+def cat(source: Path, folder: Path) -> None:
+    """Copy bytes."""
+    import subprocess
+
+    with (folder / "copy").open("wb") as copy:
+        subprocess.run(["cat", source], stdout=copy, check=True)
+
+
+SPLITTERS: dict[str, Callable[[Path, Path], None]] = {
+    "ours": ours,
+    "naive": naive,
+    "polars": with_polars,
+    "duckdb": with_duckdb,
+    "pandas": with_pandas,
+    "split": gnu_split,
+    "cat": cat,
+}
+
+if __name__ == "__main__":
+    SPLITTERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,171 @@
+"""Splitters side by side: `python -m benchmarks.splitting [--rows N] [--peers] [--large]`.
+
+Prints one table for each kind of file, in Markdown: CPU seconds (user and system, children included), wall
+seconds, MB of source per CPU second, the ratio to the naive splitter, and the peak of memory. Runs take turns,
+and the fastest of three counts. Where the naive splitter writes the same batches, they are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import importlib.util
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.splitters import SPLITTERS
+
+PEERS = ("polars", "duckdb", "pandas")
+FIRST = ("José", "Zoë", "Ana-Lúcia", "Łukasz", "Anna", "John", "Mary", "Peter", "Noël", "Sam")
+LAST = ("García", "Müller", "Ñandú", "Smith", "O'Brien", "Nowak", "Brown", "Sørensen", "Lee", "Dupont")
+CITIES = ("São Paulo", "Paris", "München", "New York", "Łódź", "Oslo", "Rome", "Berlin")
+
+
+@dataclass(frozen=True)
+class Measure:
+    cpu: float
+    wall: float
+    peak: float  # MiB
+
+
+def crm(rows: int) -> Iterator[str]:
+    """Give a CRM export: quoted values with commas, accents, e-mail addresses."""
+    choose = random.Random(7)  # noqa: S311 not a secret, but the same file every time
+    yield "thirdPartyId,name,email,city,segment,score,updated,notes\n"
+    for number in range(rows):
+        first, last = choose.choice(FIRST), choose.choice(LAST)
+        name = f'"{last}, {first}"' if number % 4 == 0 else f"{first} {last}"
+        notes = '"Likes ""x"" & y"' if number % 10 == 0 else "called twice last month"
+        yield (
+            f"{number:09d},{name},c{number}@example.com,{choose.choice(CITIES)},gold,{number % 100},"
+            f"2024-0{number % 9 + 1}-1{number % 9}T10:00:00Z,{notes}\n"
+        )
+
+
+def plain(rows: int) -> Iterator[str]:
+    """Give a file with nothing to encode and no quotes."""
+    yield "thirdPartyId,a,b,c,d,e,f,g\n"
+    for number in range(rows):
+        yield (
+            f"{number:09d},alpha{number % 977},beta-{number % 31},{number * 7},{number % 13},gold_tier_customer,"
+            f"2024-01-{number % 28 + 1:02d},active-subscriber-{number % 7}-since-{number % 12}\n"
+        )
+
+
+def wide(rows: int) -> Iterator[str]:
+    """Give a file with 300 columns."""
+    yield "thirdPartyId," + ",".join(f"attribute{column}" for column in range(299)) + "\n"
+    cells = [
+        f"v{number}" if number % 5 else "São Paulo" if number % 50 == 0 else "x y" for number in range(600)
+    ]
+    for number in range(rows // 30):
+        yield f"{number:09d},{','.join(cells[number % 300 : number % 300 + 299])}\n"
+
+
+def quote_all(rows: int) -> Iterator[str]:
+    """Give the CRM export with every value in quotes."""
+    for line in crm(rows):
+        if '"' not in line:
+            yield '"' + line.rstrip("\n").replace(",", '","') + '"\n'
+
+
+def repeated(rows: int) -> Iterator[str]:
+    """Give a file where one id in a hundred comes twice."""
+    for number, line in enumerate(plain(rows)):
+        yield f"{number // 2:09d}{line[9:]}" if number % 100 == 1 else line
+
+
+KINDS: dict[str, Callable[[int], Iterator[str]]] = {
+    "CRM export": crm,
+    "nothing to encode": plain,
+    "300 columns": wide,
+    "every value quoted": quote_all,
+    "1 % of ids repeated": repeated,
+}
+
+
+def measure(name: str, source: Path, folder: Path) -> Measure:
+    """Run one splitter in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.splitters", name, str(source), str(folder)]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{name} failed")
+    wall = time.perf_counter() - started
+    return Measure(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+
+def compare(source: Path, names: list[str], rounds: int) -> dict[str, Measure]:
+    """Let splitters take turns; hold ours against the naive one's batches."""
+    best: dict[str, Measure] = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(dir=source.parent) as place:
+            for name in names:
+                folder = Path(place) / name
+                folder.mkdir()
+                found = measure(name, source, folder)
+                best[name] = min(found, best.get(name, found), key=lambda item: item.cpu)
+            same_batches(Path(place))
+    return best
+
+
+def same_batches(place: Path) -> None:
+    """Stop where the naive splitter wrote other batches than ours did."""
+    naive, ours = place / "naive" / "batches", place / "ours" / "batches"
+    names = sorted(path.name for path in naive.glob("*")) if naive.exists() else []
+    if names and "repeated" not in place.parent.name:
+        _, differing, missing = filecmp.cmpfiles(naive, ours, names, shallow=False)
+        if differing or missing:
+            raise SystemExit(f"the batches differ: {differing or missing}")
+
+
+def show(kind: str, source: Path, best: dict[str, Measure]) -> None:
+    """Print a table."""
+    size = source.stat().st_size / 1e6
+    print(f"\n### {kind}, {size:,.0f} MB\n")
+    print("| | CPU s | wall s | MB per CPU s | x naive | of cat | peak MiB |\n|---|---|---|---|---|---|---|")
+    for name, found in best.items():
+        ratio = f"{best['naive'].cpu / found.cpu:.1f}" if "naive" in best else ""
+        of_cat = f"{best['cat'].cpu / found.cpu:.3f}" if "cat" in best else ""
+        print(
+            f"| {name} | {found.cpu:.2f} | {found.wall:.2f} | {size / found.cpu:.0f} | {ratio} | {of_cat} "
+            f"| {found.peak:.0f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kind", choices=[*KINDS], action="append")
+    parser.add_argument(
+        "--peers", action="store_true", help="also polars, duckdb and pandas, where installed"
+    )
+    options = parser.parse_args()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    peers = [name for name in PEERS if options.peers and importlib.util.find_spec(name)]
+    for name in set(PEERS) - set(peers) if options.peers else ():
+        print(f"{name} is not installed: left out")
+    with tempfile.TemporaryDirectory() as place:
+        for kind in options.kind or KINDS:
+            source = (
+                Path(place) / "repeated" / "source.csv" if "repeated" in kind else Path(place) / "source.csv"
+            )
+            source.parent.mkdir(exist_ok=True)
+            with source.open("w", encoding="utf-8") as stream:
+                stream.writelines(KINDS[kind](options.rows))
+            show(kind, source, compare(source, ["ours", "naive", *peers, "split", "cat"], options.rounds))
+
+
+if __name__ == "__main__":
+    main()
