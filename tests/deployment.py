@@ -19,7 +19,9 @@ from bulk_profiles.checking import Checker
 from bulk_profiles.events import DroppedObject
 from bulk_profiles.executions import Executions
 from bulk_profiles.finishing import finish_import
+from bulk_profiles.identity import object_key, profiles_name
 from bulk_profiles.importing import Imported, import_file
+from bulk_profiles.invocations import Invocations
 from bulk_profiles.ledger import Ledger
 from bulk_profiles.models import ApiVersion, ProfileResult, moment
 from bulk_profiles.notices import Notices
@@ -34,6 +36,7 @@ from bulk_profiles.settings import (
 )
 from bulk_profiles.storage import Storage
 from bulk_profiles.submitting import Submitter
+from bulk_profiles.sweeping import Swept, sweep
 from bulk_profiles.target import Tokens
 
 if TYPE_CHECKING:
@@ -68,11 +71,20 @@ class Machine:
     """Stands where Step Functions is: remembers what was started."""
 
     started: dict[str, list[int]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
 
     def start_execution(self, *, name: str, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
         state = json.loads(input)
-        assert state["importId"] == name
+        assert name.startswith(state["importId"])
         self.started[name] = state["batches"]
+        self.statuses[name] = "RUNNING"
+
+    def get_paginator(self, _operation: str) -> Machine:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        newest_first = reversed(self.statuses.items())
+        return [{"executions": [{"name": name, "status": status} for name, status in newest_first]}]
 
 
 @dataclass(slots=True)
@@ -176,6 +188,19 @@ class Deployment:
             out_of_time=out_of_time,
         )
 
+    def sweep(self) -> Swept:
+        """Sweep; whatever it has split is split at once."""
+        executions = Executions(self.machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
+        splits = Invocations(_Splitter(self), "split")  # type: ignore[arg-type]  # stands at the boundary
+        return sweep(
+            DROP_BUCKET,
+            storage=self.storage,
+            ledger=self.ledger,
+            executions=executions,
+            splits=splits,
+            now=self.clock(),
+        )
+
     def submit(self, import_id: str, number: int) -> Outcome:
         tokens = Tokens(self.upload_settings.token_secret_arn)
         submitter = Submitter(self.upload_settings, self.storage, self.ledger, tokens, self.clock)
@@ -239,4 +264,14 @@ class Deployment:
         return found
 
     def profiles(self, import_id: str, number: int) -> list[ProfileResult]:
-        return list(read_results(self.storage, import_id, number))
+        return list(read_results(self.storage, object_key(import_id, profiles_name(number))))
+
+
+@dataclass(slots=True)
+class _Splitter:
+    """Stands where Lambda is: splits what it is invoked with."""
+
+    deployment: Deployment
+
+    def invoke(self, *, Payload: str, **_: Any) -> None:  # noqa: N803  # the API's own name
+        self.deployment.split(DroppedObject.from_event(json.loads(Payload)))

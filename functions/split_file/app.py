@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from bulk_profiles.events import DroppedObject
 from bulk_profiles.executions import Executions
-from bulk_profiles.importing import import_file, is_dropped_file
+from bulk_profiles.identity import is_dropped_file
+from bulk_profiles.importing import import_file
+from bulk_profiles.invocations import Invocations
 from bulk_profiles.ledger import Ledger
 from bulk_profiles.notices import Notices
 from bulk_profiles.settings import SplitFileSettings, load
@@ -32,7 +33,7 @@ ledger = Ledger(
     boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
 )
 executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
-continuation = boto3.client("lambda")
+lambda_client = boto3.client("lambda")
 notices = Notices(boto3.client("sns"), settings.topic_arn)
 
 
@@ -56,9 +57,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.append_keys(import_id=imported.import_id)
     if imported.unfinished:
         logger.info("Out of time: another invocation goes on")
-        continuation.invoke(
-            FunctionName=context.function_name, InvocationType="Event", Payload=json.dumps(event)
-        )
+        Invocations(lambda_client, context.function_name).invoke(dropped)
         return {"importId": imported.import_id, "status": "splitting"}
     if imported.summary is not None:
         logger.warning("File rejected", reason=imported.summary.reason)

@@ -15,6 +15,7 @@ from bulk_profiles.settings import (
     CheckStatusSettings,
     FinishImportSettings,
     SplitFileSettings,
+    SweepImportsSettings,
     UploadBatchSettings,
 )
 
@@ -28,6 +29,7 @@ SETTINGS: dict[str, type] = {
     "split_file": SplitFileSettings,
     "upload_batch": UploadBatchSettings,
     "check_status": CheckStatusSettings,
+    "sweep_imports": SweepImportsSettings,
     "finish_import": FinishImportSettings,
 }
 FUNCTIONS = tuple(SETTINGS)

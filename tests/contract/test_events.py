@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bulk_profiles.events import BatchEvent, DroppedObject, ImportEvent
-from bulk_profiles.importing import is_dropped_file
+from bulk_profiles.identity import is_dropped_file
 from tests.contract.deployable import FUNCTIONS, ROOT, event, resources
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulk_profiles.events import DroppedObject
-from bulk_profiles.importing import Imported, is_dropped_file
+from bulk_profiles.identity import is_dropped_file
+from bulk_profiles.importing import Imported
 from bulk_profiles.models import ImportStatus
 from local import simulator
 from tests.deployment import DROP_BUCKET, Deployment

@@ -101,6 +101,7 @@ def test_a_file_is_split_entered_and_started(
         assert body.read().startswith(b"batch=thirdPartyId,name,city\nu1,Ada%20L,London")
 
 
+@pytest.mark.fault(1, "the same event again")
 def test_the_same_event_again_changes_nothing(
     drop: Callable[..., DroppedObject], run: Callable[..., Imported], machine: Machine
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_same_event_again_changes_nothing(
     assert machine.started == {}
 
 
+@pytest.mark.fault(4, "new content under the same key")
 def test_new_content_under_the_same_key_is_a_new_import(
     drop: Callable[..., DroppedObject], run: Callable[..., Imported]
 ) -> None:
@@ -124,6 +126,7 @@ def test_new_content_under_the_same_key_is_a_new_import(
     assert second.manifest is not None
 
 
+@pytest.mark.fault(2, "a second event while the split runs, and after it died")
 def test_a_second_event_leaves_a_live_split_alone_and_takes_over_a_dead_one(
     drop: Callable[..., DroppedObject],
     run: Callable[..., Imported],
@@ -158,6 +161,7 @@ def test_a_killed_split_is_finished_by_the_platforms_second_try(
     assert len(machine.started) == 1
 
 
+@pytest.mark.fault(11, "zero bytes")
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -187,6 +191,7 @@ def test_a_file_that_cannot_be_read_is_rejected_with_a_sentence(
     assert "rejected" in topic.messages[0]
 
 
+@pytest.mark.fault(6, "the object is gone before it is read")
 def test_a_file_that_is_gone_is_rejected(
     drop: Callable[..., DroppedObject], run: Callable[..., Imported], s3: S3Client
 ) -> None:
@@ -210,6 +215,7 @@ def test_a_feed_without_sense_rejects_the_file(
     assert "apiVersion" in imported.summary.reason
 
 
+@pytest.mark.fault(12, "a header and no rows")
 def test_a_header_alone_ends_well(
     drop: Callable[..., DroppedObject],
     run: Callable[..., Imported],

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 
 from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, ProfileStatus
+from bulk_profiles.outcomes import Word
 from local import simulator
 from tests.deployment import Deployment
 
@@ -77,6 +81,39 @@ def test_a_failed_profile_is_said_to_be_what_target_said(
     assert summary.status is ImportStatus.PARTIAL
 
 
+def test_failed_profiles_go_again_in_a_follow_up_and_the_last_word_counts(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.configure(failed_once_ids=frozenset({"u2", "u3"}))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert target.profile("u2") == {"name": "Zoë", "note": "a, b"}
+    assert [batch.submissions for batch in summary.batches] == [2, 2]
+    assert [len(batch.follow_ups) for batch in summary.batches] == [1, 1]
+    first, second = deployment.profiles(summary.entry.import_id, 1)
+    assert (first.status, first.attempt) == (ProfileStatus.SUCCESS, 1)
+    assert (second.status, second.attempt) == (ProfileStatus.SUCCESS, 2)
+    follow_up = target.submissions[1]
+    assert follow_up.sha256 == summary.batches[0].follow_ups[0].sha256
+    assert follow_up.rows == 1
+    history = deployment.objects(summary.entry.import_id)
+    assert {"follow-ups/00001-1.csv.gz", "follow-ups/00001-2.batch"} <= history.keys()
+
+
+def test_profiles_that_go_on_failing_are_sent_as_often_as_allowed(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(success=3, error=1)
+    assert summary.batches[0].submissions == 3
+    assert [request.rows for request in target.submissions] == [2, 1, 1, 2]
+
+
 def test_a_refused_batch_carries_targets_own_message(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
@@ -109,6 +146,54 @@ def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: D
     first, second = deployment.objects(whole.import_id), deployment.objects(part.import_id)
     assert first.keys() == second.keys()
     assert all(first[name] == second[name] for name in first if name != "manifest.json")
+
+
+def test_imports_that_share_ids_go_one_after_the_other(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    first = deployment.split(deployment.drop(b"thirdPartyId,name\nu1,first\nu2,first\n", "drop/a/a.csv"))
+    second = deployment.split(deployment.drop(b"thirdPartyId,name\nu9,x\nu2,second\n", "drop/b/b.csv"))
+    other = deployment.split(deployment.drop(b"thirdPartyId,name\nu3,x\n", "drop/c/c.csv"))
+
+    assert deployment.submit(second.import_id, 1).word is Word.DEFERRED
+    assert deployment.submit(other.import_id, 1).word is Word.ACCEPTED
+    assert len(target.submissions) == 1
+
+    deployment.resume(first.import_id)
+    deployment.resume(second.import_id)
+
+    assert target.profile("u2") == {"name": "second"}
+
+
+def test_an_older_version_never_overwrites_a_newer_one(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    older = deployment.drop(b"thirdPartyId,name\nu1,older\n")
+    with freeze_s3_a_minute_later():
+        newer = deployment.drop(b"thirdPartyId,name\nu1,newer\n")
+    second = deployment.split(newer)
+    first = deployment.split(older)
+
+    assert first.summary is not None
+    assert "newer version" in first.summary.reason
+    deployment.resume(second.import_id)
+    assert target.profile("u1") == {"name": "newer"}
+
+
+def test_the_same_content_under_another_name_is_imported_and_marked(deployment: Deployment) -> None:
+    first = deployment.run(FILE, "drop/default/a.csv")
+    second = deployment.run(FILE, "drop/default/b.csv")
+
+    assert first.to_json()["duplicateOf"] == ""
+    assert second.to_json()["duplicateOf"] == first.entry.import_id
+    assert second.status is ImportStatus.SUCCEEDED
+
+
+@contextmanager
+def freeze_s3_a_minute_later() -> Iterator[None]:
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    with patch("moto.s3.models.utcnow", lambda: later.replace(tzinfo=None)):
+        yield
 
 
 def _after(times: int) -> Callable[[], bool]:

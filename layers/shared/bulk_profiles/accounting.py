@@ -9,6 +9,7 @@ Whatever does not add up is `unaccounted`. It is zero.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,6 +52,7 @@ class Summary:
             "warnings": dict(sorted(self.warnings.items())),
             "profiles": self.profiles.to_json(),
             "batches": [_batch_json(batch) for batch in self.batches],
+            "duplicateOf": entry.duplicate_of,
             "unaccounted": self.unaccounted,
         }
 
@@ -107,13 +109,15 @@ def batch_profiles(batch: BatchEntry) -> ProfileCounts:
     """Count a batch's profiles: as settled, or as far as an unsettled batch can honestly be counted."""
     if batch.settled:
         return batch.profiles
+    # With a follow-up on its way, only the profiles in it are open: those that failed before.
+    known = batch.profiles if batch.follow_ups else ProfileCounts(error=batch.rows)
     match batch.state:
         case BatchState.PLANNED | BatchState.REFUSED:  # Target has nothing of it, for certain
-            return ProfileCounts(error=batch.rows)
+            return known
         case BatchState.SENDING | BatchState.UNKNOWN:
-            return ProfileCounts(unknown=batch.rows)
+            return dataclasses.replace(known, error=0, unknown=known.unknown + known.error)
         case _:
-            return ProfileCounts(pending=batch.rows)
+            return dataclasses.replace(known, error=0, pending=known.pending + known.error)
 
 
 def _as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
@@ -173,5 +177,6 @@ def _batch_json(batch: BatchEntry) -> Json:
         "possiblyDuplicate": batch.possibly_duplicate,
         "checks": batch.checks,
         "reason": batch.reason,
+        "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
         "profiles": batch_profiles(batch).to_json(),
     }

@@ -7,6 +7,8 @@ Profiles table is filled from that file; the ledger says that the batch is settl
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +19,11 @@ from urllib.parse import unquote
 from . import target
 from .answers import StatusAnswer, Verdict, add_details, needs_details, settle, whole_batch
 from .budget import usable
-from .entries import BatchEntry, ImportEntry
+from .entries import BatchEntry, FollowUp, ImportEntry
 from .errors import LedgerError
-from .identity import batch_name, object_key
+from .identity import attempt_name, follow_up_name, object_key, profiles_name
 from .ledger import Ledger
-from .models import BatchState, ProfileStatus
+from .models import BatchState, ProfileCounts, ProfileResult, ProfileStatus
 from .outcomes import Outcome, Word
 from .results import ProfilesTable, profile_items, read_results, write_results
 from .settings import CheckStatusSettings
@@ -59,6 +61,9 @@ class Checker:
                 entry, verdict = self._ask(entry, owner)
             if verdict is None:
                 return Outcome(Word.PROCESSING, entry.next_check_at)
+            follow_up = self._follow_up(entry, verdict)
+            if follow_up is not None:
+                return self._send_again(follow_up, owner)
             entry = self._write_file(entry, verdict)
         return self._fill_table(entry, owner, out_of_time)
 
@@ -75,7 +80,7 @@ class Checker:
         outcome = target.check(entry.status_url, token, _CALL_TIMEOUT, details=first is not None)
         now = self.clock()
         overdue = entry.overdue(now, timedelta(hours=self.settings.deadline_hours))
-        entry = entry.change(checks=entry.checks + 1)
+        entry = entry.change(checks=entry.checks + 1, polls=entry.polls + 1)
         answer = outcome.answer if isinstance(outcome, target.Answered) else None
         if first is None and answer is not None and needs_details(answer):
             return self._later(entry.change(terminal=answer.to_json()), now), None
@@ -85,7 +90,7 @@ class Checker:
                 return self._later(entry, self._next_check(entry, outcome, now)), None
             answer = add_details(first, answer)
         with self._ids(entry) as ids:
-            verdict = settle(answer, ids, rows=entry.rows, overdue=overdue)
+            verdict = settle(answer, ids, rows=entry.body_rows, overdue=overdue)
         if verdict is not None:
             return entry, verdict
         if isinstance(outcome, target.Unauthorized):
@@ -98,7 +103,7 @@ class Checker:
     def _next_check(self, entry: BatchEntry, outcome: target.CheckOutcome, now: datetime) -> datetime:
         settings = self.settings
         seconds = min(
-            settings.max_check_seconds, settings.first_check_seconds * settings.check_backoff**entry.checks
+            settings.max_check_seconds, settings.first_check_seconds * settings.check_backoff**entry.polls
         )
         asked = outcome.retry_after if isinstance(outcome, target.Deferred) else None
         return now + max(timedelta(seconds=seconds), asked or timedelta(0))
@@ -109,31 +114,79 @@ class Checker:
         with contextlib.ExitStack() as stack:
 
             def read() -> Iterator[str]:
-                key = object_key(entry.import_id, batch_name(entry.number))
+                key = object_key(entry.import_id, entry.body_name)
                 body = stack.enter_context(self.storage.open(key))
-                for line in itertools.islice(body, _HEADER_ROWS, None):
-                    yield unquote(line.partition(b",")[0].rstrip(b"\n").decode())
+                yield from map(_profile_id, itertools.islice(body, _HEADER_ROWS, None))
 
             yield read()
 
-    def _write_file(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry:
+    def _follow_up(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry | None:
+        """Gather the profiles that Target named as failed in a body of their own, if it may be sent.
+
+        What is known after this attempt is written down first, for the history and for the attempts to come.
+        """
+        named = verdict.answer.profiles.values() if verdict.answer else ()
+        may_send = verdict.state is BatchState.COMPLETE and entry.submissions < self.settings.max_submissions
+        if not may_send or ProfileStatus.ERROR not in named:
+            return None
+        attempt, rows, size, digest = entry.attempt + 1, 0, 0, hashlib.sha256()
+        name = follow_up_name(entry.number, attempt)
+        sink = self.storage.sink(object_key(entry.import_id, name))
+        for line in self._failed_rows(entry, verdict):
+            # No line feed after the last row: a batch ends with its last row's last byte.
+            piece = line if size == 0 else b"\n" + line
+            rows += size > 0
+            size += sink.write(piece)
+            digest.update(piece)
+        if rows == 0:
+            sink.abort()
+            return None
+        sink.commit()
+        known = self._write_results(entry, verdict, attempt_name(entry.number, entry.attempt))
+        return entry.follow_up(FollowUp(attempt, rows, size, digest.hexdigest()), known)
+
+    def _failed_rows(self, entry: BatchEntry, verdict: Verdict) -> Iterator[bytes]:
+        """Give the header and the rows of the profiles that Target named as failed, without line feeds."""
+        with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
+            yield body.readline().rstrip(b"\n")
+            for line in body:
+                if verdict.result_of(_profile_id(line)).status is ProfileStatus.ERROR:
+                    yield line.rstrip(b"\n")
+
+    def _send_again(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
         now = self.clock()
-        with self._ids(entry) as ids:
-            counts = write_results(
-                self.storage,
-                entry.import_id,
-                entry.number,
-                map(verdict.result_of, ids),
-                attempt=entry.submissions,
-                now=now,
-            )
+        self.ledger.save_batch(entry, now)
+        free_place(entry, owner.client_code, self.ledger, now)
+        return Outcome(Word.RESUBMIT)
+
+    def _write_file(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry:
+        counts = self._write_results(entry, verdict, profiles_name(entry.number))
         written = entry.change(
             profiles_written=0,
             profiles=counts,
             verdict=verdict.state.value,
             reason=entry.reason or verdict.reason,
         )
-        return self.ledger.save_batch(written, now)
+        return self.ledger.save_batch(written, self.clock())
+
+    def _write_results(self, entry: BatchEntry, verdict: Verdict, name: str) -> ProfileCounts:
+        """Write what is known of all the batch's profiles after this attempt."""
+        key = object_key(entry.import_id, name)
+        results = self._results(entry, verdict)
+        return write_results(self.storage, key, entry.number, results, now=self.clock())
+
+    def _results(self, entry: BatchEntry, verdict: Verdict) -> Iterator[ProfileResult]:
+        if entry.attempt == 1:
+            with self._ids(entry) as ids:
+                yield from map(verdict.result_of, ids)
+            return
+        earlier = object_key(entry.import_id, attempt_name(entry.number, entry.attempt - 1))
+        for result in read_results(self.storage, earlier):
+            if result.status is not ProfileStatus.ERROR:
+                yield result
+            else:  # it was sent again: the last word counts
+                again = verdict.result_of(result.profile_id)
+                yield dataclasses.replace(again, attempt=entry.attempt)
 
     def _fill_table(self, entry: BatchEntry, owner: ImportEntry, out_of_time: Callable[[], bool]) -> Outcome:
         if owner.key_column is None:
@@ -142,7 +195,7 @@ class Checker:
             )
         now = self.clock()
         items = profile_items(
-            read_results(self.storage, entry.import_id, entry.number),
+            read_results(self.storage, object_key(entry.import_id, profiles_name(entry.number))),
             self.settings.profile_results,
             client_code=owner.client_code,
             key_column=owner.key_column,
@@ -163,6 +216,10 @@ class Checker:
         entry = self.ledger.save_batch(entry.change(settled_at=now), now)
         free_place(entry, owner.client_code, self.ledger, now)
         return Outcome(Word.SETTLED)
+
+
+def _profile_id(row: bytes) -> str:
+    return unquote(row.partition(b",")[0].rstrip(b"\n").decode())
 
 
 def _unsent(entry: BatchEntry) -> Verdict | None:

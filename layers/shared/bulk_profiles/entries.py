@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
+from .identity import batch_name, follow_up_name
 from .models import (
     ApiVersion,
     BatchState,
@@ -30,7 +31,9 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
         {BatchState.PLANNED, BatchState.ACCEPTED, BatchState.REFUSED, BatchState.UNKNOWN}
     ),
     BatchState.UNKNOWN: frozenset({BatchState.PLANNED}),
-    BatchState.ACCEPTED: frozenset({BatchState.COMPLETE, BatchState.STUCK, BatchState.EXPIRED}),
+    BatchState.ACCEPTED: frozenset(
+        {BatchState.PLANNED, BatchState.COMPLETE, BatchState.STUCK, BatchState.EXPIRED}
+    ),
 }
 
 
@@ -38,7 +41,8 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
 class ImportEntry:
     """One import. `settings` is the feed as it was when the import began: a later deployment changes nothing.
 
-    `owner`: the event that has the split to itself until `lease_until`.
+    `owner`: the event that has the split to itself until `lease_until`. `after`: imports with some of the
+    same ids that have to end first. `duplicate_of`: an earlier import of the very same content.
     """
 
     import_id: str
@@ -54,6 +58,8 @@ class ImportEntry:
     lease_until: datetime | None = None
     finished_at: datetime | None = None
     reason: str = ""
+    after: tuple[str, ...] = ()
+    duplicate_of: str = ""
 
     def to_item(self) -> Json:
         """Give the item's attributes without its keys."""
@@ -71,6 +77,8 @@ class ImportEntry:
             "leaseUntil": _write_moment(self.lease_until),
             "finishedAt": _write_moment(self.finished_at),
             "reason": self.reason,
+            "after": list(self.after),
+            "duplicateOf": self.duplicate_of,
         }
 
     @classmethod
@@ -91,7 +99,28 @@ class ImportEntry:
             lease_until=_read_moment(item["leaseUntil"]),
             finished_at=_read_moment(item["finishedAt"]),
             reason=item["reason"],
+            after=tuple(item["after"]),
+            duplicate_of=item["duplicateOf"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The body that sends a batch's failed profiles again, as attempt 2 or later."""
+
+    attempt: int
+    rows: int
+    size: int
+    sha256: str
+
+    def to_json(self) -> Json:
+        """Give one entry of a batch's `followUps` in summary.json."""
+        return {"attempt": self.attempt, "rows": self.rows, "bytes": self.size, "sha256": self.sha256}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(*(data[name] for name in ("attempt", "rows", "bytes", "sha256")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +129,8 @@ class BatchEntry:
 
     `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
     often in a row the budget had the batch wait; `turned_away`: how often in a row Target had it come again
-    or could not be reached. `held`: never to be sent again. `terminal`: Target's first terminal answer where
+    or could not be reached. `polls`: status checks since Target
+    accepted this body. `held`: never to be sent again. `terminal`: Target's first terminal answer where
     it named no ids. `profiles_written`: results that are in the Profiles table already, None while the
     results file is not written; `verdict`: the state that the batch settles in. `settled_at`: the end,
     whatever the state.
@@ -119,6 +149,7 @@ class BatchEntry:
     turned_away: int = 0
     renewals: int = 0
     checks: int = 0
+    polls: int = 0
     detail_checks: int = 0
     sending_until: datetime | None = None
     first_tried_at: datetime | None = None
@@ -132,12 +163,49 @@ class BatchEntry:
     profiles_written: int | None = None
     profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
     verdict: str = ""
+    follow_ups: tuple[FollowUp, ...] = ()
     version: int = 0
 
     @classmethod
     def planned(cls, import_id: str, batch: PlannedBatch) -> Self:
         """Give the first entry of a batch."""
         return cls(import_id, batch.number, batch.rows, batch.size, batch.sha256)
+
+    @property
+    def attempt(self) -> int:
+        """Which body is, or was last, on its way: 1 is the batch itself."""
+        return self.follow_ups[-1].attempt if self.follow_ups else 1
+
+    @property
+    def body_name(self) -> str:
+        """The name of that body below the import's folder."""
+        if self.follow_ups:
+            return follow_up_name(self.number, self.attempt)
+        return batch_name(self.number)
+
+    @property
+    def body_rows(self) -> int:
+        """How many rows that body has."""
+        return self.follow_ups[-1].rows if self.follow_ups else self.rows
+
+    @property
+    def body_size(self) -> int:
+        """How many bytes that body has."""
+        return self.follow_ups[-1].size if self.follow_ups else self.size
+
+    def follow_up(self, follow_up: FollowUp, known: ProfileCounts) -> Self:
+        """Give the entry of a batch whose failed profiles, the errors of `known`, are to be sent again."""
+        return self.move(
+            BatchState.PLANNED,
+            profiles=known,
+            follow_ups=(*self.follow_ups, follow_up),
+            polls=0,
+            detail_checks=0,
+            terminal=None,
+            accepted_at=None,
+            first_tried_at=None,
+            next_check_at=None,
+        )
 
     @property
     def settled(self) -> bool:
@@ -175,6 +243,7 @@ class BatchEntry:
             "turnedAway": self.turned_away,
             "renewals": self.renewals,
             "checks": self.checks,
+            "polls": self.polls,
             "detailChecks": self.detail_checks,
             "sendingUntil": _write_moment(self.sending_until),
             "firstTriedAt": _write_moment(self.first_tried_at),
@@ -188,6 +257,7 @@ class BatchEntry:
             "profilesWritten": self.profiles_written,
             "profiles": self.profiles.to_json(),
             "verdict": self.verdict,
+            "followUps": json.dumps([follow_up.to_json() for follow_up in self.follow_ups]),
             "version": self.version,
         }
 
@@ -209,6 +279,7 @@ class BatchEntry:
             turned_away=int(item["turnedAway"]),
             renewals=int(item["renewals"]),
             checks=int(item["checks"]),
+            polls=int(item["polls"]),
             detail_checks=int(item["detailChecks"]),
             sending_until=_read_moment(item["sendingUntil"]),
             first_tried_at=_read_moment(item["firstTriedAt"]),
@@ -222,6 +293,7 @@ class BatchEntry:
             profiles_written=None if written is None else int(written),
             profiles=ProfileCounts.from_json(item["profiles"]),
             verdict=item["verdict"],
+            follow_ups=tuple(FollowUp.from_json(data) for data in json.loads(item["followUps"])),
             version=int(item["version"]),
         )
 

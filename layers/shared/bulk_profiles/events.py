@@ -40,6 +40,11 @@ class DroppedObject:
             )
         return cls(event_id, bucket, key, version_id)
 
+    def to_event(self) -> dict[str, Any]:
+        """Give the event that `from_event` reads."""
+        dropped = {"key": self.key, "version-id": self.version_id}
+        return {"id": self.event_id, "detail": {"bucket": {"name": self.bucket}, "object": dropped}}
+
 
 @dataclass(frozen=True, slots=True)
 class ImportEvent:

@@ -39,6 +39,7 @@ def conclude(summary: Summary, *, storage: Storage, ledger: Ledger, notices: Not
     storage.write(object_key(import_id, REPORT), render_report(summary).encode(), "text/html; charset=utf-8")
     storage.write_json(object_key(import_id, SUMMARY), summary.to_json())
     ledger.change_import(import_id, now, lambda entry: _closed(entry, summary))
+    ledger.leave_queue(summary.entry.client_code, import_id, now)
     notices.publish(f"Import {import_id}: {summary.status}", render_text(summary))
 
 

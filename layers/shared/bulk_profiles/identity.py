@@ -20,6 +20,11 @@ def import_id(bucket: str, key: str, version_id: str) -> str:
     return f"{slug}-{digest}"
 
 
+def is_dropped_file(key: str) -> bool:
+    """Whether a key is a file that somebody dropped: not a folder's marker, not anything of our own."""
+    return key.startswith(DROP_PREFIX) and not key.endswith("/")
+
+
 def feed_name(key: str) -> str:
     """Give the feed of a dropped object: the first folder below `drop/`, or `default` where there is none."""
     folder, slash, _ = key.removeprefix(DROP_PREFIX).partition("/")
@@ -41,9 +46,19 @@ def batch_name(number: int) -> str:
     return f"batches/{number:05d}.batch"
 
 
+def follow_up_name(number: int, attempt: int) -> str:
+    """Give the name of the body that sends a batch's failed profiles again; the batch was attempt 1."""
+    return f"follow-ups/{number:05d}-{attempt}.batch"
+
+
 def profiles_name(number: int) -> str:
     """Give the name of a batch's profile results below the import's folder."""
     return f"profiles/{number:05d}.csv.gz"
+
+
+def attempt_name(number: int, attempt: int) -> str:
+    """Give the name of the results of an attempt that was followed by another."""
+    return f"follow-ups/{number:05d}-{attempt}.csv.gz"
 
 
 MANIFEST = "manifest.json"

@@ -15,10 +15,11 @@ from .events import DroppedObject
 from .executions import Executions
 from .feeds import Feed
 from .finishing import conclude
-from .identity import CHECKPOINT, DROP_PREFIX, MANIFEST, feed_key, feed_name, import_id, object_key
+from .identity import CHECKPOINT, MANIFEST, feed_key, feed_name, import_id, object_key
 from .ledger import Ledger
 from .models import ImportStatus, Json, Manifest, Source
 from .notices import Notices
+from .precedence import sharing_ids
 from .settings import SplitFileSettings
 from .splitting import Limits, OutOfTimeError, split
 from .storage import ExistingObjectError, MissingObjectError, Storage
@@ -37,11 +38,6 @@ class Imported:
     manifest: Manifest | None = None
     summary: Summary | None = None
     unfinished: bool = False
-
-
-def is_dropped_file(key: str) -> bool:
-    """Whether a key is a file that somebody dropped: not a folder's marker, not anything of our own."""
-    return key.startswith(DROP_PREFIX) and not key.endswith("/")
 
 
 def import_file(
@@ -83,15 +79,46 @@ def import_file(
         summary = reject(entry, manifest, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
         return Imported(entry.import_id, summary=summary)
-    ledger.change_import(entry.import_id, now, lambda current: _split_done(current, manifest))
+    entry = ledger.change_import(entry.import_id, now, _split_done(manifest, ledger, now))
+    if newer := _newer_version(entry, ledger, now):
+        reason = f"A newer version of this file, import {newer}, came first: this older one is not sent."
+        summary = reject(entry, reason, now)
+        conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
+        return Imported(entry.import_id, summary=summary)
+    earlier = ledger.queue_import(entry.client_code, entry.import_id, now)
+    after = tuple(sharing_ids(manifest, earlier, storage))
+    ledger.change_import(entry.import_id, now, lambda current: dataclasses.replace(current, after=after))
     ledger.add_batches(entry.import_id, manifest.batches, now)
     executions.start(entry.import_id, [batch.number for batch in manifest.batches])
     ledger.change_import(entry.import_id, now, _started)
     return Imported(entry.import_id, manifest)
 
 
-def _split_done(entry: ImportEntry, manifest: Manifest) -> ImportEntry:
-    return dataclasses.replace(entry, source=manifest.source, key_column=manifest.key_column)
+def _split_done(manifest: Manifest, ledger: Ledger, now: datetime) -> Callable[[ImportEntry], ImportEntry]:
+    content = f"{manifest.client_code}/{manifest.source.sha256}"
+    first = ledger.first_of("CONTENT", content, manifest.import_id, "", now)
+
+    def change(entry: ImportEntry) -> ImportEntry:
+        return dataclasses.replace(
+            entry,
+            source=manifest.source,
+            key_column=manifest.key_column,
+            duplicate_of="" if first == entry.import_id else first,
+        )
+
+    return change
+
+
+def _newer_version(entry: ImportEntry, ledger: Ledger, now: datetime) -> str:
+    """Give the import of a newer version of the same object whose batches may have left already, if any."""
+    name = f"{entry.source.bucket}/{entry.source.key}"
+    newest = ledger.first_of("KEY", name, entry.import_id, entry.source.modified_at, now)
+    other = ledger.get_import(newest) if newest != entry.import_id else None
+    started = {ImportStatus.UPLOADING, ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.FAILED}
+    if other is None or other.status not in started:
+        return ""
+    # S3 tells versions apart by the second: within one, whoever was split first goes first.
+    return newest if other.source.modified_at > entry.source.modified_at else ""
 
 
 def _started(entry: ImportEntry) -> ImportEntry:

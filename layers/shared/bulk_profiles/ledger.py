@@ -8,6 +8,7 @@ CLIENT#<client> / BUDGET         a `BudgetState`
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import random
 import time
@@ -81,6 +82,37 @@ class Ledger:
             return (None if after == before else after.to_item()), after
 
         return self._change(_import_key(import_id), now, apply)
+
+    def queue_import(self, client_code: str, import_id: str, now: datetime) -> list[str]:
+        """Enter an import among those under way; give those of the client that were entered before it."""
+        return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
+
+    def leave_queue(self, client_code: str, import_id: str, now: datetime) -> None:
+        """Take an import that has ended out of those under way."""
+        self.change_queue(client_code, now, lambda queue: ([i for i in queue if i != import_id], []))
+
+    def change_queue(
+        self, client_code: str, now: datetime, change: Callable[[list[str]], tuple[list[str], list[str]]]
+    ) -> list[str]:
+        """Apply a change to the client's imports under way, in their order, and give its answer."""
+
+        def apply(item: Json | None) -> tuple[Json | None, list[str]]:
+            before = list(item["imports"]) if item else []
+            after, answer = change(before)
+            return (None if after == before else {"imports": after}), answer
+
+        return self._change({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply)
+
+    def first_of(self, kind: str, name: str, import_id: str, rank: str, now: datetime) -> str:
+        """Remember the import of highest `rank` for a name, the first among equals, and give it."""
+        digest = hashlib.sha256(name.encode()).hexdigest()
+
+        def apply(item: Json | None) -> tuple[Json | None, str]:
+            if item is not None and item["rank"] >= rank:
+                return None, str(item["importId"])
+            return {"importId": import_id, "rank": rank}, import_id
+
+        return self._change({"pk": f"{kind}#{digest}", "sk": kind}, now, apply)
 
     def add_batches(self, import_id: str, batches: tuple[PlannedBatch, ...], now: datetime) -> None:
         """Enter the batches of an import as planned. Batches that are entered already are left alone."""
@@ -169,6 +201,11 @@ class Ledger:
         expires = int((now + self._retention).timestamp())
         with _errors("write an entry"):
             self._table.put_item(Item={**key, **item, "expiresAt": expires}, ConditionExpression=condition)
+
+
+def _entered(queue: list[str], import_id: str) -> tuple[list[str], list[str]]:
+    entered = queue if import_id in queue else [*queue, import_id]
+    return entered, entered[: entered.index(import_id)]
 
 
 def _import_key(import_id: str) -> dict[str, str]:

@@ -47,7 +47,8 @@ class ImportStatus(StrEnum):
 class BatchState(StrEnum):
     """Where a batch is in the ledger.
 
-    planned -> sending -> accepted | refused | unknown; accepted -> complete | stuck | expired.
+    planned -> sending -> accepted | refused | unknown; accepted -> complete | stuck | expired;
+    and back to planned where it was certainly not sent, is to be sent again, or has a follow-up.
     """
 
     PLANNED = "planned"
@@ -81,13 +82,17 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One version of one dropped object. `size` in bytes, `sha256` of its bytes as stored (hex)."""
+    """One version of one dropped object. `size` in bytes, `sha256` of its bytes as stored (hex).
+
+    `modified_at`: when it was dropped, as S3 says; it orders the versions of one key.
+    """
 
     bucket: str
     key: str
     version_id: str
     size: int = 0
     sha256: str = ""
+    modified_at: str = ""
 
     def to_json(self) -> Json:
         """Give the `source` of summary.json."""
@@ -97,12 +102,14 @@ class Source:
             "versionId": self.version_id,
             "bytes": self.size,
             "sha256": self.sha256,
+            "modifiedAt": self.modified_at,
         }
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
         """Read what `to_json` wrote."""
-        return cls(data["bucket"], data["key"], data["versionId"], data["bytes"], data["sha256"])
+        names = ("bucket", "key", "versionId", "bytes", "sha256", "modifiedAt")
+        return cls(*(data[name] for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +205,16 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class ProfileResult:
-    """What became of one profile: one line of profiles/NNNNN.csv.gz, one item of the Profiles table."""
+    """What became of one profile: one line of profiles/NNNNN.csv.gz, one item of the Profiles table.
+
+    `attempt`: which body of the batch the word is about; 1 is the batch, 2 the first follow-up.
+    """
 
     profile_id: str
     status: ProfileStatus
     basis: Basis
     reason: str = ""
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)

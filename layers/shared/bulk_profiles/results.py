@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import LedgerError
-from .identity import object_key, profiles_name
 from .models import Basis, Json, KeyColumn, ProfileCounts, ProfileResult, ProfileStatus, timestamp
 from .settings import ProfileResultsPolicy
 
@@ -39,14 +38,13 @@ _SPOOL = 8 * 1024 * 1024
 
 def write_results(
     storage: Storage,
-    import_id: str,
+    key: str,
     number: int,
     results: Iterable[ProfileResult],
     *,
-    attempt: int,
     now: datetime,
 ) -> ProfileCounts:
-    """Write profiles/NNNNN.csv.gz and count what is in it. The same results give the same bytes."""
+    """Write a file of a batch's results and count what is in it. The same results give the same bytes."""
     counts = dict.fromkeys(ProfileStatus, 0)
     checked_at = timestamp(now)
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
@@ -58,36 +56,27 @@ def write_results(
             writer.writerow(COLUMNS)
             for result in results:
                 counts[result.status] += 1
-                writer.writerow(
-                    (
-                        result.profile_id,
-                        result.status,
-                        result.basis,
-                        result.reason,
-                        number,
-                        attempt,
-                        checked_at,
-                    )
-                )
+                said = (result.status, result.basis, result.reason)
+                writer.writerow((result.profile_id, *said, number, result.attempt, checked_at))
         spool.seek(0)
-        sink = storage.sink(object_key(import_id, profiles_name(number)))
+        sink = storage.sink(key)
         while piece := spool.read(_SPOOL):
             sink.write(piece)
         sink.commit()
     return ProfileCounts(**{status.value: count for status, count in counts.items()})
 
 
-def read_results(storage: Storage, import_id: str, number: int) -> Iterator[ProfileResult]:
-    """Read profiles/NNNNN.csv.gz, in the order of the batch's rows."""
+def read_results(storage: Storage, key: str) -> Iterator[ProfileResult]:
+    """Read a file of a batch's results, in the order of the batch's rows."""
     with (
-        storage.open(object_key(import_id, profiles_name(number))) as stream,
+        storage.open(key) as stream,
         gzip.GzipFile(fileobj=stream) as packed,
         io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
     ):
         lines = csv.reader(text)
         next(lines)
-        for profile_id, status, basis, reason, *_ in lines:
-            yield ProfileResult(profile_id, ProfileStatus(status), Basis(basis), reason)
+        for profile_id, status, basis, reason, _, attempt, _ in lines:
+            yield ProfileResult(profile_id, ProfileStatus(status), Basis(basis), reason, int(attempt))
 
 
 class ProfilesTable:
@@ -162,6 +151,7 @@ def profile_items(
                 "status": {"S": result.status.value},
                 "basis": {"S": result.basis.value},
                 "reason": {"S": result.reason},
+                "attempt": {"N": str(result.attempt)},
                 "checkedAt": {"S": checked_at},
                 "expiresAt": {"N": expires},
             },

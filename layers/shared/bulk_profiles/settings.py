@@ -99,6 +99,18 @@ class FinishImportSettings:
     retention_days: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepImportsSettings:
+    """The environment of sweep_imports."""
+
+    drop_bucket: str
+    data_bucket: str
+    imports_table: str
+    state_machine_arn: str
+    split_file_function: str
+    retention_days: int
+
+
 def load[T](settings: type[T], environment: Mapping[str, str]) -> T:
     """Read a settings class from the environment.
 

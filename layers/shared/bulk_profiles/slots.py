@@ -45,7 +45,7 @@ def take_submission_slot(
         return budget.reserve_submission(
             state,
             holder=_holder(entry),
-            rows=entry.rows,
+            rows=entry.body_rows,
             now=now,
             policy=policy,
             lease=lease,
@@ -84,7 +84,9 @@ def withdraw_submission(
 
     def withdraw(state: budget.BudgetState) -> tuple[budget.BudgetState, None]:
         holder = _holder(entry)
-        return budget.withdraw(state, holder=holder, rows=entry.rows, granted_at=slot_at, policy=policy), None
+        return budget.withdraw(
+            state, holder=holder, rows=entry.body_rows, granted_at=slot_at, policy=policy
+        ), None
 
     with contextlib.suppress(ConflictError):  # then it stays taken: the budget errs on the safe side
         ledger.change_budget(client_code, slot_at, withdraw)

@@ -12,14 +12,15 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import smart_open.s3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import StorageError
-from .identity import SCRATCH, object_key
-from .models import Json, Source
+from .identity import DROP_PREFIX, SCRATCH, object_key
+from .models import Json, Source, timestamp
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -151,7 +152,30 @@ class Storage:
         with _errors("look up", key):
             head = self._client.head_object(Bucket=bucket, Key=key, **version)
         found = head.get("VersionId", version_id)
-        return Source(bucket, key, "" if found == "null" else found, head["ContentLength"])
+        return Source(
+            bucket,
+            key,
+            "" if found == "null" else found,
+            head["ContentLength"],
+            modified_at=timestamp(head["LastModified"]),
+        )
+
+    def dropped(self, bucket: str, after: datetime, before: datetime) -> Iterator[Source]:
+        """Give the versions of all objects below `drop/` that were dropped in a span of time."""
+        with _errors("list", DROP_PREFIX):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=bucket, Prefix=DROP_PREFIX
+            )
+            for page in pages:
+                for found in page.get("Versions", []):
+                    if after <= found["LastModified"] <= before:
+                        yield Source(
+                            bucket,
+                            found["Key"],
+                            found["VersionId"],
+                            found["Size"],
+                            modified_at=timestamp(found["LastModified"]),
+                        )
 
     def source_file(self, source: Source) -> S3SourceFile:
         """Give a source file to read."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from . import target
 from .budget import usable
 from .entries import BatchEntry, ImportEntry
-from .identity import batch_name, object_key
+from .identity import object_key
 from .ledger import Ledger
 from .models import BatchState
 from .outcomes import Outcome, Word
@@ -24,6 +24,7 @@ from .storage import Storage
 
 _FIRST_DELAY = timedelta(seconds=5)
 _MAX_DELAY = timedelta(minutes=15)
+_LONGEST_LOOK = 60  # seconds between two looks at an earlier import with the same ids
 _GRACE = timedelta(seconds=15)  # between our deadline for a call and the certainty that its function is gone
 
 
@@ -69,7 +70,12 @@ class Submitter:
         return self._send(entry, import_of(self.ledger, entry))
 
     def _send(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
-        token = self.tokens.get(owner.client_code)  # before the slot: a secret may take its time
+        if self._must_wait(owner, self.clock()):
+            wait = timedelta(seconds=min(_LONGEST_LOOK, self.settings.max_check_seconds))
+            return Outcome(Word.DEFERRED, self.clock() + wait)
+        # Before the slot: a secret may take its time. Once refused, a token that was kept is no good.
+        ask = self.tokens.renew if entry.renewals else self.tokens.get
+        token = ask(owner.client_code)
         now = self.clock()
         entry, ask_at = take_submission_slot(entry, owner.client_code, self.settings, self.ledger, now)
         if ask_at is not None:
@@ -82,7 +88,7 @@ class Submitter:
             first_tried_at=entry.first_tried_at or now,
         )
         entry = self.ledger.save_batch(sending, now)
-        with self.storage.open(object_key(entry.import_id, batch_name(entry.number))) as body:
+        with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
             if not usable(now, self.clock()):  # the ledger or S3 took too long: the slot is over
                 return self._put_back(entry, owner, now, entry.reason)
             answer = target.submit(
@@ -90,11 +96,21 @@ class Submitter:
                 owner.client_code,
                 owner.api_version,
                 body,
-                entry.size,
+                entry.body_size,
                 token,
                 timeout.total_seconds(),
             )
         return self._record(entry, owner, now, answer)
+
+    def _must_wait(self, owner: ImportEntry, now: datetime) -> bool:
+        """Tell whether an earlier import with some of the same ids is under way.
+
+        Not for ever: after the deadline Target has settled or dropped what the earlier one sent.
+        """
+        if now - owner.started_at >= timedelta(hours=self.settings.deadline_hours):
+            return False
+        earlier = map(self.ledger.get_import, owner.after)
+        return any(entry is not None and not entry.status.final for entry in earlier)
 
     def _record(
         self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, answer: target.SubmissionOutcome
@@ -106,7 +122,6 @@ class Submitter:
             case target.Refused():
                 return self._refuse(entry, answer.message)
             case target.Unauthorized() if entry.renewals == 0:
-                self.tokens.renew(owner.client_code)
                 renewed = entry.change(renewals=1)
                 return self._put_back(renewed, owner, slot_at, "Target did not accept the token.")
             case target.Unauthorized():
@@ -132,6 +147,7 @@ class Submitter:
             accepted_at=now,
             next_check_at=check_at,
             turned_away=0,
+            renewals=0,
             reason="",
         )
         self.ledger.save_batch(accepted, now)

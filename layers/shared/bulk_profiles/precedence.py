@@ -1,0 +1,60 @@
+"""Imports that share ids do not race: the later one waits until the earlier one has ended.
+
+Whether two imports share ids is found out only while both are under way, from their batches: nothing is
+stored for it, and imports without a common id never wait for each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .identity import MANIFEST, batch_name, object_key
+from .models import Manifest
+from .storage import Storage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BLOCK = 4 * 1024 * 1024
+_ID = re.compile(rb"^[^,\n]+", re.MULTILINE)
+
+
+def sharing_ids(manifest: Manifest, others: list[str], storage: Storage) -> list[str]:
+    """Give those of the other imports, under way, that have a profile in common with this one."""
+    if not others:
+        return []
+    import numpy as np  # noqa: PLC0415  # only where two imports meet
+
+    ours = np.sort(np.concatenate([np.empty(0, np.int64), *_hashes(manifest, storage)]))
+    return [other for other in others if _shares(ours, manifest, other, storage)]
+
+
+def _shares(ours: NDArray[np.int64], manifest: Manifest, other: str, storage: Storage) -> bool:
+    data = storage.read_json(object_key(other, MANIFEST))
+    if data is None:
+        return True  # nobody can say: waiting is safe
+    theirs = Manifest.from_json(data)
+    if theirs.client_code != manifest.client_code or theirs.key_column is not manifest.key_column:
+        return False
+    return any(_any_in(ours, hashes) for hashes in _hashes(theirs, storage))
+
+
+def _any_in(ordered: NDArray[np.int64], hashes: NDArray[np.int64]) -> bool:
+    places = ordered.searchsorted(hashes)
+    places[places == len(ordered)] = 0
+    return bool(len(ordered)) and bool((ordered[places] == hashes).any())
+
+
+def _hashes(manifest: Manifest, storage: Storage) -> Iterator[NDArray[np.int64]]:
+    """Hash the ids of all batches; equal only within this process, which is all that is needed."""
+    import numpy as np  # noqa: PLC0415  # only where two imports meet
+
+    for batch in manifest.batches:
+        with storage.open(object_key(manifest.import_id, batch_name(batch.number))) as body:
+            body.readline()  # the header
+            while block := body.read(_BLOCK):
+                rows = block + body.readline()
+                yield np.fromiter(map(hash, _ID.findall(rows)), np.int64)
