@@ -32,6 +32,7 @@ def test_the_key_column_goes_first_and_everything_is_encoded_once() -> None:
     assert outcome.split.warnings["separator_in_value"] == 1
 
 
+@pytest.mark.fault(15, "LF, CRLF, CR, with and without a last one")
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("last", [True, False])
 def test_line_ends_do_not_matter(end: bytes, last: bool) -> None:
@@ -39,6 +40,7 @@ def test_line_ends_do_not_matter(end: bytes, last: bool) -> None:
     assert run(data if last else data.removesuffix(end)).bodies == run(PLAIN).bodies
 
 
+@pytest.mark.fault(15, "mixed line ends, blank lines")
 def test_mixed_line_ends_and_blank_lines() -> None:
     data = b"thirdPartyId,city\r\n\r\n1,Oslo\n\n\r2,Rome\r3,Paris\n\n,late\n"
     outcome = run(data)
@@ -46,6 +48,8 @@ def test_mixed_line_ends_and_blank_lines() -> None:
     assert outcome.rejects == [["9", "thirdPartyId", "empty_id"]]
 
 
+@pytest.mark.fault(19, "long row, empty id")
+@pytest.mark.fault(17, "invalid UTF-8 in a row")
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [
@@ -89,6 +93,7 @@ def test_plus_and_slash_are_for_third_party_ids_only() -> None:
     assert run(b"pcId,city\na+b/c,Oslo\n").received == [("a+b/c", "Oslo")]
 
 
+@pytest.mark.fault(19, "short row")
 def test_short_rows_are_padded() -> None:
     assert run(b"thirdPartyId,a,b\n1,x\n2\n3,x,y\n").received == [("1", "x", ""), ("3", "x", "y")]
 
@@ -100,6 +105,7 @@ def test_rows_without_values_are_skipped_only_after_merging() -> None:
     assert outcome.split.warnings == {"no_values": 1}
 
 
+@pytest.mark.fault(22, "an id twice")
 def test_the_last_value_of_each_column_wins_at_the_place_of_the_first_row() -> None:
     outcome = run(b"thirdPartyId,a,b\n1,old,\n2,x,y\n1,,new\n1,newer,\n")
     assert outcome.received == [("1", "newer", "new"), ("2", "x", "y")]
@@ -112,12 +118,14 @@ def test_rejected_rows_take_no_part_in_merging() -> None:
     assert outcome.split.rejects == {"too_many_cells": 1}
 
 
+@pytest.mark.fault(12, "a header and no rows")
 def test_a_header_alone_is_a_split_without_batches() -> None:
     outcome = run(b"thirdPartyId,city\n")
     assert outcome.split.batches == ()
     assert outcome.split.rows.read == 0
 
 
+@pytest.mark.fault(21, "one row less and more than fits; no empty last batch")
 @pytest.mark.parametrize("rows", [499, 500, 501, 1000])
 def test_batches_are_cut_by_rows_and_none_is_empty(rows: int) -> None:
     data = b"thirdPartyId,a\n" + b"".join(b"%d,x\n" % number for number in range(rows))
@@ -127,6 +135,7 @@ def test_batches_are_cut_by_rows_and_none_is_empty(rows: int) -> None:
     )
 
 
+@pytest.mark.fault(21, "one byte less and more than fits")
 @pytest.mark.parametrize("less", [-1, 0, 1])
 def test_batches_are_cut_by_encoded_bytes(less: int) -> None:
     data = "thirdPartyId,a\n1,é\n2,ü\n".encode()
@@ -150,6 +159,7 @@ def test_a_merged_row_that_no_batch_can_hold_is_rejected() -> None:
     assert [cells[0] for cells in outcome.received] == ["2"]
 
 
+@pytest.mark.fault(20, "a row of many megabytes")
 @pytest.mark.parametrize("quote", [b"", b'"'])
 def test_a_row_of_many_megabytes_is_passed_over(quote: bytes) -> None:
     huge = b"2," + quote + b"y" * 9_000_000 + quote + b"\n"
@@ -158,12 +168,14 @@ def test_a_row_of_many_megabytes_is_passed_over(quote: bytes) -> None:
     assert [cells[0] for cells in outcome.received] == ["1", "3"]
 
 
+@pytest.mark.fault(20, "a field of 200,000 characters")
 def test_a_value_of_200000_characters_is_sent_and_counted() -> None:
     outcome = run(b'thirdPartyId,a\n1,"' + b"y" * 200_000 + b'"\n')
     assert outcome.received == [("1", "y" * 200_000)]
     assert outcome.split.warnings == {"long_value": 1}
 
 
+@pytest.mark.fault(16, "NUL, control characters, U+2028, U+0085")
 def test_control_characters_and_foreign_line_ends_are_values() -> None:
     value = "a\0b\x1f\x7f\u2028\x85c"
     outcome = run(f"thirdPartyId,a\n1,{value}\n".encode())
@@ -171,6 +183,8 @@ def test_control_characters_and_foreign_line_ends_are_values() -> None:
     assert outcome.split.warnings == {"control_character": 1}
 
 
+@pytest.mark.fault(19, "duplicate column, no key column")
+@pytest.mark.fault(14, "UTF-16 without a mark, not named")
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
@@ -199,6 +213,7 @@ def test_a_file_that_cannot_be_read_is_rejected_with_a_sentence(data: bytes, sen
     assert sentence in str(caught.value)
 
 
+@pytest.mark.fault(18, "a quote that is never closed, early in a long file")
 def test_an_unclosed_quote_early_in_a_long_file_is_found_in_bounded_memory() -> None:
     with pytest.raises(FileRejectedError, match="line 2 is not closed"):
         run(b'pcId,a\n1,"x\n' + b"2,yyyyyyyyyyyyyyyyy\n" * 500_000)
@@ -320,6 +335,7 @@ def test_separators_in_values_rejected() -> None:
     assert outcome.received == [("2", "y", "z")]
 
 
+@pytest.mark.fault(26, "Target's own format, valid and with bad escapes")
 def test_target_format_is_checked_and_passed_on() -> None:
     data = b"batch=thirdPartyId,a%20b,c\n1,x%2Cy%2c,p+q\n%32,%C3%A9&=,z\n3,%4,z\n4,50%,z\n5,%E9,z\n"
     outcome = run(data)

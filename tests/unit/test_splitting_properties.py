@@ -81,6 +81,8 @@ def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.fault(27, "any text as a value")
+@pytest.mark.fault(22, "ids that repeat anywhere")
 @quick
 @given(
     tables(),
@@ -95,6 +97,7 @@ def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: s
     assert outcome.split.rows.read == len(rows)
 
 
+@pytest.mark.fault(26, "Target's own format, of every kind")
 @quick
 @given(tables())
 def test_target_format(table: tuple[list[str], Rows]) -> None:
@@ -111,6 +114,7 @@ def test_json_lines(table: tuple[list[str], Rows]) -> None:
     assert outcome.received == expected(names, rows, "thirdPartyId")
 
 
+@pytest.mark.fault(22, "an id twice, in what would be another batch")
 @quick
 @given(tables(), st.integers(1, 5), st.integers(0, 60))
 def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, room: int) -> None:
@@ -124,6 +128,7 @@ def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, roo
         assert cut.received == whole.received
 
 
+@pytest.mark.fault(25, "goes on past one invocation's time")
 @quick
 @given(tables(), st.integers(1, 3), st.integers(0, 7))
 def test_interrupted_anywhere_it_gives_the_same_bytes(
@@ -162,6 +167,7 @@ def _every_second() -> Callable[[], Callable[[], bool]]:
     return lambda: out_of_time
 
 
+@pytest.mark.fault(25, "repeated ids in little memory")
 @quick
 @given(tables(), st.integers(1, 400))
 def test_merging_in_little_memory_gives_the_same_bytes(table: tuple[list[str], Rows], memory: int) -> None:
@@ -209,6 +215,7 @@ COMPRESSIONS["zip"] = _zip
 SAMPLE = 'thirdPartyId,city,note\n1,Łódź,"a, b"\n,x,y\n2,"São\nPaulo",\n1,,späť\n'.encode()
 
 
+@pytest.mark.fault(23, "several members, wrong extension")
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_compressed_files(name: str) -> None:
     data = COMPRESSIONS[name](SAMPLE)
@@ -222,6 +229,8 @@ def test_compressed_files(name: str) -> None:
     assert sliced.received == outcome.received
 
 
+@pytest.mark.fault(14, "UTF-16 with a mark")
+@pytest.mark.fault(13, "a byte order mark")
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_encodings_with_a_mark(encoding: str) -> None:
     outcome = run(SAMPLE.decode().encode(encoding))
@@ -231,6 +240,7 @@ def test_encodings_with_a_mark(encoding: str) -> None:
     assert run(mended).received == [("7", "x", "y")]
 
 
+@pytest.mark.fault(14, "UTF-16 without a mark, named by the feed")
 @pytest.mark.parametrize("encoding", ["cp1250", "utf-16-le", "utf-16-be", "iso8859_2", "utf-8"])
 def test_encodings_that_the_feed_names(encoding: str) -> None:
     outcome = run(SAMPLE.replace("ã".encode(), b"a").decode().encode(encoding), Feed(encoding=encoding))
@@ -270,6 +280,7 @@ def test_json_lines_with_columns_that_come_late_and_values_of_every_kind() -> No
     ]
 
 
+@pytest.mark.fault(23, "an archive cut short, damaged, with junk after it")
 def test_a_damaged_archive_is_rejected_as_a_whole() -> None:
     big = b"".join(b"%d,Oslo,%x\n" % (number, hash(number * 7919)) for number in range(5000))
     for name, compress in COMPRESSIONS.items():
