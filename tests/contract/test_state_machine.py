@@ -119,6 +119,7 @@ def test_nothing_that_a_task_raises_goes_uncaught(folder: str) -> None:
     assert tasks()[folder]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
 
+@pytest.mark.fault(57, "a child dies")
 def test_a_child_never_fails() -> None:
     assert not [name for name, state in child()["States"].items() if state["Type"] == "Fail"]
     assert {state.get("Result") == {} for state in child()["States"].values() if state.get("End")} == {True}
@@ -132,6 +133,7 @@ def test_no_batch_stops_another() -> None:
     assert batches["MaxConcurrency"] == parameters()["MaxInFlight"]["Default"]
 
 
+@pytest.mark.fault(57, "the map run is stopped")
 def test_whatever_becomes_of_the_batches_the_import_is_finished() -> None:
     batches = machine()["States"]["Upload batches"]
     assert set(targets(batches)) == {"Finish import"}
@@ -220,6 +222,7 @@ def test_a_function_takes_what_its_task_gives(folder: str) -> None:
         assert len(given) == 2
 
 
+@pytest.mark.fault(44, "a day of asking fits a history")
 def test_the_longest_wait_for_target_fits_a_history() -> None:
     """With defaults; an operator who asks more often has the template's sentence about it."""
     wait, most, backoff = (

@@ -269,6 +269,7 @@ class World:
         self.next_batch(batch.import_number)()
 
 
+@pytest.mark.fault(40, "many imports at once, measured at the server")
 @pytest.mark.parametrize("scenario", [SPRING, AUTUMN], ids=["spring", "autumn"])
 def test_40_the_server_never_sees_more_than_the_budget(scenario: Scenario) -> None:
     world = World(scenario, seed=40)

@@ -26,6 +26,8 @@ FILE = (
 ).encode()
 
 
+@pytest.mark.fault(50, "all generations of the answer, and the flattened text, from drop to end")
+@pytest.mark.fault(27, 'values with & % + = , " and emoji, as the receiver decodes them')
 @pytest.mark.parametrize("flattened", [False, True])
 @pytest.mark.parametrize("generation", [1, 2, 3, 4])
 @pytest.mark.parametrize("version", list(ApiVersion))
@@ -128,6 +130,7 @@ def test_a_refused_batch_carries_targets_own_message(
     assert {(result.status, result.basis) for result in results} == {(ProfileStatus.ERROR, Basis.BATCH)}
 
 
+@pytest.mark.fault(53, "a split that runs out of time")
 def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: Deployment) -> None:
     rows = "".join(f"u{number % 40},name {number}\n" for number in range(60))
     file = b"thirdPartyId,name\n" + rows.encode()

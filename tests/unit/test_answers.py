@@ -133,6 +133,7 @@ def test_a_no_without_a_status_url_is_a_no(body: bytes, message: str | None) -> 
         assert answer.message == message
 
 
+@pytest.mark.fault(35, "HTML, JSON, empty, another charset")
 @pytest.mark.parametrize(
     "body",
     [
@@ -201,6 +202,7 @@ def test_reads_the_fourth_generation() -> None:
     assert answer.counted
 
 
+@pytest.mark.fault(46, "unknown words, other case")
 @pytest.mark.parametrize(
     ("word", "state"),
     [
@@ -299,6 +301,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.fault(43, "DOCTYPE, entities")
 @pytest.mark.parametrize("body", BROKEN, ids=range(len(BROKEN)))
 def test_a_broken_status_says_nothing(body: bytes) -> None:
     with pytest.raises(UnusableAnswerError) as caught:
@@ -338,6 +341,7 @@ def test_a_declared_charset_is_believed() -> None:
     assert read_status([body.encode("latin-1")]).status_of("é") is ProfileStatus.ERROR
 
 
+@pytest.mark.fault(48, "encoded ids")
 @pytest.mark.parametrize(
     "spelling",
     ["a&b c<é", "a%26b%20c%3C%C3%A9", "a%26b+c%3c%c3%a9", "a&amp;b c&lt;é", "a&#38;b c&#x3c;é"],
@@ -359,6 +363,7 @@ def test_the_id_as_it_is_goes_before_the_decoded_one() -> None:
     assert answer.status_of("a&b") is ProfileStatus.ERROR
 
 
+@pytest.mark.fault(48, "ids twice")
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize(
     ("words", "kept"),
@@ -492,6 +497,7 @@ def test_without_any_answer_the_deadline_decides() -> None:
     assert results(None, overdue=True) == {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}
 
 
+@pytest.mark.fault(48, "ids that are not ours")
 def test_ids_of_others_neither_hold_up_a_batch_nor_speak_for_it() -> None:
     answer = status(head(), profile("x", "pending"), profile("y", "success"), profile("b", "failed"))
     verdict = settle(answer, IDS, rows=3, overdue=False)
@@ -507,6 +513,7 @@ def test_ids_of_others_neither_hold_up_a_batch_nor_speak_for_it() -> None:
     assert results(first_generation) is None
 
 
+@pytest.mark.fault(46, "a size that is not ours")
 def test_a_size_that_is_not_ours_is_noted() -> None:
     for size, differs in ((2, True), (3, False), (4, True)):
         verdict = settle(status(head(size=size)), IDS, rows=3, overdue=False)
@@ -560,6 +567,7 @@ def test_details_are_worth_a_call_only_where_there_are_none() -> None:
     assert not needs_details(status(profile("a", "failed"), element("batchId", "b1")))
 
 
+@pytest.mark.fault(47, "a settled answer that flips back")
 def test_the_first_terminal_answer_stands_and_only_details_are_added() -> None:
     first = StatusAnswer.from_json(json.loads(json.dumps(status(head()).to_json())))
     assert first == status(head())

@@ -58,6 +58,7 @@ def pieces(data: bytes, at: list[int]) -> Iterator[bytes]:
     return (data[start:end] for start, end in itertools.pairwise(edges))
 
 
+@pytest.mark.fault(50, "all generations of the answer, and the flattened text")
 @given(st.sampled_from(list(STATES)), numbers, numbers, reported, st.booleans(), cuts)
 def test_every_generation_is_read_as_it_was_written(
     word: str, size: int | None, failed: int | None, profiles: dict[str, str], raw: bool, at: list[int]

@@ -176,12 +176,14 @@ class TestCalls:
         assert slot == Slot(NOON + seconds(1.445), granted=False, reason=Wait.CALLS)
         assert state.asked_at == NOON
 
+    @pytest.mark.fault(60, "a clock that is slow")
     def test_a_slow_clock_goes_by_that_of_the_others(self) -> None:
         slow = NOON - CLOCK_ERROR
         state, slot = check(quiet_since(NOON), slow)
         assert slot == Slot(slow, granted=True)
         assert (state.asked_at, state.full_at) == (NOON, NOON + seconds(1.445))
 
+    @pytest.mark.fault(60, "a clock that leaps ahead")
     def test_a_clock_that_leaps_ahead_gains_one_burst_and_no_more(self) -> None:
         state, granted = BudgetState(), 0
         for now in (NOON, NOON + CLOCK_ERROR, NOON):

@@ -6,6 +6,7 @@ import bisect
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +130,7 @@ policies = st.builds(
 )
 
 
+@pytest.mark.fault(40, "places in flight and rows, with any clock")
 @given(policies, st.lists(steps, max_size=80))
 def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -> None:
     """All clocks are wrong, each by its own up to ten minutes; time passes over the resets of two days."""

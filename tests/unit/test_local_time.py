@@ -61,6 +61,7 @@ def test_an_unknown_time_zone_is_refused(name: str) -> None:
     assert not name or name == "Europe" or name not in str(refused.value)
 
 
+@pytest.mark.fault(60, "summer time, leap day")
 @pytest.mark.parametrize(
     ("moment", "day"),
     [

@@ -65,6 +65,7 @@ def test_the_configured_endpoint_is_target_too_in_its_own_scheme(endpoint: str, 
     assert safe_status_url(f"{url}{PATH}?{QUERY}", endpoint, "demo") == f"{safe}{PATH}?{QUERY}"
 
 
+@pytest.mark.fault(42, "another host, an IP, user info, a port, another client, ...")
 @pytest.mark.parametrize(
     "url",
     [
@@ -176,6 +177,7 @@ HOSTS = ("http://", "https://", ".tt.omtrdc.net", EDGE, "127.0.0.1", ":9000", ":
 parts = st.lists(st.sampled_from((*DISGUISES, *HOSTS, PATH, QUERY, "batchId=1")), max_size=8)
 
 
+@pytest.mark.fault(42, "whatever is named")
 @given(parts)
 @example(["http://", EDGE, PATH, "?", QUERY])
 @example(["https://", "127.0.0.1", ":9000", PATH, "?", "batchId=1"])

@@ -62,6 +62,7 @@ def test_a_batch_that_target_takes_is_accepted(
     assert simulator.body(received.number) == BODY
 
 
+@pytest.mark.fault(35, "every kind of answer")
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [
@@ -98,6 +99,7 @@ def test_an_answer_that_takes_too_long_leaves_the_batch_unknown(simulator: Simul
     assert submit(simulator, seconds=0.5) == target.Unknown("Target did not answer within 0.5 seconds.")
 
 
+@pytest.mark.fault(28, "429, 503 and their like")
 @pytest.mark.parametrize("code", [408, 425, 429, 503])
 def test_what_target_did_not_deal_with_is_deferred(simulator: Simulator, code: int) -> None:
     url = status_url(simulator)
@@ -107,6 +109,7 @@ def test_what_target_did_not_deal_with_is_deferred(simulator: Simulator, code: i
     assert target.check(url, None, SECONDS) == deferred
 
 
+@pytest.mark.fault(35, "words and HTTP status that do not agree")
 @pytest.mark.parametrize(
     ("code", "body", "outcome"),
     [
@@ -141,6 +144,7 @@ def test_the_status_and_the_words_must_agree(
     assert submit(simulator) == outcome
 
 
+@pytest.mark.fault(31, "refused connection, unknown host")
 def test_nothing_is_sent_where_no_connection_comes_about() -> None:
     batch = io.BytesIO(BODY)
     for endpoint, reason in (
@@ -209,6 +213,7 @@ def test_details_are_asked_for_only_when_wanted(simulator: Simulator) -> None:
     assert not plain.answer.counted
 
 
+@pytest.mark.fault(43, "DOCTYPE and entities on the wire")
 @pytest.mark.parametrize(
     ("scripted", "outcome"),
     [
@@ -248,6 +253,7 @@ def test_every_answer_to_a_status_call_is_an_outcome(
     assert target.check(url, None, 2) == outcome
 
 
+@pytest.mark.fault(28, "Retry-After in seconds, as a date, absurd")
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -227,6 +227,7 @@ def silence_while_open(connection: socket.socket) -> None:
     until_closed(connection)
 
 
+@pytest.mark.fault(34, "a byte a second, an answer that never ends")
 @pytest.mark.parametrize(
     "script",
     [until_closed, slow_head, slow_body_without_length, slow_chunks, endless_continue, silence_while_open],
@@ -237,6 +238,7 @@ def test_the_time_of_a_call_ends_whatever_the_peer_does(script: Script) -> None:
         assert there.check(seconds=SHORT) == target.Unanswered(TOO_LATE.reason)
 
 
+@pytest.mark.fault(34, "a peer that stops reading")
 def test_a_peer_that_stops_reading_is_given_up() -> None:
     with peer(unread(lambda _: released.wait(SECONDS))) as there:
         released = threading.Event()
@@ -288,6 +290,7 @@ def test_a_connection_that_comes_too_late_is_shut_at_once() -> None:
 # Resets
 
 
+@pytest.mark.fault(32, "reset during the body")
 def test_a_reset_after_bytes_of_the_body_leaves_the_batch_unknown() -> None:
     unknown = target.Unknown("The connection to Target failed: ConnectionResetError.")
     with peer(reset) as there:
@@ -355,6 +358,7 @@ def test_a_body_that_breaks_off_never_arrives_whole(source: Source, size: int, r
 # Size
 
 
+@pytest.mark.fault(37, "an answer without end")
 def test_an_answer_without_end_is_bounded() -> None:
     def endless(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n<response>")
@@ -371,6 +375,7 @@ def test_a_no_by_status_needs_no_words_however_many_there_are() -> None:
         assert there.submit() == target.Refused("Target answered HTTP 400.", 400)
 
 
+@pytest.mark.fault(37, "a gzip bomb as an answer")
 def test_a_compressed_answer_is_read_and_a_bomb_is_not() -> None:
     packed = b"Content-Encoding: gzip"
     with peer(says(answer(gzip.compress(YES), packed))) as there:
@@ -385,6 +390,7 @@ def test_a_compressed_answer_is_read_and_a_bomb_is_not() -> None:
         assert isinstance(there.submit(), target.Unknown)
 
 
+@pytest.mark.fault(36, "a redirect")
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Again", b"308 Moved"])
 def test_a_redirect_is_neither_followed_nor_read(status: bytes) -> None:
     with peer(says(answer())) as elsewhere:
@@ -399,6 +405,7 @@ def test_a_redirect_is_neither_followed_nor_read(status: bytes) -> None:
 # Answers that are cut short or are none
 
 
+@pytest.mark.fault(35, "half an answer and none")
 @pytest.mark.parametrize(
     "data",
     [
@@ -477,6 +484,7 @@ def test_over_tls_all_is_the_same(authority: trustme.CA) -> None:
         assert there.submit(seconds=SHORT) == TOO_LATE
 
 
+@pytest.mark.fault(33, "expired, wrong host, self-signed")
 @pytest.mark.parametrize("fault", ["expired", "wrong host", "self-signed"])
 def test_a_certificate_that_does_not_hold_is_refused_and_nothing_sent(
     authority: trustme.CA, fault: str
@@ -493,6 +501,7 @@ def test_a_certificate_that_does_not_hold_is_refused_and_nothing_sent(
     assert there.received == []
 
 
+@pytest.mark.fault(33, "an old protocol")
 def test_an_old_protocol_is_refused(authority: trustme.CA) -> None:
     context = serving(authority.issue_cert("127.0.0.1"))
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -503,6 +512,7 @@ def test_an_old_protocol_is_refused(authority: trustme.CA) -> None:
         assert isinstance(there.submit(), target.NotSent)
 
 
+@pytest.mark.fault(33, "never downgraded")
 def test_plain_http_on_a_tls_port_is_refused() -> None:
     with peer(unread(says(answer()))) as there:
         there.url = there.url.replace("http:", "https:")

@@ -48,6 +48,7 @@ def test_a_secret_is_a_token_or_one_for_each_client(
     assert Tokens(name).get("demo") == "abc.DEF-1"
 
 
+@pytest.mark.fault(41, "the token is renewed")
 def test_a_token_is_kept_until_it_is_renewed(secrets: SecretsManagerClient, name: str) -> None:
     secrets.create_secret(Name=name, SecretString="old")
     tokens = Tokens(name)
@@ -91,6 +92,7 @@ def test_a_binary_secret_is_refused(secrets: SecretsManagerClient, name: str) ->
         Tokens(name).get("demo")
 
 
+@pytest.mark.fault(56, "Secrets Manager refuses")
 def test_a_secret_that_cannot_be_had_is_an_error_of_ours(secrets: SecretsManagerClient, name: str) -> None:
     assert secrets.list_secrets()["SecretList"] == []
     with pytest.raises(TokenError, match="Secrets Manager did not give"):
