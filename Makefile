@@ -35,7 +35,7 @@ run: setup ## Import a file on this machine, from its drop to its last profile
 		$(if $(filter-out 0,$(KEEP)),--keep)
 
 test: setup ## Run every test that this machine can run
-	@$(BIN)/pytest -rs -m 'not container' tests
+	@$(BIN)/pytest -rs -m 'not container' -n auto --dist loadfile --hypothesis-profile ci tests
 
 check: setup ## Format, lint, types, layers, template
 	$(BIN)/ruff format --check .

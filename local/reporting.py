@@ -67,7 +67,7 @@ def copy_results(ended: Import, out: Path) -> tuple[Path, bool]:
     return folder, with_bodies
 
 
-_SECTION_ENDS = frozenset({"Read", "Sent to Target", "Unknown"})
+_SECTION_ENDS = frozenset({"Read", "Sent to Target", "Unknown", "Unaccounted"})
 
 
 def _lines(summary: Json) -> Iterator[tuple[str, int]]:
@@ -84,6 +84,7 @@ def _lines(summary: Json) -> Iterator[tuple[str, int]]:
     yield "Unknown", profiles["unknown"]
     yield "Unaccounted", summary["unaccounted"]
     yield "Batches", len(summary["batches"])
+    yield "Submissions", sum(batch["submissions"] for batch in summary["batches"])
 
 
 def _bar(snapshot: Snapshot) -> str:

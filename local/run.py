@@ -47,6 +47,7 @@ _PARAMETERS = {
     "MaxCheckSeconds": "2",
 }
 _SAMPLE_PARAMETERS = {"MaxBatchRows": "2500"}
+_FAILING = 3  # of the sample's ids, the first time they are sent
 _SAMPLE_NAME = "sample-customers.csv"
 
 
@@ -226,7 +227,10 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds without any progress to give up after",
     )
     parser.add_argument(
-        "--failing", type=int, default=0, help="how many ids of the sample the simulator fails at first"
+        "--failing",
+        type=int,
+        default=_FAILING,
+        help="how many ids of the sample the simulator fails at first",
     )
     return parser
 
