@@ -31,7 +31,7 @@ A file is taken for what its content says, whatever its name. Try any file witho
 | Compression | gzip (several members too), zstd, xz, bzip2, zip with one file in it |
 | Encodings | UTF-8; UTF-16 and UTF-32 with a byte order mark; any other that the feed names |
 | Line ends | LF, CRLF, CR, also mixed; the last line need not have one |
-| Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the column that the feed names |
+| Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the one the feed names |
 | Batches | at most {rows:,} rows and {size:,} bytes each, encoded; at most {batches:,} batches a file |
 
 ## The header

@@ -205,10 +205,12 @@ class Job:
 
     def _blocks(self) -> Iterator[tuple[Block, Screened]]:
         """Give the blocks that are left, and keep account of where they are."""
+        moved = False  # however little time there is, every go gets somewhere
         for block in self._reader.blocks(self._state.start or self._reader.first):
             self._state = dataclasses.replace(self._state, start=block.start)
-            if not self._cutter.is_open and self._out_of_time() and self._state.done == 0:
+            if moved and not self._cutter.is_open and self._out_of_time():
                 self._stop(0)
+            moved = True
             screened = screen(block.rows, self._rules)
             yield block, screened
             self._state = dataclasses.replace(

@@ -107,11 +107,11 @@ class DelimitedBlocks:
             end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
         if not self._dialect.quoted or b'"' not in data:
             return end
-        quotes = count(data, _QUOTE, 0, end)
-        while end and quotes % 2:
-            before = data.rfind(end_of_line, 0, end - 1) + 1
-            quotes -= count(data, _QUOTE, before, end)
-            end = before
+        quotes = np.flatnonzero(np.frombuffer(data, np.uint8)[:end] == _QUOTE)
+        before = len(quotes)
+        while before % 2:  # the last quote opens a value that goes on
+            end = data.rfind(end_of_line, 0, int(quotes[before - 1])) + 1
+            before = int(np.searchsorted(quotes, end))
         return end
 
     def _whole_rows(self, text: bytes) -> bytes | None:
