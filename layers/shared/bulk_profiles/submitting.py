@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import BinaryIO
 
 from . import target
 from .budget import usable
@@ -73,9 +74,13 @@ class Submitter:
         if self._must_wait(owner, self.clock()):
             wait = timedelta(seconds=min(_LONGEST_LOOK, self.settings.max_check_seconds))
             return Outcome(Word.DEFERRED, self.clock() + wait)
-        # Before the slot: a secret may take its time. Once refused, a token that was kept is no good.
+        # All that may take its time comes before the slot. Once refused, a token that was kept is no good.
         ask = self.tokens.renew if entry.renewals else self.tokens.get
         token = ask(owner.client_code)
+        with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
+            return self._send_body(entry, owner, token, body)
+
+    def _send_body(self, entry: BatchEntry, owner: ImportEntry, token: str | None, body: BinaryIO) -> Outcome:
         now = self.clock()
         entry, ask_at = take_submission_slot(entry, owner.client_code, self.settings, self.ledger, now)
         if ask_at is not None:
@@ -88,18 +93,17 @@ class Submitter:
             first_tried_at=entry.first_tried_at or now,
         )
         entry = self.ledger.save_batch(sending, now)
-        with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
-            if not usable(now, self.clock()):  # the ledger or S3 took too long: the slot is over
-                return self._put_back(entry, owner, now, entry.reason)
-            answer = target.submit(
-                self.settings.target_endpoint,
-                owner.client_code,
-                owner.api_version,
-                body,
-                entry.body_size,
-                token,
-                timeout.total_seconds(),
-            )
+        if not usable(now, self.clock()):  # the ledger took too long: the slot is over
+            return self._put_back(entry, owner, now, entry.reason)
+        answer = target.submit(
+            self.settings.target_endpoint,
+            owner.client_code,
+            owner.api_version,
+            body,
+            entry.body_size,
+            token,
+            timeout.total_seconds(),
+        )
         return self._record(entry, owner, now, answer)
 
     def _must_wait(self, owner: ImportEntry, now: datetime) -> bool:
