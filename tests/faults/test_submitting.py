@@ -1,0 +1,229 @@
+"""28 to 41: what Target may do with a submission, from its answer to the ledger and to the summary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from bulk_profiles.models import BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.outcomes import Word
+from bulk_profiles.settings import UnknownPolicy
+from local import simulator
+from tests.deployment import START, Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
+
+
+def _arrivals(target: simulator.Simulator) -> int:
+    return len(target.submissions)
+
+
+@pytest.mark.fault(28, "503 and 429 with any Retry-After: deferred, not an attempt")
+@pytest.mark.parametrize("name", ["unavailable", "too_many_requests"])
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("120", 120, 120),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400, 86_400),
+        ("-5", 1, 60),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 1, 60),
+        ("soon", 1, 60),
+    ],
+)
+def test_who_is_busy_is_asked_later_and_that_is_no_submission(
+    deployment: Deployment, target: simulator.Simulator, name: str, header: str, least: int, most: int
+) -> None:
+    target.script(simulator.fault(name, headers={"Retry-After": header}))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    outcome = deployment.submit(import_id, 1)
+
+    assert outcome.word is Word.DEFERRED
+    assert outcome.resume_at is not None
+    assert timedelta(seconds=least) <= outcome.resume_at - START <= timedelta(seconds=most)
+    [batch] = deployment.resume(import_id).batches
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 1, False)
+
+
+@pytest.mark.fault(28, "503 for days")
+def test_who_is_busy_for_ever_is_given_up_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unavailable", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(error=2)
+    assert "24 hours" in summary.reason
+    assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
+
+
+@pytest.mark.fault(29, "bursts of 500, 502, 504")
+@pytest.mark.parametrize("code", [500, 502, 504])
+def test_a_burst_of_errors_is_unknown_each_time_and_sent_again_marked(
+    deployment: Deployment, target: simulator.Simulator, code: int
+) -> None:
+    target.script(simulator.fault(code=code, times=2))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 3, True)
+    assert _arrivals(target) == 3
+
+
+@pytest.mark.fault(29, "errors without end")
+def test_errors_without_end_end_as_unknown_after_the_most_submissions(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert _arrivals(target) == 3
+
+
+@pytest.mark.fault(30, "400, 413: no blind retry")
+@pytest.mark.parametrize("name", ["bad_request", "too_large"])
+def test_a_no_is_a_no(deployment: Deployment, target: simulator.Simulator, name: str) -> None:
+    target.script(simulator.fault(name))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(error=2)
+    assert summary.status is ImportStatus.FAILED
+    assert _arrivals(target) == 1
+
+
+@pytest.fixture
+def secret(deployment: Deployment) -> str:
+    """A secret whose token Target does not accept any more."""
+    arn = boto3.client("secretsmanager").create_secret(Name="target-token", SecretString="old-token")["ARN"]
+    deployment.configure(token_secret_arn=arn)
+    return arn
+
+
+@pytest.mark.fault(30, "401, 403: the token is renewed once")
+@pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
+def test_a_token_that_is_not_accepted_is_renewed_once(
+    deployment: Deployment, target: simulator.Simulator, secret: str, name: str
+) -> None:
+    target.script(simulator.fault(name, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert secret
+    assert _arrivals(target) == 2
+    assert summary.profiles == ProfileCounts(error=2)
+    assert "renew the secret" in summary.reason
+    assert "old-token" not in summary.reason
+
+
+@pytest.mark.fault(41, "the token is renewed between two batches")
+def test_a_token_that_was_renewed_meanwhile_is_used(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    target.configure(token="old-token")
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\n")).import_id
+    for _ in deployment.walk(import_id, 1):
+        pass
+    target.configure(token="new-token")
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="new-token")
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert [request.authorized for request in target.submissions] == [True, False, True]
+    assert [batch.submissions for batch in summary.batches] == [1, 1]
+
+
+@pytest.mark.fault(31, "nobody listens for a while: not sent, not an attempt")
+def test_where_nobody_listens_nothing_was_sent(deployment: Deployment, target: simulator.Simulator) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.configure(target_endpoint="http://127.0.0.1:1")
+    for _ in range(5):
+        outcome = deployment.submit(import_id, 1)
+        assert outcome.word is Word.DEFERRED
+        assert outcome.resume_at is not None
+        deployment.clock.reach(outcome.resume_at)
+    deployment.configure(target_endpoint=target.url)
+
+    [batch] = deployment.resume(import_id).batches
+
+    assert (batch.submissions, batch.possibly_duplicate, _arrivals(target)) == (1, False, 1)
+
+
+@pytest.mark.fault(32, "reset before, during, after the body")
+@pytest.mark.parametrize("name", ["reset_before_body", "reset_during_body", "reset_after_body"])
+def test_a_connection_that_breaks_is_never_taken_for_an_answer(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    [batch] = summary.batches
+    assert _arrivals(target) == 2
+    assert batch.possibly_duplicate == (batch.submissions == 2)
+    if name == "reset_after_body":
+        assert batch.possibly_duplicate
+
+
+UNUSABLE = ["no_answer", "html", "empty", "json", "cut_xml", "reset_after_body", "redirect"]
+
+
+@pytest.mark.fault(34, "no answer within the time of the call: unknown, sent again marked")
+@pytest.mark.fault(35, "answers that say neither yes nor no: unknown, sent again marked")
+@pytest.mark.fault(36, "a redirect as the answer: not followed, unknown")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_says_nothing_is_unknown_and_sent_again_marked(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
+@pytest.mark.fault(35, "answers that say neither yes nor no: held where the policy says so")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_says_nothing_is_never_sent_again_under_the_policy_hold(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    deployment.configure(unknown_policy=UnknownPolicy.HOLD)
+    target.script(simulator.fault(name))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert _arrivals(target) == 1
+
+
+@pytest.mark.fault(37, "an enormous receipt: bounded, unknown")
+def test_an_enormous_receipt_is_no_receipt(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.script(simulator.fault(filler=20_000_000))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
+@pytest.mark.fault(39, "the rows of the day are used up: the rest waits for the reset, nothing is sent again")
+def test_the_rest_waits_for_the_reset(deployment: Deployment, target: simulator.Simulator) -> None:
+    settings: dict[str, Any] = {"rows_per_day": 4, "reset_hour": 6, "time_zone": "Europe/Berlin"}
+    deployment.configure(**settings)
+    rows = b"".join(b"u%d,name\n" % number for number in range(10))
+    import_id = deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows)).import_id
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert _arrivals(target) == len(summary.batches) == 5
+    days = {batch.accepted_at.date() for batch in summary.batches if batch.accepted_at}
+    assert len(days) == 3
+    assert deployment.clock() - START < timedelta(days=3)
