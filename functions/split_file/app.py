@@ -37,7 +37,6 @@ lambda_client = boto3.client("lambda")
 notices = Notices(boto3.client("sns"), settings.topic_arn)
 
 
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Translate S3's event into an import and the import into an answer."""
     dropped = DroppedObject.from_event(event)
@@ -63,6 +62,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         logger.warning("File rejected", reason=imported.summary.reason)
         for name, count in imported.summary.metrics().items():
             metrics.add_metric(name, MetricUnit.Count, count)
+        metrics.flush_metrics()
         return {"importId": imported.import_id, "status": imported.summary.status.value}
     if imported.manifest is None:
         logger.info("This version of the file is imported already, or being split: nothing to do")
