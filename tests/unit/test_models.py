@@ -71,7 +71,8 @@ def test_a_manifest_in_full() -> None:
         '{"importId": "crm-0a1b2c3d4e5f", "feed": "crm", "clientCode": "demo", "apiVersion": "v2",'
         ' "keyColumn": "thirdPartyId", "source": {"bucket": "drop-bucket", "key": "drop/crm/crm.csv",'
         ' "versionId": "v1", "bytes": 1234, "sha256": "ab", "modifiedAt": ""},'
-        ' "rows": {"read": 10, "rejected": 1, "merged": 2, "skipped": 3, "sent": 4}, "rejects": {"empty_id": 2, "no_values": 1},'
+        ' "rows": {"read": 10, "rejected": 1, "merged": 2, "skipped": 3, "sent": 4},'
+        ' "rejects": {"empty_id": 2, "no_values": 1},'
         ' "warnings": {"long_id": 4, "separator_in_value": 3},'
         ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}]}'
     )
