@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .checkpoints import OutOfTimeError, State
 from .cutting import Limits, Output, Sink
 from .feeds import Feed
 from .models import Json, KeyColumn, PlannedBatch, RowCounts
-from .phases import Job, OutOfTimeError, State
+from .phases import Job
 from .reading import NewColumnError, SourceFile, open_source
 from .scratch import Scratch, TemporaryScratch
 from .tapping import TappedSource, digest

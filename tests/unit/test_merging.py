@@ -1,0 +1,75 @@
+"""Merging rows and finding what repeats, in memory and out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulk_profiles import merging, repeats
+from bulk_profiles.merging import Merger, merge, placed_rows
+from bulk_profiles.repeats import Bits, Repeats
+from tests.unit.splitting_world import MemoryScratch
+
+loose = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def test_the_last_value_that_is_not_empty_wins() -> None:
+    assert merge(b"1,a,,c", b"1,x,y,") == b"1,x,y,c"
+
+
+@pytest.mark.parametrize("memory", [1, 700, 1 << 20])
+@loose
+@given(rows=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3)), max_size=30))
+def test_merged_rows_come_in_the_order_of_first_rows(
+    memory: int, rows: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "MEMORY", memory)
+    scratch = MemoryScratch()
+    merger = Merger(scratch)
+    expected: dict[int, tuple[int, list[str]]] = {}
+    for ordinal, (key, *cells) in enumerate(rows):
+        texts = [str(cell) if cell else "" for cell in cells]
+        merger.add(ordinal * 3, f"{key},{','.join(texts)}".encode())
+        first, held = expected.get(key, (ordinal * 3, texts))
+        expected[key] = first, [new or old for old, new in zip(held, texts, strict=True)]
+    assert merger.finish("merged") == len(expected)
+    assert merger.rows == len(rows)
+    with scratch.open("merged") as stream:
+        assert list(placed_rows(stream)) == [
+            (first, f"{key},{','.join(cells)}".encode()) for key, (first, cells) in expected.items()
+        ]
+
+
+@pytest.mark.parametrize("run", [1, 4, 1 << 20])
+@loose
+@given(blocks=st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9), max_size=8), max_size=8))
+def test_rows_that_repeat_are_found(
+    run: int, blocks: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "RUN", run)
+    found = Repeats(MemoryScratch())
+    for block in blocks:
+        found.add(np.array(block, np.uint64))
+    flat = [number for block in blocks for number in block]
+    assert found.total == len(flat)
+    expected = [place for place, number in enumerate(flat) if flat.count(number) > 1]
+    bits = found.rows()
+    assert (bits.within(0, len(flat)).tolist() if bits else []) == expected
+
+
+def test_repeats_are_seen_early() -> None:
+    found = Repeats(MemoryScratch())
+    found.add(np.arange(20_000, dtype=np.uint64))
+    assert not found.found
+    found.add(np.arange(200_000, dtype=np.uint64))
+    assert found.found
+
+
+@given(st.sets(st.integers(0, 99)), st.integers(0, 99), st.integers(0, 40))
+def test_bits(members: set[int], start: int, count: int) -> None:
+    bits = Bits.of(np.array(sorted(members), np.intp), 140)
+    expected = [number - start for number in sorted(members) if start <= number < start + count]
+    assert bits.within(start, count).tolist() == expected
+    assert Bits.from_bytes(bits.to_bytes()).within(start, count).tolist() == expected
