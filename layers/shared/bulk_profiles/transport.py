@@ -84,9 +84,10 @@ class Body:
 class Reply:
     """An answer whose head has arrived. Its body is read within the call's time."""
 
-    def __init__(self, response: requests.Response, deadline: _Deadline) -> None:
+    def __init__(self, response: requests.Response, deadline: _Deadline, token: str | None) -> None:
         self._response = response
         self._deadline = deadline
+        self._token = token
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -103,13 +104,16 @@ class Reply:
             raise TimeoutError
 
     def body(self, limit: int) -> bytes:
-        """Give the whole body. Raises `TransportError` where it is longer than `limit` bytes."""
+        """Give the whole body, without the token, should it be repeated there.
+
+        Raises `TransportError` where it is longer than `limit` bytes.
+        """
         body = b""
         for piece in self.pieces():
             body += piece
             if len(body) > limit:
                 raise TransportError(f"Target's answer is longer than {limit} bytes.")
-        return body
+        return body.replace(self._token.encode(), b"***") if self._token else body
 
 
 @contextmanager
@@ -141,7 +145,7 @@ def call(
                 stream=True,
             ) as response,
         ):
-            yield Reply(response, deadline)
+            yield Reply(response, deadline, token)
     except _FAILURES as error:
         raise TransportError(_sentence(error, deadline)) from error
 

@@ -1,0 +1,27 @@
+"""The deployed functions, and all that they say aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from local.simulator import Simulator
+from tests.security.application import Application, deployed
+
+
+@pytest.fixture
+def application(target: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    """The functions, deployed in this process; every call they make to AWS is remembered."""
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
+    with mock_aws():
+        application = deployed(target, monkeypatch)
+
+        def record(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+            return application.record(call, client, operation, parameters)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", record)
+        yield application

@@ -1,0 +1,367 @@
+"""What is in a row, and Target's token, is said nowhere: not in a log, a metric, an error, a state, a report.
+
+A value that occurs nowhere else is planted in ids and cells, in rows that are sent, rejected and refused, in
+files that cannot be read, in the token and in what Target answers. Where rows belong - batches, rejected
+rows, profile results, the split's scratch - is not looked at; everything else is.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import traceback
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from bulk_profiles.lint import Reject
+from local import simulator
+from tests.security.application import DATA_BUCKET, IMPORTS_TABLE, Application, Crash
+
+pytestmark = [
+    pytest.mark.fault(62, "A value planted in a row, and a token"),
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+]
+
+CANARY = "canary7f3a9c"
+RESULTS = ("/batches/", "/follow-ups/", "/profiles/", "/rejected-rows.csv", "/scratch/")  # where rows belong
+ROWS = "".join(f"{CANARY}-{n},{CANARY} & {n},{CANARY}@example.com\n" for n in range(3))
+FILE = f"thirdPartyId,name,mail\n{ROWS}".encode()
+LINES = "".join(f'{{"thirdPartyId": "{CANARY}-{n}", "name": "{CANARY}"}}\n' for n in range(3)).encode()
+
+type Silent = Callable[..., None]
+
+
+@pytest.fixture
+def assert_silent(
+    application: Application, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Silent:
+    """Look for the canary in everything that was said, and for anything at all to have been said."""
+
+    def look(*crashes: BaseException, canary: str = CANARY) -> None:
+        out, err = capsys.readouterr()
+        assert out
+        crashed = [text for crash in crashes for text in traceback.format_exception(crash)]
+        records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+        objects = {
+            name: body
+            for name, body in application.objects().items()
+            if name.startswith("imports/") and not any(part in name for part in RESULTS)
+        }
+        told = [
+            json.dumps(call.parameters)
+            for call in application.calls
+            if call.service in {"sns", "stepfunctions", "lambda"}
+        ]
+        everything = {
+            "stdout": out,
+            "stderr": err,
+            "logs": "\n".join(records),
+            "exceptions": "\n".join(crashed),
+            "states and dead letters": "\n".join(application.states),
+            "messages": "\n".join(told),
+            "ledger": str(application.items()),
+        } | {name: body.decode("latin-1") + name for name, body in objects.items()}
+        assert [place for place, text in everything.items() if canary in text] == []
+
+    return look
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3, 4])
+def test_in_a_file_that_is_sent(
+    application: Application, target: simulator.Simulator, assert_silent: Silent, generation: int
+) -> None:
+    target.configure(generation=generation, failed_ids=frozenset({f"{CANARY}-1"}))
+    answer = application.run(FILE)
+    assert answer["status"] in {"partial", "succeeded"}
+    assert target.profile(f"{CANARY}-0") == {"name": f"{CANARY} & 0", "mail": f"{CANARY}@example.com"}
+    assert_silent()
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("a.csv.gz", gzip.compress(FILE)),
+        ("a.csv.bz2", bz2.compress(FILE)),
+        ("a.csv.xz", lzma.compress(FILE)),
+        ("a.tsv", FILE.replace(b",", b"\t")),
+        ("a.jsonl", LINES),
+        ("a.txt", b"batch=" + FILE.replace(b" & ", b"%20%26%20").replace(b"@", b"%40")),
+        ("a.csv", FILE.decode().encode("utf-16")),
+    ],
+)
+def test_in_a_file_of_any_kind(
+    application: Application, assert_silent: Silent, name: str, body: bytes
+) -> None:
+    assert application.run(body, f"drop/default/{name}")["status"] == "succeeded"
+    assert_silent()
+
+
+# Each row is rejected for its own reason; the file says nothing else.
+HEADER, SOUND = b"thirdPartyId,name\n", b"u1,Ada\n"
+REJECTED = {
+    Reject.EMPTY_ID: HEADER + SOUND + f",{CANARY}\n".encode(),
+    Reject.ID_CHARACTER: HEADER + SOUND + f"{CANARY}/1,x\n".encode(),
+    Reject.ID_TOO_LONG: HEADER + SOUND + f"{CANARY * 30},x\n".encode(),
+    Reject.TOO_MANY_CELLS: HEADER + SOUND + f"u2,{CANARY},{CANARY}\n".encode(),
+    Reject.INVALID_UTF8: HEADER + SOUND + CANARY.encode() + b"\xff,x\n",
+    Reject.BAD_QUOTE: HEADER + SOUND + f'u2,"{CANARY}" {CANARY}\n'.encode(),
+    Reject.BAD_ESCAPE: b"batch=" + HEADER + SOUND + f"u2,{CANARY}%zz\n".encode(),
+    Reject.BAD_JSON: b'{"thirdPartyId": "u1", "name": "Ada"}\n' + f'{{"{CANARY}": {CANARY}\n'.encode(),
+    Reject.NESTED_VALUE: b'{"thirdPartyId": "u1", "name": "Ada"}\n'
+    + f'{{"thirdPartyId": "u2", "name": ["{CANARY}"]}}\n'.encode(),
+    Reject.SEPARATOR_IN_VALUE: HEADER + SOUND + f'u2,"{CANARY}, x"\n'.encode(),
+    Reject.ROW_TOO_LARGE: HEADER + SOUND + f"u2,{CANARY * 20}\n".encode(),
+}
+
+
+@pytest.mark.parametrize("reason", list(Reject))
+def test_in_a_row_that_is_rejected(application: Application, assert_silent: Silent, reason: Reject) -> None:
+    application.configure(SEPARATOR_IN_VALUE="reject")
+    if reason is Reject.ROW_TOO_LARGE:
+        application.configure(MAX_BATCH_BYTES="100")
+    application.run(REJECTED[reason])
+    [rejects] = [body for name, body in application.objects().items() if name.endswith("/rejects.csv")]
+    assert f",{reason.value},".encode() in rejects
+    assert_silent()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{CANARY}-1,{CANARY}\n{CANARY}-2,{CANARY}\n".encode(),  # no header: the first row stands there
+        f"{CANARY}-1,{CANARY},{CANARY}\n{CANARY}-2,{CANARY},x\n".encode(),
+        f'thirdPartyId,name\nu1,"{CANARY}\nu2,{CANARY}\n'.encode(),
+        f'thirdPartyId,name\nu1,"{CANARY}\n{CANARY}" {CANARY}\n'.encode(),
+        CANARY.encode(),
+        f'[{{"thirdPartyId": "{CANARY}"}}]'.encode(),
+        f'{{"{CANARY}": 1}}\n'.encode(),
+        f"batch={CANARY},{CANARY}\nu1,x\n".encode(),
+        gzip.compress(FILE)[:-9],
+        gzip.compress(FILE, compresslevel=0)[:-20] + CANARY.encode(),
+        b"PAR1" + CANARY.encode() * 20 + b"PAR1",
+        b"PK\x03\x04" + CANARY.encode() * 20,
+        FILE.decode().encode("utf-16-le"),
+    ],
+)
+def test_in_a_file_that_cannot_be_read(application: Application, assert_silent: Silent, body: bytes) -> None:
+    answer = application.invoke("split_file", application.drop(body))
+    assert answer["status"] == "rejected"
+    assert_silent()
+
+
+def test_in_a_feed_that_makes_no_sense(application: Application, assert_silent: Silent) -> None:
+    feed = {"apiVersion": CANARY, "mapping": {"key": [CANARY]}, "encoding": CANARY, "delimiter": CANARY}
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=DATA_BUCKET, Key="feeds/default.json", Body=json.dumps(feed).encode())
+    assert application.invoke("split_file", application.drop(FILE))["status"] == "rejected"
+    _silent_but_for_settings(application, assert_silent)
+
+
+def _silent_but_for_settings(application: Application, assert_silent: Silent) -> None:
+    """The ledger pins the feed itself; nothing else repeats it."""
+    for item in application.items():
+        boto3.resource("dynamodb").Table(IMPORTS_TABLE).put_item(Item=item | {"settings": ""})
+    assert_silent()
+
+
+ANSWERS = [
+    *(
+        simulator.fault(name)
+        for name in ("unavailable", "server_error", "bad_request", "html", "json", "cut_xml")
+    ),
+    *(
+        simulator.fault(name)
+        for name in ("refused", "reset_during_body", "reset_after_body", "redirect", "empty")
+    ),
+    *(
+        simulator.fault(name, times=3)
+        for name in ("doctype", "entities", "cut_status", "unknown_word", "stuck")
+    ),
+    simulator.fault(code=500, body=CANARY),
+    simulator.fault(code=400, body=f"<html>{CANARY}</html>"),
+    simulator.fault(code=200, body=f"<response><success>{CANARY}</success><{CANARY}/></response>"),
+    simulator.fault(code=200, body=f"<response><success>true</success><{CANARY}>"),
+    simulator.fault(code=503, headers={"Retry-After": CANARY}),
+    simulator.fault(code=302, headers={"Location": f"http://127.0.0.1:9/{CANARY}"}),
+    simulator.fault("unsafe_status_url", status_url=f"http://example.com/{CANARY}?batchId={CANARY}"),
+    simulator.fault("unsafe_status_url", status_url=f"http://{CANARY}@127.0.0.1/?batchId=1"),
+    simulator.fault(on="status", code=200, body=f"<!DOCTYPE {CANARY}><response/>", times=2),
+    simulator.fault(on="status", code=200, body=f"<response><status>{CANARY}</status></response>", times=2),
+    simulator.fault(on="status", code=200, body=f"<response><batchId>b1</batchId><{CANARY}>", times=2),
+    simulator.fault(on="status", code=404, body=CANARY, times=2),
+]
+
+
+@pytest.mark.parametrize("fault", ANSWERS, ids=str)
+def test_in_what_target_answers(
+    application: Application, target: simulator.Simulator, assert_silent: Silent, fault: simulator.Fault
+) -> None:
+    application.configure(DEADLINE_HOURS="1", UPLOAD_TIMEOUT_SECONDS="2")
+    target.script(fault)
+    application.run(FILE)
+    assert any(request.fault for request in target.requests)
+    assert_silent()
+
+
+def calls_of(application: Application) -> list[tuple[str, str]]:
+    """Give the kinds of calls that an import makes, by function, each once."""
+    return list(dict.fromkeys((call.function, call.operation) for call in application.calls))
+
+
+def failing(kind: tuple[str, str], application: Application, error: Callable[[], Exception]) -> Any:
+    """Give a way of calling AWS that fails for one function's calls of one operation."""
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
+
+    def make(client: Any, operation: str, parameters: Any) -> Any:
+        if (application.function, operation) == kind:
+            raise error()
+        return call(client, operation, parameters)
+
+    return make
+
+
+ERRORS: list[Callable[[], Exception]] = [
+    lambda: ClientError({"Error": {"Code": "InternalError", "Message": "Try again."}}, "AnyOperation"),
+    lambda: EndpointConnectionError(endpoint_url="https://aws.example.com"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_in_an_error_of_aws_whatever_it_meets(
+    application: Application,
+    assert_silent: Silent,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Callable[[], Exception],
+) -> None:
+    application.run(FILE)
+    kinds = calls_of(application)
+    assert len(kinds) > 12
+    crashes = []
+    for number, kind in enumerate(kinds):
+        file = FILE.replace(b"-", f"-{number}-".encode())
+        with monkeypatch.context() as patch:
+            patch.setattr(BaseClient, "_make_api_call", failing(kind, application, error))
+            with pytest.raises(Crash) as crash:
+                application.run(file, f"drop/default/{number}.csv")
+        crashes.append(crash.value)
+    assert_silent(*crashes)
+
+
+SPOILED = [
+    ("check_status", "batches/00001.batch", b"batch=thirdPartyId\n" + CANARY.encode() + b"\xff\n"),
+    ("finish_import", "manifest.json", CANARY.encode()),
+    ("finish_import", "manifest.json", json.dumps({CANARY: CANARY}).encode()),
+    ("upload_batch", "batches/00001.batch", b"batch=thirdPartyId\n" + CANARY.encode()),
+]
+
+
+@pytest.mark.parametrize(("folder", "name", "body"), SPOILED)
+def test_in_an_object_that_is_spoiled(
+    application: Application, assert_silent: Silent, folder: str, name: str, body: bytes
+) -> None:
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    s3 = boto3.client("s3")
+    crashes = []
+    for batch in (1, 2):
+        state = {"importId": import_id, "batch": batch}
+        if folder != "upload_batch":
+            application.walk(state) if folder == "finish_import" else application.invoke(
+                "upload_batch", state
+            )
+    key = f"imports/{import_id}/{name}"
+    s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=body)
+    application.clock.advance(hours=25)
+    try:
+        application.invoke(folder, {"importId": import_id, "batch": 1})
+        application.invoke(folder, {"importId": import_id, "batch": 1})
+    except Crash as crash:
+        crashes.append(crash)
+    s3.delete_object(Bucket=DATA_BUCKET, Key=key)
+    assert_silent(*crashes)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"importId": CANARY + "/", "batch": 1},
+        {"importId": "a", "batch": CANARY},
+        {"detail": {"bucket": CANARY, "object": {"key": [CANARY]}}},
+        {"detail": CANARY},
+    ],
+)
+def test_in_an_event_that_is_none(application: Application, assert_silent: Silent, event: Any) -> None:
+    application.run(FILE)
+    application.states.clear()
+    crashes = []
+    for folder in ("split_file", "upload_batch", "check_status", "finish_import"):
+        try:
+            application.invoke(folder, event)
+        except Crash as crash:
+            crashes.append(crash)
+    assert len(crashes) >= 3
+    letters = [json.loads(state) for state in application.states]
+    application.states = [
+        json.dumps(letter["responsePayload"]) for letter in letters if "responsePayload" in letter
+    ]
+    assert_silent(*crashes)
+
+
+# --- the token ---
+
+TOKEN = "token-4e7b1d90"
+
+
+def with_token(application: Application, secret: str) -> str:
+    """Have the functions send a token that Secrets Manager keeps; gives the secret's ARN."""
+    arn: str = boto3.client("secretsmanager").create_secret(
+        Name=f"target-{uuid.uuid4()}", SecretString=secret
+    )["ARN"]
+    application.configure(TOKEN_SECRET_ARN=arn)
+    return arn
+
+
+ECHO = f"<response><success>false</success><batchStatus/><message>Bearer {TOKEN}</message></response>"
+SCENARIOS = [  # secret, the token that Target wants, what Target answers
+    pytest.param(TOKEN, TOKEN, [], id="accepted"),
+    pytest.param(json.dumps({"demo": TOKEN}), TOKEN, [], id="accepted, of one client"),
+    pytest.param(TOKEN, "another", [], id="not accepted"),
+    pytest.param(TOKEN, TOKEN, [simulator.fault("unauthorized", times=2)], id="renewed"),
+    pytest.param(TOKEN, TOKEN, [simulator.fault(code=200, body=ECHO, times=2)], id="echoed in a refusal"),
+    pytest.param(TOKEN, TOKEN, [simulator.fault(code=400, body=ECHO, times=2)], id="echoed in a 400"),
+    pytest.param(TOKEN, TOKEN, [simulator.fault("reset_during_body")], id="connection reset"),
+]
+
+
+@pytest.mark.parametrize(("secret", "wanted", "faults"), SCENARIOS)
+def test_a_token(
+    application: Application,
+    target: simulator.Simulator,
+    assert_silent: Silent,
+    secret: str,
+    wanted: str,
+    faults: list[simulator.Fault],
+) -> None:
+    with_token(application, secret)
+    target.configure(token=wanted)
+    target.script(*faults)
+    application.run(FILE)
+    assert {request.authorized for request in target.requests} == {wanted == TOKEN}
+    assert_silent(canary=TOKEN)
+
+
+@pytest.mark.parametrize(
+    "secret", [f"{TOKEN}\n{TOKEN}", f"{{{TOKEN}", json.dumps({"other": TOKEN}), f"Bearer {TOKEN}"]
+)
+def test_a_token_that_cannot_be_sent(application: Application, assert_silent: Silent, secret: str) -> None:
+    with_token(application, secret)
+    with pytest.raises(Crash, match="TokenError") as crash:
+        application.run(FILE)
+    assert_silent(crash.value, canary=TOKEN)
