@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_profiles.events import BatchEvent, DroppedObject, EventError, ImportEvent
+from bulk_profiles.errors import EventError
+from bulk_profiles.events import BatchEvent, DroppedObject, ImportEvent
 from bulk_profiles.identity import import_id
 
 ID = import_id("drop-bucket", "drop/default/Größe & Maß.csv", "v1")

@@ -2,12 +2,21 @@
 
     BulkProfilesError
     ├── SettingsError          the deployment's configuration makes no sense; names every fault at once
+    ├── EventError             the event is not one that the function knows
     ├── FeedError              a feed's configuration makes no sense
-    ├── FileRejectedError      the source file cannot be read at all; one sentence for the person who dropped it
+    ├── FileRejectedError      the source file cannot be read at all; a sentence for who dropped it
     ├── StorageError           S3 did not do what was asked
+    │   ├── MissingObjectError     the object is not there, or not any more
+    │   └── ExistingObjectError    the object is there already
     ├── LedgerError            DynamoDB did not do what was asked
-    │   └── ConflictError      somebody else changed the entry first
+    │   └── ConflictError          somebody else changed the entry first
+    ├── ExecutionError         Step Functions did not do what was asked
+    ├── InvocationError        Lambda did not take an event
+    ├── NoticeError            SNS did not take a message
     └── TokenError             Target's token could not be had from Secrets Manager
+
+Beside the rules that they belong to: `checkpoints.OutOfTimeError`, `response.UnusableAnswerError`,
+`status_url.UnsafeStatusUrlError`, and what `transport` tells `target`.
 
 Messages carry names, numbers and remedies; never a row, an id, a value or a token.
 """
@@ -23,6 +32,10 @@ class SettingsError(BulkProfilesError):
     """The deployment's configuration makes no sense."""
 
 
+class EventError(BulkProfilesError):
+    """The event is not one that the function knows."""
+
+
 class FeedError(BulkProfilesError):
     """A feed's configuration makes no sense."""
 
@@ -35,12 +48,32 @@ class StorageError(BulkProfilesError):
     """S3 did not do what was asked."""
 
 
+class MissingObjectError(StorageError):
+    """The object is not there, or not any more."""
+
+
+class ExistingObjectError(StorageError):
+    """The object is there already."""
+
+
 class LedgerError(BulkProfilesError):
     """DynamoDB did not do what was asked."""
 
 
 class ConflictError(LedgerError):
     """A conditional update found that somebody else changed the entry first."""
+
+
+class ExecutionError(BulkProfilesError):
+    """Step Functions did not do what was asked."""
+
+
+class InvocationError(BulkProfilesError):
+    """Lambda did not take an event."""
+
+
+class NoticeError(BulkProfilesError):
+    """SNS did not take a message."""
 
 
 class TokenError(BulkProfilesError):

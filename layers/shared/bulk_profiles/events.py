@@ -6,14 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .errors import BulkProfilesError
+from .errors import EventError
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `identity.import_id` gives: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
-
-
-class EventError(BulkProfilesError):
-    """The event is not one that the function knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import BulkProfilesError
+from .errors import ExecutionError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
-
-
-class ExecutionError(BulkProfilesError):
-    """Step Functions did not do what was asked."""
 
 
 class Executions:

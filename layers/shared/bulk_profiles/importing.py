@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from .accounting import Summary, reject
 from .entries import ImportEntry
-from .errors import FeedError, FileRejectedError
+from .errors import ExistingObjectError, FeedError, FileRejectedError, MissingObjectError
 from .events import DroppedObject
 from .executions import Executions
 from .feeds import Feed
@@ -22,7 +22,7 @@ from .notices import Notices
 from .precedence import sharing_ids
 from .settings import SplitFileSettings
 from .splitting import Limits, OutOfTimeError, split
-from .storage import ExistingObjectError, MissingObjectError, Storage
+from .storage import Storage
 
 _LEASE = timedelta(minutes=16)  # a function lives 15 at most: a live split is never taken over
 

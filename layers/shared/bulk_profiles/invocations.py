@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import BulkProfilesError
+from .errors import InvocationError
 from .events import DroppedObject
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-
-
-class InvocationError(BulkProfilesError):
-    """Lambda did not take an event."""
 
 
 class Invocations:

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import BulkProfilesError
+from .errors import NoticeError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 _SUBJECT_LENGTH = 100  # SNS's limit
-
-
-class NoticeError(BulkProfilesError):
-    """SNS did not take a message."""
 
 
 class Notices:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import smart_open.s3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import StorageError
+from .errors import ExistingObjectError, MissingObjectError, StorageError
 from .identity import DROP_PREFIX, SCRATCH, object_key
 from .models import Json, Source, timestamp
 
@@ -32,14 +32,6 @@ _READ_AHEAD = 1024 * 1024
 _PART_SIZE = 8 * 1024 * 1024
 _PARTS_IN_FLIGHT = 2
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound"})
-
-
-class MissingObjectError(StorageError):
-    """The object is not there, or not any more."""
-
-
-class ExistingObjectError(StorageError):
-    """The object is there already."""
 
 
 class S3SourceFile:
