@@ -1,0 +1,178 @@
+"""42 to 50: what Target may say of a batch, from its answer to the summary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bulk_profiles.models import Basis, BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.outcomes import Word
+from local import simulator
+from tests.deployment import START, Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
+OF_TARGET = "/m2/demo/v2/profile/batchStatus?batchId={batchId}"
+
+
+@pytest.mark.fault(42, "an unsafe status URL: named so, never called, the batch never sent again")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com" + OF_TARGET,
+        "http://169.254.169.254" + OF_TARGET,
+        "file:///etc/passwd?batchId={batchId}",
+        "http://demo.tt.omtrdc.net@example.com" + OF_TARGET,
+        "http://mboxedge45.tt.omtrdc.net:8080" + OF_TARGET,
+        "http://mboxedge45.tt.omtrdc.net/m2/other/v2/profile/batchStatus?batchId={batchId}",
+    ],
+)
+def test_an_unsafe_status_url_is_never_called(
+    deployment: Deployment, target: simulator.Simulator, url: str
+) -> None:
+    target.script(simulator.fault(status_url=url))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "unsafe_status_url" in summary.reason
+    assert [request.method for request in target.requests] == ["POST"]
+
+
+@pytest.mark.fault(42, "a redirect as the status: not followed")
+@pytest.mark.fault(43, "DOCTYPE, entities, a broken status: asked again, nothing claimed")
+@pytest.mark.fault(46, "an unknown word: asked again")
+@pytest.mark.parametrize(
+    "name", ["redirect", "doctype", "entities", "cut_status", "unknown_word", "html", "json"]
+)
+def test_what_says_nothing_is_asked_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, on="status"))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert [batch.checks for batch in summary.batches] == [3]  # the spoiled one, the next, the details
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(44, "incomplete for 24 hours: then pending, in a bounded number of steps")
+@pytest.mark.fault(46, "an unknown word for ever: pending at the deadline")
+@pytest.mark.parametrize("name", ["incomplete_forever", "unknown_word"])
+def test_what_never_ends_is_pending_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, times=0))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    steps = list(deployment.walk(import_id, 1))
+    summary = deployment.finish(import_id)
+
+    assert len(steps) < 120
+    assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
+    assert summary.profiles == ProfileCounts(pending=2)
+    assert summary.unaccounted == 0
+    assert summary.batches[0].state is BatchState.EXPIRED
+    assert {result.basis for result in deployment.profiles(import_id, 1)} == {Basis.DEADLINE}
+
+
+@pytest.mark.fault(45, "stuck: an error of the whole batch")
+def test_a_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.script(simulator.fault("stuck", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.batches[0].state is BatchState.STUCK
+    assert summary.profiles == ProfileCounts(error=2)
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(46, "a missing element, another case, a size that is not ours")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<response><batchId>{batchId}</batchId><status> COMPLETE </status></response>",
+        "<response><status>complete</status><batchSize>2</batchSize></response>",
+        "<response><batchId> another </batchId><status>Complete</status><batchSize>7</batchSize></response>",
+    ],
+)
+def test_an_odd_complete_is_complete(deployment: Deployment, target: simulator.Simulator, body: str) -> None:
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.batches[0].state is BatchState.COMPLETE
+    assert summary.profiles == ProfileCounts(success=2)
+
+
+@pytest.mark.fault(47, "a settled answer that flips back, 404 later: the first terminal answer stands")
+@pytest.mark.parametrize(
+    "later",
+    [
+        simulator.fault("incomplete_forever"),
+        simulator.fault("not_found", times=0),
+        simulator.fault("stuck", times=0),
+    ],
+)
+def test_the_first_terminal_answer_stands(
+    deployment: Deployment, target: simulator.Simulator, later: simulator.Fault
+) -> None:
+    target.configure(generation=3)
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    outcome = deployment.submit(import_id, 1)
+    assert outcome.resume_at is not None
+    deployment.clock.reach(outcome.resume_at)
+    assert deployment.check(import_id, 1).word is Word.PROCESSING  # complete, now its details are asked for
+    target.script(later)
+
+    summary = deployment.resume(import_id)
+
+    assert summary.batches[0].state is BatchState.COMPLETE
+    assert summary.profiles == ProfileCounts(success=2)
+
+
+@pytest.mark.fault(47, "404 before any answer: pending at the deadline, not invented")
+def test_a_batch_that_target_forgot_is_pending(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.script(simulator.fault("not_found", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles.success == 0
+    assert summary.profiles.total == 2
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(48, "ids that are not ours, ids twice, encoded ids, on the wire")
+def test_ids_are_matched_with_care(deployment: Deployment, target: simulator.Simulator) -> None:
+    profile = "<profile><id>{}</id><status>{}</status></profile>"
+    said = [("u%201", "success"), ("stranger", "failed"), ("u2", "success"), ("u2", "failed")]
+    body = "".join(profile.format(*pair) for pair in said)
+    target.script(
+        simulator.fault(
+            on="status", code=200, times=0, body=f"<response><batchId>b</batchId>{body}</response>"
+        )
+    )
+    deployment.configure(max_submissions=1)
+
+    summary = deployment.run(b"thirdPartyId,name\nu 1,Ada\nu2,Grace\n")
+
+    assert summary.profiles == ProfileCounts(success=1, error=1)
+    statuses = {
+        result.profile_id: result.status for result in deployment.profiles(summary.entry.import_id, 1)
+    }
+    assert statuses == {"u 1": "success", "u2": "error"}
+
+
+@pytest.mark.fault(49, "the status endpoint is down for hours")
+@pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
+def test_a_status_that_is_out_of_reach_for_hours_is_asked_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, on="status", times=20))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert timedelta(hours=2) < deployment.clock() - START < timedelta(hours=24)
+    assert len(target.submissions) == 1
