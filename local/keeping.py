@@ -9,8 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from local.deployment import Deployment
-
-KEPT = "kept.json"
+from local.folders import KEPT
 
 
 def keep(deployed: Deployment, folder: Path, console: Console) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bulk_profiles.identity import batch_name, import_prefix
+from bulk_profiles.identity import SCRATCH, batch_name, import_prefix
 from local.imports import Import, Json, Snapshot
 
 _SMALL_BODIES = 50_000_000  # bytes; above it the batches' bodies are not copied
@@ -60,7 +60,8 @@ def copy_results(ended: Import, out: Path) -> tuple[Path, bool]:
     bodies = {key for key in sizes if key.startswith(prefix + Path(batch_name(1)).parent.name + "/")}
     with_bodies = sum(sizes[key] for key in bodies) <= _SMALL_BODIES
     folder = out / ended.import_id
-    for key in sizes.keys() - (set() if with_bodies else bodies):
+    scratch = {key for key in sizes if key.startswith(prefix + SCRATCH)}
+    for key in sizes.keys() - scratch - (set() if with_bodies else bodies):
         path = folder / key.removeprefix(prefix)
         path.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key, str(path))

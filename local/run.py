@@ -9,15 +9,11 @@ rejected, 2 where the run could not take place.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -31,8 +27,9 @@ from local import parameters, sample, stack
 from local.deployment import Deployment, deployment
 from local.engine import CLIENT_ENVIRONMENT, clean_environment
 from local.errors import LocalRunError
+from local.folders import run_folder
 from local.imports import Json, drop, follow
-from local.keeping import KEPT, keep
+from local.keeping import keep
 from local.reporting import copy_results, outcome, progress
 
 _DONE, _NOT_ALL_WELL, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130
@@ -85,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: Options, console: Console) -> int:
     """Bring everything up, drop the file, follow it to its end, show and copy the results."""
-    with _run_folder() as folder:
+    with run_folder() as folder:
         file, defaults, simulator_options = _source(options, folder)
         chosen = {**defaults, **options.parameters}
         _check(file, chosen, options)
@@ -160,24 +157,6 @@ def _check_reachable(target: str) -> None:
         raise LocalRunError(f"TARGET must look like http://127.0.0.1:9000, not {target}") from error
     except OSError as error:
         raise LocalRunError(f"TARGET {target} cannot be reached: {error}") from error
-
-
-@contextlib.contextmanager
-def _run_folder() -> Iterator[Path]:
-    """Give a folder for logs and state; it stays only where somebody has a reason to look into it."""
-    stack.RUNS.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=stack.RUNS))
-    try:
-        yield folder
-    except LocalRunError:
-        for name in ("state", "tmp", "sam"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        raise  # it names a log in there
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    if not (folder / KEPT).exists():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,72 @@
+"""A run's folder stays only where somebody has a reason to look into it."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from local import folders
+from local.errors import LocalRunError
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(folders, "RUNS", tmp_path)
+    return tmp_path
+
+
+def _use(folder: Path) -> None:
+    (folder / "engine.log").write_text("a word")
+    (folder / "tmp").mkdir()
+    (folder / "tmp/layer").write_text("bulky")
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_goes_when_all_went_well(runs: Path) -> None:
+    with folders.run_folder() as folder:
+        _use(folder)
+    assert _names(runs) == set()
+
+
+def test_goes_when_it_was_interrupted(runs: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), folders.run_folder() as folder:
+        _use(folder)
+        raise KeyboardInterrupt
+    assert _names(runs) == set()
+
+
+def test_keeps_the_logs_that_an_error_names(runs: Path) -> None:
+    with pytest.raises(LocalRunError), folders.run_folder() as folder:
+        _use(folder)
+        raise LocalRunError("no")
+    assert _names(folder) == {"engine.log", "lock"}
+    with pytest.raises(LocalRunError), folders.run_folder():
+        raise LocalRunError("nothing was started")
+    assert _names(runs) == {folder.name}
+
+
+def test_stays_as_it_is_when_it_is_kept(runs: Path) -> None:
+    with folders.run_folder() as folder:
+        _use(folder)
+        (folder / folders.KEPT).touch()
+    with folders.run_folder():
+        assert {"engine.log", "tmp"} <= _names(folder)
+    assert _names(runs) == {folder.name}
+
+
+def test_tidies_up_after_a_killed_run_but_not_after_a_live_one(runs: Path) -> None:
+    killed, alive = runs / "run-killed", runs / "run-alive"
+    for folder in (killed, alive):
+        folder.mkdir()
+        _use(folder)
+        (folder / "lock").touch()
+    with (alive / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with folders.run_folder():
+            assert _names(killed) == {"engine.log", "lock"}
+            assert _names(alive) == {"engine.log", "lock", "tmp"}
