@@ -1,0 +1,362 @@
+"""53 to 61: what the platform may do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, IncompleteReadError
+from botocore.response import StreamingBody
+
+from bulk_profiles.errors import ConflictError, LedgerError, StorageError, TokenError
+from bulk_profiles.executions import Executions
+from bulk_profiles.models import ApiVersion, BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.outcomes import Word
+from local import simulator
+from tests.deployment import Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
+
+type Call = Callable[[], Any]
+type Meddler = Callable[[str, Any, Call], Any]  # answers an operation with its parameters, or has it called
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Meddler], None]:
+    """Have every call of AWS answered by a function of the test's."""
+    original = getattr(BaseClient, "_make_api_call")  # noqa: B009  # not in the stubs
+
+    def install(meddler: Meddler) -> None:
+        def call(client: BaseClient, operation: str, parameters: Any) -> Any:
+            return meddler(operation, parameters, lambda: original(client, operation, parameters))
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    return install
+
+
+def _refuse(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
+def _checked_later(deployment: Deployment, file: bytes = FILE) -> str:
+    """Give an import whose one batch is accepted and due for its check."""
+    import_id = deployment.split(deployment.drop(file)).import_id
+    outcome = deployment.submit(import_id, 1)
+    assert outcome.resume_at is not None
+    deployment.clock.reach(outcome.resume_at)
+    return import_id
+
+
+def _table_of_profiles() -> set[str]:
+    items = boto3.client("dynamodb").scan(TableName="profiles")["Items"]
+    return {item["profile"]["S"].rpartition("#")[2] for item in items}
+
+
+@pytest.mark.fault(54, "UnprocessedItems: some, many, then none")
+@pytest.mark.parametrize("left", [1, 24, 25])
+def test_what_dynamodb_left_undone_is_done_again(
+    deployment: Deployment, meddle: Callable[[Meddler], None], left: int
+) -> None:
+    deployment.configure(max_batch_rows=60)
+    rows = b"".join(b"u%d,name\n" % number for number in range(60))
+    import_id = deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows)).import_id
+    turns = iter([left, 0] * 20)
+
+    def leave(called: str, parameters: Any, call: Call) -> Any:
+        if called != "BatchWriteItem":
+            return call()
+        [(table, requests)] = parameters["RequestItems"].items()
+        leaving = min(next(turns), len(requests))
+        parameters["RequestItems"] = {table: requests[leaving:]}
+        if requests[leaving:]:
+            call()
+        return {"UnprocessedItems": {table: requests[:leaving]} if leaving else {}}
+
+    meddle(leave)
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(success=60)
+    assert _table_of_profiles() == {f"u{number}" for number in range(60)}
+
+
+@pytest.mark.fault(54, "UnprocessedItems always: an error, no settled batch, and it can go on")
+def test_what_dynamodb_never_does_does_not_settle_the_batch(
+    deployment: Deployment, meddle: Callable[[Meddler], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = _checked_later(deployment)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    leaving = True
+
+    def leave(called: str, parameters: Any, call: Call) -> Any:
+        if leaving and called == "BatchWriteItem":
+            return {"UnprocessedItems": parameters["RequestItems"]}
+        return call()
+
+    meddle(leave)
+    with pytest.raises(LedgerError):
+        list(deployment.walk(import_id, 1))
+    leaving = False
+    assert not deployment.ledger.get_batch(import_id, 1).settled
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(success=2)
+    assert _table_of_profiles() == {"u1", "u2"}
+
+
+@pytest.mark.fault(54, "throttling: an error of the code's own, and the next try goes on")
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
+def test_throttling_stops_a_try_and_loses_nothing(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    meddle: Callable[[Meddler], None],
+    operation: str,
+    code: str,
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    throttled = True
+
+    def meddler(called: str, _: Any, call: Call) -> Any:
+        if throttled and called == operation:
+            raise _refuse(code, called)
+        return call()
+
+    meddle(meddler)
+    with pytest.raises(LedgerError, match=code):
+        deployment.submit(import_id, 1)
+    throttled = False
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert len(target.submissions) == 1
+    assert not summary.batches[0].possibly_duplicate
+
+
+@pytest.mark.fault(54, "a conditional check that fails always: nothing is sent")
+def test_who_cannot_write_that_it_sends_does_not_send(
+    deployment: Deployment, target: simulator.Simulator, meddle: Callable[[Meddler], None]
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    def meddler(called: str, _: Any, call: Call) -> Any:
+        if called == "PutItem":
+            raise _refuse("ConditionalCheckFailedException", called)
+        return call()
+
+    meddle(meddler)
+    try:
+        outcome = deployment.submit(import_id, 1)
+    except ConflictError:
+        pass
+    else:
+        assert outcome.word is Word.DEFERRED
+    assert not target.submissions
+
+
+@pytest.mark.fault(55, "S3 says 503, 500 or 412 to a write or a read")
+@pytest.mark.parametrize("operation", ["PutObject", "GetObject", "HeadObject"])
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "PreconditionFailed"])
+def test_a_split_that_s3_turns_away_is_an_error_and_can_go_on(
+    deployment: Deployment, meddle: Callable[[Meddler], None], operation: str, code: str
+) -> None:
+    dropped = deployment.drop(FILE)
+    refusing = True
+
+    def meddler(called: str, _: Any, call: Call) -> Any:
+        if refusing and called == operation:
+            raise _refuse(code, called)
+        return call()
+
+    meddle(meddler)
+    with pytest.raises(StorageError):
+        deployment.split(dropped)
+    assert not deployment.machine.started
+    refusing = False
+
+    imported = deployment.split(dropped)
+
+    assert deployment.resume(imported.import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(55, "a body that S3 breaks off while it is sent to Target")
+@pytest.mark.parametrize(
+    "error", [IncompleteReadError(actual_bytes=1, expected_bytes=2), OSError("reset"), TimeoutError()]
+)
+def test_a_body_that_breaks_off_never_arrives_whole(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    def read(_self: StreamingBody, _amount: int | None = None) -> bytes:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamingBody, "read", read)
+        outcome = deployment.submit(import_id, 1)
+
+    assert outcome.word is Word.DEFERRED
+    assert all(request.code != 200 for request in target.submissions)
+    [batch] = deployment.resume(import_id).batches
+    assert (batch.state, batch.possibly_duplicate) == (BatchState.COMPLETE, False)
+
+
+@pytest.mark.fault(55, "a body in S3 that is not the one that was planned")
+@pytest.mark.parametrize(
+    "body", [b"", b"batch=thirdPartyId,name\nu1,Ad", b"batch=thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,x"]
+)
+def test_a_body_of_another_length_is_never_accepted(
+    deployment: Deployment, target: simulator.Simulator, body: bytes
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.storage.write(f"imports/{import_id}/batches/00001.batch", body, "text/plain")
+
+    outcome = deployment.submit(import_id, 1)
+
+    assert outcome.word is Word.DEFERRED
+    assert not target.profile_ids()
+
+
+@pytest.mark.fault(56, "Secrets Manager or KMS refuses: a clear error, nothing sent")
+@pytest.mark.parametrize("code", ["AccessDeniedException", "DecryptionFailure", "ResourceNotFoundException"])
+def test_without_its_token_nothing_is_sent(
+    deployment: Deployment, target: simulator.Simulator, meddle: Callable[[Meddler], None], code: str
+) -> None:
+    deployment.configure(token_secret_arn=f"arn:aws:secretsmanager:us-east-1:1:secret:{code}")
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    def meddler(called: str, _: Any, call: Call) -> Any:
+        if called == "GetSecretValue":
+            raise _refuse(code, called)
+        return call()
+
+    meddle(meddler)
+    with pytest.raises(TokenError, match="Secrets Manager did not give the token"):
+        deployment.submit(import_id, 1)
+
+    assert not target.requests
+    assert deployment.ledger.get_batch(import_id, 1).state is BatchState.PLANNED
+
+
+@pytest.mark.fault(57, "stopped anywhere: the same input again finishes the rest and sends nothing twice")
+@pytest.mark.parametrize("steps", range(8))
+def test_started_again_after_any_step_it_finishes_the_rest(
+    deployment: Deployment, target: simulator.Simulator, steps: int
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\n")).import_id
+    walk = (step for number in (1, 2) for step in deployment.walk(import_id, number))
+    for _ in range(steps):
+        next(walk, None)
+    partial = deployment.finish(import_id)  # as the machine does where its map was stopped
+    assert partial.unaccounted == 0
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert len(target.submissions) == 2
+    assert all(batch.submissions == 1 for batch in summary.batches)
+
+
+@pytest.mark.fault(58, "a new version with other settings is deployed while an import waits")
+def test_an_import_keeps_the_settings_it_began_with(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    import_id = _checked_later(deployment)
+    deployment.configure(client_code="other", api_version=ApiVersion.V1, max_batch_rows=1)
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert summary.entry.client_code == "demo"
+    assert all("/m2/demo/v2/" in request.path for request in target.requests)
+
+
+@pytest.mark.fault(58, "a ledger that a later version wrote more into")
+def test_what_a_later_version_added_does_no_harm(deployment: Deployment) -> None:
+    import_id = _checked_later(deployment)
+    table = boto3.resource("dynamodb").Table("imports")
+    for item in table.scan()["Items"]:
+        table.put_item(Item=item | {"addedLater": "x"})
+
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(59, "10,000 batches: what the machine is started with stays small")
+def test_the_input_of_10000_batches_fits(deployment: Deployment) -> None:
+    said: list[str] = []
+
+    class Client:
+        def start_execution(self, *, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
+            said.append(input)
+
+    executions = Executions(Client(), "arn")  # type: ignore[arg-type]  # stands at the boundary
+    executions.start("x" * 53, list(range(1, 10_001)))
+
+    assert len(said[0].encode()) < 256 * 1024 / 4
+    assert len(json.loads(said[0])["batches"]) == 10_000
+    assert deployment.endpoint
+
+
+@pytest.mark.fault(60, "a clock that is off by ten minutes, either way, between two invocations")
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_clock_that_is_off_loses_nothing(
+    deployment: Deployment, target: simulator.Simulator, minutes: int
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\n")).import_id
+    first = deployment.walk(import_id, 1)
+    next(first)
+    deployment.clock.now += timedelta(minutes=minutes)
+    next(first)
+    deployment.clock.now -= timedelta(minutes=minutes)
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert len(target.submissions) == 2
+
+
+@pytest.mark.fault(60, "an import over the change to summer time and a leap day")
+@pytest.mark.parametrize(
+    "start", ["2027-03-27T23:30:00+00:00", "2027-10-30T22:30:00+00:00", "2028-02-28T23:30:00+00:00"]
+)
+def test_an_import_over_an_odd_day_ends_well(
+    deployment: Deployment, target: simulator.Simulator, start: str
+) -> None:
+    deployment.clock.now = datetime.fromisoformat(start)
+    deployment.configure(rows_per_day=2, time_zone="Europe/Berlin", reset_hour=2)
+
+    summary = deployment.run(FILE + b"u3,Zoe\nu4,Linus\nu5,Lin\n")
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert len(target.submissions) == 3
+    assert deployment.clock() - datetime.fromisoformat(start) < timedelta(days=3)
+
+
+@pytest.mark.fault(61, "an event replayed from the dead-letter queue, whatever became of it before")
+@pytest.mark.parametrize("when", ["never begun", "split", "finished", "killed"])
+def test_replaying_an_event_is_safe(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    dropped = deployment.drop(FILE)
+    if when == "killed":
+        with monkeypatch.context() as patch:
+            patch.setattr(deployment.machine, "start_execution", lambda **_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                deployment.split(dropped)
+        deployment.clock.advance(days=3)
+    elif when != "never begun":
+        import_id = deployment.split(dropped).import_id
+        if when == "finished":
+            deployment.resume(import_id)
+
+    import_id = deployment.split(dropped).import_id
+
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+    assert len(target.submissions) == 1
