@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulk_profiles import merging, repeats
 from bulk_profiles.merging import Merger, merge, placed_rows
-from bulk_profiles.repeats import Bits, Repeats
+from bulk_profiles.repeats import Repeated, Repeats
 from tests.unit.splitting_world import MemoryScratch
 
 loose = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -54,9 +54,15 @@ def test_rows_that_repeat_are_found(
         found.add(np.array(block, np.uint64))
     flat = [number for block in blocks for number in block]
     assert found.total == len(flat)
-    expected = [place for place, number in enumerate(flat) if flat.count(number) > 1]
-    bits = found.rows()
-    assert (bits.within(0, len(flat)).tolist() if bits else []) == expected
+    several = {place for place, number in enumerate(flat) if flat.count(number) > 1}
+    repeated = found.rows()
+    if repeated is None:
+        assert not several
+        return
+    places = Repeated.from_bytes(repeated.to_bytes()).among(np.array(flat, np.uint64))
+    assert several <= set(places)
+    near = {flat[place] >> 54 for place in several}
+    assert {flat[place] >> 54 for place in places} <= near  # no other is taken for one, but a near one
 
 
 def test_repeats_are_seen_early() -> None:
@@ -67,9 +73,12 @@ def test_repeats_are_seen_early() -> None:
     assert found.found
 
 
-@given(st.sets(st.integers(0, 99)), st.integers(0, 99), st.integers(0, 40))
-def test_bits(members: set[int], start: int, count: int) -> None:
-    bits = Bits.of(np.array(sorted(members), np.intp), 140)
-    expected = [number - start for number in sorted(members) if start <= number < start + count]
-    assert bits.within(start, count).tolist() == expected
-    assert Bits.from_bytes(bits.to_bytes()).within(start, count).tolist() == expected
+def test_few_others_are_taken_for_repeats() -> None:
+    hashes = np.random.default_rng(7).integers(0, 2**64, 100_000, np.uint64)
+    repeated = Repeated.none(len(hashes))
+    assert not repeated
+    repeated.add(hashes[:1000])
+    assert repeated
+    places = repeated.among(hashes)
+    assert places[:1000] == list(range(1000))
+    assert len(places) < 1200

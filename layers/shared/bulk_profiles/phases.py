@@ -20,7 +20,7 @@ from .merging import Merger
 from .models import PlannedBatch, RowCounts
 from .reading import Block, Reader
 from .rejecting import RejectLog, Tally
-from .repeats import Bits, Repeats
+from .repeats import Repeated, Repeats
 from .scratch import Scratch
 from .screening import Screened, screen
 
@@ -111,7 +111,7 @@ class Job:
         repeated = self._repeated()
         for _, screened in self._blocks():
             base = self._state.ordinal
-            places = repeated.within(base, len(screened.hashes)).tolist()
+            places = repeated.among(screened.hashes)
             if not places:
                 continue
             lines = screened.rows.split(b"\n")
@@ -130,14 +130,16 @@ class Job:
             merged = _MergedRows(stream, self._state.merged_at)
             for block, screened in self._blocks():
                 rows = self._encoded(screened.rows)
+                places = repeated.among(screened.hashes)
+                if not places:
+                    self._write(self._fitting(rows)[0], valueless=screened.valueless)
+                    continue
                 lines = rows.split(b"\n")
                 del lines[-1]
-                too_large: list[int] = []
-                for place in repeated.within(self._state.ordinal, len(lines)).tolist():
+                for place in places:
                     lines[place] = merged.take(self._state.ordinal + place)
-                    if len(lines[place]) >= self._room:
-                        too_large.append(place)
                 self._write(b"".join([line + b"\n" for line in lines if line and len(line) < self._room]))
+                too_large = [place for place in places if len(lines[place]) >= self._room]
                 self._reject_too_large(block, screened, too_large)
                 self._state = dataclasses.replace(self._state, merged_at=merged.position)
 
@@ -149,7 +151,7 @@ class Job:
             if moved and not self._cutter.is_open and self._out_of_time():
                 self._stop(0)
             moved = True
-            screened = screen(block.rows, self._rules)
+            screened = screen(block.rows, self._rules, warn=self._state.phase is Phase.DRAFT)
             yield block, screened
             self._state = dataclasses.replace(
                 self._state, done=0, ordinal=self._state.ordinal + len(screened.hashes)
@@ -201,9 +203,9 @@ class Job:
         sink.write(data)
         sink.commit()
 
-    def _repeated(self) -> Bits:
+    def _repeated(self) -> Repeated:
         with self._scratch.open(_REPEATED) as stream:
-            return Bits.from_bytes(stream.read())
+            return Repeated.from_bytes(stream.read())
 
     def _enter(self, phase: Phase) -> None:
         """Start reading the file anew."""

@@ -1,14 +1,14 @@
 """Finding the ids that come more than once, without keeping the ids.
 
-Rows are known by their number among the rows that may be sent, their *ordinal*. Two different ids with one
-hash only send their rows through the exact merge, which keeps them apart.
+What is kept is a hash of each, in sorted runs. Two ids with one hash only send their rows through the exact
+merge, which keeps them apart; so a rough answer will do, if only it misses no id that repeats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,13 @@ from .scratch import Scratch
 
 type Hashes = NDArray[np.uint64]
 
-RUN = 1 << 19
+RUN = 1 << 20
 _PARTS = 64
-_PART_SHIFT = np.uint64(58)
+_PART_STARTS = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(58)
 _FIRST_LOOK = 1 << 14
+_BITS_PER_ROW = 16
+_MOST_BITS = 1 << 28  # 32 MiB
+_LEAST_BITS = 1 << 10
 
 
 class Repeats:
@@ -46,120 +49,102 @@ class Repeats:
         """Take the hashes of the next rows."""
         self._pending.append(hashes)
         self._count += len(hashes)
-        if self._count >= self._next_look:
-            self._look()
+        if self._count >= self._next_look and not self.found:
+            self._next_look = self._count * 8
+            self.found = _repeated(self._sorted()).size > 0
         if self._count >= RUN:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is in memory to the scratch."""
+        """Write what is in memory to the scratch: the ends of its parts, then the hashes."""
         if not self._count:
             return
-        hashes = np.concatenate(self._pending)
-        parts = (hashes >> _PART_SHIFT).astype(np.uint8)
-        order = np.argsort(parts, kind="stable")
-        run = np.empty(len(hashes), _ENTRY)
-        run["hash"], run["ordinal"] = hashes[order], order
+        hashes = self._sorted()
+        ends = np.append(np.searchsorted(hashes, _PART_STARTS), len(hashes))
         sink = self._scratch.write(_name(len(self.runs)))
-        sink.write(np.bincount(parts, minlength=_PARTS).astype("<u8").tobytes())
-        sink.write(run.tobytes())
+        sink.write(ends.astype("<u8").tobytes())
+        sink.write(memoryview(hashes.astype("<u8", copy=False)).cast("B"))
         sink.commit()
         self.runs.append(len(hashes))
         self._pending, self._count, self._next_look = [], 0, _FIRST_LOOK
 
-    def rows(self) -> Bits | None:
-        """Give the rows whose ids come more than once; None if there are none."""
+    def rows(self) -> Repeated | None:
+        """Give the means to know the rows whose ids come more than once; None if there are none."""
+        repeated = Repeated.none(self.total)
         if not self.runs:
-            hashes = np.concatenate(self._pending) if self._pending else np.empty(0, np.uint64)
-            repeated = _repeated(hashes)
-            return Bits.of(repeated, len(hashes)) if repeated.size else None
+            repeated.add(_repeated(self._sorted()))
+            return repeated or None
         self.flush()
-        bits = Bits(np.zeros(self.total // 8 + 1, np.uint8))
-        any_found = False
         with ExitStack() as stack:
             streams = [
                 stack.enter_context(self._scratch.open(_name(number))) for number in range(len(self.runs))
             ]
-            sizes = [np.frombuffer(_read(stream, _PARTS * 8), "<u8") for stream in streams]
-            bases = np.cumsum([0, *self.runs])
+            ends = [np.frombuffer(_read(stream, _PARTS * 8), "<u8") for stream in streams]
+            sizes = [np.diff(part_ends, prepend=np.uint64(0)) for part_ends in ends]
             for part in range(_PARTS):
                 pieces = [
-                    np.frombuffer(_read(stream, int(size[part]) * _ENTRY.itemsize), _ENTRY)
+                    np.frombuffer(_read(stream, int(size[part]) * 8), "<u8")
                     for stream, size in zip(streams, sizes, strict=True)
                 ]
-                repeated = _repeated(np.concatenate([piece["hash"] for piece in pieces]))
-                if repeated.size:
-                    any_found = True
-                    ordinals = [piece["ordinal"] + base for piece, base in zip(pieces, bases, strict=False)]
-                    bits.set(np.concatenate(ordinals)[repeated])
-        return bits if any_found else None
+                repeated.add(_repeated(np.sort(np.concatenate(pieces))))
+        return repeated or None
 
-    def _look(self) -> None:
-        self._next_look = self._count * 8
-        if not self.found:
-            ordered = np.sort(np.concatenate(self._pending))
-            self.found = bool((ordered[1:] == ordered[:-1]).any())
+    def _sorted(self) -> Hashes:
+        hashes = np.concatenate(self._pending) if self._pending else np.empty(0, np.uint64)
+        hashes.sort()
+        return hashes
 
 
-_ENTRY = np.dtype([("hash", "<u8"), ("ordinal", "<u4")])
+class Repeated:
+    """A rough set of hashes: it has every one that was added, and few others."""
 
-
-class Bits:
-    """A set of row numbers, one bit each."""
-
-    def __init__(self, data: NDArray[np.uint8]) -> None:
-        self._data = data
+    def __init__(self, bits: NDArray[np.uint8]) -> None:
+        self._bits = bits
+        self._shift = np.uint64(64 - (len(bits) * 8 - 1).bit_length())
 
     @classmethod
-    def of(cls, numbers: NDArray[np.intp], total: int) -> Bits:
-        """Make the set of these numbers, all below `total`."""
-        bits = cls(np.zeros(total // 8 + 1, np.uint8))
-        bits.set(numbers)
-        return bits
+    def none(cls, rows: int) -> Repeated:
+        """Make an empty set that is large enough for a file of so many rows."""
+        size = min(max(rows * _BITS_PER_ROW, _LEAST_BITS), _MOST_BITS)
+        return cls(np.zeros(1 << (size - 1).bit_length() >> 3, np.uint8))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Bits:
+    def from_bytes(cls, data: bytes) -> Repeated:
         """Read what `to_bytes` wrote."""
         return cls(np.frombuffer(data, np.uint8))
 
     def to_bytes(self) -> bytes:
         """Give the set as bytes."""
-        return self._data.tobytes()
+        return self._bits.tobytes()
 
-    def set(self, numbers: NDArray[np.intp]) -> None:
-        """Add numbers."""
-        np.bitwise_or.at(self._data, numbers >> 3, np.uint8(1) << (numbers & 7).astype(np.uint8))
+    def __bool__(self) -> bool:
+        return bool(self._bits.any())
 
-    def within(self, start: int, count: int) -> NDArray[np.intp]:
-        """Give the members from `start` on, below `start + count`, less `start`."""
-        first = start // 8
-        bits = np.unpackbits(self._data[first : (start + count) // 8 + 1], bitorder="little")
-        return np.flatnonzero(bits[start - first * 8 :][:count])
+    def add(self, hashes: Hashes) -> None:
+        """Add hashes."""
+        places = hashes >> self._shift
+        np.bitwise_or.at(self._bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+
+    def among(self, hashes: Hashes) -> list[int]:
+        """Give the places of those hashes that are in the set."""
+        places = hashes >> self._shift
+        return np.flatnonzero(self._bits[places >> 3] >> (places & 7).astype(np.uint8) & 1).tolist()
 
 
-def _repeated(hashes: Hashes) -> NDArray[np.intp]:
-    """Give the places of the hashes that are there more than once."""
-    ordered = np.sort(hashes)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return np.empty(0, np.intp)
-    order = np.argsort(hashes, kind="stable")
-    same = ordered[1:] == ordered[:-1]
-    repeated = np.zeros(len(hashes), np.bool_)
-    repeated[1:] |= same
-    repeated[:-1] |= same
-    return order[repeated]
+def _repeated(ordered: Hashes) -> Any:
+    """Give the hashes that are there more than once."""
+    return ordered[1:][ordered[1:] == ordered[:-1]]
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
     """Read exactly so many bytes."""
-    data = stream.read(size)
-    while len(data) < size:
-        data += stream.read(size - len(data)) or _cut_short()
-    return data
-
-
-def _cut_short() -> bytes:
-    raise EOFError
+    pieces = []
+    while size:
+        pieces.append(stream.read(size))
+        if not pieces[-1]:
+            raise EOFError
+        size -= len(pieces[-1])
+    return b"".join(pieces)
 
 
 def _name(run: int) -> str:

@@ -84,8 +84,8 @@ class _Grid:
         return cells[np.diff(cells, prepend=-1) > 0]
 
 
-def screen(rows: bytes, rules: Rules) -> Screened:
-    """Lint some plain rows, and hash their ids."""
+def screen(rows: bytes, rules: Rules, *, warn: bool = True) -> Screened:
+    """Lint some plain rows, and hash their ids. Without `warn`, no warnings are counted."""
     faults: dict[int, Fault] = {}
     numbers: Places | None = None
     grid = None if FAULT_MARK in rows or _has_surrogate(rows) else _Grid.of(rows, rules.width)
@@ -107,9 +107,8 @@ def screen(rows: bytes, rules: Rules) -> Screened:
         if len(faults) > before:
             hashes, numbers = hashes[kept], origin[kept]
             grid = _Grid.of(rows, rules.width) or grid
-    return Screened(
-        rows, hashes, numbers, faults, +_warnings(rows, grid, rules), grid.any_valueless(rules.key)
-    )
+    warnings = +_warnings(rows, grid, rules) if warn else Counter[str]()
+    return Screened(rows, hashes, numbers, faults, warnings, grid.any_valueless(rules.key))
 
 
 def _lint(

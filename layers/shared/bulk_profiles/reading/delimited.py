@@ -25,6 +25,7 @@ _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
 _COMMA = ord(",")
+_FEW = 16  # bytes for each quote
 _STAY = b"\xfe"  # a quote that stays; no text has this byte, and no mark is this one
 _INSIDE = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
 _ENDS_LINE = np.zeros(256, np.bool_)
@@ -167,8 +168,8 @@ class DelimitedBlocks:
         doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
         if doubled.size:
             data[closing[doubled]] = _STAY[0]
-            return data.tobytes().translate(None, b'"').replace(_STAY, b'"')
-        return data.tobytes().translate(None, b'"')
+            return _without_quotes(data.tobytes(), len(quotes)).replace(_STAY, b'"')
+        return _without_quotes(data.tobytes(), len(quotes))
 
     def _find(
         self, start: Position, data: bytes, spans: NDArray[np.intp] | None, numbers: Sequence[int]
@@ -188,6 +189,11 @@ class DelimitedBlocks:
 def too_long(start: Position) -> Block:
     """Make the block of one record that is too long to be held."""
     return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
+
+
+def _without_quotes(text: bytes, quotes: int) -> bytes:
+    """Delete the quotes, in the way that is faster for so many of them."""
+    return text.replace(b'"', b"") if quotes * _FEW < len(text) else text.translate(None, b'"')
 
 
 def _spans(data: bytes, *, quoted: bool) -> Any:
