@@ -25,20 +25,24 @@ _AFTERMATH_SECONDS = 5.0  # from the end of an execution to the last chance of i
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An import at a moment. `batches` by state; `trace` differs whenever anything moved."""
+    """An import at a moment. `batches` by state; `trace` differs whenever anything moved.
+
+    `results` are those of the deployment's Profiles table: of one batch they can take minutes here.
+    """
 
     status: str
     batches: Counter[str]
     settled: int
+    results: int
     trace: str
 
     def line(self) -> str:
         """Say it in one line."""
         total = self.batches.total()
+        if not total:
+            return self.status
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.batches.items()))
-        return (
-            f"{self.status}: {self.settled} of {total} batches settled ({states})" if total else self.status
-        )
+        return f"{self.status}: {self.settled} of {total} batches settled ({states})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,14 @@ class Import:
         items = list(self._items())
         status = next((item["status"]["S"] for item in items if item["sk"]["S"] == "IMPORT"), "waiting")
         batches = [item for item in items if item["sk"]["S"].startswith("BATCH#")]
+        table = self.deployment.outputs["ProfilesTableName"]
+        results = self.deployment.engine.dynamodb.describe_table(TableName=table)["Table"]["ItemCount"]
         return Snapshot(
             status,
             Counter(batch["state"]["S"] for batch in batches),
             sum(bool(batch.get("settledAt", {}).get("S")) for batch in batches),
-            json.dumps(items, sort_keys=True, default=str),
+            results,
+            json.dumps([results, items], sort_keys=True, default=str),
         )
 
     def summary(self) -> Json | None:
@@ -131,7 +138,7 @@ def follow(
 
     Raises LocalRunError when nothing moves for `patience_seconds`, or it came to nothing.
     """
-    last, moved_at = Snapshot("", Counter(), 0, ""), clock()
+    last, moved_at = Snapshot("", Counter(), 0, 0, ""), clock()
     ended_at: float | None = None
     while True:
         snapshot = watched.snapshot()

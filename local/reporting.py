@@ -28,7 +28,9 @@ def progress(console: Console) -> Iterator[Callable[[Snapshot], None]]:
 
     if console.is_terminal:
         with Live(console=console, refresh_per_second=5) as live:
-            yield lambda snapshot: live.update(f"{_bar(snapshot)} {line(snapshot)}")
+            yield lambda snapshot: live.update(
+                f"{_bar(snapshot)} {snapshot.results:,} profile results\n{line(snapshot)}"
+            )
     else:
         shown = ""
 

@@ -23,6 +23,13 @@ def _use(folder: Path) -> None:
     (folder / "tmp/layer").write_text("bulky")
 
 
+def _break_off(error: BaseException, *, before_use: bool = False) -> None:
+    with folders.run_folder() as folder:
+        if not before_use:
+            _use(folder)
+        raise error
+
+
 def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -34,19 +41,18 @@ def test_goes_when_all_went_well(runs: Path) -> None:
 
 
 def test_goes_when_it_was_interrupted(runs: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), folders.run_folder() as folder:
-        _use(folder)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _break_off(KeyboardInterrupt())
     assert _names(runs) == set()
 
 
 def test_keeps_the_logs_that_an_error_names(runs: Path) -> None:
-    with pytest.raises(LocalRunError), folders.run_folder() as folder:
-        _use(folder)
-        raise LocalRunError("no")
+    with pytest.raises(LocalRunError):
+        _break_off(LocalRunError("no"))
+    [folder] = runs.iterdir()
     assert _names(folder) == {"engine.log", "lock"}
-    with pytest.raises(LocalRunError), folders.run_folder():
-        raise LocalRunError("nothing was started")
+    with pytest.raises(LocalRunError):
+        _break_off(LocalRunError("nothing was started"), before_use=True)
     assert _names(runs) == {folder.name}
 
 

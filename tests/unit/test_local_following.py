@@ -10,10 +10,10 @@ import pytest
 from local.errors import LocalRunError
 from local.imports import Import, Json, Snapshot, follow
 
-WAITING = Snapshot("waiting", Counter(), 0, "[]")
-SENT = Snapshot("uploading", Counter(accepted=2), 0, "a")
-CHECKED = Snapshot("uploading", Counter(accepted=2), 0, "b")
-DONE = Snapshot("succeeded", Counter(complete=2), 2, "c")
+WAITING = Snapshot("waiting", Counter(), 0, 0, "[]")
+SENT = Snapshot("uploading", Counter(accepted=2), 0, 0, "a")
+CHECKED = Snapshot("uploading", Counter(accepted=2), 0, 0, "b")
+DONE = Snapshot("succeeded", Counter(complete=2), 2, 0, "c")
 
 
 class Clock:
