@@ -1,0 +1,281 @@
+"""Every call that a function makes is allowed to it, and everything that is allowed to it is called.
+
+The calls are those that the functions' own code makes, on the way of imports of every kind; the policies are
+those of the template. A function that calls something new, or no longer calls something, fails here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from itertools import chain, repeat
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from local import simulator
+from tests.contract.deployable import FUNCTIONS, child, function_name, machine, resources
+from tests.security.application import DATA_BUCKET, DROP_BUCKET, Application, Call, Crash, deployed
+
+type Json = dict[str, Any]
+type Permission = tuple[str, str]  # action, resource; of a grant the resource is a pattern
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n,Nobody\nu3,Zo\xc3\xab\n"
+_MULTIPART = {"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
+_LISTS = {"ListObjectsV2": "s3:ListBucket", "ListObjectVersions": "s3:ListBucketVersions"}
+_NOT_THERE = {"404", "NoSuchKey", "NoSuchVersion"}
+
+# (function, action) -> why it is allowed and not called here.
+UNUSED: dict[tuple[str, str], str] = {}
+
+
+# --- what is allowed ---
+
+
+def _resource(value: Any) -> str:
+    """Name a resource as the application here names it: `the-DataBucket/imports/*`."""
+    if isinstance(value, dict):
+        [(function, argument)] = value.items()
+        if function == "Fn::Sub":
+            return "the-" + str(argument).removeprefix("${").replace(".Arn}", "")
+        return "the-" + str(argument[0] if isinstance(argument, list) else argument)
+    return str(value)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def grants(logical_id: str, kind: str) -> set[Permission]:
+    """Give what the template allows a function or a state machine, whatever its parameters are."""
+    own = resources(kind)[logical_id]["Policies"]
+    documents = [policy["Fn::If"][1] if "Fn::If" in policy else policy for policy in own]
+    documents += [
+        policy["PolicyDocument"]
+        for policy in resources("IAM::Policy").values()
+        if {"Ref": f"{logical_id}Role"} in policy["Roles"]
+    ]
+    return {
+        (action, _resource(resource))
+        for document in documents
+        for statement in document["Statement"]
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+    }
+
+
+# --- what is called ---
+
+
+def needs(call: Call) -> set[Permission]:
+    """Give the permissions that AWS asks for a call; what is not there asks for the right to see that."""
+    given = call.parameters
+    match call.service:
+        case "s3":
+            return _s3_needs(call)
+        case "dynamodb":
+            tables = given["RequestItems"] if "RequestItems" in given else [given["TableName"]]
+            return {(f"dynamodb:{call.operation}", table) for table in tables}
+        case "sns":
+            return {("sns:Publish", _last(given["TopicArn"]))}
+        case "stepfunctions":
+            return {(f"states:{call.operation}", _last(given["stateMachineArn"]))}
+        case "secretsmanager":
+            return {(f"secretsmanager:{call.operation}", "the-TokenSecretArn")}
+        case "lambda":
+            return {("lambda:InvokeFunction", given["FunctionName"])}
+    raise AssertionError(call)
+
+
+def _last(arn: str) -> str:
+    return arn.rsplit(":", 1)[-1]
+
+
+def _s3_needs(call: Call) -> set[Permission]:
+    bucket, operation = call.parameters["Bucket"], call.operation
+    if operation in _LISTS:
+        return {(_LISTS[operation], bucket)}
+    if operation in {"HeadObject", "GetObject"}:
+        action = "s3:GetObjectVersion" if call.parameters.get("VersionId") else "s3:GetObject"
+    else:
+        action = "s3:PutObject" if operation in _MULTIPART else f"s3:{operation}"
+    needed = {(action, f"{bucket}/{call.parameters['Key']}")}
+    return needed | ({("s3:ListBucket", bucket)} if call.error in _NOT_THERE else set())
+
+
+def allows(grant: Permission, needed: Permission) -> bool:
+    return grant[0] == needed[0] and fnmatchcase(needed[1], grant[1])
+
+
+# --- imports of every kind ---
+
+
+def with_a_feed(application: Application) -> None:
+    feed = b'{"mapping": {"rename": {"name": "firstName"}}}'
+    boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key="feeds/crm.json", Body=feed)
+    application.run(FILE, "drop/crm/customers.csv")
+
+
+def failed_in_part(application: Application) -> None:
+    application.target.configure(generation=2, failed_ids=frozenset({"u2"}))
+    application.run(FILE)
+
+
+def refused(application: Application) -> None:
+    application.target.script(simulator.fault("refused"))
+    application.run(FILE)
+
+
+def with_a_token(application: Application) -> None:
+    secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString="abc")
+    application.configure(TOKEN_SECRET_ARN=secret["ARN"])
+    application.target.script(simulator.fault("unauthorized"))
+    application.run(FILE)
+
+
+def cannot_be_read(application: Application) -> None:
+    application.run(b"no key column\n")
+
+
+def gone_before_it_is_read(application: Application) -> None:
+    event = application.drop(FILE)
+    named = event["detail"]["object"]
+    boto3.client("s3").delete_object(Bucket=DROP_BUCKET, Key=named["key"], VersionId=named["version-id"])
+    application.invoke("split_file", event)
+
+
+def of_a_sender_without_versions(application: Application) -> None:
+    event = application.drop(FILE)
+    del event["detail"]["object"]["version-id"]
+    application.resume(application.invoke("split_file", event)["importId"])
+
+
+def too_long_for_one_invocation(application: Application) -> None:
+    event = application.drop(FILE)
+    application.remaining = repeat(1)
+    split = application.invoke("split_file", event)
+    while split["status"] == "splitting":
+        application.remaining = repeat(1)
+        split = application.invoke("split_file", event)
+    application.remaining = None
+    application.resume(split["importId"])
+
+
+def _rows(count: int) -> Iterator[bytes]:
+    return (b"u%d,%s\n" % (number, b"x" * 400) for number in range(count))
+
+
+def of_many_megabytes(application: Application) -> None:
+    application.configure(MAX_BATCH_ROWS="500000")
+    application.run(b"".join(chain([b"thirdPartyId,name\n"], _rows(30_000))))
+
+
+def broken_after_many_megabytes(application: Application) -> None:
+    application.configure(MAX_BATCH_ROWS="500000")
+    rows = chain([b"thirdPartyId,name\n"], _rows(30_000), [b'u,"\n'])
+    application.invoke("split_file", application.drop(b"".join(rows)))
+
+
+def with_the_ids_of_an_earlier_one(application: Application) -> None:
+    earlier = application.invoke("split_file", application.drop(FILE))["importId"]
+    application.invoke("upload_batch", {"importId": earlier, "batch": 1})
+    later = application.invoke("split_file", application.drop(FILE, "drop/default/later.csv"))["importId"]
+    application.invoke("upload_batch", {"importId": later, "batch": 1})
+    application.resume(earlier)
+    application.resume(later)
+
+
+def finished_before_it_was_split(application: Application) -> None:
+    with pytest.raises(Crash):
+        application.invoke("finish_import", {"importId": "customers-csv-0a1b2c3d4e5f"})
+
+
+def swept(application: Application) -> None:
+    application.patch.setenv("SF_EXECUTION_HISTORY_TYPE", "FAILURE")  # moto's: what is started has failed
+    application.drop(FILE, "drop/default/lost.csv")
+    for name in ("stopped.csv", "split.csv"):
+        application.invoke("split_file", application.drop(FILE, f"drop/default/{name}"))
+    _forget_manifest(application, "split-csv")
+    application.clock.reach(datetime.now(UTC) + timedelta(hours=1))  # S3 tells the time by itself
+    swept = application.invoke("sweep_imports", {})
+    assert swept["SplitBySweep"] == swept["RestartedBySweep"] == 1
+
+
+def _forget_manifest(application: Application, name: str) -> None:
+    [key] = [key for key in application.objects() if name in key and key.endswith("/manifest.json")]
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=key)
+
+
+IMPORTS: list[Callable[[Application], None]] = [
+    with_a_feed,
+    failed_in_part,
+    refused,
+    with_a_token,
+    cannot_be_read,
+    gone_before_it_is_read,
+    of_a_sender_without_versions,
+    too_long_for_one_invocation,
+    of_many_megabytes,
+    broken_after_many_megabytes,
+    with_the_ids_of_an_earlier_one,
+    finished_before_it_was_split,
+    swept,
+]
+
+
+@pytest.fixture(scope="module")
+def calls() -> list[Call]:
+    """Every call that the functions make, over imports of every kind."""
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
+    found: list[Call] = []
+    for import_ in IMPORTS:
+        settings = simulator.Settings(completion_seconds=0, calls_per_minute=0)
+        with simulator.running(settings) as target, pytest.MonkeyPatch.context() as patch, mock_aws():
+            application = deployed(target, patch)
+
+            def record(
+                client: Any, operation: str, given: Json, application: Application = application
+            ) -> Any:
+                return application.record(call, client, operation, given)
+
+            patch.setattr(BaseClient, "_make_api_call", record)
+            import_(application)
+            found += application.calls
+    return found
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_function_may_do_what_it_does(folder: str, calls: list[Call]) -> None:
+    allowed = grants(function_name(folder), "Serverless::Function")
+    needed = set().union(*(needs(call) for call in calls if call.function == folder))
+    assert needed
+    assert {one for one in needed if not any(allows(grant, one) for grant in allowed)} == set()
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_function_may_do_nothing_else(folder: str, calls: list[Call]) -> None:
+    allowed = grants(function_name(folder), "Serverless::Function")
+    needed = set().union(*(needs(call) for call in calls if call.function == folder))
+    unused = {grant for grant in allowed if not any(allows(grant, one) for one in needed)}
+    assert {grant for grant in unused if (folder, grant[0]) not in UNUSED} == set()
+
+
+def test_the_machine_may_run_its_tasks_and_its_children_and_nothing_else() -> None:
+    allowed = {one for one in grants("ImportProfiles", "Serverless::StateMachine") if "logs:" not in one[0]}
+    tasks = [*machine()["States"].values(), *child()["States"].values()]
+    folders = {task["Resource"].rsplit(":", 1)[-1] for task in tasks if task["Type"] == "Task"}
+    children = (
+        "the-arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${ImportProfiles.Name}/*"
+    )
+    assert allowed == {
+        *(("lambda:InvokeFunction", f"the-{function_name(folder)}") for folder in folders),
+        ("states:StartExecution", "the-ImportProfiles"),  # a Distributed Map starts its machine's children
+        ("states:DescribeExecution", children),
+        ("states:StopExecution", children),
+    }
