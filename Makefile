@@ -35,6 +35,7 @@ run: setup ## Import a file on this machine, from its drop to its last profile
 		$(if $(filter-out 0,$(KEEP)),--keep)
 
 test: setup ## Run every test that this machine can run
+	@echo 'Left out: the tests marked container, which need a Docker engine.'
 	@$(BIN)/pytest -rs -m 'not container' -n auto --dist loadfile --hypothesis-profile ci tests
 
 check: setup ## Format, lint, types, layers, template
