@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
+from bulk_profiles.errors import TokenError
 from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, ProfileStatus
 from bulk_profiles.outcomes import Word
 from local import simulator
@@ -203,3 +204,19 @@ def _after(times: int) -> Callable[[], bool]:
     """Give a clock that is out of time when it has been asked so often."""
     asked = itertools.count()
     return lambda: next(asked) >= times
+
+
+def test_a_token_that_cannot_be_had_sends_nothing_and_is_the_imports_reason(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(token_secret_arn="arn:aws:secretsmanager:us-east-1:123456789012:secret:none")
+    imported = deployment.split(deployment.drop(FILE))
+    with pytest.raises(TokenError):
+        deployment.submit(imported.import_id, 1)
+
+    summary = deployment.finish(imported.import_id)
+
+    assert target.submissions == []
+    assert summary.status is ImportStatus.FAILED
+    assert "Secrets Manager did not give the token" in summary.reason
+    assert summary.unaccounted == 0

@@ -33,6 +33,7 @@ from .storage import Storage
 _HEADER_ROWS = 1
 _CALL_TIMEOUT = 60.0  # seconds for one status call, all included
 _MOST_DETAIL_CHECKS = 3
+_MOST_GROWTH = 50  # times that the wait grows; by then it is the longest, and numbers end somewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,8 @@ class Checker:
         return self.ledger.save_batch(entry.change(next_check_at=ask_at), self.clock())
 
     def _next_check(self, entry: BatchEntry, outcome: target.CheckOutcome, now: datetime) -> datetime:
-        settings = self.settings
-        seconds = min(
-            settings.max_check_seconds, settings.first_check_seconds * settings.check_backoff**entry.polls
-        )
+        growth = self.settings.check_backoff ** min(entry.polls, _MOST_GROWTH)
+        seconds = min(self.settings.max_check_seconds, self.settings.first_check_seconds * growth)
         asked = outcome.retry_after if isinstance(outcome, target.Deferred) else None
         return now + max(timedelta(seconds=seconds), asked or timedelta(0))
 

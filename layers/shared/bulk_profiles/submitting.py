@@ -14,6 +14,7 @@ from typing import BinaryIO
 from . import target
 from .budget import usable
 from .entries import BatchEntry, ImportEntry
+from .errors import TokenError
 from .identity import object_key
 from .ledger import Ledger
 from .models import BatchState
@@ -76,7 +77,11 @@ class Submitter:
             return Outcome(Word.DEFERRED, self.clock() + wait)
         # All that may take its time comes before the slot. Once refused, a token that was kept is no good.
         ask = self.tokens.renew if entry.renewals else self.tokens.get
-        token = ask(owner.client_code)
+        try:
+            token = ask(owner.client_code)
+        except TokenError as error:  # the batch will say why it was not sent
+            self.ledger.save_batch(entry.change(reason=str(error)), self.clock())
+            raise
         with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
             return self._send_body(entry, owner, token, body)
 
