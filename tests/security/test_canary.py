@@ -88,7 +88,7 @@ def test_in_a_file_that_is_sent(
 @pytest.mark.parametrize(
     ("name", "body"),
     [
-        ("a.csv.gz", gzip.compress(FILE)),
+        ("a.csv.gz", gzip.compress(FILE, mtime=0)),
         ("a.csv.bz2", bz2.compress(FILE)),
         ("a.csv.xz", lzma.compress(FILE)),
         ("a.tsv", FILE.replace(b",", b"\t")),
@@ -144,8 +144,8 @@ def test_in_a_row_that_is_rejected(application: Application, assert_silent: Sile
         f'[{{"thirdPartyId": "{CANARY}"}}]'.encode(),
         f'{{"{CANARY}": 1}}\n'.encode(),
         f"batch={CANARY},{CANARY}\nu1,x\n".encode(),
-        gzip.compress(FILE)[:-9],
-        gzip.compress(FILE, compresslevel=0)[:-20] + CANARY.encode(),
+        gzip.compress(FILE, mtime=0)[:-9],
+        gzip.compress(FILE, compresslevel=0, mtime=0)[:-20] + CANARY.encode(),
         b"PAR1" + CANARY.encode() * 20 + b"PAR1",
         b"PK\x03\x04" + CANARY.encode() * 20,
         FILE.decode().encode("utf-16-le"),
