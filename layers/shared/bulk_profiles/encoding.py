@@ -37,6 +37,8 @@ def unmark(cell: bytes) -> bytes:
 
 def without_invalid(text: bytes) -> bytes:
     """Put a lone surrogate, which UTF-8 forbids as well, for every byte that is not UTF-8."""
+    if text.isascii():
+        return text
     try:
         text.decode()
     except UnicodeDecodeError:

@@ -86,7 +86,9 @@ class Repeats:
                     np.frombuffer(_read(stream, int(size[part]) * 8), "<u8")
                     for stream, size in zip(streams, sizes, strict=True)
                 ]
-                repeated.add(_repeated(np.sort(np.concatenate(pieces))))
+                repeated.add(
+                    _repeated(np.sort(np.concatenate(pieces), kind="stable"))
+                )  # sorted runs merge fast
         return repeated or None
 
     def _sorted(self) -> Hashes:

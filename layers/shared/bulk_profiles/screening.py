@@ -56,8 +56,9 @@ class _Grid:
         """Find the cells; None where a row has more or fewer of them."""
         data = np.frombuffer(rows, np.uint8)
         ends = np.flatnonzero((data == _COMMA) | (data == _LINE_FEED))
-        count = np.count_nonzero(data == _LINE_FEED)
-        if len(ends) != count * width or not (data[ends[width - 1 :: width]] == _LINE_FEED).all():
+        line_feeds = data[ends] == _LINE_FEED
+        count = np.count_nonzero(line_feeds)
+        if len(ends) != count * width or not line_feeds[width - 1 :: width].all():
             return None
         return cls(data, ends, width)
 
