@@ -1,0 +1,173 @@
+"""51 and 52: killed at every call, for all n, then tried again: the same end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from bulk_profiles.accounting import Summary
+from bulk_profiles.budget import BudgetState
+from bulk_profiles.models import ImportStatus
+from local import simulator
+from tests.deployment import PROFILES_TABLE
+from tests.faults.accidents import Accident, AccidentalDeployment, Outside, install
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ONE_BATCH = b"thirdPartyId,name,note\nu1,Ada,\nu2,Grace,50%\nu1,,later\n,Nobody,\n"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Which function meets the accident, in which import."""
+
+    function: str
+    file: bytes = ONE_BATCH
+    failed_ids: frozenset[str] = frozenset()
+
+
+SCENARIOS = {
+    "split": Scenario("split", ONE_BATCH + b"u3,Linus,\n"),
+    "submit": Scenario("submit"),
+    "check": Scenario("check"),
+    "check and send failed profiles again": Scenario("check", failed_ids=frozenset({"u2"})),
+    "finish": Scenario("finish"),
+}
+MOST_CALLS = 200
+MAY_DIFFER = {
+    "startedAt",
+    "finishedAt",
+    "submissions",
+    "possiblyDuplicate",
+    "checks",
+    "batchId",
+    "modifiedAt",
+}
+
+
+@dataclass(frozen=True)
+class End:
+    """What is compared: all that an import left, but for its name and its times."""
+
+    summary: Any
+    objects: dict[str, bytes]
+    table: list[tuple[str, str, str]]
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
+    return install(monkeypatch)
+
+
+@pytest.fixture
+def accidental(s3: S3Client, target: simulator.Simulator, outside: Outside) -> AccidentalDeployment:
+    deployment = AccidentalDeployment(target.url, s3)
+    deployment.outside = outside
+    return deployment
+
+
+@pytest.mark.fault(51, "a function killed at its n-th call, for all n")
+@pytest.mark.fault(52, "killed before, during and after the POST")
+@pytest.mark.fault(55, "S3 out of reach at the n-th call, or its answer lost, for all n")
+@pytest.mark.fault(54, "DynamoDB out of reach at the n-th call, or its answer lost, for all n")
+@pytest.mark.parametrize("accident", [accident for accident in Accident if accident is not Accident.NONE])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_whatever_call_goes_wrong_the_end_is_the_same(
+    accidental: AccidentalDeployment,
+    target: simulator.Simulator,
+    name: str,
+    accident: Accident,
+) -> None:
+    scenario = SCENARIOS[name]
+    target.configure(failed_ids=scenario.failed_ids)
+    accidental.configure(max_submissions=2)
+    _run(accidental, target, Accident.NONE, scenario, 1)  # of which all others are duplicates
+    expected, _ = _run(accidental, target, Accident.NONE, scenario, 1)
+    at, happened = 0, True
+    while happened:
+        at += 1
+        assert at < MOST_CALLS, "the function never gets through"
+        seen, happened = _run(accidental, target, accident, scenario, at)
+        assert seen == expected, f"{name} {accident} at call {at}"
+    assert at > 1
+
+
+def _run(
+    deployment: AccidentalDeployment,
+    target: simulator.Simulator,
+    accident: Accident,
+    scenario: Scenario,
+    at: int,
+) -> tuple[End, bool]:
+    """Import a file with one accident on the way; give its end, and whether the accident happened."""
+    before = len(target.submissions)
+    deployment.clock.advance(minutes=2)
+    deployment.outside.plan(accident, scenario.function, at)
+    dropped = deployment.drop(scenario.file)
+    import_id = deployment.split(dropped).import_id
+    summary = deployment.resume(import_id)
+    happened = deployment.outside.happened
+    deployment.outside.plan(Accident.NONE)
+
+    _hold_arrivals(summary, target, before)
+    assert summary.status is (ImportStatus.PARTIAL if scenario.failed_ids else ImportStatus.SUCCEEDED)
+    assert deployment.machine.started.pop(import_id) == [batch.number for batch in summary.batches]
+    budget: BudgetState = deployment.ledger.change_budget(
+        "demo", deployment.clock(), lambda state: (state, state)
+    )
+    assert not budget.places
+    return _end(deployment, import_id, dropped.version_id), happened
+
+
+def _hold_arrivals(summary: Summary, target: simulator.Simulator, before: int) -> None:
+    """Each body arrived once, as it was planned, and a second time only where that is marked."""
+    arrived = [request.sha256 for request in target.submissions[before:]]
+    bodies = {batch.sha256: batch.possibly_duplicate for batch in summary.batches}
+    for batch in summary.batches:
+        bodies |= {follow_up.sha256: batch.possibly_duplicate for follow_up in batch.follow_ups}
+    assert set(arrived) == set(bodies)
+    assert len(arrived) <= sum(batch.submissions for batch in summary.batches)
+    for sha256, marked in bodies.items():
+        assert arrived.count(sha256) == 1 or marked
+
+
+def _end(deployment: AccidentalDeployment, import_id: str, version_id: str) -> End:
+    def anonymous(text: bytes) -> bytes:
+        text = re.sub(rb'"modifiedAt": ".*?"', b'"modifiedAt": ""', text)
+        return text.replace(import_id.encode(), b"IMPORT").replace(version_id.encode(), b"VERSION")
+
+    objects = {
+        name: _untimed(body) if name.endswith(".gz") else anonymous(body)
+        for name, body in deployment.objects(import_id).items()
+    }
+    summary = _without(json.loads(objects.pop("summary.json")))
+    report = re.search(rb"[0-9]+ rows", objects.pop("report.html"))
+    assert report
+    return End(summary, objects, _table(import_id))
+
+
+def _untimed(results: bytes) -> bytes:
+    """Leave out the last column of profile results, which says when Target was asked."""
+    return b"\n".join(line.rpartition(b",")[0] for line in gzip.decompress(results).split(b"\n"))
+
+
+def _without(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _without(value) for name, value in data.items() if name not in MAY_DIFFER}
+    return [_without(value) for value in data] if isinstance(data, list) else data
+
+
+def _table(import_id: str) -> list[tuple[str, str, str]]:
+    items = boto3.client("dynamodb").scan(TableName=PROFILES_TABLE)["Items"]
+    return sorted(
+        (item["profile"]["S"], item["batch"]["S"][-5:], item["status"]["S"])
+        for item in items
+        if item["batch"]["S"].startswith(f"{import_id}#")
+    )
