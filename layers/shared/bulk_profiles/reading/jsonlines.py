@@ -81,7 +81,8 @@ class JsonLines:
         names: dict[str, None] = {}
         for _, data in self._lines(self.first):
             for line in (data or b"").split(b"\n"):
-                names.update(dict.fromkeys(self._object(line) or ()))
+                fields = self._object(line) or {}
+                names.update(dict.fromkeys(name for name in fields if name not in names and _is_utf8(name)))
             if len(names) > _MAX_COLUMNS:
                 raise FileRejectedError(
                     f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
@@ -102,6 +103,8 @@ class JsonLines:
         if fields is None:
             return fault_row(Reject.BAD_JSON)
         if not fields.keys() <= self._known:
+            if not all(map(_is_utf8, fields)):
+                return fault_row(Reject.INVALID_UTF8)
             raise NewColumnError(self._all_names)
         values: list[Any] = [fields.get(name) for name in self.names]
         for number, value in enumerate(values):
@@ -118,6 +121,11 @@ class JsonLines:
 
 def _find(start: Position, lines: list[bytes], kept: list[int], numbers: Sequence[int]) -> list[Record]:
     return [Record(start.line + kept[number], lines[kept[number]] + b"\n") for number in numbers]
+
+
+def _is_utf8(name: str) -> bool:
+    """Say whether a name can be sent: invalid UTF-8 and half characters are lone surrogates here."""
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _refuse(_constant: str) -> NoReturn:
