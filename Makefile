@@ -89,3 +89,37 @@ requirements: ## Compile the pinned, hashed requirements anew
 	$(call listed,p["dependencies"]) | $(layer) - --output-file layers/shared/requirements.txt
 	$(call listed,p["optional-dependencies"]["splitting"]) | $(layer) - \
 		--constraint layers/shared/requirements.txt --output-file layers/splitting/requirements.txt
+
+# --- proof: make audit, make fuzz, make mutate ---
+
+.PHONY: audit fuzz mutate requirements-proof
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 1
+MUTATE_SECONDS ?= 1800
+# These tools live by themselves and use what .venv has.
+borrowed = PYTHONPATH=$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])'):layers/shared:.
+
+audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code, template and all that is pinned
+	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local
+	$(BIN)/cfn-lint template.yaml
+	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
+	$(BIN)/python -m local.advisories
+
+fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, FUZZ_SECONDS each; FUZZ_SEED repeats a run
+	@mkdir -p .run/fuzz
+	@for target in answers reading; do \
+		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); what breaks it is kept in .run/fuzz/"; \
+		$(borrowed) .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
+			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
+
+mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices, MUTATE_SECONDS long
+	@$(borrowed) $(BIN)/python -m local.mutate --seconds $(MUTATE_SECONDS)
+
+requirements: requirements-proof
+requirements-proof:
+	$(foreach tool,audit checkov fuzz mutate,$(compile) --universal local/requirements-$(tool).in \
+		--output-file local/requirements-$(tool).txt$(newline))
+define newline
+
+
+endef

@@ -1,0 +1,114 @@
+"""Fuzz what reads bytes from outside, guided by the branches that they reach: python fuzz.py answers|reading.
+
+Further arguments are libFuzzer's: -max_total_time=60 -seed=1 -artifact_prefix=folder/. An input that breaks a
+promise is saved; given as an argument, it is tried again alone.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import atheris  # type: ignore[import-untyped]  # in a venv of its own: make fuzz
+
+with atheris.instrument_imports(include=["bulk_profiles"]):
+    from bulk_profiles.answers import StatusAnswer, read_status, read_submission
+    from bulk_profiles.errors import FileRejectedError
+    from bulk_profiles.feeds import Feed, Mapping, Quoting, SeparatorInValue
+    from bulk_profiles.models import KeyColumn
+    from bulk_profiles.response import UnusableAnswerError
+    from bulk_profiles.splitting import Limits
+    from tests.unit.splitting_world import run
+
+_FEEDS = (
+    Feed(),
+    Feed(key_column=KeyColumn.PC_ID, separator_in_value=SeparatorInValue.REJECT),
+    Feed(delimiter=";", quoting=Quoting.NONE, separator_in_value=SeparatorInValue.REPLACE),
+    Feed(
+        encoding="cp1252", mapping=Mapping(key="id", rename={"a": "b"}, constants={"c": "1"}, tombstone="x")
+    ),
+)
+_LIMITS = (Limits(), Limits(max_batch_rows=2), Limits(max_batch_bytes=90), Limits(3, 120))
+_MOST_BYTES = 100_000
+
+
+def answers(data: bytes) -> None:
+    """Read an answer whole and in pieces: the same, or unusable, both times."""
+    if not data:
+        return
+    size, body = data[0] % 16 + 1, data[1:]
+    submission = read_submission(body)
+    assert submission.success is not True or submission.status_url
+    assert submission.message.isprintable() or not submission.message
+    pieces = [body[place : place + size] for place in range(0, len(body), size)]
+    assert _status([body]) == _status(pieces)
+
+
+def _status(pieces: list[bytes]) -> StatusAnswer | None:
+    try:
+        return read_status(pieces)
+    except UnusableAnswerError:
+        return None
+
+
+def reading(data: bytes) -> None:
+    """Split a file: rejected in one sentence, or every row is accounted for and every body within limits."""
+    if not 1 < len(data) < _MOST_BYTES:
+        return
+    feed, limits = _FEEDS[data[0] % 4], _LIMITS[data[0] // 4 % 4]
+    with suppress(FileRejectedError):
+        run(data[1:], feed, limits)
+
+
+_CSV = b'thirdPartyId,name,"a ""b"""\nu1,Zo\xc3\xab,\n,x,y\nu1,,"1,\n2"\nu2\xff,a,b\nu/3,a,b,c\n'
+_TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
+    "answers": (
+        answers,
+        (
+            b"<response><success>true</success><batchStatus>http://a/b?c=1&d=2</batchStatus>"
+            b"<message>Batch submitted</message></response>",
+            b"<response><batchId>b-1</batchId><status>complete</status><batchSize>2</batchSize>"
+            b"<profile><id>u&amp;1</id><status>failed</status></profile></response>",
+            b"<response><batchId>b-1</batchId><status>complete</status><successfulUpdates>1</successfulUpdates>"
+            b"<profilesNotFound>0</profilesNotFound><failedUpdates>1</failedUpdates></response>",
+            b"true http://a/b?c=1 Batch submitted",
+            b"b-1 u1 success u2 failed",
+            b"b-1 complete 2 2 1 0 1",
+            b"<!DOCTYPE r [<!ENTITY a 'b'>]><response><![CDATA[x]]><!-- y --></response>",
+        ),
+    ),
+    "reading": (
+        reading,
+        (
+            _CSV,
+            _CSV.replace(b",", b";").replace(b"\n", b"\r\n"),
+            b"batch=pcId, a, b\n1, %C3%AB, \n2,%zz,+\n1,,x",
+            b'{"thirdPartyId": "u1", "a": [1]}\n{"thirdPartyId": 2, "b": "\\ud800", "c": 1e9}\n',
+            _CSV.decode("latin-1").encode("utf-16"),
+            gzip.compress(_CSV, mtime=0),
+            bz2.compress(_CSV),
+            b"sep=;\nid;a\n1;2\n",
+        ),
+    ),
+}
+
+
+def main() -> None:
+    """Fuzz one target, from its own samples on."""
+    target, samples = _TARGETS[sys.argv.pop(1)]
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, sample in enumerate(samples):
+            for choice in range(16):
+                Path(corpus, f"{number}-{choice}").write_bytes(bytes([choice]) + sample)
+        given = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+        atheris.Setup(sys.argv if given else [*sys.argv, corpus], target)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
