@@ -74,6 +74,7 @@ class Job:
             self._cutter.finish()
         except BaseException:
             self._cutter.abort()
+            self._log.abort()
             raise
         self._log.publish(self._output, self._reader.header)
         if self._state.skipped:

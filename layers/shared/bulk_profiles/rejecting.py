@@ -91,6 +91,12 @@ class RejectLog:
             self.parts += 1
             self._sinks = None
 
+    def abort(self) -> None:
+        """Forget the part that is open, if any."""
+        for sink in self._sinks or ():
+            sink.abort()
+        self._sinks = None
+
     def publish(self, output: Output, header: bytes) -> None:
         """Write both files to the output."""
         self.flush()
