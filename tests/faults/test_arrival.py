@@ -69,16 +69,6 @@ def test_each_version_of_a_key_is_an_import_with_its_own_rows(
     assert sorted(target.profile_ids()) == ["u1", "u2", "u3", "u9"]
 
 
-@pytest.mark.fault(5, "the same content under another name")
-def test_the_same_content_under_another_name_is_processed(deployment: Deployment) -> None:
-    first = deployment.run(FILE, "drop/default/monday.csv")
-    second = deployment.run(FILE, "drop/default/tuesday.csv")
-
-    assert first.entry.import_id != second.entry.import_id
-    assert first.entry.source.sha256 == second.entry.source.sha256
-    assert second.status is ImportStatus.SUCCEEDED
-
-
 @pytest.mark.fault(6, "the object is gone before it is read")
 def test_a_file_that_is_gone_is_a_clear_end(deployment: Deployment, s3: S3Client) -> None:
     dropped = deployment.drop(FILE)
@@ -135,7 +125,7 @@ def test_the_version_of_the_event_is_read_whatever_came_after(
     assert sorted(target.profile_ids()) == ["u1", "u2", "u3"]
 
 
-@pytest.mark.fault(3, "an older version's event after a newer one's")
+@pytest.mark.fault(10, "an event that names no version")
 def test_an_event_without_a_version_takes_the_newest(deployment: Deployment) -> None:
     deployment.drop(FILE)
     newest = deployment.drop(FILE + b"u4,Dennis\n")

@@ -18,6 +18,7 @@ def half_an_hour_later(deployment: Deployment) -> None:
     deployment.clock.now = datetime.now(UTC) + timedelta(minutes=30)
 
 
+@pytest.mark.fault(7, "the event is lost")
 def test_a_file_whose_event_was_lost_is_imported(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
 
@@ -37,6 +38,7 @@ def test_a_file_that_was_just_dropped_is_left_to_its_own_event(deployment: Deplo
     assert deployment.sweep().looked_at == 0
 
 
+@pytest.mark.fault(7, "a split that died for good")
 def test_a_split_that_died_for_good_is_done_again_after_its_lease(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +54,7 @@ def test_a_split_that_died_for_good_is_done_again_after_its_lease(
     assert len(deployment.machine.started) == 1
 
 
+@pytest.mark.fault(57, "an execution died, or was stopped on purpose")
 @pytest.mark.parametrize(
     ("status", "restarted"),
     [("RUNNING", 0), ("ABORTED", 0), ("SUCCEEDED", 0), ("FAILED", 1), ("TIMED_OUT", 1)],

@@ -152,6 +152,7 @@ def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: D
     assert all(first[name] == second[name] for name in first if name != "manifest.json")
 
 
+@pytest.mark.fault(38, "two files with the same ids at once")
 def test_imports_that_share_ids_go_one_after_the_other(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
@@ -169,6 +170,7 @@ def test_imports_that_share_ids_go_one_after_the_other(
     assert target.profile("u2") == {"name": "second"}
 
 
+@pytest.mark.fault(3, "an older version's event after a newer one's")
 def test_an_older_version_never_overwrites_a_newer_one(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
@@ -184,6 +186,7 @@ def test_an_older_version_never_overwrites_a_newer_one(
     assert target.profile("u1") == {"name": "newer"}
 
 
+@pytest.mark.fault(5, "the same content under another name")
 def test_the_same_content_under_another_name_is_imported_and_marked(deployment: Deployment) -> None:
     first = deployment.run(FILE, "drop/default/a.csv")
     second = deployment.run(FILE, "drop/default/b.csv")
