@@ -97,7 +97,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 MUTATE_SECONDS ?= 1800
 # These tools live by themselves and use what .venv has.
-borrowed = PYTHONPATH=$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])'):layers/shared:.
+borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
 audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code, template and all that is pinned
 	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local
@@ -109,11 +109,11 @@ fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, F
 	@mkdir -p .run/fuzz
 	@for target in answers reading; do \
 		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); what breaks it is kept in .run/fuzz/"; \
-		$(borrowed) .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
+		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
 
 mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices, MUTATE_SECONDS long
-	@$(borrowed) $(BIN)/python -m local.mutate --seconds $(MUTATE_SECONDS)
+	@PYTHONPATH=$(borrowed) $(BIN)/python -m local.mutate --seconds $(MUTATE_SECONDS)
 
 requirements: requirements-proof
 requirements-proof:

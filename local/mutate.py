@@ -1,0 +1,129 @@
+"""Change the code in many small ways and see whether a test notices: `make mutate`.
+
+mutmut does it, on a copy below .run/mutate. A run goes on where the last one of the same code stopped; the
+table says for each module how many changes were tried, and how many of them were noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+
+from local.engine import ROOT, TOOLS
+
+_MODULES = (
+    "encoding",
+    "cutting",
+    "merging",
+    "repeats",
+    "entries",
+    "ledger",
+    "budget",
+    "answers",
+    "response",
+)
+_TESTS = (
+    *(
+        f"unit/test_{name}.py"
+        for name in ("encoding", "cutting", "merging", "splitting", "budget", "answers")
+    ),
+    "unit/test_accounting.py",
+    "functions/test_importing.py",
+    "functions/test_whole_import.py",
+)
+_COPIED = ("tests", "local")
+_SURVIVED, _UNNOTICEABLE = 0, 33  # mutmut's exit codes; 33: no test comes by
+_WORK = ROOT / ".run/mutate"
+
+
+def prepare() -> None:
+    """Copy code and tests, unless they are those of the last run."""
+    files = [path for name in (*_COPIED, "layers") for path in sorted((ROOT / name).rglob("*.py"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    stamp = _WORK / "sources"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    shutil.rmtree(_WORK, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(
+        ROOT / "layers/shared/bulk_profiles", _WORK / "src/bulk_profiles", dirs_exist_ok=True, ignore=ignored
+    )
+    for name in _COPIED:
+        shutil.copytree(ROOT / name, _WORK / name, ignore=ignored)
+    settings = {
+        "source_paths": ["src"],
+        "also_copy": list(_COPIED),
+        "only_mutate": [f"src/bulk_profiles/{name}.py" for name in _MODULES],
+        "pytest_add_cli_args": ["--import-mode=importlib", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": [f"tests/{test}" for test in _TESTS],
+    }
+    lines = ["[mutmut]", *(f"{name}=\n  " + "\n  ".join(values) for name, values in settings.items())]
+    lines += ["[tool:pytest]", "pythonpath = .", "markers = fault: a fault that a test shows"]
+    (_WORK / "setup.cfg").write_text("\n".join(lines) + "\n")
+    stamp.write_text(digest)
+
+
+def run(seconds: float) -> None:
+    """Try changes, one process at a time, until all are tried or the time is over."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["nice", str(TOOLS / "mutate/bin/mutmut"), "run", "--max-children", "1"]
+    with (
+        (_WORK / "mutmut.log").open("w") as log,
+        subprocess.Popen(
+            command, cwd=_WORK, env=environment, stdout=log, stderr=log, start_new_session=True
+        ) as mutmut,
+    ):
+        try:
+            mutmut.wait(seconds)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(mutmut.pid, 15)
+
+
+def outcomes(module: str) -> Counter[str]:
+    """Count what became of a module's changes: noticed, survived, untried."""
+    meta = _WORK / f"mutants/src/bulk_profiles/{module}.py.meta"
+    counts = Counter[str]()
+    if meta.exists():
+        for code in json.loads(meta.read_text())["exit_code_by_key"].values():
+            counts["untried" if code is None else _word(code)] += 1
+    return counts
+
+
+def _word(code: int) -> str:
+    return "survived" if code in {_SURVIVED, _UNNOTICEABLE} else "noticed"
+
+
+def table() -> list[str]:
+    """Give the score as a table in Markdown."""
+    rows = {module: outcomes(module) for module in _MODULES}
+    rows["all"] = sum(rows.values(), Counter())
+    lines = ["| Module | Changes tried | Noticed | Score | Not tried |", "|---|--:|--:|--:|--:|"]
+    for module, counts in rows.items():
+        tried = counts["noticed"] + counts["survived"]
+        score = f"{counts['noticed'] / tried:.0%}" if tried else "-"
+        lines.append(f"| {module} | {tried} | {counts['noticed']} | {score} | {counts['untried']} |")
+    return lines
+
+
+def main() -> int:
+    """Prepare, try, say."""
+    parser = argparse.ArgumentParser(prog="python -m local.mutate", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1800)
+    prepare()
+    run(parser.parse_args().seconds)
+    lines = table()
+    print("\n".join(lines))
+    print(f"What survived: cd {_WORK.relative_to(ROOT)} and ask mutmut results; its log is beside it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
