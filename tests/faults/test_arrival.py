@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ from bulk_profiles.importing import Imported
 from bulk_profiles.models import ImportStatus
 from local import simulator
 from tests.deployment import DROP_BUCKET, Deployment
+from tests.functions.test_whole_import import freeze_s3_a_minute_later
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -134,3 +135,32 @@ def test_an_event_without_a_version_takes_the_newest(deployment: Deployment) -> 
 
     assert imported.manifest is not None
     assert imported.manifest.source.version_id == newest.version_id
+
+
+@pytest.mark.xfail(strict=True, reason="its summary says rejected while its execution runs")
+@pytest.mark.fault(3, "a newer version arrives while an older one that was started is tried again")
+def test_an_import_that_was_started_is_not_rejected_by_a_newer_version(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = deployment.drop(b"thirdPartyId,name\nu1,older\n")
+    with freeze_s3_a_minute_later():
+        newer = deployment.drop(b"thirdPartyId,name\nu1,newer\n")
+    start = deployment.machine.start_execution
+
+    def start_and_die(**state: Any) -> None:
+        start(**state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deployment.machine, "start_execution", start_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            deployment.split(older)
+    [import_id] = deployment.machine.started
+    second = deployment.split(newer)
+
+    again = deployment.split(older)
+
+    assert again.summary is None  # its execution runs: whatever it sent must be accounted for
+    deployment.resume(import_id)
+    deployment.resume(second.import_id)
+    assert target.profile("u1") == {"name": "newer"}
