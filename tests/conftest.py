@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import boto3
+import hypothesis
 import pytest
 from moto import mock_aws
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 pytest_plugins = ["tests.faults.reliability"]
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",

@@ -351,7 +351,7 @@ class TestRows:
         _, slot = submit(self.day_with(1000), NOON, rows=1, under=self.limits)
         after, slot = submit(self.day_with(1000), slot.at, rows=1, under=self.limits)
         assert slot.granted
-        assert after.rows == {TOMORROW: 1}
+        assert after.rows[TOMORROW] == 1
 
     @pytest.mark.parametrize(
         ("now", "days"),
@@ -382,7 +382,7 @@ class TestRows:
         assert not slot.granted
         state, slot = submit(state, slot.at, rows=1001, under=self.limits)
         assert slot.granted
-        assert state.rows == {TOMORROW: 1001}
+        assert state.rows[TOMORROW] == 1001
         assert not submit(state, slot.at + seconds(60), rows=1, under=self.limits)[1].granted
 
     def test_without_a_limit_nothing_is_counted(self) -> None:
@@ -512,3 +512,23 @@ class TestJson:
             holder = f"{'x' * 53}#{n:05d}"
             state, _ = submit(state, NOON + n * timedelta(minutes=1), holder, under=many, waited=n % 3)
         assert len(json.dumps(state.to_json())) < 2000
+
+
+def test_a_withdrawal_takes_nothing_from_another_days_count() -> None:
+    """Near the reset two clocks disagree: what one counted for tomorrow, the other must not forget."""
+    policy = Policy(calls_per_minute=3000, max_in_flight=9, rows_per_day=1000)
+    eve, early = datetime(2026, 11, 24, 23, 55, tzinfo=UTC), datetime(2026, 11, 24, 23, 45, tzinfo=UTC)
+
+    def submit(state: BudgetState, holder: str, rows: int, now: datetime) -> BudgetState:
+        state, slot = reserve_submission(
+            state, holder=holder, rows=rows, now=now, policy=policy, lease=timedelta(hours=1), waited=1
+        )
+        assert slot.granted
+        return state
+
+    state = submit(BudgetState(), "a", 400, eve)  # may arrive today or tomorrow
+    state = submit(state, "b", 1, early)  # today, for certain
+    state = submit(state, "c", 500, eve)
+    state = withdraw(state, holder="a", rows=400, granted_at=eve, policy=policy)
+
+    assert state.rows == {date(2026, 11, 24): 501, date(2026, 11, 25): 500}

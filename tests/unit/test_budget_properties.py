@@ -136,7 +136,7 @@ def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -
     """All clocks are wrong, each by its own up to ten minutes; time passes over the resets of two days."""
     state, now = BudgetState(), datetime(2026, 10, 24, 20, tzinfo=UTC)
     leased: dict[str, datetime] = {}  # holder to the true end of its lease
-    granted_at: dict[str, tuple[datetime, int]] = {}
+    granted_at: dict[str, tuple[datetime, int, int]] = {}  # with the rows and their true day
     per_day: dict[int, int] = {}
 
     def day(moment: datetime) -> int:
@@ -157,7 +157,7 @@ def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -
                 others = [h for h, end in leased.items() if end > now and h != step.holder]
                 assert len(others) < policy.max_in_flight
                 leased[step.holder] = now + LEASE
-                granted_at[step.holder] = (slot.at, step.rows)
+                granted_at[step.holder] = (slot.at, step.rows, day(now))
                 per_day[day(now)] = per_day.get(day(now), 0) + step.rows
                 assert per_day[day(now)] <= 1000
             else:
@@ -171,11 +171,12 @@ def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -
             state = release(state, step.holder)
             leased.pop(step.holder, None)
         elif step.verb == "withdraw" and step.holder in granted_at and step.after < MINUTE:
-            at, rows = granted_at.pop(step.holder)
+            at, rows, counted_for = granted_at.pop(step.holder)
             state = withdraw(state, holder=step.holder, rows=rows, granted_at=at, policy=policy)
+            per_day[counted_for] -= rows
             leased.pop(step.holder, None)
         assert BudgetState.from_json(state.to_json()) == state
-        assert len(state.rows) <= 2
+        assert len(state.rows) <= 5
 
 
 @given(policies, st.lists(steps, max_size=40), st.timedeltas(-WRONG_BY, WRONG_BY))

@@ -33,6 +33,7 @@ _NETWORK = timedelta(seconds=2)  # from the first byte to Target's count
 _LATENESS = _USE_WITHIN + _NETWORK
 _CLOCK_ERROR = timedelta(minutes=10)  # how far a function's clock may be off, either way
 _COUNTED_AROUND = _CLOCK_ERROR + _LATENESS
+_DAYS_KEPT = timedelta(days=2)
 _LONGEST_TURN = timedelta(minutes=15)  # beyond it turns start over: perhaps nobody waits any more
 _SPREAD = 60_000  # ms over which those who wait for the same moment come back
 _ONE_IN = 25  # the share of a minute's calls that may go at once
@@ -116,7 +117,7 @@ class BudgetState:
 
     `asked_at`: the budget's clock, the latest of all askers' clocks. `full_at`: when the bucket of calls is
     full again. `call_turn_at`, `place_turn_at`: the first turn that nobody waits for. `places`: holder to end
-    of lease. `rows`: day to rows counted for it, at most two days.
+    of lease. `rows`: day to rows counted for it, a few days.
     """
 
     asked_at: datetime = _LONG_AGO
@@ -195,9 +196,7 @@ def reserve_submission(
     after, slot = reserve_check(state, now=now, policy=policy, waited=waited)
     if not slot.granted:
         return after, slot
-    counted = (
-        {day: state.rows.get(day, 0) + rows for day in _days(now, policy)} if policy.rows_per_day else {}
-    )
+    counted = _count_rows(state, rows, now, policy) if policy.rows_per_day else {}
     return renew(dataclasses.replace(after, rows=counted), holder, now, lease), slot
 
 
@@ -268,11 +267,18 @@ def _wait_for_rows(state: BudgetState, rows: int, now: datetime, holder: str, po
     return Slot(_spread(reset + _COUNTED_AROUND, holder), granted=False, reason=Wait.ROWS)
 
 
-def _days(now: datetime, policy: Policy) -> set[date]:
-    """Give the days on which a submission granted now may reach Target: one, or two near a reset.
+def _count_rows(state: BudgetState, rows: int, now: datetime, policy: Policy) -> dict[date, int]:
+    """Count rows for each day that they may reach Target on; forget the days that are surely over.
 
-    No other day needs to be remembered: while a day lasts, every asker's clock touches it.
+    A day that one clock no longer touches another may still touch, and a withdrawal may still be about it.
     """
+    days = _days(now, policy)
+    kept = {day: count for day, count in state.rows.items() if abs(day - min(days)) <= _DAYS_KEPT}
+    return kept | {day: state.rows.get(day, 0) + rows for day in days}
+
+
+def _days(now: datetime, policy: Policy) -> set[date]:
+    """Give the days on which a submission granted now may reach Target: one, or two near a reset."""
     around = (now - _COUNTED_AROUND, now + _COUNTED_AROUND)
     return {day_of(moment, policy.reset_hour, policy.zone) for moment in around}
 
