@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 
 from local.engine import ROOT, TOOLS
+from local.processes import last_line
 
 _MODULES = (
     "encoding",
@@ -119,8 +120,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1800)
     prepare()
     run(parser.parse_args().seconds)
-    lines = table()
-    print("\n".join(lines))
+    if not any(outcomes(module)["noticed"] for module in _MODULES):
+        print(f"No change was tried: {last_line(_WORK / 'mutmut.log')}; are all tests passing?")
+        return 2
+    print("\n".join(table()))
     print(f"What survived: cd {_WORK.relative_to(ROOT)} and ask mutmut results; its log is beside it.")
     return 0
 
