@@ -28,13 +28,13 @@ type _Key = tuple[int, str, str]  # number, words, test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reliability", type=Path, help="write the table of faults into this file")
+    parser.addoption("--reliability", metavar="FILE", help="write the table of faults into this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    path: Path | None = config.getoption("--reliability")
+    path: str | None = config.getoption("--reliability")
     if path and not hasattr(config, "workerinput"):  # the workers of a parallel run only report
-        config.pluginmanager.register(_Table(path))
+        config.pluginmanager.register(_Table(Path(path)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
