@@ -71,6 +71,17 @@ def test_an_import_whose_execution_died_is_started_again(
     assert all(deployment.machine.started[name] == [1, 2] for name in again)
 
 
+@pytest.mark.fault(57, "children gave up, and their import was reported")
+def test_an_import_with_batches_that_gave_up_is_started_again(deployment: Deployment) -> None:
+    imported = deployment.split(deployment.drop(FILE))
+    assert deployment.finish(imported.import_id).status is ImportStatus.FAILED
+    deployment.machine.statuses[imported.import_id] = "FAILED"
+
+    assert deployment.sweep().restarted == 1
+    assert deployment.resume(imported.import_id).status is ImportStatus.SUCCEEDED
+    assert deployment.sweep().restarted == 0
+
+
 def test_sums_that_are_off_are_counted(deployment: Deployment) -> None:
     summary = deployment.run(FILE)
     assert deployment.sweep().unaccounted == 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .accounting import reconcile
-from .entries import ImportEntry
+from .entries import BatchEntry, ImportEntry
 from .events import DroppedObject
 from .executions import Executions
 from .identity import MANIFEST, import_id, is_dropped_file, object_key
@@ -70,7 +70,7 @@ def sweep(
         if entry.status is not ImportStatus.SPLITTING and entry.status is not ImportStatus.REJECTED:
             summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
             swept.unaccounted = max(swept.unaccounted, summary.unaccounted)
-        if entry.status is ImportStatus.UPLOADING and executions.died(name):
+        if _has_open_ends(entry, batches) and executions.died(name):
             executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
             swept.restarted += 1
     return swept
@@ -79,6 +79,14 @@ def sweep(
 def _split_died(entry: ImportEntry, now: datetime) -> bool:
     over = entry.lease_until is None or entry.lease_until <= now
     return entry.status is ImportStatus.SPLITTING and over
+
+
+def _has_open_ends(entry: ImportEntry, batches: list[BatchEntry]) -> bool:
+    """Tell whether an import has no end yet, or batches that gave up: their deadline settles them."""
+    if entry.status is ImportStatus.UPLOADING:
+        return True
+    reported = entry.status in {ImportStatus.PARTIAL, ImportStatus.FAILED}
+    return reported and not all(batch.settled for batch in batches)
 
 
 def _event(source: Source, name: str) -> DroppedObject:
