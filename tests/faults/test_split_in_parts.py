@@ -1,0 +1,39 @@
+"""25 and 53: a split that one invocation cannot end, stopped at every place where it may stop."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from bulk_profiles.reading import delimited
+from tests.deployment import Deployment
+
+ROWS = [b"u%d,name %d\n" % (number % 8, number) for number in range(12)]
+FILE = b"thirdPartyId,name\n" + b"".join(ROWS) + b"v1,a\nv2,b\nv3,c\nv4,d\nv5,e\nv6,f\n"
+
+
+def _after(times: int) -> Callable[[], bool]:
+    asked = itertools.count()
+    return lambda: next(asked) >= times
+
+
+@pytest.mark.xfail(strict=True, reason="S3 gives no bytes from an object's end on, but an error")
+@pytest.mark.fault(25, "goes on past one invocation's time, also after the last of the merged rows")
+@pytest.mark.parametrize("asked", [2, 3])
+def test_a_split_in_parts_goes_on_after_its_last_merged_row(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 32)
+    whole = deployment.split(deployment.drop(FILE, "drop/whole/a.csv"))
+    assert whole.manifest is not None
+    dropped = deployment.drop(FILE, "drop/parts/a.csv")
+
+    for _ in range(200):
+        part = deployment.split(dropped, out_of_time=_after(asked))
+        if not part.unfinished:
+            break
+
+    assert part.manifest is not None
+    assert part.manifest.batches == whole.manifest.batches
