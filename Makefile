@@ -64,6 +64,8 @@ clean: ## Remove all that can be made again; results in out/ stay
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r local/requirements-local.txt
 	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@# Bytecode once, here: a shell may forbid Python to write it, and each start would pay again.
+	@$(BIN)/python -m compileall -qq layers .venv/lib || true
 	@touch $@
 
 .tools/%/.installed: local/requirements-%.txt | .venv/.installed

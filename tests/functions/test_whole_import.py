@@ -132,6 +132,16 @@ def test_a_refused_batch_carries_targets_own_message(
 
 
 @pytest.mark.fault(53, "a split that runs out of time")
+def test_no_batch_is_left_that_is_not_in_the_manifest(deployment: Deployment) -> None:
+    rows = "".join(f"u{number % 4},name {number}\n" for number in range(60_000))
+    deployment.configure(max_batch_rows=10_000)
+
+    imported = deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows.encode()))
+
+    batches = [name for name in deployment.objects(imported.import_id) if name.startswith("batches/")]
+    assert batches == ["batches/00001.batch"]
+
+
 def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: Deployment) -> None:
     rows = "".join(f"u{number % 40},name {number}\n" for number in range(60))
     file = b"thirdPartyId,name\n" + rows.encode()

@@ -182,6 +182,12 @@ def broken_after_many_megabytes(application: Application) -> None:
     application.invoke("split_file", application.drop(b"".join(rows)))
 
 
+def whose_ids_repeat(application: Application) -> None:
+    application.configure(MAX_BATCH_ROWS="10000")
+    rows = (b"u%d,x\n" % (number % 4) for number in range(60_000))
+    application.run(b"".join(chain([b"thirdPartyId,name\n"], rows)))
+
+
 def with_the_ids_of_an_earlier_one(application: Application) -> None:
     earlier = application.invoke("split_file", application.drop(FILE))["importId"]
     application.invoke("upload_batch", {"importId": earlier, "batch": 1})
@@ -223,6 +229,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     too_long_for_one_invocation,
     of_many_megabytes,
     broken_after_many_megabytes,
+    whose_ids_repeat,
     with_the_ids_of_an_earlier_one,
     finished_before_it_was_split,
     swept,

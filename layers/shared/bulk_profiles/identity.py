@@ -43,7 +43,7 @@ def object_key(import_id: str, name: str) -> str:
 
 def batch_name(number: int) -> str:
     """Give the name of a batch's body below the import's folder."""
-    return f"batches/{number:05d}.batch"
+    return f"{BATCHES}{number:05d}.batch"
 
 
 def follow_up_name(number: int, attempt: int) -> str:
@@ -66,6 +66,7 @@ REJECTS = "rejects.csv"
 REJECTED_ROWS = "rejected-rows.csv"
 SUMMARY = "summary.json"
 REPORT = "report.html"
+BATCHES = "batches/"
 SCRATCH = "scratch/"
 CHECKPOINT = "scratch/checkpoint.json"
 

@@ -15,7 +15,7 @@ from .events import DroppedObject
 from .executions import Executions
 from .feeds import Feed
 from .finishing import conclude
-from .identity import CHECKPOINT, MANIFEST, feed_key, feed_name, import_id, object_key
+from .identity import BATCHES, CHECKPOINT, MANIFEST, batch_name, feed_key, feed_name, import_id, object_key
 from .ledger import Ledger
 from .models import ImportStatus, Json, Manifest, Source
 from .notices import Notices
@@ -187,6 +187,11 @@ def _split(entry: ImportEntry, feed: Feed, storage: Storage, out_of_time: Callab
         checkpoint=storage.read_json(object_key(entry.import_id, CHECKPOINT)),
         out_of_time=out_of_time,
     )
+    # A file whose ids repeat is split anew when that is found out, in fewer batches perhaps.
+    planned = {batch_name(batch.number) for batch in result.batches}
+    for name in storage.names(entry.import_id, BATCHES):
+        if name not in planned:
+            storage.delete(object_key(entry.import_id, name))
     manifest = Manifest(
         import_id=entry.import_id,
         feed=entry.feed,

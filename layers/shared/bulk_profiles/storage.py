@@ -203,6 +203,20 @@ class Storage:
             raise StorageError(f"s3://{self._bucket}/{key} is not JSON.") from error
         return data
 
+    def names(self, import_id: str, folder: str) -> list[str]:
+        """Give the names of an import's objects in one of its folders."""
+        prefix = object_key(import_id, folder)
+        with _errors("list", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [
+                folder + found["Key"][len(prefix) :] for page in pages for found in page.get("Contents", [])
+            ]
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with _errors("delete", key):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
     def write(self, key: str, body: bytes, content_type: str, *, once: bool = False) -> None:
         """Write a small object. Raises `ExistingObjectError` with `once` where the key is taken."""
         condition: Any = {"IfNoneMatch": "*"} if once else {}
