@@ -184,7 +184,7 @@ class Deployment:
             ledger=self.ledger,
             executions=Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             notices=self.notices,
-            now=self.clock(),
+            clock=self.clock,
             out_of_time=out_of_time,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,14 +44,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if not is_dropped_file(dropped.key):
         logger.info("Not a dropped file: nothing to do")
         return {"importId": None, "status": "ignored"}
+    # The platform tries a dead invocation again under the same request id; copies of an event have others.
+    invocation = dataclasses.replace(dropped, event_id=context.aws_request_id)
     imported = import_file(
-        dropped,
+        invocation,
         settings=settings,
         storage=storage,
         ledger=ledger,
         executions=executions,
         notices=notices,
-        now=datetime.now(UTC),
+        clock=lambda: datetime.now(UTC),
         out_of_time=lambda: context.get_remaining_time_in_millis() < _STOP_MS,
     )
     logger.append_keys(import_id=imported.import_id)

@@ -137,7 +137,6 @@ def test_an_event_without_a_version_takes_the_newest(deployment: Deployment) -> 
     assert imported.manifest.source.version_id == newest.version_id
 
 
-@pytest.mark.xfail(strict=True, reason="its summary says rejected while its execution runs")
 @pytest.mark.fault(3, "a newer version arrives while an older one that was started is tried again")
 def test_an_import_that_was_started_is_not_rejected_by_a_newer_version(
     deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch

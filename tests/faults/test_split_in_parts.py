@@ -19,7 +19,6 @@ def _after(times: int) -> Callable[[], bool]:
     return lambda: next(asked) >= times
 
 
-@pytest.mark.xfail(strict=True, reason="S3 gives no bytes from an object's end on, but an error")
 @pytest.mark.fault(25, "goes on past one invocation's time, also after the last of the merged rows")
 @pytest.mark.parametrize("asked", [2, 3])
 def test_a_split_in_parts_goes_on_after_its_last_merged_row(

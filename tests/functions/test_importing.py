@@ -69,7 +69,7 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
             ledger=ledger,
             executions=Executions(machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             notices=Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
-            now=now,
+            clock=lambda: now,
         )
 
     return start

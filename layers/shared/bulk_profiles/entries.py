@@ -41,8 +41,8 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
 class ImportEntry:
     """One import. `settings` is the feed as it was when the import began: a later deployment changes nothing.
 
-    `owner`: the event that has the split to itself until `lease_until`. `after`: imports with some of the
-    same ids that have to end first. `duplicate_of`: an earlier import of the very same content.
+    `owner`: the invocation that has the split to itself until `lease_until`. `after`: imports with some of
+    the same ids that have to end first. `duplicate_of`: an earlier import of the very same content.
     """
 
     import_id: str

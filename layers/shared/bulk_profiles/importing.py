@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from .accounting import Summary, reject
 from .entries import ImportEntry
-from .errors import ExistingObjectError, FeedError, FileRejectedError, MissingObjectError
+from .errors import ConflictError, ExistingObjectError, FeedError, FileRejectedError, MissingObjectError
 from .events import DroppedObject
 from .executions import Executions
 from .feeds import Feed
@@ -24,7 +24,9 @@ from .settings import SplitFileSettings
 from .splitting import Limits, OutOfTimeError, split
 from .storage import Storage
 
-_LEASE = timedelta(minutes=16)  # a function lives 15 at most: a live split is never taken over
+_LEASE = timedelta(minutes=2)
+_RENEW_AFTER = timedelta(seconds=20)
+_LONGEST_LEASE = timedelta(minutes=16)  # a function lives 15 at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,17 @@ def import_file(
     ledger: Ledger,
     executions: Executions,
     notices: Notices,
-    now: datetime,
+    clock: Callable[[], datetime],
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Imported:
     """Make an import of one version of a dropped object and start its state machine.
 
     The same event again, at the same time or later, changes nothing: the import's id is its version's.
-    A split that was killed is done again after its lease, with the same bytes under the same names.
+    `dropped.event_id` tells who splits: what was killed is done again at once by the platform's next try of
+    it, by others after its lease, with the same bytes under the same names. Raises `ConflictError` where
+    somebody else has taken the split over.
     """
-    gone = ""
+    now, gone = clock(), ""
     try:
         source = storage.source(dropped.bucket, dropped.key, dropped.version_id)
     except MissingObjectError:
@@ -69,9 +73,11 @@ def import_file(
     if not gone:
         try:
             entry, feed = _with_feed(entry, settings, storage, ledger, now)
-            manifest = _split(entry, feed, storage, out_of_time)
+            lease = _Lease(entry, ledger, clock)
+            manifest = _split(entry, feed, storage, lambda: lease.kept() and out_of_time())
         except OutOfTimeError as stopped:
             storage.write_json(object_key(entry.import_id, CHECKPOINT), stopped.checkpoint)
+            lease.free()
             return Imported(entry.import_id, unfinished=True)
         except (FileRejectedError, FeedError) as error:
             manifest = str(error)
@@ -79,8 +85,12 @@ def import_file(
         summary = reject(entry, manifest, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
         return Imported(entry.import_id, summary=summary)
+    now = clock()
+    lease.extend()
     entry = ledger.change_import(entry.import_id, now, _split_done(manifest, ledger, now))
-    if newer := _newer_version(entry, ledger, now):
+    # Decided once: what is queued already may be on its way to Target.
+    queued = ledger.is_queued(entry.client_code, entry.import_id)
+    if not queued and (newer := _newer_version(entry, ledger, now)):
         reason = f"A newer version of this file, import {newer}, came first: this older one is not sent."
         summary = reject(entry, reason, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
@@ -92,6 +102,41 @@ def import_file(
     executions.start(entry.import_id, [batch.number for batch in manifest.batches])
     ledger.change_import(entry.import_id, now, _started)
     return Imported(entry.import_id, manifest)
+
+
+class _Lease:
+    """The right of one invocation to split, renewed while it works."""
+
+    def __init__(self, entry: ImportEntry, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+        self._entry = entry
+        self._ledger = ledger
+        self._clock = clock
+        self._renewed_at = clock()
+
+    def kept(self) -> bool:
+        """Renew the lease if it is time."""
+        if self._clock() - self._renewed_at >= _RENEW_AFTER:
+            self._set(_LEASE)
+        return True
+
+    def extend(self) -> None:
+        """Keep it for as long as a function lives, for what cannot renew it."""
+        self._set(_LONGEST_LEASE)
+
+    def free(self) -> None:
+        """Let anybody go on."""
+        self._set(timedelta(0))
+
+    def _set(self, length: timedelta) -> None:
+        now = self._clock()
+
+        def renew(entry: ImportEntry) -> ImportEntry:
+            if entry.owner != self._entry.owner or entry.status is not ImportStatus.SPLITTING:
+                raise ConflictError(f"Another invocation has taken over the split of {entry.import_id}.")
+            return dataclasses.replace(entry, lease_until=now + length)
+
+        self._ledger.change_import(self._entry.import_id, now, renew)
+        self._renewed_at = now
 
 
 def _split_done(manifest: Manifest, ledger: Ledger, now: datetime) -> Callable[[ImportEntry], ImportEntry]:

@@ -44,8 +44,8 @@ class Ledger:
     def claim_import(self, entry: ImportEntry, now: datetime) -> ImportEntry | None:
         """Begin the split of an import, or take it over; give None where it is done or somebody else's.
 
-        It may be taken over by the event that it belongs to (the platform tries a dead invocation again with
-        the same event) and by anybody once its lease has ended.
+        It may be taken over by its owner (the platform tries a dead invocation again under the same name) and
+        by anybody once its lease has ended.
         """
         try:
             self._put(_import_key(entry.import_id), entry.to_item() | {"version": 1}, now, _NEW)
@@ -86,6 +86,11 @@ class Ledger:
     def queue_import(self, client_code: str, import_id: str, now: datetime) -> list[str]:
         """Enter an import among those under way; give those of the client that were entered before it."""
         return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
+
+    def is_queued(self, client_code: str, import_id: str) -> bool:
+        """Tell whether an import is among those under way."""
+        item = self._get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
+        return item is not None and import_id in item["imports"]
 
     def leave_queue(self, client_code: str, import_id: str, now: datetime) -> None:
         """Take an import that has ended out of those under way."""
