@@ -214,7 +214,7 @@ def test_accidents_in_any_order_lose_nothing_and_double_nothing(world: World) ->
         return world.deployment.clock().replace(tzinfo=None)
 
     bounds = settings(
-        max_examples=8,
+        max_examples=20,
         stateful_step_count=14,
         deadline=None,
         derandomize=True,
