@@ -18,6 +18,7 @@ from local.processes import Process, free_port, last_line, started
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -49,6 +50,7 @@ class Engine:
     dynamodb: DynamoDBClient
     s3: S3Client
     sqs: SQSClient
+    functions: LambdaClient
     stepfunctions: SFNClient
 
     @property
@@ -116,6 +118,7 @@ def _reached(process: Process, url: str) -> Engine:
         dynamodb=session.client("dynamodb", endpoint_url=url),
         s3=session.client("s3", endpoint_url=url),
         sqs=session.client("sqs", endpoint_url=url),
+        functions=session.client("lambda", endpoint_url=url),
         stepfunctions=session.client("stepfunctions", endpoint_url=url),
     )
 

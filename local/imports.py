@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from bulk_profiles.events import DroppedObject
 from bulk_profiles.identity import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
 from local.deployment import Deployment
 from local.errors import LocalRunError
@@ -20,6 +21,8 @@ type Json = dict[str, Any]
 
 _LOOK_SECONDS = 0.3
 _DEAD_EXECUTION = frozenset({"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"})
+_NOT_SPLIT = frozenset({"waiting", "splitting"})
+_REDELIVERY_SECONDS = 40.0  # between tries of an event; a split that is alive takes no harm from it
 _AFTERMATH_SECONDS = 5.0  # from the end of an execution to the last chance of its summary
 
 
@@ -51,6 +54,15 @@ class Import:
 
     deployment: Deployment
     import_id: str
+    dropped: DroppedObject
+
+    def deliver_again(self) -> None:
+        """Send the drop's event again, as AWS does where an invocation died and this engine does not."""
+        self.deployment.engine.functions.invoke(
+            FunctionName=self.deployment.outputs["SplitFileFunctionName"],
+            InvocationType="Event",
+            Payload=json.dumps(self.dropped.to_event()),
+        )
 
     def snapshot(self) -> Snapshot:
         """Read the ledger's entries of the import."""
@@ -123,7 +135,8 @@ def drop(deployment: Deployment, file: Path, feed: str, configuration: bytes | N
     bucket, key = deployment.outputs["DropBucketName"], f"{DROP_PREFIX}{feed}/{file.name}"
     with file.open("rb") as body:
         version = s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"]
-    return Import(deployment, import_id(bucket, key, version))
+    dropped = DroppedObject("delivered-again", bucket, key, version)
+    return Import(deployment, import_id(bucket, key, version), dropped)
 
 
 def follow(
@@ -140,10 +153,11 @@ def follow(
     """
     last, moved_at = Snapshot("", Counter(), 0, 0, ""), clock()
     ended_at: float | None = None
+    deliveries = 1
     while True:
         snapshot = watched.snapshot()
         if snapshot.trace != last.trace or not last.status:
-            last, moved_at = snapshot, clock()
+            last, moved_at, deliveries = snapshot, clock(), 1
             show(snapshot)
         if (summary := watched.summary()) is not None:
             return summary
@@ -153,6 +167,9 @@ def follow(
                 raise LocalRunError(f"The execution of {watched.import_id} ended without a summary")
         if watched.undelivered():
             raise LocalRunError("The drop could not be made an import: its event is in the dead-letter queue")
+        if last.status in _NOT_SPLIT and clock() - moved_at > deliveries * _REDELIVERY_SECONDS:
+            deliveries += 1
+            watched.deliver_again()
         if clock() - moved_at > patience_seconds:
             raise LocalRunError(f"Nothing moved for {patience_seconds:g} s ({last.line()})")
         wait(_LOOK_SECONDS)

@@ -35,6 +35,10 @@ class Watched:
     ) -> None:
         self.clock, self.moves, self.ended, self.lost = clock, moves, ended, lost
         self.import_id = "customers-csv-0a1b2c3d4e5f"
+        self.delivered_again: list[float] = []
+
+    def deliver_again(self) -> None:
+        self.delivered_again.append(self.clock.now)
 
     def snapshot(self) -> Snapshot:
         return [snapshot for at, snapshot in self.moves if at <= self.clock.now][-1]
@@ -82,6 +86,13 @@ def test_gives_up_when_nothing_moves(clock: Clock) -> None:
     with pytest.raises(LocalRunError, match=r"Nothing moved for 60 s \(uploading: 0 of 2"):
         _follow(clock, Watched(clock, (0, WAITING), (2, SENT)))
     assert 60 < clock.now < 65
+
+
+def test_an_event_whose_split_died_is_delivered_again(clock: Clock) -> None:
+    watched = Watched(clock, (0, WAITING), (45, SENT), (100, DONE))
+    _follow(clock, watched)
+    assert len(watched.delivered_again) == 1
+    assert 40 < watched.delivered_again[0] < 42
 
 
 def test_says_that_the_execution_ended_without_a_summary(clock: Clock) -> None:
