@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bulk_profiles import importing
 from bulk_profiles.events import DroppedObject
 from bulk_profiles.executions import Executions
 from bulk_profiles.finishing import finish_import
@@ -141,7 +142,7 @@ def test_a_second_event_leaves_a_live_split_alone_and_takes_over_a_dead_one(
             run(dropped)
 
     assert run(rival).manifest is None
-    assert run(rival, NOW + timedelta(minutes=17)).manifest is not None
+    assert run(rival, NOW + timedelta(minutes=3)).manifest is not None
     assert len(machine.started) == 1
 
 
@@ -159,6 +160,32 @@ def test_a_killed_split_is_finished_by_the_platforms_second_try(
 
     assert run(dropped).manifest is not None
     assert len(machine.started) == 1
+
+
+@pytest.mark.fault(51, "a split that dies when its batches are on their way")
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_split_is_never_split_again(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    s3: S3Client,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gone: bool,
+) -> None:
+    dropped = drop(FILE)
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "_started", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(dropped)
+    before = s3.list_object_versions(Bucket=DATA_BUCKET)["Versions"]
+    if gone:
+        s3.delete_object(Bucket=dropped.bucket, Key=dropped.key, VersionId=dropped.version_id)
+
+    again = run(dropped)
+
+    assert again.manifest is not None
+    assert again.summary is None
+    assert s3.list_object_versions(Bucket=DATA_BUCKET)["Versions"] == before
 
 
 @pytest.mark.fault(11, "zero bytes")

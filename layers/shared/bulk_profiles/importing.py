@@ -26,7 +26,6 @@ from .storage import Storage
 
 _LEASE = timedelta(minutes=2)
 _RENEW_AFTER = timedelta(seconds=20)
-_LONGEST_LEASE = timedelta(minutes=16)  # a function lives 15 at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,14 @@ def import_file(
     entry = ledger.claim_import(_first_entry(source, dropped.event_id, settings, now), now)
     if entry is None:
         return Imported(import_id(source.bucket, source.key, source.version_id))
+    lease = _Lease(entry, ledger, clock)
+    done = storage.read_json(object_key(entry.import_id, MANIFEST))
     manifest: Manifest | str = gone
-    if not gone:
+    if done is not None:  # by a try that died after it: its batches may be on their way, and stay as they are
+        manifest = Manifest.from_json(done)
+    elif not gone:
         try:
             entry, feed = _with_feed(entry, settings, storage, ledger, now)
-            lease = _Lease(entry, ledger, clock)
             manifest = _split(entry, feed, storage, lambda: lease.kept() and out_of_time())
         except OutOfTimeError as stopped:
             storage.write_json(object_key(entry.import_id, CHECKPOINT), stopped.checkpoint)
@@ -85,8 +87,7 @@ def import_file(
         summary = reject(entry, manifest, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
         return Imported(entry.import_id, summary=summary)
-    now = clock()
-    lease.extend()
+    now = clock()  # what follows may be done twice, even at once: no lease is needed any more
     entry = ledger.change_import(entry.import_id, now, _split_done(manifest, ledger, now))
     # Decided once: what is queued already may be on its way to Target.
     queued = ledger.is_queued(entry.client_code, entry.import_id)
@@ -118,10 +119,6 @@ class _Lease:
         if self._clock() - self._renewed_at >= _RENEW_AFTER:
             self._set(_LEASE)
         return True
-
-    def extend(self) -> None:
-        """Keep it for as long as a function lives, for what cannot renew it."""
-        self._set(_LONGEST_LEASE)
 
     def free(self) -> None:
         """Let anybody go on."""
