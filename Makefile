@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed run test check format requirements clean
+.PHONY: help setup installed run test check reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -46,6 +46,9 @@ check: setup ## Format, lint, types, layers, template
 	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint --template template.yaml
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/pytest tests/contract
+
+reliability: setup ## Show every fault, and write what held into docs/reliability.md
+	@$(BIN)/pytest -m 'fault and not container' -n auto --dist loadfile --reliability docs/reliability.md tests
 
 format: setup ## Format, and mend what can be mended
 	$(BIN)/ruff format .
