@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.faults.reliability"]
 
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("patient", deadline=None)
+# How long an example takes says more of the machine than of the code; chance is for `make fuzz`.
+hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("patient")
 
 os.environ.update(
