@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 from backports import zstd
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bulk_profiles import merging, repeats
@@ -37,6 +37,12 @@ _IDS = st.text(st.sampled_from([*'abc,;" %', "é", "\n", "\t"]), min_size=1, max
 )
 _NAMES = st.lists(st.text(st.sampled_from("xyzé,; %"), min_size=1, max_size=3), min_size=1, max_size=4)
 _END = st.sampled_from(["\n", "\r\n", "\r"])
+
+# A long row, and short ones after it: read from there on, blocks of 50 bytes end in other places.
+_SHIFTING = (
+    ["thirdPartyId", "a"],
+    [[f"x{n:03d}", "1"] for n in range(5)] + [["y" * 40, "1"], ["a", "1"], ["b", "1"], ["c", "1"]],
+)
 
 
 @st.composite
@@ -131,6 +137,7 @@ def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, roo
 @pytest.mark.fault(25, "goes on past one invocation's time")
 @quick
 @given(tables(), st.integers(1, 3), st.integers(0, 7))
+@example(_SHIFTING, 1, 3)
 def test_interrupted_anywhere_it_gives_the_same_bytes(
     table: tuple[list[str], Rows], most: int, seed: int
 ) -> None:

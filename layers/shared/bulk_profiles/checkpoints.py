@@ -30,7 +30,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a split is: at the start of a block of which `done` rows are in finished batches already.
+    """Where a split is: at the start of a block, with `done` rows from there on in finished batches already.
 
     `ordinal` counts the rows before the block that may be sent; `merged_at` is the place in the merged rows.
     The other fields are what the parts of a job have written to the scratch and counted.

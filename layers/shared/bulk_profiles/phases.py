@@ -150,12 +150,12 @@ class Job:
         for block in self._reader.blocks(self._state.start or self._reader.first):
             self._state = dataclasses.replace(self._state, start=block.start)
             if moved and not self._cutter.is_open and self._out_of_time():
-                self._stop(0)
+                self._stop(self._state.done)
             moved = True
             screened = screen(block.rows, self._rules, warn=self._state.phase is Phase.DRAFT)
             yield block, screened
             self._state = dataclasses.replace(
-                self._state, done=0, ordinal=self._state.ordinal + len(screened.hashes)
+                self._state, ordinal=self._state.ordinal + len(screened.hashes)
             )
 
     def _encoded(self, rows: bytes) -> bytes:
@@ -175,13 +175,17 @@ class Job:
         rows, skipped = self.columns.complete(rows), 0
         if valueless:
             rows, skipped = _with_values(rows, self.columns.width)
-        if self._state.done:
-            rows = rows.split(b"\n", self._state.done)[-1]
+        # Read from another place on, blocks end in other places: what is done may span several of them.
+        done = min(self._state.done, rows.count(b"\n")) if self._state.done else 0
+        if done:
+            rows = rows.split(b"\n", done)[-1]
         for finished in self._cutter.add(rows):
             if self._out_of_time():
-                self._stop(self._state.done + finished)
-        if skipped:
-            self._state = dataclasses.replace(self._state, skipped=self._state.skipped + skipped)
+                self._stop(done + finished)
+        if done or skipped:
+            self._state = dataclasses.replace(
+                self._state, done=self._state.done - done, skipped=self._state.skipped + skipped
+            )
 
     def _account(self, block: Block, screened: Screened) -> None:
         """Count a block's rows and write down its rejects."""
