@@ -154,9 +154,7 @@ class Job:
             moved = True
             screened = screen(block.rows, self._rules, warn=self._state.phase is Phase.DRAFT)
             yield block, screened
-            self._state = dataclasses.replace(
-                self._state, ordinal=self._state.ordinal + len(screened.hashes)
-            )
+            self._state = dataclasses.replace(self._state, ordinal=self._state.ordinal + len(screened.hashes))
 
     def _encoded(self, rows: bytes) -> bytes:
         return self._encoder(self.columns.arrange(rows))

@@ -55,10 +55,12 @@ class _Grid:
     def of(cls, rows: bytes, width: int) -> Self | None:
         """Find the cells; None where a row has more or fewer of them."""
         data = np.frombuffer(rows, np.uint8)
-        ends = np.flatnonzero((data == _COMMA) | (data == _LINE_FEED))
-        line_feeds = data[ends] == _LINE_FEED
-        count = np.count_nonzero(line_feeds)
-        if len(ends) != count * width or not line_feeds[width - 1 :: width].all():
+        separators = data == _LINE_FEED
+        count = np.count_nonzero(separators)
+        separators |= data == _COMMA
+        ends = np.flatnonzero(separators)
+        # So many, and every last one a line feed: then all others are commas.
+        if len(ends) != count * width or (data[ends[width - 1 :: width]] != _LINE_FEED).any():
             return None
         return cls(data, ends, width)
 
@@ -157,19 +159,21 @@ def _look_at_ids(rows: bytes, grid: _Grid, rules: Rules) -> tuple[Hashes, Places
     """Hash the ids, and give the numbers of the rows whose id needs a closer look."""
     starts, ends = grid.column(rules.key)
     sizes = ends - starts
-    padded = rows + bytes(_WORD)
-    words = np.ndarray((len(rows) + 1,), "<u8", padded, strides=(1,))
-    hashes = sizes.astype(np.uint64)
+    longest = int(sizes.max(initial=0))
+    if len(starts) and int(starts[-1]) + longest + 2 * _WORD > len(rows):
+        rows += bytes(longest + 2 * _WORD)  # so that the last id can be read in whole words, too
+    words = np.ndarray((max(0, len(rows) - _WORD + 1),), "<u8", rows, strides=(1,))
+    odd = (sizes == 0) | (sizes > LONG_ID_LENGTH)
     signs = [sign for sign in (_PLUS, _SLASH, PLUS_MARK[0]) if rules.third_party_id and sign in rows]
-    odd = np.zeros(len(sizes), np.bool_)
-    for offset in range(0, int(sizes.max(initial=0)), _WORD):
-        places = np.minimum(starts + offset, len(rows)) if offset else starts
-        word = words[places] & _MASKS[np.maximum(np.minimum(sizes - offset, _WORD), 0)]
+    hashes = sizes.view(np.uint64)
+    for offset in range(0, longest, _WORD):
+        word = words[starts + offset if offset else starts]
+        left = sizes - offset if offset else sizes
+        word &= _MASKS[np.clip(left, 0, _WORD)]
         mixed = _mix(hashes, word)
-        hashes = np.where(sizes > offset, mixed, hashes) if offset else mixed
+        hashes = np.where(left > 0, mixed, hashes) if offset else mixed
         for sign in signs:
             odd |= _has_byte(word, sign)
-    odd |= (sizes == 0) | (sizes > LONG_ID_LENGTH)
     return hashes, np.flatnonzero(odd)
 
 

@@ -18,7 +18,9 @@ from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
 from .blocks import Block, Position, Record, fault_row
 from .long_rows import skip_long_row
-from .records import Dialect, count, count_lines, parse
+from .records import Dialect, count, count_lines, is_utf8, parse
+
+type Places = NDArray[np.intp]
 
 BLOCK_BYTES = 512 * 1024
 _QUOTE = ord('"')
@@ -26,6 +28,7 @@ _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
 _COMMA = ord(",")
 _FEW = 16  # bytes for each quote
+_NONE = np.empty(0, np.intp)
 _STAY = b"\xfe"  # a quote that stays; no text has this byte, and no mark is this one
 _INSIDE = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
 _ENDS_LINE = np.zeros(256, np.bool_)
@@ -79,11 +82,14 @@ class DelimitedBlocks:
     def _block(self, data: bytes, *, final: bool) -> tuple[int, Block | None]:
         """Give how many bytes were used, and the block made of them."""
         start = self._position
-        used = self._cut(data, final=final)
+        used, quotes = self._cut(data, final=final)
         if used:
             whole = data[:used]
             self._spaces = 0
-            rows = self._whole_rows(without_invalid(whole))
+            if is_utf8(whole):
+                rows = self._whole_rows(whole, quotes)
+            else:
+                rows = self._whole_rows(without_invalid(whole), None)
             if rows is not None:
                 find = partial(self._find, start, whole, None)
                 self._advance(used, count_lines(whole), count(rows, _LINE_FEED) if self._by_record else 0)
@@ -100,25 +106,35 @@ class DelimitedBlocks:
             self._position.offset + size, self._position.line + (records if self._by_record else lines)
         )
 
-    def _cut(self, data: bytes, *, final: bool) -> int:
-        """Find the end of the last record, if quotes stand as they should; 0 if there is none."""
+    def _cut(self, data: bytes, *, final: bool) -> tuple[int, Places]:
+        """Find the end of the last record, if quotes stand as they should, and the quotes before it.
+
+        The end is 0 if there is none.
+        """
         end_of_line = b"\n" if b"\n" in data else b"\r"
         end = len(data) if final else data.rfind(end_of_line) + 1
         if end_of_line == b"\r" and end == len(data) and not final:
             end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
         if not self._dialect.quoted or b'"' not in data:
-            return end
+            return end, _NONE
         quotes = np.flatnonzero(np.frombuffer(data, np.uint8)[:end] == _QUOTE)
         before = len(quotes)
         while before % 2:  # the last quote opens a value that goes on
             end = data.rfind(end_of_line, 0, int(quotes[before - 1])) + 1
             before = int(np.searchsorted(quotes, end))
-        return end
+        return end, quotes[:before]
 
-    def _whole_rows(self, text: bytes) -> bytes | None:
-        """Make plain rows of whole records at once; None where that is not sure to be right."""
-        if self._dialect.quoted and b'"' in text:
-            unquoted = None if self._dialect.spaced else self._unquoted(text)
+    def _whole_rows(self, text: bytes, quotes: Places | None) -> bytes | None:
+        """Make plain rows of whole records at once; None where that is not sure to be right.
+
+        `quotes` are the places of the quotes, None if they are not known.
+        """
+        if quotes is None:
+            quotes = (
+                np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE) if self._dialect.quoted else _NONE
+            )
+        if quotes.size:
+            unquoted = None if self._dialect.spaced else self._unquoted(text, quotes)
             if unquoted is None:
                 return None
             text = unquoted
@@ -133,10 +149,9 @@ class DelimitedBlocks:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return text
 
-    def _unquoted(self, text: bytes) -> bytes | None:
+    def _unquoted(self, text: bytes, quotes: Places) -> bytes | None:
         """Take the quotes away, if each starts or ends a cell or is doubled inside one; None otherwise."""
         data = np.frombuffer(bytearray(text), np.uint8)
-        quotes = np.flatnonzero(data == _QUOTE)
         if quotes.size % 2:
             return None
         opening, closing = quotes[0::2], quotes[1::2]
@@ -147,6 +162,19 @@ class DelimitedBlocks:
         empty = closing - opening == 1
         if (empty & _ENDS_LINE[before] & _ENDS_LINE[after]).any():
             return None  # empty quotes on a line of their own are no blank line
+        lengths = closing - opening - 1
+        if self._dialect.delimiter == b"," and int(lengths.sum()) * _FEW < len(text):
+            _mark_each(data, opening + 1, lengths)
+        else:
+            self._mark_all(text, data, opening, closing)
+        doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
+        if doubled.size:
+            data[closing[doubled]] = _STAY[0]
+            return _without_quotes(data.tobytes(), len(quotes)).replace(_STAY, b'"')
+        return _without_quotes(data.tobytes(), len(quotes))
+
+    def _mark_all(self, text: bytes, data: NDArray[np.uint8], opening: Places, closing: Places) -> None:
+        """Put marks for the separators inside quotes, and commas for the delimiters outside."""
         special = (data == _COMMA) | (data == _LINE_FEED)
         for byte in self._rare:
             if byte in text:
@@ -165,11 +193,6 @@ class DelimitedBlocks:
                 data[outer] = self._outer[data[outer]]
             inner = places[inside]
             data[inner] = _INSIDE[data[inner]]
-        doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
-        if doubled.size:
-            data[closing[doubled]] = _STAY[0]
-            return _without_quotes(data.tobytes(), len(quotes)).replace(_STAY, b'"')
-        return _without_quotes(data.tobytes(), len(quotes))
 
     def _find(
         self, start: Position, data: bytes, spans: NDArray[np.intp] | None, numbers: Sequence[int]
@@ -184,6 +207,13 @@ class DelimitedBlocks:
             counted = begin
             found.append(Record(start.line + number if self._by_record else line, data[begin:end]))
         return found
+
+
+def _mark_each(data: NDArray[np.uint8], starts: Places, lengths: Places) -> None:
+    """Put marks for the separators in some pieces of a text, by looking at each byte of these."""
+    ends = np.cumsum(lengths)
+    places = np.arange(int(ends[-1])) + np.repeat(starts - ends + lengths, lengths)
+    data[places] = _INSIDE[data[places]]
 
 
 def too_long(start: Position) -> Block:
