@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,67 @@ def test_words_for_people(customers: Path, capsys: pytest.CaptureFixture[str]) -
     assert shown.err == ""
 
 
+def test_a_plan_that_keeps_nothing_takes_no_digests(
+    customers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["plan", str(customers), "--json"])
+    without = json.loads(capsys.readouterr().out)
+    main(["plan", str(customers), "--json", "--out", str(tmp_path / "out")])
+    kept = json.loads(capsys.readouterr().out)
+    body = (tmp_path / "out" / "batches" / "00001.batch").read_bytes()
+    assert kept["batches"][0].pop("sha256") == hashlib.sha256(body).hexdigest()
+    assert kept["source"].pop("sha256") == hashlib.sha256(DATA).hexdigest()
+    assert without == kept
+
+
+def test_it_does_not_overwrite_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "batches" / "00001.batch"
+    source.parent.mkdir()
+    source.write_bytes(b"batch=pcId,a\n1,x\n1,y\n2,z")
+    assert main(["plan", str(source), "--out", str(tmp_path)]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert source.read_bytes().startswith(b"batch=pcId,a\n1,x")
+
+
+def test_nothing_of_an_earlier_plan_is_left_by_a_rejected_file(customers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["plan", str(customers), "--out", str(out)])
+    mine = out / "batches" / "2024.batch"
+    mine.write_bytes(b"of somebody")
+    customers.write_bytes(b"")
+    assert main(["plan", str(customers), "--out", str(out)]) == 1
+    assert [path for path in out.rglob("*") if path.is_file()] == [mine]
+
+
+def test_many_batches_are_not_all_listed_for_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "many.csv"
+    path.write_bytes(b"pcId,a\n" + b"".join(b"%d,x\n" % number for number in range(50)))
+    assert main(["plan", str(path), "--max-batch-rows", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "... and 30 more" in shown
+    assert "batches  50 in all" in shown
+
+
+def test_a_name_that_cannot_be_printed_is_no_trouble(tmp_path: Path) -> None:
+    path = tmp_path / "kunden-\U0001f600\n\udcff.csv"
+    path.write_bytes(DATA)
+    command = [sys.executable, "-m", "bulk_profiles.cli", "plan", str(path)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert done.stderr == b""
+
+
+def test_who_reads_may_stop_reading(customers: Path) -> None:
+    command = [sys.executable, "-m", "bulk_profiles.cli", "plan", str(customers), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_a_rejected_file_is_1_and_leaves_no_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.csv"
     path.write_bytes(b'pcId,a\n1,x\n2,"y\n')
@@ -75,16 +138,25 @@ def test_a_rejected_file_is_1_and_leaves_no_batch(tmp_path: Path, capsys: pytest
         ["fly"],
         ["plan", "{file}", "--feed", "{file}"],
         ["plan", "{dir}"],
+        ["plan", "/dev/null"],
+        ["plan", "{file}", "--max-batch-bytes", "-1"],
+        ["plan", "{file}", "--rows-a-day", "-5"],
+        ["plan", "{file}", "--feed", "{dir}/deep.json"],
+        ["plan", "{file}", "--out", "{file}"],
     ],
 )
 def test_wrong_use_is_2(arguments: list[str], customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (customers.parent / "deep.json").write_text("[" * 200_000)
     filled = [argument.format(file=customers, dir=customers.parent) for argument in arguments]
     try:
         code = main(filled)
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else -1
     assert code == 2
-    assert capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Errno" not in told
+    assert "_positive" not in told
+    assert told.endswith("\n")
 
 
 def test_a_feed_and_a_key_column(tmp_path: Path) -> None:

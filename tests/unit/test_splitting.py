@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from unittest import mock
 
 import pytest
 
-from bulk_profiles.errors import FileRejectedError
+from bulk_profiles.errors import AccountingError, FileRejectedError
 from bulk_profiles.feeds import Feed, Mapping, Quoting, SeparatorInValue
+from bulk_profiles.lint import MAX_ROW_BYTES
 from bulk_profiles.models import ApiVersion, KeyColumn
 from bulk_profiles.reading import delimited
-from bulk_profiles.splitting import Limits
-from tests.unit.splitting_world import MemoryFile, run
+from bulk_profiles.splitting import Limits, split
+from tests.unit.splitting_world import MemoryFile, MemoryOutput, run
 
 PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
 
@@ -152,11 +155,32 @@ def test_a_row_that_no_batch_can_hold_is_rejected() -> None:
 
 
 def test_a_merged_row_that_no_batch_can_hold_is_rejected() -> None:
-    data = b"thirdPartyId,a,b\n1,xxxxxxxxxx,\n2,z,\n1,,yyyyyyyyyy\n"
+    data = b"thirdPartyId,a,b\n1,xxxxxxxxxx,\n2,z,\n1,,yyyyyyyyyy\n3,z,\n3,,z\n"
     outcome = run(data, limits=Limits(max_batch_bytes=40))
-    assert outcome.rejects == [["2", "", "row_too_large"]]
+    assert outcome.rejects == [["2", "", "row_too_large"], ["4", "", "row_too_large"]]  # nothing is lost
     assert outcome.split.rows.merged == 1
-    assert [cells[0] for cells in outcome.received] == ["2"]
+    assert [cells[0] for cells in outcome.received] == ["2", "3"]
+
+
+def test_a_row_that_fits_without_the_default_it_does_not_need_is_sent() -> None:
+    feed = Feed(mapping=Mapping(defaults={"a": "d" * 16}))
+    data = b"pcId,a,b\n1,xxxxxxxxxx,y\n2,,y\n"
+    outcome = run(data, feed, Limits(max_batch_bytes=len(b"batch=pcId,a,b\n1,xxxxxxxxxx,y")))
+    assert [cells[0] for cells in outcome.received] == ["1"]
+    assert outcome.rejects == [["3", "", "row_too_large"]]
+
+
+def test_rejects_come_in_the_order_of_the_file() -> None:
+    outcome = run(b"pcId,a\n1,%b\n,q\n2,%b\n" % (b"x" * 50, b"x" * 50), limits=Limits(max_batch_bytes=40))
+    assert [reject[0] for reject in outcome.rejects] == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize("before", [0, 100_000, 300_000, 500_000, 524_280])
+@pytest.mark.parametrize("more", [0, 1])
+def test_how_long_a_row_may_be_does_not_depend_on_what_comes_before(before: int, more: int) -> None:
+    row = b"2," + b"y" * (MAX_ROW_BYTES - len(b"2,\n") + more) + b"\n"
+    outcome = run(b"pcId,a\n1," + b"x" * before + b"\n" + row + b"3,z\n")
+    assert outcome.split.rejects == ({"row_too_large": 1} if more else {})
 
 
 @pytest.mark.fault(20, "a row of many megabytes")
@@ -400,3 +424,47 @@ def test_progress_ends_at_the_size() -> None:
     told: list[tuple[int, int]] = []
     run(PLAIN, progress=lambda done, size: told.append((done, size)))
     assert told[-1] == (len(PLAIN), MemoryFile(PLAIN).size)
+
+
+def test_a_column_that_is_not_sent_gives_a_row_no_value() -> None:
+    """Whatever other rows there are: with a repeated id the file is read another way."""
+    for more in (b"", b"2,,y\n"):
+        outcome = run(b"pcId,a,b\n1,x,\n2,,y\n" + more, Feed(mapping=Mapping(drop=("a",))))
+        assert outcome.received == [("2", "y")]
+        assert outcome.split.rows.skipped == 1
+
+
+def test_names_in_a_feed_may_have_the_prefix_as_in_the_file() -> None:
+    mapping = {
+        "drop": ["profile.mail"],
+        "rename": {"profile.town": "profile.city"},
+        "constants": {"profile.source": "crm"},
+    }
+    outcome = run(b"profile.mail,pcId,profile.town\nme,1,x\n", Feed.from_json({"mapping": mapping}))
+    assert outcome.bodies == [b"batch=pcId,city,source\n1,x,crm"]
+
+
+def test_what_a_feed_names_and_the_file_does_not_have_is_counted() -> None:
+    outcome = run(b"pcId,email\n1,x\n", Feed(mapping=Mapping(drop=("emial",))))
+    assert outcome.split.warnings == {"unknown_column": 1}
+
+
+def test_where_separators_are_replaced_an_id_may_have_none() -> None:
+    """It would become another id, perhaps that of another row."""
+    feed = Feed(separator_in_value=SeparatorInValue.REPLACE)
+    outcome = run(b'thirdPartyId,a\n"x,y",1\nx y,"2,3"\n', feed)
+    assert outcome.received == [("x y", "2 3")]
+    assert outcome.rejects == [["2", "thirdPartyId", "separator_in_value"]]
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_split() -> None:
+    before, after = b"pcId,a\n1,x\n1,y\n2,z\n", b"pcId,a\n1,x\n1,y\n"
+    opened = mock.Mock(side_effect=lambda _: io.BytesIO(before))
+    source = mock.Mock(size=len(before), open=opened)
+    split(source, Feed(), Limits(), MemoryOutput())
+    opened.side_effect = [
+        *(io.BytesIO(before) for _ in range(opened.call_count - 1)),
+        io.BytesIO(after),
+    ]
+    with pytest.raises(AccountingError, match="did the file change"):
+        split(source, Feed(), Limits(), MemoryOutput())

@@ -32,6 +32,7 @@ class Phase(StrEnum):
 class State:
     """Where a split is: at the start of a block, with `done` rows from there on in finished batches already.
 
+    `oversized`: digests of the ids whose rows, once merged, fit in no batch.
     `ordinal` counts the rows before the block that may be sent; `merged_at` is the place in the merged rows.
     The other fields are what the parts of a job have written to the scratch and counted.
     """
@@ -51,6 +52,7 @@ class State:
     repeats_found: bool = False
     merge_runs: int = 0
     merge_rows: int = 0
+    oversized: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         """Give the state as a checkpoint."""
@@ -68,5 +70,6 @@ class State:
         fields["names"] = tuple(fields["names"]) if fields["names"] is not None else None
         fields["start"] = Position(*fields["start"]) if fields["start"] else None
         fields["batches"] = tuple(PlannedBatch.from_json(batch) for batch in fields["batches"])
+        fields["oversized"] = tuple(fields["oversized"])
         fields["hash_runs"] = tuple(fields["hash_runs"])
         return cls(**fields)

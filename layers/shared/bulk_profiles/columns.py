@@ -10,11 +10,10 @@ import numpy as np
 
 from .encoding import encode
 from .errors import FileRejectedError
-from .feeds import Feed, Mapping
+from .feeds import Feed, Mapping, plain_name
 from .lint import Rules, Warn
 from .models import ApiVersion, KeyColumn
 
-_PREFIX = "profile."
 _KEY_NAMES = {name.lower(): name for name in KeyColumn}
 
 
@@ -44,6 +43,11 @@ class Columns:
     def growth(self) -> int:
         """The most bytes that `complete` adds to a row."""
         return len(self.constants) + sum(map(len, self.fills.values()))
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether every column of the file is sent."""
+        return len(self.sent) == self.rules.width
 
     def arrange(self, rows: bytes) -> bytes:
         """Put the cells of plain rows, all of them with one cell for each column, in the order sent."""
@@ -99,7 +103,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
         cells.pop()
     if "" in cells:
         raise FileRejectedError(f"Column {cells.index('') + 1} has no name in the header: name it.")
-    names = [cell.removeprefix(_PREFIX) or cell for cell in cells]
+    names = [plain_name(cell) for cell in cells]
     warnings[Warn.PREFIX_STRIPPED] = sum(name != cell for name, cell in zip(names, cells, strict=True))
     mapping = feed.mapping
     key, key_column = _find_key(names, feed)  # first, so that no message names cells of what is no header
@@ -109,6 +113,8 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
     )
     if feed.api_version is ApiVersion.V1 and key_column is KeyColumn.THIRD_PARTY_ID:
         warnings[Warn.V1_THIRD_PARTY_ID] = 1
+    named = {*mapping.rename, *mapping.drop, *mapping.keep}
+    warnings[Warn.UNKNOWN_COLUMN] = len(named.difference(names))
     others = [number for number, name in enumerate(names) if number != key and _is_sent(name, mapping)]
     sent_names = [mapping.rename.get(names[number], names[number]) for number in others]
     _refuse_duplicates(

@@ -50,15 +50,25 @@ class Output(Protocol):
 
 
 class Cutter:
-    """Write rows into batches, one after the other. `batches` are those that are finished."""
+    """Write rows into batches, one after the other. `batches` are those that are finished.
+
+    Without `digests`, their `sha256` are empty.
+    """
 
     def __init__(
-        self, header: bytes, limits: Limits, output: Output, batches: tuple[PlannedBatch, ...] = ()
+        self,
+        header: bytes,
+        limits: Limits,
+        output: Output,
+        batches: tuple[PlannedBatch, ...] = (),
+        *,
+        digests: bool = True,
     ) -> None:
         self.batches = list(batches)
         self._head = BODY_PREFIX + header
         self._limits = limits
         self._output = output
+        self._digests = digests
         self._sink: Sink | None = None
         if self.room <= 0:
             raise FileRejectedError(
@@ -107,7 +117,7 @@ class Cutter:
         if self._sink is None:
             return
         self._sink.commit()
-        self.batches.append(PlannedBatch(self._number, self._rows, self._size, self._digest.hexdigest()))
+        self.batches.append(PlannedBatch(self._number, self._rows, self._size, self._sha256()))
         self._sink = None
 
     def abort(self) -> None:
@@ -115,6 +125,9 @@ class Cutter:
         if self._sink is not None:
             self._sink.abort()
             self._sink = None
+
+    def _sha256(self) -> str:
+        return self._digest.hexdigest() if self._digest else ""
 
     def _fits(self, rows: int, size: int) -> bool:
         if self._sink is None:
@@ -131,7 +144,7 @@ class Cutter:
                 f"The file makes more than {self._limits.max_batches} batches: drop it in parts."
             )
         self._sink = self._output.open(batch_name(self._number))
-        self._digest = hashlib.sha256()
+        self._digest = hashlib.sha256() if self._digests else None
         self._rows = self._size = 0
         self._put(self._head)
 
@@ -145,5 +158,6 @@ class Cutter:
     def _put(self, data: bytes | memoryview) -> None:
         if self._sink is not None:
             self._sink.write(data)
-        self._digest.update(data)
+        if self._digest:
+            self._digest.update(data)
         self._size += len(data)

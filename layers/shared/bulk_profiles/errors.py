@@ -5,6 +5,7 @@
     ├── EventError             the event is not one that the function knows
     ├── FeedError              a feed's configuration makes no sense
     ├── FileRejectedError      the source file cannot be read at all; a sentence for who dropped it
+    ├── AccountingError        rows of a split are in no count; nothing of it may be sent
     ├── StorageError           S3 did not do what was asked
     │   ├── MissingObjectError     the object is not there, or not any more
     │   └── ExistingObjectError    the object is there already
@@ -42,6 +43,15 @@ class FeedError(BulkProfilesError):
 
 class FileRejectedError(BulkProfilesError):
     """The source file cannot be read at all: nothing of it is sent."""
+
+
+class AccountingError(BulkProfilesError):
+    """Rows of a split are in no count, or in two: nothing of it may be sent."""
+
+    def __init__(self, unaccounted: int) -> None:
+        super().__init__(
+            f"{abs(unaccounted)} rows cannot be accounted for: did the file change while it was read?"
+        )
 
 
 class StorageError(BulkProfilesError):

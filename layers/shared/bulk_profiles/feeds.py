@@ -16,6 +16,7 @@ from typing import Any, Self
 from .errors import FeedError
 from .models import ApiVersion, Json, KeyColumn
 
+PREFIX = "profile."
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
@@ -35,9 +36,15 @@ class SeparatorInValue(StrEnum):
     REJECT = "reject"  # the row is rejected
 
 
+def plain_name(name: str) -> str:
+    """Give a column's name as Target takes it: trimmed, without the prefix that Target adds itself."""
+    name = name.strip()
+    return name.removeprefix(PREFIX) or name
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How the columns of a file become the attributes that are sent. Names are the file's own.
+    """How the columns of a file become the attributes that are sent. Names are the file's own, plain ones.
 
     `keep` names all that are sent, `drop` those that are not; `constants` are added to every row;
     `defaults` fill empty cells (by the name that is sent), `tombstone` fills those that have no default.
@@ -107,7 +114,7 @@ class Feed:
             delimiter=reader.text(fields, "delimiter"),
             quoting=reader.word(fields, "quoting", Quoting) or Quoting.DOUBLE,
             separator_in_value=reader.word(fields, "separatorInValue", SeparatorInValue),
-            mapping=_mapping(reader, reader.object(fields.pop("mapping", None) or {}, "mapping")),
+            mapping=_mapping(reader, reader.object(_given(fields, "mapping", {}), "mapping")),
         )
         reader.unknown(fields, "the feed")
         feed = dataclasses.replace(feed, delimiter=DELIMITERS.get(feed.delimiter or "", feed.delimiter))
@@ -131,7 +138,7 @@ class _Reader:
 
     def text(self, fields: Json, name: str) -> str | None:
         value = fields.pop(name, None)
-        if value is None or isinstance(value, str):
+        if value is None or _is_sendable(value):
             return value or None
         self.faults.append(f"{name} must be text")
         return None
@@ -145,33 +152,46 @@ class _Reader:
         self.faults.append(f"{name} must be one of {', '.join(words)}")
         return None
 
-    def texts(self, fields: Json, name: str) -> tuple[str, ...]:
-        value = fields.pop(name, None) or []
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
+    def names(self, fields: Json, name: str) -> tuple[str, ...]:
+        value = _given(fields, name, [])
+        if isinstance(value, list) and all(map(_is_sendable, value)):
+            return tuple(map(plain_name, value))
         self.faults.append(f"{name} must be a list of texts")
         return ()
 
-    def pairs(self, fields: Json, name: str) -> dict[str, str]:
-        value = fields.pop(name, None) or {}
-        if isinstance(value, dict) and all(isinstance(item, str) for pair in value.items() for item in pair):
-            return dict(value)
+    def values(self, fields: Json, name: str) -> dict[str, str]:
+        pairs = _given(fields, name, {})
+        if isinstance(pairs, dict) and all(map(_is_sendable, (*pairs, *pairs.values()))):
+            return {plain_name(column): value for column, value in pairs.items()}
         self.faults.append(f"{name} must be an object of texts")
         return {}
+
+    def renames(self, fields: Json, name: str) -> dict[str, str]:
+        return {column: plain_name(other) for column, other in self.values(fields, name).items()}
 
     def unknown(self, fields: Json, where: str) -> None:
         if fields:
             self.faults.append(f"{where} has unknown fields: {', '.join(sorted(fields))}")
 
 
+def _given(fields: Json, name: str, otherwise: Any) -> Any:
+    value = fields.pop(name, None)
+    return otherwise if value is None else value
+
+
+def _is_sendable(value: Any) -> bool:
+    """Say whether a value is text that UTF-8 can write: JSON can spell half a character."""
+    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
 def _mapping(reader: _Reader, fields: Json) -> Mapping:
     mapping = Mapping(
-        key=reader.text(fields, "key") or "",
-        rename=reader.pairs(fields, "rename"),
-        drop=reader.texts(fields, "drop"),
-        keep=reader.texts(fields, "keep"),
-        constants=reader.pairs(fields, "constants"),
-        defaults=reader.pairs(fields, "defaults"),
+        key=plain_name(reader.text(fields, "key") or ""),
+        rename=reader.renames(fields, "rename"),
+        drop=reader.names(fields, "drop"),
+        keep=reader.names(fields, "keep"),
+        constants=reader.values(fields, "constants"),
+        defaults=reader.values(fields, "defaults"),
         tombstone=reader.text(fields, "tombstone") or "",
     )
     reader.unknown(fields, "mapping")

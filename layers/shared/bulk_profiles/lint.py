@@ -48,9 +48,13 @@ class Reject(_Code):
     )
     SEPARATOR_IN_VALUE = (
         "separator_in_value",
-        "A value holds a comma, a quote or a line break, which the feed rejects: remove it.",
+        "A comma, a quote or a line break in a value, which the feed rejects, or in an id, where the feed "
+        "replaces them: remove it.",
     )
-    ROW_TOO_LARGE = "row_too_large", "The row alone does not fit in a batch: shorten its values."
+    ROW_TOO_LARGE = (
+        "row_too_large",
+        f"The row has more than {MAX_ROW_BYTES >> 20} MiB, or does not fit in a batch: shorten its values.",
+    )
 
 
 class Warn(_Code):
@@ -75,6 +79,7 @@ class Warn(_Code):
     PREFIX_STRIPPED = "prefix_stripped", "Columns named with the prefix profile., which Target adds itself."
     V1_THIRD_PARTY_ID = "v1_third_party_id", "API version v1 with thirdPartyId is doubtful: use v2, or pcId."
     LOOK_ALIKE = "look_alike", "Columns that look like a key column and are sent as attributes."
+    UNKNOWN_COLUMN = "unknown_column", "Columns that the feed's mapping names and the file does not have."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Rules:
     """What the rows of one file must satisfy.
 
     `width` is the number of cells, `spare` how many empty ones may follow, `key` the key column's number.
+    `plain_ids`: no separator in an id, because separators are replaced, which would make it another id.
     """
 
     width: int
@@ -97,6 +103,7 @@ class Rules:
     third_party_id: bool
     spare: int = 0
     reject_separators: bool = False
+    plain_ids: bool = False
 
 
 def lint_id(text: str, rules: Rules) -> Reject | None:
@@ -107,6 +114,8 @@ def lint_id(text: str, rules: Rules) -> Reject | None:
         return Reject.ID_TOO_LONG
     if rules.third_party_id and ("+" in text or "/" in text):
         return Reject.ID_CHARACTER
+    if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
+        return Reject.SEPARATOR_IN_VALUE
     return None
 
 

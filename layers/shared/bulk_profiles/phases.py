@@ -7,6 +7,7 @@ to merge the rows of those ids, and to write the batches anew with the merged ro
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
@@ -42,6 +43,7 @@ class Job:
         *,
         state: State,
         out_of_time: Callable[[], bool],
+        digests: bool,
     ) -> None:
         self.columns = resolve(reader.names, feed)
         self.tally = Tally.from_json(state.tally)
@@ -53,14 +55,16 @@ class Job:
         self._out_of_time = out_of_time
         in_values = feed.separator_in_value or SeparatorInValue.ENCODE
         self._rules = dataclasses.replace(
-            self.columns.rules, reject_separators=in_values is SeparatorInValue.REJECT
+            self.columns.rules,
+            reject_separators=in_values is SeparatorInValue.REJECT,
+            plain_ids=in_values is SeparatorInValue.REPLACE,
         )
         self._encoder = Encoder(replace_separators=in_values is SeparatorInValue.REPLACE)
         self._log = RejectLog(scratch, self.columns.names, self.tally, state.parts)
         self._repeats = Repeats(scratch, state.hash_runs, found=state.repeats_found)
         self._merger = Merger(scratch, state.merge_runs, state.merge_rows)
-        self._cutter = Cutter(self.columns.header, limits, output, state.batches)
-        self._room = self._cutter.room - self.columns.growth
+        self._digests = digests
+        self._cutter = self._new_cutter(state.batches)
 
     def run(self) -> tuple[RowCounts, Sequence[PlannedBatch]]:
         """Go through the phases that are left; raises `OutOfTimeError` where the time is up."""
@@ -93,14 +97,14 @@ class Job:
         """Write batches as if no id came twice, but for the case that one is seen to."""
         for block, screened in self._blocks():
             rows, too_large = b"", list[int]()
-            if not self._repeats.found or _MOST_GROWTH * len(screened.rows) > self._room:
+            longest = _MOST_GROWTH * len(screened.rows) + self.columns.growth
+            if not self._repeats.found or longest > self._cutter.room:
                 rows, too_large = self._fitting(self._encoded(screened.rows))
             if self._repeats.found:
                 self._cutter.abort()
             else:
                 self._write(rows, valueless=screened.valueless)
-            self._account(block, screened)
-            self._reject_too_large(block, screened, too_large)
+            self._account(block, screened, too_large)
             self._repeats.add(screened.hashes)
         repeated = self._repeats.rows()
         if repeated:
@@ -118,7 +122,7 @@ class Job:
             lines = screened.rows.split(b"\n")
             chosen = b"".join([lines[place] + b"\n" for place in places])
             for place, row in zip(places, self._encoded(chosen).split(b"\n"), strict=False):
-                if len(row) < self._room:
+                if self._fits(row):
                     self._merger.add(base + place, row)
         left = self._merger.finish(_MERGED)
         self._state = dataclasses.replace(self._state, merged=self._merger.rows - left)
@@ -137,12 +141,24 @@ class Job:
                     continue
                 lines = rows.split(b"\n")
                 del lines[-1]
+                oversized, too_large = set(self._state.oversized), list[int]()
                 for place in places:
-                    lines[place] = merged.take(self._state.ordinal + place)
-                self._write(b"".join([line + b"\n" for line in lines if line and len(line) < self._room]))
-                too_large = [place for place in places if len(lines[place]) >= self._room]
-                self._reject_too_large(block, screened, too_large)
-                self._state = dataclasses.replace(self._state, merged_at=merged.position)
+                    own, lines[place] = lines[place], merged.take(self._state.ordinal + place)
+                    if not lines[place]:  # merged into an earlier row
+                        if oversized and self._fits(own) and _digest_of_id(own) in oversized:
+                            too_large.append(place)
+                    elif not self._fits(lines[place]):
+                        oversized.add(_digest_of_id(own))
+                        too_large.append(place)
+                        lines[place] = b""
+                self._write(self._fitting(b"".join([line + b"\n" for line in lines if line]))[0])
+                self._reject(block, _too_large(screened, too_large))
+                self._state = dataclasses.replace(
+                    self._state,
+                    merged_at=merged.position,
+                    merged=self._state.merged - len(too_large) + len(oversized) - len(self._state.oversized),
+                    oversized=tuple(sorted(oversized)),
+                )
 
     def _blocks(self) -> Iterator[tuple[Block, Screened]]:
         """Give the blocks that are left, and keep account of where they are."""
@@ -159,19 +175,24 @@ class Job:
     def _encoded(self, rows: bytes) -> bytes:
         return self._encoder(self.columns.arrange(rows))
 
+    def _fits(self, row: bytes) -> bool:
+        """Say whether an encoded row fits in a batch by itself."""
+        return len(self.columns.complete(row + b"\n")) <= self._cutter.room
+
     def _fitting(self, rows: bytes) -> tuple[bytes, list[int]]:
-        """Leave out the rows that alone do not fit in a batch, and give their numbers."""
-        if len(rows) <= self._room:
+        """Complete encoded rows, leave out those that alone do not fit in a batch, and give their numbers."""
+        rows, room = self.columns.complete(rows), self._cutter.room
+        if len(rows) <= room:
             return rows, []
         lines = rows.split(b"\n")
         del lines[-1]
-        too_large = [number for number, line in enumerate(lines) if len(line) >= self._room]
-        return b"".join([line + b"\n" for line in lines if len(line) < self._room]), too_large
+        too_large = [number for number, line in enumerate(lines) if len(line) >= room]
+        return b"".join([line + b"\n" for line in lines if len(line) < room]), too_large
 
     def _write(self, rows: bytes, *, valueless: bool = True) -> None:
-        """Write encoded rows into batches, but for those without any value, which Target ignores."""
-        rows, skipped = self.columns.complete(rows), 0
-        if valueless:
+        """Write complete rows into batches, but for those without any value, which Target ignores."""
+        skipped = 0
+        if valueless or not self.columns.all_sent:
             rows, skipped = _with_values(rows, self.columns.width)
         # Read from another place on, blocks end in other places: what is done may span several of them.
         done = min(self._state.done, rows.count(b"\n")) if self._state.done else 0
@@ -185,21 +206,19 @@ class Job:
                 self._state, done=self._state.done - done, skipped=self._state.skipped + skipped
             )
 
-    def _account(self, block: Block, screened: Screened) -> None:
+    def _account(self, block: Block, screened: Screened, too_large: Sequence[int]) -> None:
         """Count a block's rows and write down its rejects."""
         self.tally.read += len(screened.hashes) + len(screened.faults)
         self.tally.warnings += screened.warnings
         if block.spaces:
             self.tally.warnings[Warn.SPACE_AFTER_DELIMITER.value] += block.spaces
-        if screened.faults:
-            numbers = sorted(screened.faults)
-            faults = [screened.faults[number] for number in numbers]
-            self._log.add(zip(block.find(numbers), faults, strict=True))
+        self._reject(block, screened.faults | _too_large(screened, too_large))
 
-    def _reject_too_large(self, block: Block, screened: Screened, places: Sequence[int]) -> None:
-        if places:
-            numbers = places if screened.numbers is None else screened.numbers[places].tolist()
-            self._log.add((record, Fault(Reject.ROW_TOO_LARGE)) for record in block.find(numbers))
+    def _reject(self, block: Block, faults: dict[int, Fault]) -> None:
+        """Write down rejects, by the numbers of their records."""
+        if faults:
+            numbers = sorted(faults)
+            self._log.add(zip(block.find(numbers), [faults[number] for number in numbers], strict=True))
 
     def _keep(self, name: str, data: bytes) -> None:
         sink = self._scratch.write(name)
@@ -210,10 +229,13 @@ class Job:
         with self._scratch.open(_REPEATED) as stream:
             return Repeated.from_bytes(stream.read())
 
+    def _new_cutter(self, batches: tuple[PlannedBatch, ...] = ()) -> Cutter:
+        return Cutter(self.columns.header, self._limits, self._output, batches, digests=self._digests)
+
     def _enter(self, phase: Phase) -> None:
         """Start reading the file anew."""
         self._cutter.abort()
-        self._cutter = Cutter(self.columns.header, self._limits, self._output)
+        self._cutter = self._new_cutter()
         self._state = dataclasses.replace(
             self._state, phase=phase, start=None, done=0, ordinal=0, skipped=0, batches=()
         )
@@ -235,6 +257,17 @@ class Job:
             merge_rows=self._merger.rows,
         )
         raise OutOfTimeError(state.to_json())
+
+
+def _too_large(screened: Screened, places: Sequence[int]) -> dict[int, Fault]:
+    """Give the faults of rows that do not fit, by the numbers of their records in the block."""
+    numbers = places if screened.numbers is None else screened.numbers[places].tolist()
+    return dict.fromkeys(numbers, Fault(Reject.ROW_TOO_LARGE))
+
+
+def _digest_of_id(row: bytes) -> str:
+    """Give the SHA-256 of an encoded row's id (hex): in a checkpoint, an id does not say whose it is."""
+    return hashlib.sha256(row.partition(b",")[0]).hexdigest()
 
 
 class _MergedRows:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from .cutting import Limits
-from .errors import FileRejectedError
+from .errors import BulkProfilesError, FileRejectedError
 from .feeds import Feed
-from .identity import DEFAULT_FEED, MANIFEST, batch_name, import_id
+from .identity import DEFAULT_FEED, MANIFEST, REJECTED_ROWS, REJECTS, batch_name, import_id
 from .models import ApiVersion, Json, Manifest, Source
 from .scratch import FileSink, Folder
 from .splitting import Output, Sink, Split, split
 
+_BATCH_FILE = re.compile(r"\d{5}\.batch")
 # US dollars, us-east-1, arm64, on demand.
 _PER_PROFILE_WRITE = 0.625e-6  # DynamoDB: one write per profile result
 _PER_TRANSITION = 25e-6  # Step Functions, standard
@@ -28,6 +31,10 @@ _OBJECTS_PER_BATCH = 10  # parts of the body, and the profile results
 _OBJECTS_PER_IMPORT = 6
 
 
+class PlanError(BulkProfilesError):
+    """The plan cannot be made: not the file's fault, but that of how it was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalFile:
     """A source file on this machine."""
@@ -38,29 +45,45 @@ class LocalFile:
 
     @classmethod
     def of(cls, path: Path) -> LocalFile:
-        """Describe a file; raises OSError where there is none."""
-        return cls(path, path.name, path.stat().st_size)
+        """Describe a file; raises `PlanError` where there is none that can be read more than once."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise PlanError(f"{path}: {error.strerror}.") from error
+        if not stat.S_ISREG(status.st_mode):
+            raise PlanError(f"{path} is not a file on a disk: save it as one, as it is read more than once.")
+        return cls(path, path.name, status.st_size)
 
     def open(self, start: int = 0) -> BinaryIO:
         """Open it for reading from byte `start` on."""
-        stream = self.path.open("rb", buffering=0)
+        try:
+            stream = self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise PlanError(f"{self.path}: {error.strerror}.") from error
         stream.seek(start)
         return stream
 
 
 class _FolderOutput:
-    """A folder that has the objects of an import."""
+    """A folder that has the objects of an import, its manifest last; an earlier plan's are removed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: LocalFile) -> None:
         self._path = path
+        batches = (path / batch_name(1)).parent
+        found = [path / name for name in (MANIFEST, REJECTS, REJECTED_ROWS)]
+        found += [batch for batch in batches.glob("*.batch") if _BATCH_FILE.fullmatch(batch.name)]
+        if source.path.resolve() in {old.resolve() for old in found}:
+            raise PlanError(f"{source.path} would be overwritten: choose another folder for --out.")
+        for old in found:
+            old.unlink(missing_ok=True)
 
     def open(self, name: str) -> FileSink:
         return Folder(self._path).write(name)
 
     def keep(self, batches: int) -> None:
-        """Remove the batches above a number: an earlier run's, or those of a draft."""
+        """Remove the batches above a number: those of a draft."""
         for path in (self._path / batch_name(1)).parent.glob("*.batch"):
-            if path.stem.isdigit() and int(path.stem) > batches:
+            if _BATCH_FILE.fullmatch(path.name) and int(path.stem) > batches:
                 path.unlink()
 
 
@@ -125,17 +148,22 @@ class Plan:
         if self.split:
             data |= {
                 "keyColumn": self.split.key_column.value,
-                "source": {"bytes": self.size, "sha256": self.split.source_sha256},
+                "source": _known({"bytes": self.size, "sha256": self.split.source_sha256}),
                 "rows": self.split.rows.to_json(),
                 "rejects": self.split.rejects,
                 "examples": self.split.examples,
                 "warnings": self.split.warnings,
-                "batches": [batch.to_json() for batch in self.split.batches],
+                "batches": [_known(batch.to_json()) for batch in self.split.batches],
                 "calls": self.calls,
                 "days": self.days,
                 "costUsd": self.cost,
             }
         return data
+
+
+def _known(data: Json) -> Json:
+    """Leave out the digests where none were taken."""
+    return {name: value for name, value in data.items() if value or name != "sha256"}
 
 
 def make_plan(
@@ -147,11 +175,14 @@ def make_plan(
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
-    """Split a local file as an import would; with `folder`, keep there what the import would keep."""
-    output = _FolderOutput(folder) if folder else None
+    """Split a local file as an import would; with `folder`, keep there what the import would keep.
+
+    Raises `PlanError` where that cannot be done.
+    """
+    output = _FolderOutput(folder, source) if folder else None
     target: Output = output or _Nowhere()
     try:
-        result = split(source, feed, limits, target, progress=progress)
+        result = split(source, feed, limits, target, progress=progress, digests=folder is not None)
     except FileRejectedError as error:
         if output:
             output.keep(0)

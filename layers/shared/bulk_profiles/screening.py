@@ -164,7 +164,9 @@ def _look_at_ids(rows: bytes, grid: _Grid, rules: Rules) -> tuple[Hashes, Places
         rows += bytes(longest + 2 * _WORD)  # so that the last id can be read in whole words, too
     words = np.ndarray((max(0, len(rows) - _WORD + 1),), "<u8", rows, strides=(1,))
     odd = (sizes == 0) | (sizes > LONG_ID_LENGTH)
-    signs = [sign for sign in (_PLUS, _SLASH, PLUS_MARK[0]) if rules.third_party_id and sign in rows]
+    signs = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
+    signs += SEPARATORS if rules.plain_ids else b""
+    signs = [sign for sign in signs if sign in rows]
     hashes = sizes.view(np.uint64)
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .checkpoints import OutOfTimeError, State
 from .cutting import Limits, Output, Sink
+from .errors import AccountingError
 from .feeds import Feed
 from .models import Json, KeyColumn, PlannedBatch, RowCounts
 from .phases import Job
@@ -40,16 +41,18 @@ def split(
     checkpoint: Json | None = None,
     out_of_time: Callable[[], bool] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    digests: bool = True,
 ) -> Split:
     """Split a source file and write its batches and rejects to `output`.
 
     `scratch` keeps what does not fit in memory; for a split that is to be continued it must outlive the
     process. `out_of_time` is asked after every batch; once it says so, `OutOfTimeError` carries the
     `checkpoint` to go on with. `progress` is told bytes read and bytes in all, of the present reading.
+    Without `digests`, all `sha256` are empty: for who keeps nothing.
     Raises `FileRejectedError` where the file cannot be read; what was written then means nothing.
     """
     state = State.from_json(checkpoint) if checkpoint else State()
-    tapped = TappedSource(source, progress)
+    tapped = TappedSource(source, progress, digests=digests)
     temporary = TemporaryScratch()
     try:
         while True:
@@ -63,6 +66,7 @@ def split(
                         scratch or temporary,
                         state=state,
                         out_of_time=out_of_time or (lambda: False),
+                        digests=digests,
                     )
                     counts, batches = job.run()
                 break
@@ -70,12 +74,14 @@ def split(
                 state = State(names=tuple(error.all_names()))
     finally:
         temporary.close()
+    if counts.unaccounted:
+        raise AccountingError(counts.unaccounted)
     return Split(
         job.columns.key_column,
         counts,
         dict(sorted(job.tally.rejects.items())),
         {str(code): count for code, count in sorted((job.tally.warnings + job.columns.warnings).items())},
         tuple(batches),
-        tapped.sha256 or digest(source),
+        (tapped.sha256 or digest(source)) if digests else "",
         job.tally.examples,
     )

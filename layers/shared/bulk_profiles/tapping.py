@@ -27,10 +27,13 @@ def digest(source: SourceFile) -> str:
 class TappedSource:
     """A source file that tells `progress` how far it was read, and knows its digest once read to its end."""
 
-    def __init__(self, source: SourceFile, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(
+        self, source: SourceFile, progress: Callable[[int, int], None] | None, *, digests: bool = True
+    ) -> None:
         self.name = source.name
         self.size = source.size
         self.sha256 = ""
+        self.digests = digests
         self._source = source
         self._progress = progress
 
@@ -47,7 +50,7 @@ class _Tap(io.RawIOBase):
         self._stream = stream
         self._position = start
         self._progress = progress
-        self._digest = hashlib.sha256() if start == 0 and not owner.sha256 else None
+        self._digest = hashlib.sha256() if owner.digests and start == 0 and not owner.sha256 else None
 
     def readable(self) -> bool:
         return True

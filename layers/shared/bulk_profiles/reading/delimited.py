@@ -65,19 +65,23 @@ class DelimitedBlocks:
             if final and data and not data.endswith((b"\n", b"\r")):
                 data += b"\n"
             while data:
-                used, block = self._block(data, final=final)
+                # Whatever comes before a record, it is too long or it is not.
+                all_of_it = len(data) <= MAX_ROW_BYTES
+                used, block = self._block(
+                    data if all_of_it else data[:MAX_ROW_BYTES], final=final and all_of_it
+                )
                 if block is not None:
                     yield block
                 data = data[used:]
-                if not used or not final:
+                if not used and not all_of_it:
+                    start = self._position
+                    data, size, lines = skip_long_row(data, self._stream, self._dialect, start.line)
+                    self._advance(size, lines, records=1)
+                    yield too_long(start)
+                elif not used or (all_of_it and not final):
                     break
             if final:
                 return
-            if len(data) > MAX_ROW_BYTES:
-                start = self._position
-                data, size, lines = skip_long_row(data, self._stream, self._dialect, start.line)
-                self._advance(size, lines, records=1)
-                yield too_long(start)
 
     def _block(self, data: bytes, *, final: bool) -> tuple[int, Block | None]:
         """Give how many bytes were used, and the block made of them."""
