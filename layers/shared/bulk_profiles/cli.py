@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+# numpy brings a library for matrices, whose threads would cost more time to start than a small file takes.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from .cutting import Limits
 from .errors import BulkProfilesError
 from .feeds import Feed, plain_name

@@ -64,6 +64,7 @@ class Job:
         self._repeats = Repeats(scratch, state.hash_runs, found=state.repeats_found)
         self._merger = Merger(scratch, state.merge_runs, state.merge_rows)
         self._digests = digests
+        self._as_it_is = False  # whether the present block needs no encoding
         self._cutter = self._new_cutter(state.batches)
 
     def run(self) -> tuple[RowCounts, Sequence[PlannedBatch]]:
@@ -168,12 +169,20 @@ class Job:
             if moved and not self._cutter.is_open and self._out_of_time():
                 self._stop(self._state.done)
             moved = True
-            screened = screen(block.rows, self._rules, warn=self._state.phase is Phase.DRAFT)
+            self._as_it_is = self._encoder.has_nothing_to_do(block.rows)
+            screened = screen(
+                block.rows,
+                self._rules,
+                warn=self._state.phase is Phase.DRAFT,
+                unreserved=self._as_it_is,
+            )
             yield block, screened
             self._state = dataclasses.replace(self._state, ordinal=self._state.ordinal + len(screened.hashes))
 
     def _encoded(self, rows: bytes) -> bytes:
-        return self._encoder(self.columns.arrange(rows))
+        """Encode rows of the present block."""
+        rows = self.columns.arrange(rows)
+        return rows if self._as_it_is else self._encoder(rows)
 
     def _fits(self, row: bytes) -> bool:
         """Say whether an encoded row fits in a batch by itself."""

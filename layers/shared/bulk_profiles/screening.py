@@ -45,10 +45,11 @@ class Screened:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where the cells of a block end; all its rows have `width` cells."""
+    """Where the cells and the rows of a block end; all its rows have `width` cells."""
 
     data: NDArray[np.uint8]
     ends: Places
+    row_ends: Places
     width: int
 
     @classmethod
@@ -59,27 +60,26 @@ class _Grid:
         count = np.count_nonzero(separators)
         separators |= data == _COMMA
         ends = np.flatnonzero(separators)
+        row_ends = np.ascontiguousarray(ends[width - 1 :: width])
         # So many, and every last one a line feed: then all others are commas.
-        if len(ends) != count * width or (data[ends[width - 1 :: width]] != _LINE_FEED).any():
+        if len(ends) != count * width or (data[row_ends] != _LINE_FEED).any():
             return None
-        return cls(data, ends, width)
+        return cls(data, ends, row_ends, width)
 
     def column(self, number: int) -> tuple[Places, Places]:
         """Give where the cells of a column start and end."""
         ends = self.ends[number :: self.width]
         if number:
             return self.ends[number - 1 :: self.width] + 1, ends
-        starts = np.empty_like(ends)
-        starts[:1] = 0
-        starts[1:] = self.ends[self.width - 1 :: self.width][:-1] + 1
+        starts = np.zeros_like(ends)
+        np.add(self.row_ends[:-1], 1, out=starts[1:])
         return starts, ends
 
     def any_valueless(self, key: int) -> bool:
         """Say whether a row has nothing but its key."""
-        key_starts, key_ends = self.column(key)
-        row_starts, _ = self.column(0)
-        row_ends = self.ends[self.width - 1 :: self.width]
-        return bool((row_ends - row_starts == key_ends - key_starts + self.width - 1).any())
+        starts, ends = self.column(key)
+        sizes = np.diff(self.row_ends, prepend=-1)  # line feeds included
+        return bool((sizes == ends - starts + self.width).any())
 
     def cells_at(self, places: Places) -> Places:
         """Give the numbers of the cells that hold these bytes, in ascending order, each once."""
@@ -87,11 +87,15 @@ class _Grid:
         return cells[np.diff(cells, prepend=-1) > 0]
 
 
-def screen(rows: bytes, rules: Rules, *, warn: bool = True) -> Screened:
-    """Lint some plain rows, and hash their ids. Without `warn`, no warnings are counted."""
+def screen(rows: bytes, rules: Rules, *, warn: bool = True, unreserved: bool = False) -> Screened:
+    """Lint some plain rows, and hash their ids. Without `warn`, no warnings are counted.
+
+    `unreserved`: it is known that no value has a byte that needs encoding, so there is less to look at.
+    """
     faults: dict[int, Fault] = {}
     numbers: Places | None = None
-    grid = None if FAULT_MARK in rows or _has_surrogate(rows) else _Grid.of(rows, rules.width)
+    sound = unreserved or not (FAULT_MARK in rows or _has_surrogate(rows))
+    grid = _Grid.of(rows, rules.width) if sound else None
     if grid is None or rules.width == 1:
         rows = _BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n")
         rows, numbers = _lint(rows, range(rows.count(b"\n")), rules, faults, all_rows=True)
@@ -110,7 +114,11 @@ def screen(rows: bytes, rules: Rules, *, warn: bool = True) -> Screened:
         if len(faults) > before:
             hashes, numbers = hashes[kept], origin[kept]
             grid = _Grid.of(rows, rules.width) or grid
-    warnings = +_warnings(rows, grid, rules) if warn else Counter[str]()
+    warnings = Counter[str]()
+    if warn and not unreserved:
+        _count_odd_values(rows, grid, warnings)
+    if warn:
+        _count_long(rows, grid, rules, warnings)
     return Screened(rows, hashes, numbers, faults, warnings, grid.any_valueless(rules.key))
 
 
@@ -171,7 +179,8 @@ def _look_at_ids(rows: bytes, grid: _Grid, rules: Rules) -> tuple[Hashes, Places
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]
         left = sizes - offset if offset else sizes
-        word &= _MASKS[np.clip(left, 0, _WORD)]
+        used = np.minimum(left, _WORD)
+        word &= _MASKS[np.maximum(used, 0) if offset else used]
         mixed = _mix(hashes, word)
         hashes = np.where(left > 0, mixed, hashes) if offset else mixed
         for sign in signs:
@@ -192,21 +201,16 @@ def _has_byte(words: Hashes, byte: int) -> Any:
     return ((differing - _ONES) & ~differing & _HIGHS) != 0
 
 
-def _warnings(rows: bytes, grid: _Grid, rules: Rules) -> Counter[str]:
-    """Count the values that are sent and may not be meant."""
-    found = Counter[str]()
+def _count_odd_values(rows: bytes, grid: _Grid, found: Counter[str]) -> None:
+    """Count the values that are sent and may not be meant, for what is in them."""
     separators = _separators(rows, grid)
     if separators.size:
         found[Warn.SEPARATOR_IN_VALUE] = len(grid.cells_at(separators))
     if PLUS_MARK in rows:
         found[Warn.PLUS_SIGN] = len(grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0])))
-    count = len(grid.ends) // rules.width
-    if np.count_nonzero(grid.data < _SPACE) > count or b"\x7f" in rows:
+    if np.count_nonzero(grid.data < _SPACE) > len(grid.row_ends) or b"\x7f" in rows:
         control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
         found[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
-    if count and max(grid.ends[0], (grid.ends[1:] - grid.ends[:-1]).max(initial=0) - 1) > LONG_ID_LENGTH:
-        _count_long(rows, grid, np.diff(grid.ends, prepend=-1), rules, found)
-    return found
 
 
 def _separators(rows: bytes, grid: _Grid) -> Places:
@@ -217,7 +221,12 @@ def _separators(rows: bytes, grid: _Grid) -> Places:
     return np.flatnonzero(marks | (grid.data == SEPARATORS[-1]))
 
 
-def _count_long(rows: bytes, grid: _Grid, sizes: NDArray[Any], rules: Rules, found: Counter[str]) -> None:
+def _count_long(rows: bytes, grid: _Grid, rules: Rules, found: Counter[str]) -> None:
+    """Count the values that are very long."""
+    longest = (grid.ends[1:] - grid.ends[:-1]).max(initial=0) - 1
+    if longest <= LONG_ID_LENGTH and (not grid.ends.size or grid.ends[0] <= LONG_ID_LENGTH):
+        return
+    sizes = np.diff(grid.ends, prepend=-1)
     for cell in np.flatnonzero(sizes > LONG_ID_LENGTH).tolist():
         end = int(grid.ends[cell])
         length = len(unmark(rows[end + 1 - int(sizes[cell]) : end]).decode())
