@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from bulk_profiles.events import DroppedObject
 from bulk_profiles.identity import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
+from bulk_profiles.models import moment
 from local.deployment import Deployment
 from local.errors import LocalRunError
 
@@ -38,6 +40,7 @@ class Snapshot:
     settled: int
     results: int
     trace: str
+    waits_seconds: float = 0  # until the last of the batches that Target works on is asked about again
 
     def line(self) -> str:
         """Say it in one line."""
@@ -45,7 +48,7 @@ class Snapshot:
         if not total:
             return self.status
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.batches.items()))
-        return f"{self.status}: {self.settled} of {total} batches settled ({states})"
+        return f"{self.status}: {self.settled} of {total} settled ({states})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Import:
             sum(bool(batch.get("settledAt", {}).get("S")) for batch in batches),
             results,
             json.dumps([results, items], sort_keys=True, default=str),
+            max(map(_waits_seconds, batches), default=0),
         )
 
     def summary(self) -> Json | None:
@@ -124,6 +128,11 @@ class Import:
             yield from page["Items"]
 
 
+def _waits_seconds(batch: Json) -> float:
+    at = batch.get("nextCheckAt", {}).get("S", "")
+    return max(0, (moment(at) - datetime.now(UTC)).total_seconds()) if at else 0
+
+
 def drop(deployment: Deployment, file: Path, feed: str, configuration: bytes | None = None) -> Import:
     """Put a file in the drop bucket as `drop/<feed>/<its name>`, and name the import that it becomes.
 
@@ -149,7 +158,7 @@ def follow(
 ) -> Json:
     """Show an import's progress until its end and give its summary.
 
-    Raises LocalRunError when nothing moves for `patience_seconds`, or it came to nothing.
+    Raises LocalRunError when nothing moves for `patience_seconds` that should, or it came to nothing.
     """
     last, moved_at = Snapshot("", Counter(), 0, 0, ""), clock()
     ended_at: float | None = None
@@ -170,6 +179,8 @@ def follow(
         if last.status in _NOT_SPLIT and clock() - moved_at > deliveries * _REDELIVERY_SECONDS:
             deliveries += 1
             watched.deliver_again()
-        if clock() - moved_at > patience_seconds:
-            raise LocalRunError(f"Nothing moved for {patience_seconds:g} s ({last.line()})")
+        if clock() - moved_at > patience_seconds + last.waits_seconds:
+            raise LocalRunError(
+                f"Nothing moved for {patience_seconds:g} s ({last.line()}); --patience waits longer"
+            )
         wait(_LOOK_SECONDS)

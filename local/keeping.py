@@ -41,7 +41,8 @@ def keep(deployed: Deployment, folder: Path, console: Console) -> None:
         "or the same in Python, with these variables: .venv/bin/python -c 'import boto3; ...'",
         *([f"  curl {deployed.target}/_control/requests"] if deployed.simulated else []),
         f"Logs: {folder}",
-        f"To stop it: kill -- {' '.join(f'-{pid}' for pid in pids)}",
+        # An engine that is asked to end waits for executions that wait, perhaps for a day.
+        f"To stop it: kill -KILL -- {' '.join(f'-{pid}' for pid in pids)}",
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -90,7 +90,7 @@ def free_port() -> int:
 def _tied() -> list[str]:
     """Have the kernel end the process when we end, however we do; Linux only."""
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _stop(popen: subprocess.Popen[bytes]) -> None:

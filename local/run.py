@@ -97,6 +97,10 @@ def run(options: Options, console: Console) -> int:
             try:
                 summary = _import(deployed, file, options, console)
             except (LocalRunError, BotoCoreError, ClientError) as error:
+                if not deployed.engine.process.alive:
+                    raise LocalRunError(
+                        f"The local engine ended before the import did; see {deployed.engine.process.log}"
+                    ) from error
                 raise LocalRunError(f"{error}; see {deployed.engine.process.log}") from error
             if options.keep:
                 keep(deployed, folder, console)

@@ -21,8 +21,6 @@ TEMPLATE = ROOT / "template.yaml"
 RUNS = ROOT / ".run"
 _BUILDS = RUNS / "builds"
 _SOURCES = ("template.yaml", "layers", "functions", "statemachine")
-# The functions run on this machine's processor, whatever they run on in AWS.
-_HERE = {"Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"}
 _STACK = "bulk-profiles"
 # A function runs on this machine's own processor here, whatever the deployment's default is.
 _HOST = {"Architecture": "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"}
@@ -54,7 +52,6 @@ def build(folder: Path) -> Path:
             str(ROOT),
             "--parallel",
         ]
-        command += _overrides(_HERE)
         command += _overrides(_HOST)
         try:
             _sam(command, folder, _BUILD_SECONDS, "sam build", {})

@@ -53,7 +53,7 @@ def test_imports_a_file_and_leaves_results_and_stack(target: Simulator, tmp_path
     assert sorted(path.name for path in (folder / "batches").iterdir()) == ["00001.batch", "00002.batch"]
     assert target.profile("b") == {"city": "Genf"}
     assert summary["importId"] in ran.stdout
-    assert "2 of 2 batches settled" in ran.stdout
+    assert "2 of 2 settled" in ran.stdout
     assert all(len(line) <= 80 for line in ran.stdout.splitlines() if "─" in line or "│" in line)
 
 
@@ -115,7 +115,7 @@ def test_stops_whatever_it_started(target: Simulator, tmp_path: Path, number: si
     ) as process:
         assert process.stdout
         for line in process.stdout:
-            if "batches settled" in line:
+            if "settled" in line:
                 break
         started = list(_descendants(process.pid))
         assert len(started) >= 2  # the engine, the simulator, and the engine's workers

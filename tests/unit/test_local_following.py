@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import cast
 
@@ -76,9 +77,9 @@ def test_shows_each_move_and_gives_the_summary(clock: Clock) -> None:
     assert summary == {"status": "succeeded"}
     assert shown == [
         "waiting",
-        "uploading: 0 of 2 batches settled (2 accepted)",
-        "uploading: 0 of 2 batches settled (2 accepted)",
-        "succeeded: 2 of 2 batches settled (2 complete)",
+        "uploading: 0 of 2 settled (2 accepted)",
+        "uploading: 0 of 2 settled (2 accepted)",
+        "succeeded: 2 of 2 settled (2 complete)",
     ]
 
 
@@ -105,3 +106,9 @@ def test_says_that_the_event_ended_in_the_dead_letter_queue(clock: Clock) -> Non
     with pytest.raises(LocalRunError, match="dead-letter queue"):
         _follow(clock, Watched(clock, (0, WAITING), lost=10))
     assert clock.now < 11
+
+
+def test_waits_as_long_as_a_batch_is_meant_to_wait(clock: Clock) -> None:
+    patient = dataclasses.replace(SENT, waits_seconds=600)
+    watched = Watched(clock, (0, WAITING), (2, patient), (655, DONE))
+    assert _follow(clock, watched)[0] == {"status": "succeeded"}
