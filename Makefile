@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed run test check reliability format requirements clean
+.PHONY: help setup installed imported run test check chaos bench reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -19,7 +19,7 @@ help: ## Say what there is (this)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1 FAILING=n'
-	@echo '$(BIN)/python -m local.run --help says more; make itself turns its exit codes 1 and 2 into 2'
+	@echo '$(BIN)/python -m local.run --help says more'
 
 setup: ## Install everything, pinned and hashed, below .venv and .tools
 	@mkdir -p .tools
@@ -28,15 +28,25 @@ setup: ## Install everything, pinned and hashed, below .venv and .tools
 installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
 	@:
 
-run: setup ## Import a file on this machine, from its drop to its last profile
-	@$(BIN)/python -m local.run \
+run: imported ## Import a file on this machine, from its drop to its last profile
+	$(call exit,$(shell cat $(CODE); rm $(CODE)))
+
+# A failed recipe is 2, whatever its own exit code was. But a make that is only asked a question (-q) answers
+# 0 or 1, and an error is still 2: those are the exit codes of a run. Lines that begin with + are run all the same.
+ifeq (run,$(MAKECMDGOALS))
+MAKEFLAGS += -q
+CODE := .run/exit-code-$(shell echo $$PPID)
+exit = $(if $(filter 0,$(1)),,$(if $(filter 1,$(1)),false,$(error the run could not take place)))
+endif
+imported:
+	+@mkdir -p .run; code=2; if MAKEFLAGS=--no-print-directory $(MAKE) setup; then code=0; $(BIN)/python -m local.run \
 		$(call option,--file,$(FILE)) $(call option,--target,$(TARGET)) $(call option,--params,$(PARAMS)) \
 		$(call option,--out,$(OUT)) $(call option,--feed,$(FEED)) $(call option,--failing,$(FAILING)) \
-		$(if $(filter-out 0,$(KEEP)),--keep)
+		$(if $(filter-out 0,$(KEEP)),--keep) || code=$$?; fi; echo $$code > $(CODE)
 
 test: setup ## Run every test that this machine can run
-	@echo 'Left out: the tests marked container, which need a Docker engine.'
-	@$(BIN)/pytest -rs -m 'not container' -n auto --dist loadfile --hypothesis-profile ci tests
+	@echo 'Left out: tests/local/test_chaos.py, which kills at random for minutes: make chaos.'
+	@$(BIN)/pytest -rs -m 'not chaos' -n auto --dist loadfile --hypothesis-profile ci tests
 
 check: setup ## Format, lint, types, layers, template
 	$(BIN)/ruff format --check .
@@ -47,8 +57,14 @@ check: setup ## Format, lint, types, layers, template
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/pytest tests/contract
 
+chaos: setup ## Kill functions, executions and the engine at random moments, for six minutes or so
+	@$(BIN)/pytest -m chaos --durations=0 tests/local/test_chaos.py
+
+bench: setup .tools/bench/.installed ## Measure splitters side by side on the same files; ROWS=100000 for a quick look
+	@$(BIN)/python -m benchmarks.splitting --rows $(or $(ROWS),2000000) --rounds $(or $(ROUNDS),2) --peers .tools/bench/bin/python
+
 reliability: setup ## Show every fault, and write what held into docs/reliability.md
-	@$(BIN)/pytest -m 'fault and not container' -n auto --dist loadfile --reliability docs/reliability.md tests
+	@$(BIN)/pytest -m 'fault and not chaos' -n auto --dist loadfile --reliability docs/reliability.md tests
 
 format: setup ## Format, and mend what can be mended
 	$(BIN)/ruff format .
@@ -122,7 +138,7 @@ mutate: setup .tools/mutate/.installed ## Change the code and see whether a test
 
 requirements: requirements-proof
 requirements-proof:
-	$(foreach tool,audit checkov fuzz mutate,$(compile) --universal local/requirements-$(tool).in \
+	$(foreach tool,audit bench checkov fuzz mutate,$(compile) --universal local/requirements-$(tool).in \
 		--output-file local/requirements-$(tool).txt$(newline))
 define newline
 

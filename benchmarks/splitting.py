@@ -1,4 +1,4 @@
-"""Splitters side by side: `python -m benchmarks.splitting [--rows N] [--peers]`.
+"""Splitters side by side: `make bench`, or `python -m benchmarks.splitting [--rows N] [--peers PYTHON]`.
 
 Prints one table for each kind of file, in Markdown: CPU seconds (user and system, children included), wall
 seconds, MB of source per CPU second, the ratio to the naive splitter, and the peak of memory. Runs take
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import filecmp
-import importlib.util
 import os
 import platform
 import random
@@ -90,9 +89,16 @@ KINDS: dict[str, Callable[[int], Iterator[str]]] = {
 }
 
 
-def measure(name: str, source: Path, folder: Path) -> Measure:
-    """Run one splitter in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.splitters", name, str(source), str(folder)]
+def measure(name: str, source: Path, folder: Path, peers: str) -> Measure:
+    """Run one splitter in a process of its own; peers live where `peers` is the Python."""
+    command = [
+        peers if name in PEERS else sys.executable,
+        "-m",
+        "benchmarks.splitters",
+        name,
+        str(source),
+        str(folder),
+    ]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -103,7 +109,7 @@ def measure(name: str, source: Path, folder: Path) -> Measure:
     return Measure(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
 
 
-def compare(source: Path, names: list[str], rounds: int) -> dict[str, Measure]:
+def compare(source: Path, names: list[str], rounds: int, peers: str) -> dict[str, Measure]:
     """Let splitters take turns; hold ours against the naive one's batches."""
     best: dict[str, Measure] = {}
     for _ in range(rounds):
@@ -111,7 +117,7 @@ def compare(source: Path, names: list[str], rounds: int) -> dict[str, Measure]:
             for name in names:
                 folder = Path(place) / name
                 folder.mkdir()
-                found = measure(name, source, folder)
+                found = measure(name, source, folder, peers)
                 best[name] = min(found, best.get(name, found), key=lambda item: item.cpu)
             same_batches(Path(place))
     return best
@@ -146,14 +152,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kind", choices=[*KINDS], action="append")
-    parser.add_argument(
-        "--peers", action="store_true", help="also polars, duckdb and pandas, where installed"
-    )
+    parser.add_argument("--peers", default="", help="a Python that has polars, duckdb and pandas")
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    peers = [name for name in PEERS if options.peers and importlib.util.find_spec(name)]
-    for name in set(PEERS) - set(peers) if options.peers else ():
-        print(f"{name} is not installed: left out")
+    names = ["ours", "naive", *(PEERS if options.peers else ()), "split", "cat"]
     with tempfile.TemporaryDirectory() as place:
         for kind in options.kind or KINDS:
             source = (
@@ -162,7 +164,7 @@ def main() -> None:
             source.parent.mkdir(exist_ok=True)
             with source.open("w", encoding="utf-8") as stream:
                 stream.writelines(KINDS[kind](options.rows))
-            show(kind, source, compare(source, ["ours", "naive", *peers, "split", "cat"], options.rounds))
+            show(kind, source, compare(source, names, options.rounds, options.peers))
 
 
 if __name__ == "__main__":
