@@ -64,15 +64,6 @@ class Encoder:
         self._ascii: list[tuple[bytes, bytes]] = []
         self._others: list[tuple[bytes, bytes]] = []
 
-    def has_nothing_to_do(self, rows: bytes) -> bool:
-        """Say whether no byte of these rows needs encoding: no for sure once any rows had one that did."""
-        if len(self._known) > len(UNRESERVED) + 2:
-            return False
-        unknown = rows.translate(None, self._known)
-        if unknown:
-            self._learn(set(unknown))
-        return not unknown
-
     def __call__(self, rows: bytes) -> bytes:
         """Encode every cell of these rows."""
         unknown = rows.translate(None, self._known)

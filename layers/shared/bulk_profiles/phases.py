@@ -23,7 +23,7 @@ from .reading import Block, Reader
 from .rejecting import RejectLog, Tally
 from .repeats import Repeated, Repeats
 from .scratch import Scratch
-from .screening import Screened, screen
+from .screening import Screened, is_unreserved, screen
 
 _MERGED = "merged"
 _REPEATED = "repeated"
@@ -64,7 +64,7 @@ class Job:
         self._repeats = Repeats(scratch, state.hash_runs, found=state.repeats_found)
         self._merger = Merger(scratch, state.merge_runs, state.merge_rows)
         self._digests = digests
-        self._as_it_is = False  # whether the present block needs no encoding
+        self._unreserved = True  # whether no byte so far needs encoding
         self._cutter = self._new_cutter(state.batches)
 
     def run(self) -> tuple[RowCounts, Sequence[PlannedBatch]]:
@@ -169,12 +169,13 @@ class Job:
             if moved and not self._cutter.is_open and self._out_of_time():
                 self._stop(self._state.done)
             moved = True
-            self._as_it_is = self._encoder.has_nothing_to_do(block.rows)
+            # Only as long as all were so: where one value needs encoding, others do, and looking is not free.
+            self._unreserved = self._unreserved and is_unreserved(block.rows)
             screened = screen(
                 block.rows,
                 self._rules,
                 warn=self._state.phase is Phase.DRAFT,
-                unreserved=self._as_it_is,
+                unreserved=self._unreserved,
             )
             yield block, screened
             self._state = dataclasses.replace(self._state, ordinal=self._state.ordinal + len(screened.hashes))
@@ -182,7 +183,7 @@ class Job:
     def _encoded(self, rows: bytes) -> bytes:
         """Encode rows of the present block."""
         rows = self.columns.arrange(rows)
-        return rows if self._as_it_is else self._encoder(rows)
+        return rows if self._unreserved else self._encoder(rows)
 
     def _fits(self, row: bytes) -> bool:
         """Say whether an encoded row fits in a batch by itself."""

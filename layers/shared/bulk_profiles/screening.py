@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from .reading.blocks import read_fault
 type Places = NDArray[np.intp]
 type Hashes = NDArray[np.uint64]
 
-_COMMA, _LINE_FEED, _PLUS, _SLASH, _DELETE, _SPACE = b",\n+/\x7f "
+_COMMA, _LINE_FEED, _PLUS, _SLASH, _DELETE, _SPACE, _UNDERSCORE = b",\n+/\x7f _"
 _BLANK_LINES = re.compile(rb"\n\n+")
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 _WORD = 8
@@ -85,6 +86,19 @@ class _Grid:
         """Give the numbers of the cells that hold these bytes, in ascending order, each once."""
         cells = np.searchsorted(self.ends, places)
         return cells[np.diff(cells, prepend=-1) > 0]
+
+
+def is_unreserved(rows: bytes) -> bool:
+    """Say whether no byte of some plain rows needs encoding; a tilde is taken for one that does."""
+    data = np.frombuffer(rows, np.uint8)
+    shifted = data | _SPACE  # capital letters become small ones, and nothing else becomes a letter
+    shifted -= ord("a")
+    found = shifted < len(string.ascii_lowercase)
+    np.subtract(data, _COMMA, out=shifted)
+    found |= shifted <= ord("9") - _COMMA  # comma, hyphen, full stop, slash and digits
+    found |= data == _UNDERSCORE
+    found |= data == _LINE_FEED
+    return bool(found.all()) and b"/" not in rows
 
 
 def screen(rows: bytes, rules: Rules, *, warn: bool = True, unreserved: bool = False) -> Screened:
