@@ -5,9 +5,11 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from bulk_profiles.errors import FileRejectedError
@@ -19,6 +21,8 @@ _PIECE = 256 * 1024
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 0x1
 _WORKBOOK = "[Content_Types].xml"
+_WINDOW_BYTES = 64 * 1024 * 1024  # what unpacking may hold of a file; xz -9 takes as much
+_BESIDE_BYTES = 8 * 1024 * 1024  # what xz needs besides
 
 
 class _Decompressor(Protocol):
@@ -40,28 +44,41 @@ def _gzip() -> _Decompressor:
 def _zstd() -> _Decompressor:
     from backports import zstd  # noqa: PLC0415 only a .zst file needs it
 
-    return cast("_Decompressor", zstd.ZstdDecompressor())
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _WINDOW_BYTES.bit_length() - 1}
+    return cast("_Decompressor", zstd.ZstdDecompressor(options=options))
 
 
 def _xz() -> _Decompressor:
-    return cast("_Decompressor", lzma.LZMADecompressor(lzma.FORMAT_XZ))
+    return cast(
+        "_Decompressor", lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_WINDOW_BYTES + _BESIDE_BYTES)
+    )
 
 
 def _bzip2() -> _Decompressor:
     return cast("_Decompressor", bz2.BZ2Decompressor())
 
 
-_FORMATS: dict[bytes, tuple[str, Callable[[], _Decompressor]]] = {
-    b"\x1f\x8b": ("gzip", _gzip),
-    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
-    b"\xfd7zXZ\x00": ("xz", _xz),
-    b"BZh": ("bzip2", _bzip2),
-}
+@dataclass(frozen=True, slots=True)
+class _Format:
+    name: str
+    magic: re.Pattern[bytes]
+    make: Callable[[], _Decompressor]
+
+
+_MAGIC_BYTES = 10  # of the longest one
+_FORMATS = (
+    _Format("gzip", re.compile(rb"\x1f\x8b"), _gzip),
+    # A skippable frame, which a reader passes over, is a frame as well, and may be the first one.
+    _Format("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstd),
+    _Format("xz", re.compile(rb"\xfd7zXZ\x00"), _xz),
+    # The second one is that of an empty file.
+    _Format("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"), _bzip2),
+)
 
 
 def is_compressed(head: bytes) -> bool:
     """Say whether a file that starts with these bytes is compressed."""
-    return head.startswith((*_FORMATS, *_ZIP_MAGIC))
+    return head.startswith(_ZIP_MAGIC) or any(form.magic.match(head) for form in _FORMATS)
 
 
 def decompressed(head: bytes, opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
@@ -71,18 +88,17 @@ def decompressed(head: bytes, opener: Callable[[int], BinaryIO], size: int) -> B
     """
     if head.startswith(_ZIP_MAGIC):
         return _open_zip(opener, size)
-    name, make = next(form for magic, form in _FORMATS.items() if head.startswith(magic))
-    return cast("BinaryIO", io.BufferedReader(_Members(opener(0), name, make), _PIECE))
+    form = next(form for form in _FORMATS if form.magic.match(head))
+    return cast("BinaryIO", io.BufferedReader(_Members(opener(0), form), _PIECE))
 
 
 class _Members(io.RawIOBase):
     """The members of a gzip, zstd, xz or bzip2 file, one after the other."""
 
-    def __init__(self, stream: BinaryIO, name: str, make: Callable[[], _Decompressor]) -> None:
+    def __init__(self, stream: BinaryIO, form: _Format) -> None:
         self._stream = stream
-        self._name = name
-        self._make = make
-        self._member = make()
+        self._format = form
+        self._member = form.make()
         self._pending = b""
 
     def readable(self) -> bool:
@@ -103,7 +119,9 @@ class _Members(io.RawIOBase):
                 data = self._pending or self._stream.read(_PIECE)
                 self._pending = b""
                 if not data:
-                    raise FileRejectedError(f"The {self._name} file is cut short: drop it again, whole.")
+                    raise FileRejectedError(
+                        f"The {self._format.name} file is cut short: drop it again, whole."
+                    )
             piece = self._unpack(data, len(view))
             if piece:
                 view[: len(piece)] = piece
@@ -112,20 +130,27 @@ class _Members(io.RawIOBase):
     def _unpack(self, data: bytes, most: int) -> bytes:
         try:
             return self._member.decompress(data, max_length=most)
-        except Exception as error:  # each library has errors of its own, and all mean the same
-            raise FileRejectedError(f"The {self._name} file is damaged: pack and drop it again.") from error
+        except Exception as error:  # each library has errors of its own, and all but one mean the same
+            raise FileRejectedError(
+                f"The {self._format.name} file is packed with a window of more than "
+                f"{_WINDOW_BYTES >> 20} MiB: pack it again with the defaults."
+                if "memory" in str(error).lower()
+                else f"The {self._format.name} file is damaged: pack and drop it again."
+            ) from error
 
     def _next_member(self) -> bool:
-        rest = self._member.unused_data or self._stream.read(_PIECE)
-        while rest and not rest.strip(b"\0"):  # zeros may pad a file to a block's length
-            rest = self._stream.read(_PIECE)
-        self._pending = rest.lstrip(b"\0") if rest else b""
-        self._member = self._make() if self._pending else self._member
-        if self._pending and not self._pending.startswith(tuple(_FORMATS)):
+        rest = self._member.unused_data.lstrip(b"\0")  # zeros may pad a file to a block's length
+        while len(rest) < _MAGIC_BYTES and (piece := self._stream.read(_PIECE)):
+            rest = (rest + piece).lstrip(b"\0")
+        if not rest:
+            return False
+        if not self._format.magic.match(rest):
             raise FileRejectedError(
-                f"Something else follows the end of the {self._name} file: pack and drop it again."
+                f"Something else follows the end of the {self._format.name} file: pack and drop it again."
             )
-        return bool(self._pending)
+        self._pending = rest
+        self._member = self._format.make()
+        return True
 
 
 class _Ranges(io.RawIOBase):
