@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import struct
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -60,3 +62,20 @@ def test_a_window_of_64_mib_is_unpacked_and_a_larger_one_is_named() -> None:
     for packed in (with_window(27), with_dictionary(1 << 27)):
         with pytest.raises(FileRejectedError, match="window of more than 64 MiB: pack it again with"):
             run(packed)
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, DATA)
+    return packed.getvalue()
+
+
+def test_what_systems_leave_in_a_zip_file_does_not_count() -> None:
+    packed = zipped(
+        ".DS_Store", "a/.DS_Store", "a/customers.csv", "a/Thumbs.db", "__MACOSX/a/._customers.csv"
+    )
+    assert run(packed).received == [("1", "x"), ("2", "y")]
+    with pytest.raises(FileRejectedError, match="holds 2 files"):
+        run(zipped("a.csv", "b.csv", "Thumbs.db"))

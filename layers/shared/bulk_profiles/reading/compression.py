@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PIECE = 256 * 1024
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 0x1
+_CLUTTER = re.compile(r"^__MACOSX/|(?:^|/)(?:\.DS_Store|Thumbs\.db)$")  # what file managers leave behind
 _WORKBOOK = "[Content_Types].xml"
 _WINDOW_BYTES = 64 * 1024 * 1024  # what unpacking may hold of a file; xz -9 takes as much
 _BESIDE_BYTES = 8 * 1024 * 1024  # what xz needs besides
@@ -202,9 +203,7 @@ def _open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
         archive = zipfile.ZipFile(io.BufferedReader(_Ranges(opener, size), _PIECE))
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise FileRejectedError("The zip file is damaged or cut short: pack and drop it again.") from error
-    names = [
-        info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-    ]
+    names = [info for info in archive.infolist() if not info.is_dir() and not _CLUTTER.search(info.filename)]
     if any(info.filename == _WORKBOOK for info in names):
         raise FileRejectedError(
             "The file is an Office document: export the table as CSV (UTF-8) and drop that."
