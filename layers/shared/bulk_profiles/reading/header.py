@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bulk_profiles.encoding import FAULT_MARK, unmark
@@ -35,7 +36,7 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
     with text.open() as stream:
         data, final = b"", False
         while True:
-            piece = stream.read(HEAD_BYTES)
+            piece = stream.read(max(HEAD_BYTES, len(data)))
             final = not piece
             data += piece
             if final and not data.endswith((b"\n", b"\r")):
@@ -45,12 +46,13 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
             if hint:
                 delimiter = delimiter or hint[0]
                 start += hint[1]
-            header = _parse(data, start, delimiter, final=final, quoted=quoted)
+            last = final or len(data) > MAX_ROW_BYTES
+            header = _parse(data, start, delimiter, feed, final=final, last=last, quoted=quoted)
             if header:
                 return header
             if final:
                 raise FileRejectedError("The file is empty: it has no header.")
-            if len(data) > MAX_ROW_BYTES:
+            if last:
                 raise FileRejectedError(
                     "The file is not text in lines, or a quoted name in its header is never closed."
                 )
@@ -63,29 +65,45 @@ def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
     return data[4:5], 7 if data[5:7] == b"\r\n" else 6
 
 
-def _parse(data: bytes, start: int, delimiter: bytes | None, *, final: bool, quoted: bool) -> Header | None:
-    """Read the header with the delimiter that gives a key column, or else the most columns."""
+def has_key_column(names: Iterable[str], feed: Feed) -> bool:
+    """Say whether a key column is among these names."""
+    named = feed.mapping.key.removeprefix(_PREFIX) or feed.key_column
+    keys = (named,) if named else tuple(KeyColumn)
+    return any(name.strip().removeprefix(_PREFIX) in keys for name in names)
+
+
+def _parse(
+    data: bytes, start: int, delimiter: bytes | None, feed: Feed, *, final: bool, last: bool, quoted: bool
+) -> Header | None:
+    """Read the header with the delimiter that gives a key column, or else the most columns.
+
+    Gives None where it takes more data to tell, unless this is the `last` there will be.
+    """
     line = 1 + count_lines(data, 0, start)
-    best: tuple[bool, int, Header] | None = None
-    fault: FileRejectedError | None = None
+    headers: list[Header] = []
+    faults: list[FileRejectedError] = []
+    goes_on = False
     for candidate in (delimiter,) if delimiter else _DELIMITERS:
         dialect = Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
         try:
             found = parse(data[start:], dialect, line=line, final=final, most=1)
             if not found.rows:
+                goes_on = True
                 continue
             names = _names(found.rows[0])
         except FileRejectedError as error:
-            fault = fault or error
+            faults.append(error)
             continue
         end = start + found.spans[0][1]
-        header = Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
-        has_key = any(name.strip().removeprefix(_PREFIX) in list(KeyColumn) for name in names)
-        if best is None or (has_key, len(names)) > best[:2]:
-            best = has_key, len(names), header
-    if best is None and fault is not None:
-        raise fault
-    return best[2] if best else None
+        headers.append(
+            Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
+        )
+    keyed = [header for header in headers if has_key_column(header.names, feed)]
+    if goes_on and not keyed and (not last or not headers):
+        return None
+    if not headers and faults:
+        raise faults[0]
+    return max(keyed or headers, key=lambda header: len(header.names), default=None)
 
 
 def _is_spaced(data: bytes, delimiter: bytes) -> bool:
