@@ -23,7 +23,6 @@ from .target import unescaped
 __all__ = ["Block", "NewColumnError", "Position", "Reader", "Record", "SourceFile", "open_source"]
 
 _BATCH = b"batch="
-_UTF8_MARK = b"\xef\xbb\xbf"
 _JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
 _PARQUET = b"PAR1"
 
@@ -57,7 +56,7 @@ def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     if start.startswith(_BATCH):
         return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)
     if start.lstrip().startswith(b"{"):
-        return JsonLines(text, names)
+        return JsonLines(text, feed, names)
     if _JSON_ARRAY.match(start.lstrip()):
         raise FileRejectedError("The file is one JSON array: write one object per line instead (JSON Lines).")
     if not start.strip():
@@ -83,7 +82,7 @@ class Table:
     def header(self) -> bytes:
         """The header as it stands in the file; as UTF-8 with a mark, where the file is not plain UTF-8."""
         raw = self.head.raw if self.head.raw.endswith((b"\n", b"\r")) else self.head.raw + b"\n"
-        return (_UTF8_MARK if self.text.recoded else b"") + raw
+        return self.text.header_mark + raw
 
     @property
     def first(self) -> Position:

@@ -9,12 +9,14 @@ from typing import Any, NoReturn
 
 from bulk_profiles.encoding import mark, without_invalid
 from bulk_profiles.errors import BulkProfilesError, FileRejectedError
+from bulk_profiles.feeds import Feed
 from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
 from .blocks import Block, Position, Record, fault_row
 from .delimited import BLOCK_BYTES, too_long
+from .header import has_key_column
 from .long_rows import skip_long_row
-from .records import Dialect
+from .records import Dialect, count_lines
 from .sources import Text
 
 _LINES = Dialect(delimiter=b"\0", quoted=False)  # JSON text has no NUL
@@ -31,15 +33,15 @@ class NewColumnError(BulkProfilesError):
 
 
 class JsonLines:
-    """Read JSON Lines. The columns are `names`, or else those of the first block."""
+    """Read JSON Lines. The columns are `names`, or else those of the first blocks, up to a key column."""
 
-    header = b""
     first = Position(0, 1)
 
-    def __init__(self, text: Text, names: Sequence[str] | None = None) -> None:
+    def __init__(self, text: Text, feed: Feed, names: Sequence[str] | None = None) -> None:
+        self.header = text.header_mark
         self._text = text
         self._decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
-        self.names: Sequence[str] = names or self._all_names(first_block=True)
+        self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
         self._known = frozenset(self.names)
         if not self.names:
             raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
@@ -50,7 +52,7 @@ class JsonLines:
             if data is None:
                 yield too_long(position)
                 continue
-            lines = data.split(b"\n")
+            lines = _split(data)
             kept = [number for number, line in enumerate(lines) if line.strip()]
             rows = [self._row(lines[number]) for number in kept]
             yield Block(
@@ -64,10 +66,10 @@ class JsonLines:
             while True:
                 piece = stream.read(BLOCK_BYTES)
                 data += piece
-                end = data.rfind(b"\n") + 1 if piece else len(data)
+                end = _last_line_end(data) if piece else len(data)
                 if end:
                     yield position, data[:end]
-                    position = Position(position.offset + end, position.line + data.count(b"\n", 0, end))
+                    position = Position(position.offset + end, position.line + count_lines(data, 0, end))
                     data = data[end:]
                 if not piece:
                     return
@@ -76,18 +78,20 @@ class JsonLines:
                     data, size, _ = skip_long_row(data, stream, _LINES, position.line)
                     position = Position(position.offset + size, position.line + 1)
 
-    def _all_names(self, *, first_block: bool = False) -> Sequence[str]:
-        """Read the names, in the order in which they come."""
+    def _all_names(self, *, up_to_key_of: Feed | None = None) -> Sequence[str]:
+        """Read the names, in the order in which they come; if wanted, only up to a key column."""
         names: dict[str, None] = {}
         for _, data in self._lines(self.first):
-            for line in (data or b"").split(b"\n"):
+            for line in _split(data or b""):
                 fields = self._object(line) or {}
                 names.update(dict.fromkeys(name for name in fields if name not in names and _is_utf8(name)))
             if len(names) > _MAX_COLUMNS:
                 raise FileRejectedError(
                     f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
                 )
-            if first_block and names:
+            if any(not name.strip() for name in names):
+                raise FileRejectedError("An object has a value with an empty name: name it, or leave it out.")
+            if up_to_key_of and has_key_column(names, up_to_key_of):
                 break
         return tuple(names)
 
@@ -117,6 +121,18 @@ class JsonLines:
             return row.encode("utf-8", "surrogatepass")
         cells = [mark(value.encode("utf-8", "surrogatepass")) for value in values]
         return b",".join(cells) or fault_row(Reject.EMPTY_ID)
+
+
+def _last_line_end(data: bytes) -> int:
+    """Find where the last whole line ends; after a return that is the last byte, a line feed may follow."""
+    return max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+
+
+def _split(data: bytes) -> list[bytes]:
+    """Give the lines of a text: JSON has no returns but those that may be line ends."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data.split(b"\n")
 
 
 def _find(start: Position, lines: list[bytes], kept: list[int], numbers: Sequence[int]) -> list[Record]:

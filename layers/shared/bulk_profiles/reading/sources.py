@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -48,9 +49,9 @@ class Text:
         return cls(source, head, encoding, mark if encoding == "utf-8" else 0)
 
     @property
-    def recoded(self) -> bool:
-        """Whether the text is not stored as plain UTF-8 without a mark."""
-        return self.encoding not in {"utf-8", "ascii"} or self.mark > 0
+    def header_mark(self) -> bytes:
+        """What must start a piece of this text in UTF-8, where the file is not plain UTF-8."""
+        return codecs.BOM_UTF8 if self.encoding not in {"utf-8", "ascii"} or self.mark > 0 else b""
 
     def open(self, offset: int = 0) -> BinaryIO:
         """Open the text from a byte of its UTF-8 form on, its byte order mark not counted."""
