@@ -54,6 +54,7 @@ def test_every_row_arrives_and_is_accounted_for(
     assert target.profile("u4") == {"name": "Łukasz", "note": "😀"}
     bodies = [request.sha256 for request in target.submissions]
     assert bodies == [batch.sha256 for batch in summary.batches]
+    assert {batch.reason for batch in summary.batches} == {""}
     basis = Basis.REPORTED if generation == 1 else Basis.IMPLIED
     assert {result.basis for result in deployment.profiles(summary.entry.import_id, 1)} == {basis}
 

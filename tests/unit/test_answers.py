@@ -28,6 +28,7 @@ from bulk_profiles.response import UnusableAnswerError
 URL = "http://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501&m2Node=00"
 NONE_OF_BOTH = Submission()
 IDS = ("a", "b", "c")
+WORDS = ("success", "failed", "error")
 
 
 def xml(*children: str) -> bytes:
@@ -540,6 +541,41 @@ def test_every_result_that_is_no_success_has_a_reason() -> None:
     verdict = settle(answer, IDS, rows=3, overdue=True)
     assert verdict is not None
     assert all(verdict.result_of(profile_id).reason for profile_id in IDS)
+
+
+@pytest.mark.parametrize(
+    "children",
+    [
+        [element("batchId", "b1"), *(profile(i, "success") for i in IDS)],
+        [element("batchId", "b1"), *(profile(i, word) for i, word in zip(IDS, WORDS, strict=True))],
+        [head(), *(profile(i, "success") for i in IDS)],
+        [head(), *(profile(i, word) for i, word in zip(IDS, WORDS, strict=True)), counts(1, 0, 2)],
+    ],
+)
+def test_where_each_profile_has_a_word_of_its_own_the_batch_needs_no_reason(children: list[str]) -> None:
+    verdict = settle(status(*children), IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert (verdict.state, verdict.reason) == (BatchState.COMPLETE, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "Target gave no usable answer when it was last asked about the batch."),
+        (status(head("incomplete")), "Target was not done with the batch when it was last asked."),
+        (
+            status(element("batchId", "b1"), profile("a", "success")),
+            "Target was not done with the batch when it was last asked.",
+        ),
+    ],
+)
+def test_at_the_deadline_the_reason_is_what_target_last_said(
+    answer: StatusAnswer | None, reason: str
+) -> None:
+    verdict = settle(answer, IDS, rows=3, overdue=True)
+    assert verdict is not None
+    assert verdict.reason == reason
+    assert verdict.result_of("c").reason == reason
 
 
 def test_a_batch_that_never_was_at_target_is_all_of_one_kind() -> None:

@@ -196,6 +196,7 @@ class Verdict:
         return ProfileResult(profile_id, named, Basis.REPORTED, _REPORTED[named])
 
 
+_AT_IT = "Target was not done with the batch when it was last asked."
 _REPORTED = {
     ProfileStatus.SUCCESS: "",
     ProfileStatus.ERROR: "Target reported an error for this profile.",
@@ -236,7 +237,7 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
         BatchState.EXPIRED,
         ProfileStatus.PENDING,
         Basis.DEADLINE,
-        "Target was not done with the batch when it was last asked.",
+        _AT_IT if answer else "Target gave no usable answer when it was last asked about the batch.",
         answer,
     )
     if answer is None or answer.state in {TargetState.INCOMPLETE, TargetState.OTHER}:
@@ -250,7 +251,7 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
         waiting += said[None] + said[ProfileStatus.UNKNOWN]
     if waiting and not overdue:
         return None
-    verdict = expired() if answer.state is None else _complete(answer, rows, said)
+    verdict = expired() if waiting and answer.state is None else _complete(answer, rows, said)
     return dataclasses.replace(
         verdict,
         state=BatchState.EXPIRED if waiting else BatchState.COMPLETE,
@@ -262,6 +263,8 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
 def _complete(answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | None]) -> Verdict:
     """Say what a complete batch is, and with it each profile that Target did not name."""
     verdict = functools.partial(Verdict, BatchState.COMPLETE, answer=answer)
+    if not said[None]:  # each one has a word of its own: nothing is left to be said of the batch
+        return verdict(ProfileStatus.UNKNOWN, Basis.BATCH)
     if said[ProfileStatus.SUCCESS]:  # then it lists all profiles, not only those that failed
         reason = "Target listed the profiles of the batch and not this one."
         return verdict(ProfileStatus.UNKNOWN, Basis.BATCH, reason)
