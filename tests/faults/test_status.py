@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bulk_profiles.models import Basis, BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts
 from bulk_profiles.outcomes import Word
 from local import simulator
 from tests.deployment import START, Deployment
@@ -162,6 +162,30 @@ def test_ids_are_matched_with_care(deployment: Deployment, target: simulator.Sim
         result.profile_id: result.status for result in deployment.profiles(summary.entry.import_id, 1)
     }
     assert statuses == {"u 1": "success", "u2": "error"}
+
+
+@pytest.mark.fault(
+    48, "a spelling that is an id of the batch speaks for that id alone, and only its row goes again"
+)
+@pytest.mark.parametrize(
+    ("bad", "innocent", "spelling"),
+    [("x%20y", "x y", "x%20y"), ("p+q", "p q", "p+q"), ("a&amp;b", "a&b", "a&amp;amp;b")],
+)
+def test_a_profile_that_target_did_not_name_is_not_claimed(
+    deployment: Deployment, target: simulator.Simulator, bad: str, innocent: str, spelling: str
+) -> None:
+    profile = f"<profile><id>{spelling}</id><status>failed</status></profile>"
+    body = (
+        f"<response><batchId>b</batchId><status>complete</status><batchSize>2</batchSize>{profile}</response>"
+    )
+    target.script(simulator.fault(on="status", code=200, times=0, body=body))
+    deployment.configure(max_submissions=2, api_version=ApiVersion.V1)
+
+    summary = deployment.run(f"pcId,name\n{bad},Ada\n{innocent},Grace\n".encode())
+
+    said = {r.profile_id: (r.status, r.basis) for r in deployment.profiles(summary.entry.import_id, 1)}
+    assert said == {bad: ("error", "reported"), innocent: ("success", "implied")}
+    assert [request.rows for request in target.submissions] == [2, 1]
 
 
 @pytest.mark.fault(49, "the status endpoint is down for hours")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -339,7 +340,7 @@ def test_size_and_profiles_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_declared_charset_is_believed() -> None:
     body = '<?xml version="1.0" encoding="ISO-8859-1"?>' + xml(head(), profile("é", "failed")).decode()
-    assert read_status([body.encode("latin-1")]).status_of("é") is ProfileStatus.ERROR
+    assert read_status([body.encode("latin-1")]).profiles == {"é": ProfileStatus.ERROR}
 
 
 @pytest.mark.fault(48, "encoded ids")
@@ -350,8 +351,84 @@ def test_a_declared_charset_is_believed() -> None:
 def test_an_id_is_found_however_target_spells_it(spelling: str) -> None:
     for written in (spelling.replace("&", "&amp;").replace("<", "&lt;"), f"\n  {escaped(spelling)}  "):
         answer = status(head(), profile(written, "failed"))
-        assert answer.status_of("a&b c<é") is ProfileStatus.ERROR
-        assert answer.status_of("a") is None
+        assert named(answer, "a&b c<é", "a") == ["error reported", "success implied"]
+        assert named(answer, " a&b  c<é\n", "a") == ["error reported", "success implied"]
+
+
+def named(answer: StatusAnswer, *ids: str) -> list[str]:
+    """Give what is said of these ids, the whole batch, whatever their order in it."""
+    found = []
+    for order in (ids, ids[::-1]):
+        verdict = settle(answer, order, rows=len(ids), overdue=True)
+        assert verdict is not None
+        results = [verdict.result_of(profile_id) for profile_id in ids]
+        found.append([f"{result.status} {result.basis}" for result in results])
+        counted = Counter(result.status for result in results if result.basis is Basis.REPORTED)
+        assert all(verdict.named.said[word] >= times for word, times in counted.items())
+        assert verdict.named.said.total() == len(ids)
+    assert found[0] == found[1]
+    return found[0]
+
+
+@pytest.mark.fault(48, "a spelling that is an id of the batch speaks for that id alone")
+@pytest.mark.parametrize(
+    ("spelling", "other"),
+    [
+        ("x%20y", "x y"),
+        ("p+q", "p q"),
+        ("a&amp;b", "a&b"),
+        ("a&b", "a%26b"),
+        ("a&#43;b", "a+b"),
+        ("a", " a"),
+        ("a b", "a  b"),
+        ("a  b", "a b"),
+        (" a", "a"),
+        ("a\n", "a"),
+    ],
+)
+def test_a_spelling_that_is_an_id_speaks_for_that_id_alone(spelling: str, other: str) -> None:
+    written = profile(spelling.replace("&", "&amp;"), "failed")
+    section = profile(f"<![CDATA[{spelling}]]>", "failed")
+    for answer in (status(head(), written), status(head(), section)):
+        assert named(answer, spelling, other) == ["error reported", "success implied"]
+    both = status(element("batchId", "b1"), written, profile(other.replace("&", "&amp;"), "success"))
+    assert named(both, spelling, other) == ["error reported", "success reported"]
+
+
+@pytest.mark.fault(48, "a spelling that may mean two ids is believed of neither")
+@pytest.mark.parametrize(
+    ("spelling", "ids"),
+    [
+        ("p&#43;q", ("p+q", "p q")),
+        ("x%2520y&amp;z", ("x%2520y&z", "x%20y&z")),
+        ("\n a\n", ("a", " a")),
+        ("a", (" a", "a ")),
+        ("%61", ("a", "a\t")),
+    ],
+)
+def test_a_spelling_that_may_mean_two_ids_is_believed_of_neither(spelling: str, ids: tuple[str, str]) -> None:
+    written = spelling.replace("&", "&amp;")
+    answer = status(head(), profile(written, "failed"))
+    assert named(answer, *ids, "c") == ["unknown batch", "unknown batch", "success implied"]
+    assert named(answer, ids[0], "c") == ["error reported", "success implied"]
+    verdict = settle(answer, (*ids, "c"), rows=3, overdue=False)
+    assert verdict is not None
+    assert (verdict.named.foreign, verdict.result_of(ids[0]).reason) == (
+        0,
+        "Target named an id that may be this one, or another of the batch.",
+    )
+    every = status(element("batchId", "b1"), profile(written, "success"), profile("c", "success"))
+    assert settle(every, (*ids, "c"), rows=3, overdue=False) is None
+    # Once the other one is spelled exactly, there is only one left.
+    exact = ids[1].replace("&", "&amp;")
+    answer = status(head(), profile(written, "failed"), profile(exact, "pending"))
+    assert named(answer, *ids) == ["error reported", "pending reported"]
+
+
+def test_an_exact_spelling_is_doubted_where_target_encodes_that_id() -> None:
+    answer = status(head(), profile("x%20y", "failed"), profile("x%2520y", "success"))
+    assert named(answer, "x%20y", "x y") == ["error reported", "unknown batch"]
+    assert named(answer, "x%20y", "c") == ["error reported", "success implied"]
 
 
 def escaped(text: str) -> str:
@@ -360,8 +437,7 @@ def escaped(text: str) -> str:
 
 def test_the_id_as_it_is_goes_before_the_decoded_one() -> None:
     answer = status(element("batchId", "b1"), profile("a%26b", "success"), profile("a&amp;b", "error"))
-    assert answer.status_of("a%26b") is ProfileStatus.SUCCESS
-    assert answer.status_of("a&b") is ProfileStatus.ERROR
+    assert named(answer, "a%26b", "a&b") == ["success reported", "error reported"]
 
 
 @pytest.mark.fault(48, "ids twice")
@@ -382,7 +458,7 @@ def test_of_two_words_for_an_id_the_more_cautious_is_kept(words: list[str], kept
     encoded = status(
         head(), *(profile(i, w) for i, w in zip(("%61", "&#37;61"), words[::order], strict=True))
     )
-    assert encoded.status_of("a") == kept
+    assert named(encoded, "a") == [f"{kept} reported"]
 
 
 # What a batch settles as: the table
@@ -503,7 +579,7 @@ def test_ids_of_others_neither_hold_up_a_batch_nor_speak_for_it() -> None:
     answer = status(head(), profile("x", "pending"), profile("y", "success"), profile("b", "failed"))
     verdict = settle(answer, IDS, rows=3, overdue=False)
     assert verdict is not None
-    assert verdict.foreign_ids == 2
+    assert verdict.named.foreign == 2
     assert results(answer) == {
         "state": "complete",
         "a": "success implied",
@@ -520,7 +596,7 @@ def test_a_size_that_is_not_ours_is_noted() -> None:
         verdict = settle(status(head(size=size)), IDS, rows=3, overdue=False)
         assert verdict is not None
         assert verdict.size_differs is differs
-        assert verdict.foreign_ids == 0
+        assert verdict.named.foreign == 0
     assert not whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, "").size_differs
 
 
@@ -530,9 +606,10 @@ def test_the_ids_are_not_read_where_they_decide_nothing() -> None:
         None,
         status(head()),
         status(head("stuck")),
-        status(head("incomplete"), profile("a", "success")),
+        status(head("incomplete")),
     ):
         assert settle(answer, ids, rows=3, overdue=True)
+    assert not settle(status(head("odd"), profile("a", "success")), ids, rows=3, overdue=False)
     assert tuple(ids) == IDS
 
 

@@ -3,7 +3,8 @@
 A submission is accepted, refused, or neither. A status is one of four generations: profiles without a
 word for the batch; a word and the failed profiles; a word alone; a word and counts. An id that Target
 named has what it reported; success is implied for the others only where nothing that Target said leaves
-room for a failure.
+room for a failure. A spelling that is an id of the batch speaks for that id alone; any other is read decoded,
+and believed where it can mean one id of the batch only.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import dataclasses
 import functools
 import html
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from .models import Basis, BatchState, Json, ProfileResult, ProfileStatus
 from .response import UnusableAnswerError, note, read_status_response, read_submission_response
@@ -74,8 +75,8 @@ def printable(text: str) -> str:
 class StatusAnswer:
     """The answer to a status call. `state` None: the generation without a word for the batch.
 
-    `profiles` by id as Target spelled it: ask `status_of`. Numbers that were not given are None. `flattened`:
-    the answer's end cannot be seen in the answer itself.
+    `profiles` by id as Target spelled it. Numbers that were not given are None. `flattened`: the answer's end
+    cannot be seen in the answer itself.
     """
 
     state: TargetState | None
@@ -86,7 +87,6 @@ class StatusAnswer:
     not_found: int | None = None
     failed: int | None = None
     profiles: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
-    decoded: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
     flattened: bool = False
 
     @property
@@ -94,14 +94,9 @@ class StatusAnswer:
         """Whether Target counted results."""
         return (self.consumed, self.successful, self.not_found, self.failed) != (None,) * 4
 
-    def status_of(self, profile_id: str) -> ProfileStatus | None:
-        """Give what Target said of an id (decoded, as in the source file), or None where it did not name it.
-
-        The id as it is goes first; then ids that Target left encoded, for the URL or for XML. `unknown`:
-        named with a word that is not known.
-        """
-        profile_id = profile_id.strip()
-        return self.profiles.get(profile_id) or self.decoded.get(profile_id)
+    def status_of(self, spelling: str) -> ProfileStatus | None:
+        """Give what Target said of an id that it spelled exactly so, or None where it did not."""
+        return self.profiles.get(spelling)
 
     def to_json(self) -> Json:
         """Give what the ledger keeps: all but the profiles."""
@@ -135,12 +130,6 @@ def read_status(chunks: Iterable[bytes], limit_bytes: int = MAX_STATUS_BYTES) ->
     fields = response.fields
     if not response.profiles and not fields.keys() & {"batchId", "status"}:
         raise UnusableAnswerError("The answer says nothing of a batch.")
-    decoded: dict[str, ProfileStatus] = {}
-    for profile_id, status in response.profiles.items():
-        if "%" in profile_id or "+" in profile_id or "&" in profile_id:
-            plain = html.unescape(profile_id)
-            note(decoded, plain, status)
-            note(decoded, unquote_plus(plain), status)
     return StatusAnswer(
         state=_state(fields.get("status")),
         batch_id=printable(fields.get("batchId", "")),
@@ -150,7 +139,6 @@ def read_status(chunks: Iterable[bytes], limit_bytes: int = MAX_STATUS_BYTES) ->
         not_found=_number(fields.get("profilesNotFound")),
         failed=_number(fields.get("failedUpdates")),
         profiles=response.profiles,
-        decoded=decoded,
         flattened=response.flattened,
     )
 
@@ -173,30 +161,151 @@ def _number(text: str | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """What Target said of the ids of one batch.
+
+    `spelled`: by id as Target spelled it. `read`: ids that Target spelled in another way, which can mean no
+    other id of the batch. `doubtful`: ids that a spelling may mean, as it may another. `foreign`: how many
+    spellings mean no id of the batch. `said`: how many of the ids have which word; None: they have none.
+    """
+
+    spelled: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
+    read: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
+    doubtful: frozenset[str] = field(default=frozenset(), repr=False)
+    foreign: int = 0
+    said: Counter[ProfileStatus | None] = field(default_factory=Counter)
+
+    def status_of(self, profile_id: str) -> ProfileStatus | None:
+        """Give what Target said of an id (decoded, as in the source file), or None where it did not name it.
+
+        `unknown`: named with a word that is not known.
+        """
+        return self.read.get(profile_id) or self.spelled.get(profile_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """The ids of a batch that Target's spellings may mean.
+
+    `exact`: those that are spelled so. `plain`: those that one may read as. `bent`: the same, by what they
+    are without the white space that may get lost on the way.
+    """
+
+    exact: set[str]
+    plain: set[str]
+    bent: dict[str, set[str]]
+
+    def meant_by(self, spelling: str) -> set[str]:
+        """Give the ids that a spelling may mean if it is not taken as it is."""
+        readings = _readings(spelling)
+        meant = {reading for reading in readings if reading in self.exact or reading in self.plain}
+        return meant.union(*(self.bent.get(reading, ()) for reading in readings)) - {spelling}
+
+
+def _match(answer: StatusAnswer, ids: Iterable[str], rows: int) -> Named:
+    """Find the batch's `rows` ids among Target's spellings; without any, no id is read."""
+    if not answer.profiles:
+        return Named(said=Counter({None: rows}))
+    spelled = answer.profiles
+    odd = {spelling for spelling in spelled if _is_odd(spelling)}
+    ours = _find(spelled, odd, ids)
+    read, doubtful, foreign = _read(spelled, odd, ours)
+    named = Named(spelled, read, frozenset(doubtful), foreign)
+    said = Counter(map(named.status_of, ours.exact | read.keys()))
+    said[ProfileStatus.UNKNOWN] += len(doubtful)
+    said[None] = rows - said.total()
+    return dataclasses.replace(named, said=said)
+
+
+def _find(spelled: Container[str], odd: set[str], ids: Iterable[str]) -> _Ours:
+    """Read the ids once and keep those that matter; a spelling that may have lost white space is odd too."""
+    readings = {reading for spelling in odd for reading in _readings(spelling)}
+    ours = _Ours(set(), set(), defaultdict(set))
+    for profile_id in ids:
+        if profile_id in spelled:
+            ours.exact.add(profile_id)
+        folded = _fold(profile_id)
+        if folded == profile_id:
+            if profile_id in readings:
+                ours.plain.add(profile_id)
+        elif folded in spelled or folded in readings:
+            if folded in spelled:
+                odd.add(folded)
+            ours.bent[folded].add(profile_id)
+    return ours
+
+
+def _read(
+    spelled: dict[str, ProfileStatus], odd: set[str], ours: _Ours
+) -> tuple[dict[str, ProfileStatus], set[str], int]:
+    """Give what odd spellings mean, what they may mean, and how many of all spellings mean no id."""
+    read: dict[str, ProfileStatus] = {}
+    doubtful: set[str] = set()
+    foreign = len(spelled) - len(ours.exact)
+    for spelling in odd - ours.exact:
+        meant = ours.meant_by(spelling)
+        foreign -= bool(meant)
+        # What is spelled exactly has its own word; Target has no reason to name it twice.
+        meant = meant - ours.exact or meant
+        if len(meant) > 1:
+            doubtful |= meant
+        for profile_id in meant if len(meant) == 1 else ():
+            note(read, profile_id, spelled.get(profile_id, spelled[spelling]))
+            note(read, profile_id, spelled[spelling])
+    for spelling in read.keys() & odd & ours.exact:
+        # Target spells this id in another way as well: its exact spelling may be another id's, encoded.
+        doubtful |= ours.meant_by(spelling) - read.keys()
+    doubtful -= ours.exact
+    return {name: word for name, word in read.items() if name not in doubtful}, doubtful, foreign
+
+
+def _is_odd(spelling: str) -> bool:
+    """Tell whether a spelling may be that of another id: encoded, or with white space around it."""
+    return "%" in spelling or "+" in spelling or "&" in spelling or spelling != spelling.strip()
+
+
+def _readings(spelling: str) -> set[str]:
+    """Give all that a spelling may mean: as it is, or encoded for the URL, for XML, or for both."""
+    texts = {spelling, html.unescape(spelling)}
+    for text in tuple(texts):
+        texts.add(unquote(text))
+        if "+" in text:
+            texts.add(unquote_plus(text))
+    return set(map(_fold, texts))
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split())
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a batch settles as. `status`, `basis` and `reason` hold for each id that Target did not name.
 
-    `size_differs`: Target counted another number of rows than were sent. `foreign_ids`: how many of the ids
-    that Target named are not in the batch.
+    `size_differs`: Target counted another number of rows than were sent.
     """
 
     state: BatchState
     status: ProfileStatus
     basis: Basis
     reason: str = ""
-    answer: StatusAnswer | None = None
+    named: Named = field(default_factory=Named)
     size_differs: bool = False
-    foreign_ids: int = 0
 
     def result_of(self, profile_id: str) -> ProfileResult:
         """Give what became of one of the batch's ids."""
-        named = self.answer.status_of(profile_id) if self.answer else None
-        if named is None:
+        if profile_id in self.named.doubtful:
+            return ProfileResult(profile_id, ProfileStatus.UNKNOWN, Basis.BATCH, _DOUBTFUL)
+        status = self.named.status_of(profile_id)
+        if status is None:
             return ProfileResult(profile_id, self.status, self.basis, self.reason)
-        return ProfileResult(profile_id, named, Basis.REPORTED, _REPORTED[named])
+        return ProfileResult(profile_id, status, Basis.REPORTED, _REPORTED[status])
 
 
 _AT_IT = "Target was not done with the batch when it was last asked."
+_NO_ANSWER = "Target gave no usable answer when it was last asked about the batch."
+_STUCK = "Target gave up on the batch: it is stuck."
+_DOUBTFUL = "Target named an id that may be this one, or another of the batch."
 _REPORTED = {
     ProfileStatus.SUCCESS: "",
     ProfileStatus.ERROR: "Target reported an error for this profile.",
@@ -232,37 +341,31 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
     `answer` None: there was no usable one. `ids`, decoded, are read once at most, and only where it matters.
     `overdue`: the time to ask again is over.
     """
-    expired = functools.partial(
-        Verdict,
-        BatchState.EXPIRED,
-        ProfileStatus.PENDING,
-        Basis.DEADLINE,
-        _AT_IT if answer else "Target gave no usable answer when it was last asked about the batch.",
-        answer,
-    )
-    if answer is None or answer.state in {TargetState.INCOMPLETE, TargetState.OTHER}:
-        return expired() if overdue else None
-    if answer.state is TargetState.STUCK:
-        reason = "Target gave up on the batch: it is stuck."
-        return Verdict(BatchState.STUCK, ProfileStatus.ERROR, Basis.BATCH, reason, answer)
-    said = Counter(map(answer.status_of, ids) if answer.profiles else {None: rows})
-    waiting = said[ProfileStatus.PENDING]
-    if answer.state is None:  # then only its profiles say when a batch is done
-        waiting += said[None] + said[ProfileStatus.UNKNOWN]
-    if waiting and not overdue:
+    expired = functools.partial(Verdict, BatchState.EXPIRED, ProfileStatus.PENDING, Basis.DEADLINE)
+    if answer is None:
+        return expired(_NO_ANSWER) if overdue else None
+    at_it = answer.state in {TargetState.INCOMPLETE, TargetState.OTHER}
+    if at_it and not overdue:
         return None
-    verdict = expired() if waiting and answer.state is None else _complete(answer, rows, said)
-    return dataclasses.replace(
-        verdict,
-        state=BatchState.EXPIRED if waiting else BatchState.COMPLETE,
-        size_differs=answer.batch_size not in {None, rows},
-        foreign_ids=max(0, len(answer.profiles) - said.total() + said[None]),
-    )
+    named = _match(answer, ids, rows)
+    waiting = named.said[ProfileStatus.PENDING]
+    if answer.state is None:  # then only its profiles say when a batch is done
+        waiting += named.said[None] + named.said[ProfileStatus.UNKNOWN]
+    if answer.state is TargetState.STUCK:
+        verdict = whole_batch(BatchState.STUCK, ProfileStatus.ERROR, _STUCK)
+    elif waiting and not overdue:
+        return None
+    elif at_it or (waiting and answer.state is None):
+        verdict = expired(_AT_IT)
+    else:
+        state = BatchState.EXPIRED if waiting else BatchState.COMPLETE
+        verdict = dataclasses.replace(_complete(answer, rows, named.said), state=state)
+    return dataclasses.replace(verdict, named=named, size_differs=answer.batch_size not in {None, rows})
 
 
 def _complete(answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | None]) -> Verdict:
     """Say what a complete batch is, and with it each profile that Target did not name."""
-    verdict = functools.partial(Verdict, BatchState.COMPLETE, answer=answer)
+    verdict = functools.partial(Verdict, BatchState.COMPLETE)
     if not said[None]:  # each one has a word of its own: nothing is left to be said of the batch
         return verdict(ProfileStatus.UNKNOWN, Basis.BATCH)
     if said[ProfileStatus.SUCCESS]:  # then it lists all profiles, not only those that failed

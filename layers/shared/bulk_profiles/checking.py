@@ -124,9 +124,8 @@ class Checker:
 
         What is known after this attempt is written down first, for the history and for the attempts to come.
         """
-        named = verdict.answer.profiles.values() if verdict.answer else ()
         may_send = verdict.state is BatchState.COMPLETE and entry.submissions < self.settings.max_submissions
-        if not may_send or ProfileStatus.ERROR not in named:
+        if not may_send or not verdict.named.said[ProfileStatus.ERROR]:
             return None
         attempt, rows, size, digest = entry.attempt + 1, 0, 0, hashlib.sha256()
         name = follow_up_name(entry.number, attempt)
@@ -137,9 +136,6 @@ class Checker:
             rows += size > 0
             size += sink.write(piece)
             digest.update(piece)
-        if rows == 0:
-            sink.abort()
-            return None
         sink.commit()
         known = self._write_results(entry, verdict, attempt_name(entry.number, entry.attempt))
         return entry.follow_up(FollowUp(attempt, rows, size, digest.hexdigest()), known)

@@ -26,6 +26,7 @@ _MAX_TOKEN = 1024 * 1024
 _MAX_DEPTH = 16
 _MAX_FIELDS = 64
 _LONGEST_REFERENCE = len("&#1114111;")
+_MENDED_AMPERSAND = "&#0000038;"  # as nobody else writes it: where expat leaves it as it is, it is known
 _RAW_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
 _BATCH_ID = re.compile(r"(?=.*[0-9])[\w.-]{1,128}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}")
@@ -155,7 +156,7 @@ class _XmlReader:
         return self._response
 
     def _parse(self, data: bytes) -> None:
-        whole = _RAW_AMPERSAND.sub(b"&amp;", data)
+        whole = _RAW_AMPERSAND.sub(_MENDED_AMPERSAND.encode(), data)
         self._fed += len(whole)
         self._parser.Parse(whole)
         if self._fed - self._parser.CurrentByteIndex > _MAX_TOKEN:
@@ -182,19 +183,20 @@ class _XmlReader:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        text, self._text = self._text.strip(), ""
+        text, self._text = self._text, ""
         if self._cdata:
-            text = text.replace("&amp;", "&")  # what the repair of raw ampersands did, or a second escape
+            text = text.replace(_MENDED_AMPERSAND, "&")
         if not self._in_profile:
             if self._depth == 1:
-                self._set(name, text)
+                # An id is as it is spelled; all other texts may be escaped twice.
+                self._set(name, text.strip().replace("&amp;", "&") if self._cdata else text.strip())
         elif name == "id":
             self._id = text
         elif name == "status":
-            self._word = text
+            self._word = text.strip()
         elif name == "profile":
             self._in_profile = False
-            if not self._id:
+            if not self._id.strip():
                 _refuse("has a profile without an id")
             note(self._response.profiles, self._id, profile_status(self._word))
 
