@@ -118,6 +118,39 @@ def test_profiles_that_go_on_failing_are_sent_as_often_as_allowed(
     assert [request.rows for request in target.submissions] == [2, 1, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("failed", "failed_once", "duplicate"),
+    [
+        ({"u1", "u2"}, set(), True),  # all of the batch: its own bytes again
+        ({"u2"}, set(), True),  # the same one twice: the first follow-up's bytes again
+        ({"u2"}, {"u1"}, True),
+        (set(), {"u2"}, False),
+        (set(), set(), False),
+    ],
+)
+def test_a_body_arrives_twice_only_where_that_is_marked(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    failed: set[str],
+    failed_once: set[str],
+    *,
+    duplicate: bool,
+) -> None:
+    target.configure(failed_ids=frozenset(failed), failed_once_ids=frozenset(failed_once))
+
+    summary = deployment.run(FILE)
+
+    first, second = summary.to_json()["batches"]
+    assert (first["possiblyDuplicate"], second["possiblyDuplicate"]) == (duplicate, False)
+    assert first["submissions"] + second["submissions"] == len(target.submissions)
+    arrived = [(request.rows, request.size, request.sha256) for request in target.submissions]
+    bodies = [first, *first["followUps"], second]
+    assert arrived == [(body["rows"], body["bytes"], body["sha256"]) for body in bodies]
+    attempts = [follow_up["attempt"] for follow_up in first["followUps"]]
+    assert attempts == list(range(2, 2 + len(attempts)))
+    assert (len(set(arrived)) < len(arrived)) is duplicate
+
+
 def test_a_refused_batch_carries_targets_own_message(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:

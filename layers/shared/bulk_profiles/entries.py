@@ -194,9 +194,14 @@ class BatchEntry:
         return self.follow_ups[-1].size if self.follow_ups else self.size
 
     def follow_up(self, follow_up: FollowUp, known: ProfileCounts) -> Self:
-        """Give the entry of a batch whose failed profiles, the errors of `known`, are to be sent again."""
+        """Give the entry of a batch whose failed profiles, the errors of `known`, are to be sent again.
+
+        Where the same profiles fail as before, the very same bytes reach Target a second time.
+        """
+        before = {self.sha256, *(earlier.sha256 for earlier in self.follow_ups)}
         return self.move(
             BatchState.PLANNED,
+            possibly_duplicate=self.possibly_duplicate or follow_up.sha256 in before,
             profiles=known,
             follow_ups=(*self.follow_ups, follow_up),
             polls=0,
