@@ -636,6 +636,50 @@ def test_where_each_profile_has_a_word_of_its_own_the_batch_needs_no_reason(chil
 
 
 @pytest.mark.parametrize(
+    ("children", "reason"),
+    [
+        (
+            [head(size=120), counts(118, 0, 2, consumed=120)],
+            "Target counted 2 failed, and named none of them.",
+        ),
+        ([head(size=120), counts(117, 3, 0)], "Target counted 3 not found, and named none of them."),
+        (
+            [head(size=120), profile("a", "failed"), counts(115, 3, 2)],
+            "Target counted 2 failed and 3 not found, and named 1 of them.",
+        ),
+        (
+            [head(size=119)],
+            "Target counted 119 of the 120 rows sent, and did not name the others.",
+        ),
+        (
+            [head(size=120), counts(118, 0, 0, consumed=118)],
+            "Target counted 118 of the 120 rows sent, and did not name the others.",
+        ),
+        (
+            [head(size=120), counts(117, 0, 0, consumed=120)],
+            "Target counted 117 of the 120 rows sent, and did not name the others.",
+        ),
+        (
+            [head(size=120), counts(116, 0, 2, consumed=118)],
+            "Target counted 2 failed, and named none of them. "
+            "Target counted 118 of the 120 rows sent, and did not name the others.",
+        ),
+        (
+            [head(size=120), element("failedUpdates", 0)],
+            "Target did not count all outcomes, so there may be failures.",
+        ),
+        ([head(size=120), counts(120, 0, 0, consumed=120)], ""),
+        ([head(size=120), profile("a", "failed"), counts(119, 0, 1, consumed=120)], ""),
+    ],
+)
+def test_the_reason_for_counts_says_what_target_counted(children: list[str], reason: str) -> None:
+    verdict = settle(status(*children), ["a", *map(str, range(119))], rows=120, overdue=False)
+    assert verdict is not None
+    assert (verdict.reason, verdict.result_of("0").reason) == (reason, reason)
+    assert verdict.basis is (Basis.COUNTS if reason else Basis.IMPLIED)
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (None, "Target gave no usable answer when it was last asked about the batch."),

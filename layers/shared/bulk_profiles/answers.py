@@ -371,24 +371,24 @@ def _complete(answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | Non
     if said[ProfileStatus.SUCCESS]:  # then it lists all profiles, not only those that failed
         reason = "Target listed the profiles of the batch and not this one."
         return verdict(ProfileStatus.UNKNOWN, Basis.BATCH, reason)
-    if _fewer_than_sent(answer, rows, said[ProfileStatus.ERROR]):
-        reason = "Target counted fewer rows than were sent and did not name those that are missing."
-        return verdict(ProfileStatus.UNKNOWN, Basis.COUNTS, reason)
-    if _unnamed_failures(answer, said[ProfileStatus.ERROR]):
-        reason = "Target counted failures in the batch and did not name them."
-        return verdict(ProfileStatus.UNKNOWN, Basis.COUNTS, reason)
+    if doubts := _doubts(answer, rows, said[ProfileStatus.ERROR]):
+        return verdict(ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(doubts))
     return verdict(ProfileStatus.SUCCESS, Basis.IMPLIED)
 
 
-def _fewer_than_sent(answer: StatusAnswer, rows: int, errors: int) -> bool:
-    taken = [number for number in (answer.batch_size, answer.consumed) if number is not None]
-    updated = rows if answer.successful is None else answer.successful + errors
-    return min([*taken, updated]) < rows
-
-
-def _unnamed_failures(answer: StatusAnswer, errors: int) -> bool:
-    """Tell whether the counts leave room for failures that have no name; a missing count leaves room."""
-    if (answer.failed or 0) + (answer.not_found or 0) > errors:
-        return True
-    incomplete = answer.failed is None or answer.not_found is None
-    return answer.counted and incomplete and answer.successful is None
+def _doubts(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
+    """Say in sentences why Target's counts leave room for failures that have no name; none: they do not."""
+    doubts = []
+    failures = (answer.failed or 0) + (answer.not_found or 0)
+    if failures > errors:
+        numbers = ((answer.failed, "failed"), (answer.not_found, "not found"))
+        counted = " and ".join(f"{number} {what}" for number, what in numbers if number)
+        doubts.append(f"Target counted {counted}, and named {errors or 'none'} of them.")
+    updated = None if answer.successful is None else answer.successful + max(failures, errors)
+    taken = [number for number in (answer.batch_size, answer.consumed, updated) if number is not None]
+    if min(taken, default=rows) < rows:
+        doubts.append(f"Target counted {min(taken)} of the {rows} rows sent, and did not name the others.")
+    missing = answer.successful is None and None in {answer.failed, answer.not_found}
+    if not doubts and answer.counted and missing:
+        doubts.append("Target did not count all outcomes, so there may be failures.")
+    return doubts
