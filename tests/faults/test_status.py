@@ -132,6 +132,60 @@ def test_the_first_terminal_answer_stands(
     assert summary.profiles == ProfileCounts(success=2)
 
 
+@pytest.mark.fault(49, "the status endpoint is down when details are asked for: asked again, nothing implied")
+@pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
+def test_details_that_are_out_of_reach_are_asked_for_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    target.script(simulator.fault(name, on="status", times=10))
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "Target counted 1 failed" in summary.reason
+    assert timedelta(hours=1) < deployment.clock() - START < timedelta(hours=24)
+
+
+@pytest.mark.fault(49, "details that cannot be had by the deadline: the first answer stands")
+def test_without_details_the_first_answer_stands_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    target.script(simulator.fault("unavailable", on="status", times=0))
+
+    summary = deployment.resume(import_id)
+
+    assert deployment.clock() - START >= timedelta(hours=24)
+    assert summary.profiles == ProfileCounts(success=2)
+    assert {result.basis for result in deployment.profiles(import_id, 1)} == {Basis.IMPLIED}
+    assert (summary.batches[0].state, summary.reason) == (BatchState.COMPLETE, "")
+
+
+@pytest.mark.fault(47, "details that a forgetful Target will not give are not asked for all day")
+def test_a_target_that_forgot_the_batch_is_asked_for_details_three_times(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    target.script(simulator.fault("not_found", times=0))
+
+    summary = deployment.resume(import_id)
+
+    assert summary.batches[0].checks == 1 + 3
+    assert summary.profiles == ProfileCounts(success=2)
+
+
+def _complete_but_for_details(deployment: Deployment, target: simulator.Simulator) -> str:
+    """Bring an import, one of whose profiles failed, to where its details are asked for."""
+    target.configure(generation=4, failed_ids=frozenset({"u2"}))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    outcome = deployment.submit(import_id, 1)
+    assert outcome.resume_at is not None
+    deployment.clock.reach(outcome.resume_at)
+    assert deployment.check(import_id, 1).word is Word.PROCESSING
+    return import_id
+
+
 @pytest.mark.fault(47, "404 before any answer: pending at the deadline, not invented")
 def test_a_batch_that_target_forgot_is_pending(deployment: Deployment, target: simulator.Simulator) -> None:
     target.script(simulator.fault("not_found", times=0))

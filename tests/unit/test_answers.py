@@ -744,6 +744,13 @@ def test_the_first_terminal_answer_stands_and_only_details_are_added() -> None:
         status(profile("a", "error"), head("")),
     ):
         assert add_details(first, later) is first
+    # The oldest generation has no word for the batch: its ids are details all the same.
+    assert results(add_details(first, status(element("batchId", "b1"), profile("a", "error")))) == {
+        "state": "complete",
+        "a": "error reported",
+        "b": "success implied",
+        "c": "success implied",
+    }
     sizeless = status(element("batchId", "b1"), element("status", "complete"))
     assert add_details(sizeless, status(head(size=2), counts(2, 0, 0))).batch_size == 2
 

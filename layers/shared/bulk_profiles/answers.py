@@ -324,15 +324,20 @@ def needs_details(answer: StatusAnswer) -> bool:
     return answer.state is TargetState.COMPLETE and not answer.profiles and not answer.counted
 
 
+def gives_details(answer: StatusAnswer | None) -> bool:
+    """Say whether an answer to the question for details is one: it does not take back that all is done."""
+    return answer is not None and answer.state in {TargetState.COMPLETE, None}
+
+
 def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAnswer:
     """Give the first terminal answer, which stands, with the ids and counts of a later one.
 
     A later one that is not complete adds nothing.
     """
-    if detailed is None or detailed.state is not TargetState.COMPLETE:
+    if detailed is None or not gives_details(detailed):
         return first
     size = detailed.batch_size if first.batch_size is None else first.batch_size
-    return dataclasses.replace(detailed, batch_id=first.batch_id, batch_size=size)
+    return dataclasses.replace(detailed, state=first.state, batch_id=first.batch_id, batch_size=size)
 
 
 def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdue: bool) -> Verdict | None:

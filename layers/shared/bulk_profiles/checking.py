@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from urllib.parse import unquote
 
 from . import target
-from .answers import StatusAnswer, Verdict, add_details, needs_details, settle, whole_batch
+from .answers import StatusAnswer, Verdict, add_details, gives_details, needs_details, settle, whole_batch
 from .budget import usable
 from .entries import BatchEntry, FollowUp, ImportEntry
 from .errors import LedgerError
@@ -32,7 +32,7 @@ from .storage import Storage
 
 _HEADER_ROWS = 1
 _CALL_TIMEOUT = 60.0  # seconds for one status call, all included
-_MOST_DETAIL_CHECKS = 3
+_MOST_DETAIL_CHECKS = 3  # without any in Target's answer; one that is out of reach may still have them
 _MOST_GROWTH = 50  # times that the wait grows; by then it is the longest, and numbers end somewhere
 
 
@@ -85,15 +85,16 @@ class Checker:
         answer = outcome.answer if isinstance(outcome, target.Answered) else None
         if first is None and answer is not None and needs_details(answer):
             return self._later(entry.change(terminal=answer.to_json()), now), None
-        if first is not None:  # it stands, whatever came after it; only details are added
-            entry = entry.change(detail_checks=entry.detail_checks + 1)
-            if answer is None and entry.detail_checks < _MOST_DETAIL_CHECKS and not overdue:
-                return self._later(entry, self._next_check(entry, outcome, now)), None
-            answer = add_details(first, answer)
-        with self._ids(entry) as ids:
-            verdict = settle(answer, ids, rows=entry.body_rows, overdue=overdue)
-        if verdict is not None:
-            return entry, verdict
+        if first is not None:
+            entry = entry.change(detail_checks=entry.detail_checks + _has_none(outcome))
+        no_more = overdue or entry.detail_checks >= _MOST_DETAIL_CHECKS
+        if first is None or no_more or gives_details(answer):
+            # The first terminal answer stands, whatever came after it; only details are added.
+            answer = answer if first is None else add_details(first, answer)
+            with self._ids(entry) as ids:
+                verdict = settle(answer, ids, rows=entry.body_rows, overdue=overdue)
+            if verdict is not None:
+                return entry, verdict
         if isinstance(outcome, target.Unauthorized):
             self.tokens.renew(owner.client_code)
         return self._later(entry, self._next_check(entry, outcome, now)), None
@@ -215,6 +216,13 @@ class Checker:
 
 def _profile_id(row: bytes) -> str:
     return unquote(row.partition(b",")[0].rstrip(b"\n").decode())
+
+
+def _has_none(outcome: target.CheckOutcome) -> bool:
+    """Tell whether Target answered the question for details, and gave none."""
+    if isinstance(outcome, target.Answered):
+        return not gives_details(outcome.answer)
+    return isinstance(outcome, target.Gone)
 
 
 def _unsent(entry: BatchEntry) -> Verdict | None:

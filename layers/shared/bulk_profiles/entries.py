@@ -129,11 +129,11 @@ class BatchEntry:
 
     `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
     often in a row the budget had the batch wait; `turned_away`: how often in a row Target had it come again
-    or could not be reached. `polls`: status checks since Target
-    accepted this body. `held`: never to be sent again. `terminal`: Target's first terminal answer where
-    it named no ids. `profiles_written`: results that are in the Profiles table already, None while the
-    results file is not written; `verdict`: the state that the batch settles in. `settled_at`: the end,
-    whatever the state.
+    or could not be reached. `polls`: status checks since Target accepted this body; `detail_checks`: those
+    for details that Target answered without any. `held`: never to be sent again. `terminal`: Target's first
+    terminal answer where it named no ids. `profiles_written`: results that are in the Profiles table
+    already, None while the results file is not written; `verdict`: the state that the batch settles in.
+    `settled_at`: the end, whatever the state.
     """
 
     import_id: str
