@@ -59,6 +59,19 @@ def test_every_row_arrives_and_is_accounted_for(
     assert {result.basis for result in deployment.profiles(summary.entry.import_id, 1)} == {basis}
 
 
+@pytest.mark.fault(50, "the flattened text with spaces in the ids, from drop to end")
+@pytest.mark.parametrize("generation", [1, 2])
+def test_ids_with_spaces_are_found_in_the_flattened_text(
+    deployment: Deployment, target: simulator.Simulator, generation: int
+) -> None:
+    target.configure(generation=generation, flattened=True, failed_ids=frozenset({"id 2"}))
+
+    summary = deployment.run(b"thirdPartyId,name\nid one,Ada\nid 2,Grace\n")
+
+    said = {r.profile_id: r.status for r in deployment.profiles(summary.entry.import_id, 1)}
+    assert said == {"id one": ProfileStatus.SUCCESS, "id 2": ProfileStatus.ERROR}
+
+
 @pytest.mark.parametrize(
     ("generation", "failed", "other", "basis"),
     [

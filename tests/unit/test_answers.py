@@ -248,6 +248,61 @@ def test_reads_answers_that_lost_their_tags(text: str, expected: tuple[Any, ...]
     assert read_status(byte_by_byte) == answer
 
 
+SPACED = ("id one", "id2", "3 4", "complete", "id 5 x")
+
+
+@pytest.mark.fault(50, "flattened text with spaces in ids")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "id one success id2 failed 3 4 success complete error id 5 x pending",
+            ["success", "error", "success", "error", "pending"],
+        ),
+        ("3 4 failed id 5 x success", [None, None, "error", None, "success"]),
+        ("complete 5 id one failed 3 4 failed", ["error", None, "error", None, None]),
+        ("complete 5 3 4 failed complete failed", [None, None, "error", "error", None]),
+        ("incomplete 5 complete success", [None, None, None, "success", None]),
+        ("id+one failed 3%204 failed", ["error", None, "error", None, None]),
+    ],
+)
+def test_ids_with_spaces_that_lost_their_tags_are_read(text: str, said: list[str | None]) -> None:
+    for spaces in (" ", "\n "):
+        answer = read_status([f"demo-1 {text}".replace(" ", spaces).encode()])
+        assert read_status(bytes([byte]) for byte in f"demo-1 {text}".replace(" ", spaces).encode()) == answer
+        verdict = settle(answer, SPACED, rows=5, overdue=True)
+        assert verdict is not None
+        assert [verdict.named.status_of(profile_id) for profile_id in SPACED] == said
+
+
+@pytest.mark.fault(50, "flattened text that can be read in two ways: nothing is claimed")
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("complete 3 a odd b failed", ("a", "b", "c")),  # a word that is not known, not an id
+        ("a odd b success c success", ("a", "b", "c")),
+        ("complete 3 a failed b failed", ("a failed b", "a", "b")),
+        ("a success success success", ("a success success", "a", "success")),
+        ("complete 3 4 failed", ("complete 3 4", "4", "c")),
+        ("complete 3 a  b failed", ("a\tx", "b", "c")),
+        ("upstream connect error", ("a", "b", "c")),
+    ],
+)
+def test_a_text_that_can_be_read_in_two_ways_claims_nothing(text: str, ids: tuple[str, ...]) -> None:
+    answer = read_status([f"demo-1 {text}".encode()])
+    assert settle(answer, ids, rows=3, overdue=False) is None
+    verdict = settle(answer, ids, rows=3, overdue=True)
+    assert verdict is not None
+    assert {verdict.result_of(profile_id).basis for profile_id in ids} == {Basis.DEADLINE}
+    assert verdict.reason == "Target gave no usable answer when it was last asked about the batch."
+
+
+def test_white_space_in_an_id_is_its_own() -> None:
+    answer = read_status([b"demo-1 complete 3 a  b failed"])
+    assert named(answer, "a  b", "a b") == ["error reported", "success implied"]
+    assert named(answer, "a b", "c") == ["error reported", "success implied"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -257,10 +312,11 @@ def test_reads_answers_that_lost_their_tags(text: str, expected: tuple[Any, ...]
         "404 page not-found",
         "demo-1 complete",
         "demo-1 complete 3 a",
-        "demo-1 complete 3 a b c failed",
         "demo-1 a odd",
         "demo-1 complete 3 1 2 3 4 5",
         "demo-1 complete 3 1 2",
+        "demo-1 success",
+        "demo-1 id one success id two succ",
         '{"batchId": "demo-1", "status": "complete"}',
         "demo 1",
         "demo-1 a success \udcff",

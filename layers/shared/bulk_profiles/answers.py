@@ -14,14 +14,14 @@ import functools
 import html
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 from urllib.parse import unquote, unquote_plus
 
 from .models import Basis, BatchState, Json, ProfileResult, ProfileStatus
-from .response import UnusableAnswerError, note, read_status_response, read_submission_response
+from .response import UnusableAnswerError, may_mislead, note, read_status_response, read_submission_response
 
 MAX_STATUS_BYTES = 60_000_000
 _MAX_MESSAGE = 300
@@ -203,18 +203,32 @@ class _Ours:
 
 
 def _match(answer: StatusAnswer, ids: Iterable[str], rows: int) -> Named:
-    """Find the batch's `rows` ids among Target's spellings; without any, no id is read."""
+    """Find the batch's `rows` ids among Target's spellings; without any, no id is read.
+
+    Raises `UnusableAnswerError` where an answer that lost its tags can be read in more than one way.
+    """
     if not answer.profiles:
         return Named(said=Counter({None: rows}))
     spelled = answer.profiles
     odd = {spelling for spelling in spelled if _is_odd(spelling)}
-    ours = _find(spelled, odd, ids)
+    several = [spelling for spelling in spelled if len(spelling.split()) > 1] if answer.flattened else []
+    odd.update(several)
+    ours = _find(spelled, odd, _unmistakable(ids) if answer.flattened else ids)
+    if any(spelling not in ours.exact and not ours.meant_by(spelling) for spelling in several):
+        raise UnusableAnswerError("The answer lost its tags, and has words that are no id of the batch.")
     read, doubtful, foreign = _read(spelled, odd, ours)
     named = Named(spelled, read, frozenset(doubtful), foreign)
     said = Counter(map(named.status_of, ours.exact | read.keys()))
     said[ProfileStatus.UNKNOWN] += len(doubtful)
     said[None] = rows - said.total()
     return dataclasses.replace(named, said=said)
+
+
+def _unmistakable(ids: Iterable[str]) -> Iterator[str]:
+    for profile_id in ids:
+        if may_mislead(profile_id):
+            raise UnusableAnswerError("The answer lost its tags, and the batch has ids that may mislead.")
+        yield profile_id
 
 
 def _find(spelled: Container[str], odd: set[str], ids: Iterable[str]) -> _Ours:
@@ -260,8 +274,8 @@ def _read(
 
 
 def _is_odd(spelling: str) -> bool:
-    """Tell whether a spelling may be that of another id: encoded, or with white space around it."""
-    return "%" in spelling or "+" in spelling or "&" in spelling or spelling != spelling.strip()
+    """Tell whether a spelling may be that of another id: encoded, or with white space to lose."""
+    return "%" in spelling or "+" in spelling or "&" in spelling or spelling != _fold(spelling)
 
 
 def _readings(spelling: str) -> set[str]:
@@ -352,7 +366,10 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
     at_it = answer.state in {TargetState.INCOMPLETE, TargetState.OTHER}
     if at_it and not overdue:
         return None
-    named = _match(answer, ids, rows)
+    try:
+        named = _match(answer, ids, rows)
+    except UnusableAnswerError:
+        return expired(_NO_ANSWER) if overdue else None
     waiting = named.said[ProfileStatus.PENDING]
     if answer.state is None:  # then only its profiles say when a batch is done
         waiting += named.said[None] + named.said[ProfileStatus.UNKNOWN]

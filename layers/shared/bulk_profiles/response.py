@@ -38,6 +38,7 @@ _WORDS = {
     "failed": ProfileStatus.ERROR,
     "pending": ProfileStatus.PENDING,
 }
+_BATCH_WORDS = frozenset({"complete", "incomplete", "stuck"})
 _CAUTION = {
     status: rank
     for rank, status in enumerate(
@@ -218,44 +219,82 @@ def profile_status(word: str) -> ProfileStatus:
     return known or _WORDS.get(word.lower(), ProfileStatus.UNKNOWN)
 
 
+def may_mislead(profile_id: str) -> bool:
+    """Tell whether an id, its tags lost, may be taken for several ids or for a word for the batch."""
+    words = profile_id.split()
+    if len(words) < 2:  # noqa: PLR2004  # a single word has its place
+        return False
+    if words[0].lower() in _BATCH_WORDS and _NUMBER.fullmatch(words[1]):
+        return True
+    return any(profile_status(word) is not ProfileStatus.UNKNOWN for word in words)
+
+
 def _split(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Give the words of a text that arrives in pieces."""
+    """Give the words of a text that arrives in pieces, each with the white space before it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     rest = ""
     try:
         for chunk in chunks:
-            *words, rest = re.split(r"\s+", rest + decoder.decode(chunk))
+            *pieces, last = re.split(r"(\s+)", rest + decoder.decode(chunk))
+            before = ""
+            for word, space in itertools.batched(pieces, 2, strict=True):
+                if word:
+                    yield before + word
+                before = space
+            rest = before + last
             if len(rest) > _MAX_TEXT:
                 _refuse("has a word without end")
-            yield from filter(None, words)
         rest += decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise UnusableAnswerError("The answer is neither XML nor UTF-8.") from error
-    yield from filter(None, [rest])
+    if rest.strip():
+        yield rest
 
 
 def _read_flattened(words: Iterator[str]) -> Response:
-    """Read `b [complete 164] [counts | id word id word ...]`.
+    """Read `b [complete 164] [counts | id word id word ...]`; an id may have several words.
 
-    A number in third place tells a word for the batch from an id.
+    A number in third place tells a word for the batch from an id, if that word is known or no id follows.
+    Whoever knows the batch's ids must see whether the text can be read in another way: `may_mislead`.
     """
-    batch_id = next(words, "")
+    batch_id = next(words, "").strip()
     if not _BATCH_ID.fullmatch(batch_id):
         _refuse("is not a response of Target")
     fields = {"batchId": batch_id}
     head = list(itertools.islice(words, 2))
-    if len(head) == 2 and _NUMBER.fullmatch(head[1]):  # noqa: PLR2004  # as many as were taken
-        fields |= {"status": head[0], "batchSize": head[1]}
-        head = list(itertools.islice(words, 5))
-        if len(head) in {3, 4} and all(map(_NUMBER.fullmatch, head)):
-            return Response(fields | dict(zip(_COUNTS[-len(head) :], head, strict=True)), flattened=True)
+    plain = [word.strip() for word in head]
+    if len(head) == 2 and _NUMBER.fullmatch(plain[1]):  # noqa: PLR2004  # as many as were taken
+        more = list(itertools.islice(words, 5))
+        numbers = [word.strip() for word in more]
+        counted = len(more) in {3, 4} and all(map(_NUMBER.fullmatch, numbers))
+        if plain[0].lower() in _BATCH_WORDS or counted or not more:
+            fields |= {"status": plain[0], "batchSize": plain[1]}
+            head = []
+        if counted:
+            counts = dict(zip(_COUNTS[-len(more) :], numbers, strict=True))
+            return Response(fields | counts, flattened=True)
+        head += more
+    return Response(fields, _read_profiles(itertools.chain(head, words)), flattened=True)
+
+
+def _read_profiles(words: Iterable[str]) -> dict[str, ProfileStatus]:
+    """Read `id word id word ...`: a word for a profile ends its id, but for one that begins an id."""
     profiles: dict[str, ProfileStatus] = {}
-    for profile_id, *word in itertools.batched(itertools.chain(head, words), 2, strict=False):
-        status = profile_status(word[0]) if word else ProfileStatus.UNKNOWN
-        if status is ProfileStatus.UNKNOWN or len(profiles) >= MAX_PROFILES:
-            _refuse("is not a list of ids and their status")
-        note(profiles, profile_id, status)
-    return Response(fields, profiles, flattened=True)
+    profile_id = ""
+    for word in words:
+        status = profile_status(word.strip())
+        if not profile_id:
+            profile_id = word.lstrip()
+        elif status is ProfileStatus.UNKNOWN:
+            profile_id += word
+        else:
+            note(profiles, profile_id, status)
+            profile_id = ""
+        if len(profile_id) > _MAX_TEXT or len(profiles) > MAX_PROFILES:
+            _refuse("has an id without end, or too many of them")
+    if profile_id:
+        _refuse("is not a list of ids and their status")
+    return profiles
 
 
 def _refuse(why: str) -> NoReturn:
