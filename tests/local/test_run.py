@@ -127,7 +127,7 @@ def test_stops_whatever_it_started(target: Simulator, tmp_path: Path, number: si
 
 def _stop_kept(output: str) -> bool:
     """Stop what was kept as the output says; tell whether the engine was up until then."""
-    found = re.search(r"AWS at (http://\S+), .*To stop it: kill -- -(\d+)", output, re.DOTALL)
+    found = re.search(r"AWS at (http://\S+), .*To stop it: kill -KILL -- -(\d+)", output, re.DOTALL)
     assert found, output
     healthy = requests.get(f"{found[1]}/_ministack/health", timeout=SECONDS).ok
     os.killpg(int(found[2]), signal.SIGTERM)
