@@ -130,7 +130,7 @@ def _stop_kept(output: str) -> bool:
     found = re.search(r"AWS at (http://\S+), .*To stop it: kill -KILL -- -(\d+)", output, re.DOTALL)
     assert found, output
     healthy = requests.get(f"{found[1]}/_ministack/health", timeout=SECONDS).ok
-    os.killpg(int(found[2]), signal.SIGTERM)
+    os.killpg(int(found[2]), signal.SIGKILL)
     [logs] = re.findall("^Logs: (.+)$", output, re.MULTILINE)
     shutil.rmtree(logs, ignore_errors=True)
     return healthy
