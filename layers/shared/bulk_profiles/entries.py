@@ -26,7 +26,7 @@ from .models import (
 )
 
 _LEGAL: dict[BatchState, frozenset[BatchState]] = {
-    BatchState.PLANNED: frozenset({BatchState.SENDING, BatchState.REFUSED}),
+    BatchState.PLANNED: frozenset({BatchState.SENDING, BatchState.REFUSED, BatchState.UNKNOWN}),
     BatchState.SENDING: frozenset(
         {BatchState.PLANNED, BatchState.ACCEPTED, BatchState.REFUSED, BatchState.UNKNOWN}
     ),
@@ -43,6 +43,9 @@ class ImportEntry:
 
     `owner`: the invocation that has the split to itself until `lease_until`. `after`: imports with some of
     the same ids that have to end first. `duplicate_of`: an earlier import of the very same content.
+    `unsettled`: rows in batches that had no end when the import was reported. `active_until`: nothing of it
+    is sent later than this without renewing it. `overtaken_by`: a later import that has gone first; nothing
+    of this one is sent any more.
     """
 
     import_id: str
@@ -60,6 +63,18 @@ class ImportEntry:
     reason: str = ""
     after: tuple[str, ...] = ()
     duplicate_of: str = ""
+    unsettled: int = 0
+    active_until: datetime | None = None
+    overtaken_by: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the import will be sent any more."""
+        return self.overtaken_by != "" or (self.status.final and self.unsettled == 0)
+
+    def abandoned(self, now: datetime, deadline: timedelta) -> bool:
+        """Whether nobody has sent anything of the import, or meant to, for so long."""
+        return now - (self.active_until or self.started_at) >= deadline
 
     def to_item(self) -> Json:
         """Give the item's attributes without its keys."""
@@ -79,6 +94,9 @@ class ImportEntry:
             "reason": self.reason,
             "after": list(self.after),
             "duplicateOf": self.duplicate_of,
+            "unsettled": self.unsettled,
+            "activeUntil": _write_moment(self.active_until),
+            "overtakenBy": self.overtaken_by,
         }
 
     @classmethod
@@ -101,6 +119,10 @@ class ImportEntry:
             reason=item["reason"],
             after=tuple(item["after"]),
             duplicate_of=item["duplicateOf"],
+            # An import that began before these were written goes on.
+            unsettled=int(item.get("unsettled", 0)),
+            active_until=_read_moment(item.get("activeUntil", "")),
+            overtaken_by=item.get("overtakenBy", ""),
         )
 
 
@@ -129,11 +151,11 @@ class BatchEntry:
 
     `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
     often in a row the budget had the batch wait; `turned_away`: how often in a row Target had it come again
-    or could not be reached. `polls`: status checks since Target accepted this body; `detail_checks`: those
-    for details that Target answered without any. `held`: never to be sent again. `terminal`: Target's first
-    terminal answer where it named no ids. `profiles_written`: results that are in the Profiles table
-    already, None while the results file is not written; `verdict`: the state that the batch settles in.
-    `settled_at`: the end, whatever the state.
+    or could not be reached, and `put_off`: for how long in all. `polls`: status checks since Target accepted
+    this body; `detail_checks`: those for details that Target answered without any. `held`: never to be sent
+    again. `terminal`: Target's first terminal answer where it named no ids. `profiles_written`: results that
+    are in the Profiles table already, None while the results file is not written; `verdict`: the state that
+    the batch settles in. `settled_at`: the end, whatever the state.
     """
 
     import_id: str
@@ -147,6 +169,7 @@ class BatchEntry:
     held: bool = False
     deferrals: int = 0
     turned_away: int = 0
+    put_off: timedelta = timedelta(0)
     renewals: int = 0
     checks: int = 0
     polls: int = 0
@@ -209,6 +232,7 @@ class BatchEntry:
             terminal=None,
             accepted_at=None,
             first_tried_at=None,
+            put_off=timedelta(0),
             next_check_at=None,
         )
 
@@ -246,6 +270,7 @@ class BatchEntry:
             "held": self.held,
             "deferrals": self.deferrals,
             "turnedAway": self.turned_away,
+            "putOff": round(self.put_off.total_seconds()),
             "renewals": self.renewals,
             "checks": self.checks,
             "polls": self.polls,
@@ -282,6 +307,7 @@ class BatchEntry:
             held=bool(item["held"]),
             deferrals=int(item["deferrals"]),
             turned_away=int(item["turnedAway"]),
+            put_off=timedelta(seconds=int(item.get("putOff", 0))),
             renewals=int(item["renewals"]),
             checks=int(item["checks"]),
             polls=int(item["polls"]),
