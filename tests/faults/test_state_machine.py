@@ -82,6 +82,7 @@ class Accidents(RuleBasedStateMachine):
         self.deployment = world.deployment
         self.dropped: list[DroppedObject] = []
         self.following: list[Following] = []
+        self.queued: list[str] = []  # the imports, in the order in which their batches have to go
 
     @rule(ids=rows, key=st.sampled_from(FILES))
     def drop(self, ids: list[str], key: str) -> None:
@@ -97,6 +98,7 @@ class Accidents(RuleBasedStateMachine):
         dropped = self.dropped[which % len(self.dropped)]
         event = replace(dropped, event_id="sweep") if again else dropped
         self._attempt("split", killed_at, lambda: self.deployment.split(event))
+        self._note_queue()
         self._follow(dropped)
 
     @precondition(lambda self: self.following)
@@ -141,6 +143,7 @@ class Accidents(RuleBasedStateMachine):
     def holds(self) -> None:
         for name in {child.import_id for child in self.following}:
             self._hold(name, None)
+        self._hold_order()
 
     def teardown(self) -> None:
         """Let all that was dropped come to its end."""
@@ -149,12 +152,16 @@ class Accidents(RuleBasedStateMachine):
         self.deployment.clock.advance(minutes=20)  # whoever died is known to be dead
         for dropped in self.dropped:
             self.deployment.split(dropped)
+            self._note_queue()
             self._follow(dropped)
-        for name in dict.fromkeys(child.import_id for child in self.following):
+        names = list(dict.fromkeys(child.import_id for child in self.following))
+        # Later imports first, now and then: what waits for an earlier one then overtakes it.
+        for name in reversed(names) if len(self.dropped) % 2 else names:
             summary = self.deployment.resume(name)
             assert all(batch.settled for batch in summary.batches)
             assert summary.profiles.total == summary.rows.sent
             self._hold(name, summary)
+        self._hold_order()
 
     def _attempt[T](self, function: str, killed_at: int | None, invocation: Callable[[], T]) -> T | None:
         outside = self.world.outside
@@ -179,6 +186,28 @@ class Accidents(RuleBasedStateMachine):
         if all(child.import_id != name for child in self.following):
             numbers = self.deployment.machine.started.get(name, [])
             self.following += [Following(name, number) for number in numbers]
+
+    def _note_queue(self) -> None:
+        self.deployment.ledger.change_queue("demo", self.deployment.clock(), self._note)
+
+    def _note(self, queue: list[str]) -> tuple[list[str], list[str]]:
+        self.queued += [name for name in queue if name not in self.queued]
+        return queue, []
+
+    def _hold_order(self) -> None:
+        """Hold that of one id no value of an earlier import was taken after one of a later import."""
+        owners = {
+            batch.sha256: self.queued.index(child.import_id)
+            for child in self.following
+            for batch in [self.deployment.ledger.get_batch(child.import_id, child.number)]
+        }
+        newest: dict[bytes, int] = {}
+        for request in self.world.target.submissions:
+            if request.batch_id and request.sha256 in owners:
+                for row in self.world.target.body(request.number).splitlines()[1:]:
+                    profile_id = row.partition(b",")[0]
+                    assert newest.get(profile_id, 0) <= owners[request.sha256]
+                    newest[profile_id] = owners[request.sha256]
 
     def _hold(self, name: str, summary: Summary | None) -> None:
         """Hold the accounting of an import, and what Target received against what the ledger says."""

@@ -27,7 +27,10 @@ def _arrivals(target: simulator.Simulator) -> int:
     ("header", "least", "most"),
     [
         ("120", 120, 120),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400, 86_400),
+        ("3000", 3000, 3000),
+        ("7200", 3600, 3600),
+        ("999999999", 1, 60),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 1, 60),
         ("-5", 1, 60),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 1, 60),
         ("soon", 1, 60),
@@ -59,6 +62,44 @@ def test_who_is_busy_for_ever_is_given_up_at_the_deadline(
     assert summary.profiles == ProfileCounts(error=2)
     assert "24 hours" in summary.reason
     assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
+
+
+@pytest.mark.fault(28, "503 at the end of an upload window: tried again in the next, days later")
+def test_who_is_busy_as_the_upload_window_closes_is_asked_in_the_next(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(upload_window="Mon-Tue 08:00-09:00")
+    deployment.clock.now = START - timedelta(seconds=5)  # a Tuesday
+    target.script(simulator.fault("unavailable", times=2))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert deployment.clock() - START > timedelta(days=5)
+
+
+@pytest.mark.fault(28, "503, then the execution stands still for days: tried again")
+def test_a_batch_that_nobody_brought_further_for_days_is_tried_again(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unavailable", times=2))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.submit(import_id, 1)
+    deployment.clock.advance(days=3)
+
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(28, "503 for days, after the batch may have arrived once: unknown")
+def test_what_may_have_arrived_is_not_said_to_be_refused_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error"), simulator.fault("unavailable", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "24 hours" in summary.reason
 
 
 @pytest.mark.fault(29, "bursts of 500, 502, 504")

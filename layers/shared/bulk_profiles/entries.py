@@ -175,7 +175,6 @@ class BatchEntry:
     polls: int = 0
     detail_checks: int = 0
     sending_until: datetime | None = None
-    first_tried_at: datetime | None = None
     accepted_at: datetime | None = None
     next_check_at: datetime | None = None
     settled_at: datetime | None = None
@@ -231,7 +230,6 @@ class BatchEntry:
             detail_checks=0,
             terminal=None,
             accepted_at=None,
-            first_tried_at=None,
             put_off=timedelta(0),
             next_check_at=None,
         )
@@ -253,8 +251,7 @@ class BatchEntry:
 
     def overdue(self, now: datetime, deadline: timedelta) -> bool:
         """Whether the time to follow the batch is over."""
-        since = self.accepted_at or self.first_tried_at
-        return since is not None and now - since >= deadline
+        return self.accepted_at is not None and now - self.accepted_at >= deadline
 
     def to_item(self) -> Json:
         """Give the item's attributes without its keys; DynamoDB's numbers are whole."""
@@ -276,7 +273,6 @@ class BatchEntry:
             "polls": self.polls,
             "detailChecks": self.detail_checks,
             "sendingUntil": _write_moment(self.sending_until),
-            "firstTriedAt": _write_moment(self.first_tried_at),
             "acceptedAt": _write_moment(self.accepted_at),
             "nextCheckAt": _write_moment(self.next_check_at),
             "settledAt": _write_moment(self.settled_at),
@@ -313,7 +309,6 @@ class BatchEntry:
             polls=int(item["polls"]),
             detail_checks=int(item["detailChecks"]),
             sending_until=_read_moment(item["sendingUntil"]),
-            first_tried_at=_read_moment(item["firstTriedAt"]),
             accepted_at=_read_moment(item["acceptedAt"]),
             next_check_at=_read_moment(item["nextCheckAt"]),
             settled_at=_read_moment(item["settledAt"]),

@@ -38,8 +38,9 @@ def conclude(summary: Summary, *, storage: Storage, ledger: Ledger, notices: Not
     import_id = summary.entry.import_id
     storage.write(object_key(import_id, REPORT), render_report(summary).encode(), "text/html; charset=utf-8")
     storage.write_json(object_key(import_id, SUMMARY), summary.to_json())
-    ledger.change_import(import_id, now, lambda entry: _closed(entry, summary))
-    ledger.leave_queue(summary.entry.client_code, import_id, now)
+    closed = ledger.change_import(import_id, now, lambda entry: _closed(entry, summary))
+    if closed.over:  # with batches that may yet be sent it keeps its place before later imports
+        ledger.leave_queue(summary.entry.client_code, import_id, now)
     notices.publish(f"Import {import_id}: {summary.status}", render_text(summary))
 
 
@@ -50,4 +51,5 @@ def _closed(entry: ImportEntry, summary: Summary) -> ImportEntry:
         reason=summary.reason,
         finished_at=summary.finished_at,
         lease_until=None,
+        unsettled=summary.rows.sent - sum(batch.rows for batch in summary.batches if batch.settled),
     )

@@ -96,8 +96,8 @@ def import_file(
         summary = reject(entry, reason, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
         return Imported(entry.import_id, summary=summary)
-    earlier = ledger.queue_import(entry.client_code, entry.import_id, now)
-    after = tuple(sharing_ids(manifest, earlier, storage))
+    earlier = _under_way(entry, ledger, now)
+    after = tuple(sharing_ids(manifest, [other.import_id for other in earlier], storage))
     ledger.change_import(entry.import_id, now, lambda current: dataclasses.replace(current, after=after))
     ledger.add_batches(entry.import_id, manifest.batches, now)
     executions.start(entry.import_id, [batch.number for batch in manifest.batches])
@@ -145,10 +145,23 @@ def _split_done(manifest: Manifest, ledger: Ledger, now: datetime) -> Callable[[
             entry,
             source=manifest.source,
             key_column=manifest.key_column,
+            active_until=now,
             duplicate_of="" if first == entry.import_id else first,
         )
 
     return change
+
+
+def _under_way(entry: ImportEntry, ledger: Ledger, now: datetime) -> list[ImportEntry]:
+    """Enter an import among those under way; give those before it that may yet send something."""
+    earlier = []
+    for name in ledger.queue_import(entry.client_code, entry.import_id, now):
+        other = ledger.get_import(name)
+        if other is None or other.over:  # nobody was left to take it out
+            ledger.leave_queue(entry.client_code, name, now)
+        else:
+            earlier.append(other)
+    return earlier
 
 
 def _newer_version(entry: ImportEntry, ledger: Ledger, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Imports that share ids do not race: the later one waits until the earlier one has ended.
+"""Imports that share ids do not race: the later one waits until the earlier one sends nothing any more.
 
 Whether two imports share ids is found out only while both are under way, from their batches: nothing is
 stored for it, and imports without a common id never wait for each other.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .errors import MissingObjectError
 from .identity import MANIFEST, batch_name, object_key
 from .models import Manifest
 from .storage import Storage
@@ -39,7 +40,10 @@ def _shares(ours: NDArray[np.int64], manifest: Manifest, other: str, storage: St
     theirs = Manifest.from_json(data)
     if theirs.client_code != manifest.client_code or theirs.key_column is not manifest.key_column:
         return False
-    return any(_any_in(ours, hashes) for hashes in _hashes(theirs, storage))
+    try:
+        return any(_any_in(ours, hashes) for hashes in _hashes(theirs, storage))
+    except MissingObjectError:  # so old that its batches have been deleted
+        return True
 
 
 def _any_in(ordered: NDArray[np.int64], hashes: NDArray[np.int64]) -> bool:

@@ -2,10 +2,14 @@
 
 The ledger says `sending` before the first byte leaves. Whatever happens after that is either Target's clear
 word, or certain not to have been sent, or unknown: a batch is never sent again without that mark.
+
+A batch is given up only after Target has turned it away, never because it waited: for the budget, for its
+turn, for who starts the import again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,8 +30,10 @@ from .storage import Storage
 
 _FIRST_DELAY = timedelta(seconds=5)
 _MAX_DELAY = timedelta(minutes=15)
-_LONGEST_LOOK = 60  # seconds between two looks at an earlier import with the same ids
+_SHORTEST_LOOK = timedelta(minutes=1)  # between two looks at an earlier import with the same ids
+_LOOKS = 16  # the wait between two grows to this part of what was waited already
 _GRACE = timedelta(seconds=15)  # between our deadline for a call and the certainty that its function is gone
+_ACTIVE = timedelta(hours=1)  # for which an import's entry is written once; far longer than a function lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +52,18 @@ class Submitter:
         entry = self.ledger.get_batch(import_id, number)
         if entry.settled:
             return Outcome(Word.SETTLED)
+        owner = import_of(self.ledger, entry)
         if entry.state is BatchState.SENDING:
             if entry.sending_until is not None and now < entry.sending_until:
                 return Outcome(Word.DEFERRED, entry.sending_until)  # an earlier invocation may be alive
             lost = entry.move(BatchState.UNKNOWN, reason="The upload stopped before Target answered.")
             entry = self.ledger.save_batch(lost, now)
-        if entry.state is BatchState.UNKNOWN and self._may_resend(entry):
+        if entry.state is BatchState.UNKNOWN and self._may_resend(entry) and not owner.overtaken_by:
             again = entry.move(BatchState.PLANNED, possibly_duplicate=True)
             entry = self.ledger.save_batch(again, now)
         match entry.state:
             case BatchState.PLANNED:
-                return self._send_in_time(entry, now)
+                return self._send_in_turn(entry, owner, now)
             case BatchState.ACCEPTED:
                 return Outcome(Word.ACCEPTED, entry.next_check_at or now)
             case BatchState.UNKNOWN:
@@ -64,17 +71,20 @@ class Submitter:
             case _:
                 return Outcome(Word.REFUSED)
 
-    def _send_in_time(self, entry: BatchEntry, now: datetime) -> Outcome:
-        if entry.overdue(now, timedelta(hours=self.settings.deadline_hours)):
-            reason = f"Target did not take the batch for {self.settings.deadline_hours} hours: {entry.reason}"
-            self.ledger.save_batch(entry.move(BatchState.REFUSED, reason=reason), now)
-            return Outcome(Word.REFUSED)
-        return self._send(entry, import_of(self.ledger, entry))
+    def _send_in_turn(self, entry: BatchEntry, owner: ImportEntry, now: datetime) -> Outcome:
+        if owner.overtaken_by:
+            return self._overtaken(entry, owner)
+        if self._must_wait(owner, now):
+            longest = timedelta(seconds=self.settings.max_check_seconds)
+            wait = min(max(_SHORTEST_LOOK, (now - owner.started_at) / _LOOKS), longest)
+            outcome = Outcome(Word.DEFERRED, now + wait)
+        else:
+            outcome = self._send(entry, owner)
+        if outcome.word is Word.DEFERRED and outcome.resume_at is not None:
+            self._keep_active(owner, outcome.resume_at)
+        return outcome
 
     def _send(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
-        if self._must_wait(owner, self.clock()):
-            wait = timedelta(seconds=min(_LONGEST_LOOK, self.settings.max_check_seconds))
-            return Outcome(Word.DEFERRED, self.clock() + wait)
         # All that may take its time comes before the slot. Once refused, a token that was kept is no good.
         ask = self.tokens.renew if entry.renewals else self.tokens.get
         try:
@@ -86,6 +96,9 @@ class Submitter:
             return self._send_body(entry, owner, token, body)
 
     def _send_body(self, entry: BatchEntry, owner: ImportEntry, token: str | None, body: BinaryIO) -> Outcome:
+        owner = self._keep_active(owner, self.clock())
+        if owner.overtaken_by:
+            return self._overtaken(entry, owner)
         now = self.clock()
         entry, ask_at = take_submission_slot(entry, owner.client_code, self.settings, self.ledger, now)
         if ask_at is not None:
@@ -95,11 +108,11 @@ class Submitter:
             BatchState.SENDING,
             submissions=entry.submissions + 1,
             sending_until=now + timeout + _GRACE,
-            first_tried_at=entry.first_tried_at or now,
         )
         entry = self.ledger.save_batch(sending, now)
         if not usable(now, self.clock()):  # the ledger took too long: the slot is over
-            return self._put_back(entry, owner, now, entry.reason)
+            unsent = entry.change(submissions=entry.submissions - 1)
+            return self._plan_again(unsent, owner, now, timedelta(0))
         answer = target.submit(
             self.settings.target_endpoint,
             owner.client_code,
@@ -112,17 +125,53 @@ class Submitter:
         return self._record(entry, owner, now, answer)
 
     def _must_wait(self, owner: ImportEntry, now: datetime) -> bool:
-        """Tell whether an earlier import with some of the same ids is under way.
+        """Tell whether an earlier import with some of the same ids goes first."""
+        return any(self._goes_first(name, owner, now) for name in owner.after)
 
-        Not for ever: after the deadline Target has settled or dropped what the earlier one sent.
+    def _goes_first(self, name: str, owner: ImportEntry, now: datetime) -> bool:
+        """Tell whether an earlier import may still send, and overtake one that nobody works on any more.
+
+        Once overtaken it sends nothing: what it sent before, Target has settled or dropped by then.
         """
-        if now - owner.started_at >= timedelta(hours=self.settings.deadline_hours):
+        deadline = timedelta(hours=self.settings.deadline_hours)
+
+        def overtake(earlier: ImportEntry) -> ImportEntry:
+            if earlier.over or not earlier.abandoned(now, deadline):
+                return earlier
+            return dataclasses.replace(earlier, overtaken_by=owner.import_id)
+
+        earlier = self.ledger.get_import(name)
+        if earlier is None or earlier.over:
             return False
-        earlier = map(self.ledger.get_import, owner.after)
-        return any(entry is not None and not entry.status.final for entry in earlier)
+        if not earlier.abandoned(now, deadline):
+            return True
+        if not self.ledger.change_import(name, now, overtake).over:
+            return True
+        self.ledger.leave_queue(owner.client_code, name, now)
+        return False
+
+    def _keep_active(self, owner: ImportEntry, until: datetime) -> ImportEntry:
+        """Give the import's entry, in which it is active until then or overtaken.
+
+        Nobody overtakes an import that is active, and nobody sends for one that is not: who reads that it is
+        has ended long before it may be overtaken.
+        """
+
+        def renew(current: ImportEntry) -> ImportEntry:
+            if current.overtaken_by or _active(current, until):
+                return current
+            return dataclasses.replace(current, active_until=until + _ACTIVE)
+
+        if _active(owner, until):
+            return owner
+        return self.ledger.change_import(owner.import_id, self.clock(), renew)
 
     def _record(
-        self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, answer: target.SubmissionOutcome
+        self,
+        entry: BatchEntry,
+        owner: ImportEntry,
+        slot_at: datetime,
+        answer: target.SubmissionOutcome,
     ) -> Outcome:
         """Write down what Target answered."""
         match answer:
@@ -131,13 +180,15 @@ class Submitter:
             case target.Refused():
                 return self._refuse(entry, answer.message)
             case target.Unauthorized() if entry.renewals == 0:
-                renewed = entry.change(renewals=1)
-                return self._put_back(renewed, owner, slot_at, "Target did not accept the token.")
+                again = entry.change(
+                    renewals=1, submissions=entry.submissions - 1, reason="Target did not accept the token."
+                )
+                return self._plan_again(again, owner, slot_at, timedelta(0))
             case target.Unauthorized():
                 reason = f"Target did not accept the token (HTTP {answer.http_status}): renew the secret."
                 return self._refuse(entry, reason)
             case target.Deferred() | target.NotSent():
-                return self._put_back(entry, owner, slot_at, answer.reason, answer)
+                return self._put_off(entry, owner, slot_at, answer)
             case target.Unknown():
                 return self._lose(entry, answer.reason)
 
@@ -166,29 +217,47 @@ class Submitter:
         self.ledger.save_batch(entry.move(BatchState.REFUSED, reason=reason), self.clock())
         return Outcome(Word.REFUSED)
 
-    def _put_back(
+    def _put_off(
         self,
         entry: BatchEntry,
         owner: ImportEntry,
         slot_at: datetime,
-        reason: str,
-        answer: target.Deferred | target.NotSent | None = None,
+        answer: target.Deferred | target.NotSent,
     ) -> Outcome:
-        """Plan a batch again that Target certainly has not taken: it was no submission."""
-        now = self.clock()
-        back = entry.move(
-            BatchState.PLANNED,
-            submissions=entry.submissions - 1,
-            turned_away=entry.turned_away + (answer is not None),
-            sending_until=None,
-            reason=reason,
-        )
-        self.ledger.save_batch(back, now)
-        withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
-        if answer is None:
-            return Outcome(Word.DEFERRED, now)
+        """Have a batch wait that Target certainly has not taken: it was no submission."""
+        entry = entry.change(submissions=entry.submissions - 1, reason=answer.reason)
+        if entry.put_off >= timedelta(hours=self.settings.deadline_hours):
+            reason = (
+                f"Target did not take the batch for {self.settings.deadline_hours} hours: {answer.reason}"
+            )
+            outcome = self._give_up(entry, reason)
+            withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
+            return outcome
+        entry = entry.change(turned_away=entry.turned_away + 1)
         asked = answer.retry_after if isinstance(answer, target.Deferred) else None
-        return Outcome(Word.DEFERRED, now + max(asked or timedelta(0), _delay(back.turned_away)))
+        wait = max(asked or timedelta(0), _delay(entry.turned_away))
+        return self._plan_again(entry.change(put_off=entry.put_off + wait), owner, slot_at, wait)
+
+    def _plan_again(
+        self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, wait: timedelta
+    ) -> Outcome:
+        """Plan a batch again of which Target has nothing, and give back what it took of the budget."""
+        now = self.clock()
+        self.ledger.save_batch(entry.move(BatchState.PLANNED, sending_until=None), now)
+        withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
+        return Outcome(Word.DEFERRED, now + wait)
+
+    def _overtaken(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
+        reason = f"A newer import, {owner.overtaken_by}, with some of the same ids has gone first."
+        return self._give_up(entry, reason)
+
+    def _give_up(self, entry: BatchEntry, reason: str) -> Outcome:
+        """Send a batch no more. One that may have arrived before is not said to have been refused."""
+        if not entry.possibly_duplicate:
+            return self._refuse(entry, reason)
+        lost = entry.move(BatchState.UNKNOWN, held=True, reason=reason)
+        self.ledger.save_batch(lost, self.clock())
+        return Outcome(Word.UNKNOWN)
 
     def _lose(self, entry: BatchEntry, reason: str) -> Outcome:
         now = self.clock()
@@ -200,6 +269,10 @@ class Submitter:
     def _may_resend(self, entry: BatchEntry) -> bool:
         resend = self.settings.unknown_policy is UnknownPolicy.RESEND and not entry.held
         return resend and entry.submissions < self.settings.max_submissions
+
+
+def _active(owner: ImportEntry, until: datetime) -> bool:
+    return owner.active_until is not None and until <= owner.active_until
 
 
 def _delay(times: int) -> timedelta:

@@ -34,7 +34,8 @@ __all__ = [
 
 _MAX_RECEIPT_BYTES = 1024 * 1024
 _SHORTEST_WAIT = timedelta(seconds=1)
-_LONGEST_WAIT = timedelta(days=1)
+_LONGEST_WAIT = timedelta(hours=1)
+_SENSIBLE_WAIT = timedelta(days=1)  # beyond it a Retry-After is nonsense
 _SUCCESS, _CLIENT_ERROR = 2, 4  # HTTP's classes
 _UNAUTHORIZED = frozenset({401, 403})
 _LATER = frozenset({408, 425, 429, 503})  # each of them says that the request was not dealt with
@@ -59,7 +60,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Target will not deal with the call now. `retry_after`: 1 s to 1 day, None where it named no time."""
+    """Target will not deal with the call now. `retry_after`: 1 s to 1 hour, None where it named no time."""
 
     reason: str
     retry_after: timedelta | None
@@ -212,7 +213,7 @@ def _deferred(reply: Reply) -> Deferred:
 
 
 def retry_after(header: str, now: datetime) -> timedelta | None:
-    """Read a Retry-After, in seconds or as a date, as a wait between a second and a day."""
+    """Read a Retry-After, seconds or a date, as a wait from a second to an hour; None for nonsense."""
     header = header.strip()
     if re.fullmatch(r"[+-]?[0-9]+", header):
         wait = timedelta(seconds=int(header[:12]))
@@ -222,4 +223,6 @@ def retry_after(header: str, now: datetime) -> timedelta | None:
         except (ValueError, OverflowError):
             return None
         wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    if not timedelta(0) <= wait <= _SENSIBLE_WAIT:
+        return None
     return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)

@@ -1,0 +1,169 @@
+"""38 and 57: imports that share ids, of which the earlier one died on its way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from bulk_profiles.models import ImportStatus, ProfileCounts
+from bulk_profiles.outcomes import Word
+from bulk_profiles.storage import Storage
+from local import simulator
+from tests.deployment import IMPORTS_TABLE, START, Deployment
+
+OLD = b"thirdPartyId,name\nu1,OLD\nu2,OLD\n"
+NEW = b"thirdPartyId,name\nu2,NEW\nu3,NEW\n"
+DEADLINE = timedelta(hours=24)
+
+
+def _received(target: simulator.Simulator) -> list[bytes]:
+    """Give the value in each body that Target has taken, in their order."""
+    bodies = [target.body(request.number) for request in target.submissions if request.batch_id]
+    return [body.rpartition(b",")[2].strip() for body in bodies]
+
+
+def _stopped(deployment: Deployment, target: simulator.Simulator, fault: str = "unavailable") -> str:
+    """Import OLD, which Target does not answer well, and stop."""
+    target.script(simulator.fault(fault))
+    import_id = deployment.split(deployment.drop(OLD, "drop/a/a.csv")).import_id
+    assert deployment.submit(import_id, 1).word is Word.DEFERRED
+    assert deployment.finish(import_id).status is ImportStatus.FAILED
+    return import_id
+
+
+def _begun(deployment: Deployment) -> str:
+    return deployment.split(deployment.drop(NEW, "drop/b/b.csv")).import_id
+
+
+@pytest.mark.fault(38, "an earlier import with the same ids was stopped and reported: it still goes first")
+@pytest.mark.fault(57, "stopped, reported, a later import with the same ids dropped, started again")
+@pytest.mark.parametrize("fault", ["unavailable", "reset_before_body", "server_error"])
+def test_an_import_that_was_reported_too_early_keeps_its_place(
+    deployment: Deployment, target: simulator.Simulator, fault: str
+) -> None:
+    older = _stopped(deployment, target, fault)
+    newer = _begun(deployment)
+    deployment.clock.advance(hours=23)
+
+    assert deployment.submit(newer, 1).word is Word.DEFERRED
+    assert deployment.resume(older).status is ImportStatus.SUCCEEDED
+    assert deployment.resume(newer).status is ImportStatus.SUCCEEDED
+
+    assert _received(target) == [b"OLD", b"NEW"]
+
+
+@pytest.mark.fault(38, "an earlier import with the same ids is dead for good: overtaken at the deadline")
+@pytest.mark.fault(57, "started again after a later import with the same ids has gone first")
+def test_an_import_that_nobody_works_on_is_overtaken_and_sends_nothing_any_more(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    older = _stopped(deployment, target)
+    newer = _begun(deployment)
+
+    steps = list(deployment.walk(newer, 1))
+    assert deployment.finish(newer).status is ImportStatus.SUCCEEDED
+    assert DEADLINE <= deployment.clock() - START <= DEADLINE + timedelta(hours=3)
+    assert len(steps) < 200  # of one execution's 25,000 events each takes nine
+
+    summary = deployment.resume(older)
+
+    assert _received(target) == [b"NEW"]
+    assert target.profile("u2") == {"name": "NEW"}
+    assert summary.status is ImportStatus.FAILED
+    assert summary.profiles == ProfileCounts(error=2)
+    assert f"A newer import, {newer}, with some of the same ids has gone first." in summary.reason
+    assert all(batch.settled for batch in summary.batches)
+
+
+@pytest.mark.fault(38, "an overtaken import whose batch may have arrived: unknown, not sent again")
+def test_what_an_overtaken_import_may_have_sent_is_unknown(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    older = _stopped(deployment, target, "server_error")
+    newer = _begun(deployment)
+    deployment.resume(newer)
+
+    summary = deployment.resume(older)
+
+    assert _received(target) == [b"NEW"]
+    assert summary.profiles == ProfileCounts(unknown=2)
+
+
+@pytest.mark.fault(38, "an earlier import with the same ids waits on purpose, for days: it still goes first")
+def test_an_import_that_waits_is_not_overtaken(deployment: Deployment, target: simulator.Simulator) -> None:
+    deployment.configure(upload_window="Mon 08:00-20:00")  # it is Tuesday
+    older = deployment.split(deployment.drop(OLD, "drop/a/a.csv")).import_id
+    outcome = deployment.submit(older, 1)
+    assert outcome.resume_at is not None
+    newer = _begun(deployment)
+
+    for days in range(5):
+        deployment.clock.now = START + timedelta(days=days)
+        assert deployment.submit(newer, 1).word is Word.DEFERRED
+    deployment.clock.now = outcome.resume_at
+    assert deployment.submit(newer, 1).word is Word.DEFERRED
+    deployment.resume(older)
+    deployment.resume(newer)
+
+    assert _received(target) == [b"OLD", b"NEW"]
+
+
+@pytest.mark.fault(38, "overtaken while its own batch is about to be sent: not sent")
+def test_who_is_overtaken_in_the_middle_of_a_step_does_not_send(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = _stopped(deployment, target)
+    newer = _begun(deployment)
+    deployment.clock.advance(hours=26)
+    open_body = Storage.open
+
+    def overtaken_meanwhile(storage: Storage, key: str) -> object:
+        monkeypatch.setattr(Storage, "open", open_body)
+        assert deployment.submit(newer, 1).word is Word.ACCEPTED
+        return open_body(storage, key)
+
+    monkeypatch.setattr(Storage, "open", overtaken_meanwhile)
+
+    assert deployment.submit(older, 1).word is Word.REFUSED
+    assert _received(target) == [b"NEW"]
+
+
+@pytest.mark.fault(38, "an earlier import is sending as its time is over: not overtaken")
+def test_who_sends_is_not_overtaken_in_the_middle_of_a_step(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    older = _stopped(deployment, target)
+    newer = _begun(deployment)
+    deployment.clock.advance(hours=26)
+
+    assert deployment.submit(older, 1).word is Word.ACCEPTED
+    assert deployment.submit(newer, 1).word is Word.DEFERRED
+
+
+@pytest.mark.fault(38, "an earlier import whose entry has expired holds nobody up")
+def test_what_the_ledger_has_forgotten_holds_nobody_up(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    forgotten = _stopped(deployment, target)
+    key = {"pk": f"IMPORT#{forgotten}", "sk": "IMPORT"}
+    boto3.resource("dynamodb").Table(IMPORTS_TABLE).delete_item(Key=key)
+
+    newer = _begun(deployment)
+
+    assert deployment.submit(newer, 1).word is Word.ACCEPTED
+    assert not deployment.ledger.is_queued("demo", forgotten)
+
+
+@pytest.mark.fault(58, "imports that an earlier version of the ledger holds go on")
+def test_an_import_that_began_before_there_was_a_place_to_keep_goes_on(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    older = _stopped(deployment, target)
+    table = boto3.resource("dynamodb").Table(IMPORTS_TABLE)
+    added = {"unsettled", "activeUntil", "overtakenBy", "putOff"}
+    for item in table.scan()["Items"]:
+        table.put_item(Item={name: value for name, value in item.items() if name not in added})
+
+    assert deployment.resume(older).status is ImportStatus.SUCCEEDED
