@@ -8,9 +8,11 @@ from typing import Any
 import boto3
 import pytest
 
+from bulk_profiles.errors import TokenError
 from bulk_profiles.models import BatchState, ImportStatus, ProfileCounts
 from bulk_profiles.outcomes import Word
 from bulk_profiles.settings import UnknownPolicy
+from bulk_profiles.target import Tokens
 from local import simulator
 from tests.deployment import START, Deployment
 
@@ -147,20 +149,75 @@ def secret(deployment: Deployment) -> str:
     return arn
 
 
-@pytest.mark.fault(30, "401, 403: the token is renewed once")
-@pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
-def test_a_token_that_is_not_accepted_is_renewed_once(
-    deployment: Deployment, target: simulator.Simulator, secret: str, name: str
+@pytest.mark.fault(30, "401, 403 and no other token to be had: no blind retry")
+@pytest.mark.parametrize(
+    ("name", "words"), [("unauthorized", "renew the secret"), ("forbidden", "check its rights")]
+)
+def test_a_token_that_is_not_accepted_is_not_sent_again(
+    deployment: Deployment, target: simulator.Simulator, secret: str, name: str, words: str
 ) -> None:
     target.script(simulator.fault(name, times=0))
 
     summary = deployment.run(FILE)
 
     assert secret
-    assert _arrivals(target) == 2
+    assert _arrivals(target) == summary.batches[0].submissions == 1
     assert summary.profiles == ProfileCounts(error=2)
-    assert "renew the secret" in summary.reason
+    assert words in summary.reason
     assert "old-token" not in summary.reason
+
+
+@pytest.mark.fault(30, "401, 403 without a secret: no blind retry")
+@pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
+def test_where_no_secret_is_set_there_is_no_token_to_renew(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert _arrivals(target) == summary.batches[0].submissions == 1
+    assert summary.profiles == ProfileCounts(error=2)
+    assert "set TokenSecretArn" in summary.reason
+
+
+@pytest.mark.fault(30, "401, and the secret holds another token: renewed once")
+@pytest.mark.parametrize(("times", "status"), [(1, ImportStatus.SUCCEEDED), (0, ImportStatus.FAILED)])
+def test_a_token_is_renewed_once(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    secret: str,
+    times: int,
+    status: ImportStatus,
+) -> None:
+    Tokens(secret).get("demo")  # so that the old one is kept
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="new-token")
+    target.script(simulator.fault("unauthorized", times=times))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is status
+    assert _arrivals(target) == summary.batches[0].submissions == 2
+    assert not summary.batches[0].possibly_duplicate
+
+
+@pytest.mark.fault(30, "401, and the secret cannot be read any more: nothing is sent again")
+def test_a_token_that_cannot_be_renewed_is_the_reason(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    Tokens(secret).get("demo")
+    boto3.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    target.script(simulator.fault("unauthorized"))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.submit(import_id, 1)
+    with pytest.raises(TokenError):
+        deployment.submit(import_id, 1)
+
+    summary = deployment.finish(import_id)
+
+    assert _arrivals(target) == 1
+    assert "Secrets Manager did not give the token" in summary.reason
+    assert summary.unaccounted == 0
 
 
 @pytest.mark.fault(41, "the token is renewed between two batches")
@@ -178,7 +235,7 @@ def test_a_token_that_was_renewed_meanwhile_is_used(
 
     assert summary.status is ImportStatus.SUCCEEDED
     assert [request.authorized for request in target.submissions] == [True, False, True]
-    assert [batch.submissions for batch in summary.batches] == [1, 1]
+    assert [batch.submissions for batch in summary.batches] == [1, 2]
 
 
 @pytest.mark.fault(31, "nobody listens for a while: not sent, not an attempt")

@@ -122,7 +122,7 @@ class Submitter:
             token,
             timeout.total_seconds(),
         )
-        return self._record(entry, owner, now, answer)
+        return self._record(entry, owner, now, token, answer)
 
     def _must_wait(self, owner: ImportEntry, now: datetime) -> bool:
         """Tell whether an earlier import with some of the same ids goes first."""
@@ -171,6 +171,7 @@ class Submitter:
         entry: BatchEntry,
         owner: ImportEntry,
         slot_at: datetime,
+        token: str | None,
         answer: target.SubmissionOutcome,
     ) -> Outcome:
         """Write down what Target answered."""
@@ -179,14 +180,11 @@ class Submitter:
                 return self._accept(entry, owner, answer.status_url)
             case target.Refused():
                 return self._refuse(entry, answer.message)
-            case target.Unauthorized() if entry.renewals == 0:
-                again = entry.change(
-                    renewals=1, submissions=entry.submissions - 1, reason="Target did not accept the token."
-                )
+            case target.Unauthorized() if self._has_new_token(entry, owner, token, answer):
+                again = entry.change(renewals=1, reason="Target did not accept the token.")
                 return self._plan_again(again, owner, slot_at, timedelta(0))
             case target.Unauthorized():
-                reason = f"Target did not accept the token (HTTP {answer.http_status}): renew the secret."
-                return self._refuse(entry, reason)
+                return self._give_up(entry, _unauthorized(token, answer))
             case target.Deferred() | target.NotSent():
                 return self._put_off(entry, owner, slot_at, answer)
             case target.Unknown():
@@ -212,6 +210,18 @@ class Submitter:
         )
         self.ledger.save_batch(accepted, now)
         return Outcome(Word.ACCEPTED, check_at)
+
+    def _has_new_token(
+        self, entry: BatchEntry, owner: ImportEntry, token: str | None, answer: target.Unauthorized
+    ) -> bool:
+        """Tell whether the secret holds another token by now, with which the batch may go once more."""
+        may_go = entry.renewals == 0 and entry.submissions < self.settings.max_submissions
+        if token is None or not answer.renewable or not may_go:
+            return False
+        try:
+            return self.tokens.renew(owner.client_code) != token
+        except TokenError:
+            return True  # the next step asks again, and says why there is none
 
     def _refuse(self, entry: BatchEntry, reason: str) -> Outcome:
         self.ledger.save_batch(entry.move(BatchState.REFUSED, reason=reason), self.clock())
@@ -273,6 +283,14 @@ class Submitter:
 
 def _active(owner: ImportEntry, until: datetime) -> bool:
     return owner.active_until is not None and until <= owner.active_until
+
+
+def _unauthorized(token: str | None, answer: target.Unauthorized) -> str:
+    if token is None:
+        return f"Target wants a token (HTTP {answer.http_status}): set TokenSecretArn."
+    if answer.renewable:
+        return f"Target did not accept the token (HTTP {answer.http_status}): renew the secret."
+    return f"Target does not allow what the token asks for (HTTP {answer.http_status}): check its rights."
 
 
 def _delay(times: int) -> timedelta:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 from .answers import StatusAnswer, read_status, read_submission
 from .models import ApiVersion
@@ -78,6 +79,11 @@ class Unauthorized:
     """Target does not accept the token, or wants one."""
 
     http_status: int
+
+    @property
+    def renewable(self) -> bool:
+        """Whether another token may do; what one is not allowed to do, its successor is not either."""
+        return self.http_status == HTTPStatus.UNAUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
