@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -239,7 +240,51 @@ def test_an_older_version_never_overwrites_a_newer_one(
 
     assert first.summary is not None
     assert "newer version" in first.summary.reason
+    assert second.import_id in first.summary.reason
+    summary = json.loads(deployment.objects(first.import_id)["summary.json"])
+    assert summary["rows"] == {"read": 1, "rejected": 1, "merged": 0, "skipped": 0, "sent": 0}
+    assert (summary["rejects"], summary["batches"]) == ({"older_version": 1}, [])
+    assert summary["unaccounted"] == 0
     deployment.resume(second.import_id)
+    assert target.profile("u1") == {"name": "newer"}
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(3, "an older version's event while a newer one, queued already, is being started")
+def test_an_older_version_never_goes_behind_a_newer_one_that_is_about_to_start(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = deployment.drop(b"thirdPartyId,name\nu1,older\n")
+    with freeze_s3_a_minute_later():
+        newer = deployment.drop(b"thirdPartyId,name\nu1,newer\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(deployment.machine, "start_execution", lambda **_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deployment.split(newer)
+
+    first = deployment.split(older)
+
+    assert first.summary is not None
+    assert "newer version" in first.summary.reason
+    assert deployment.machine.started == {}
+
+
+@pytest.mark.fault(3, "two versions dropped within one second, their events in either order")
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_versions_of_one_second_the_last_one_wins(
+    deployment: Deployment, target: simulator.Simulator, *, turned: bool
+) -> None:
+    moment = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    with patch("moto.s3.models.utcnow", lambda: moment):
+        older = deployment.drop(b"thirdPartyId,name\nu1,older\n")
+        newer = deployment.drop(b"thirdPartyId,name\nu1,newer\n")
+    imports = [deployment.split(dropped) for dropped in ((newer, older) if turned else (older, newer))]
+
+    for imported in imports:
+        if imported.summary is None:
+            deployment.resume(imported.import_id)
+
+    assert [imported.summary is None for imported in imports] == [True, not turned]
     assert target.profile("u1") == {"name": "newer"}
 
 

@@ -91,12 +91,15 @@ def import_file(
     entry = ledger.change_import(entry.import_id, now, _split_done(manifest, ledger, now))
     # Decided once: what is queued already may be on its way to Target.
     queued = ledger.is_queued(entry.client_code, entry.import_id)
-    if not queued and (newer := _newer_version(entry, ledger, now)):
-        reason = f"A newer version of this file, import {newer}, came first: this older one is not sent."
-        summary = reject(entry, reason, now)
+    newer = "" if queued else _newer_version(entry, storage, ledger, now)
+    earlier: list[ImportEntry] = []
+    if not newer:
+        earlier = _under_way(entry, ledger, now)
+        newer = next((other.import_id for other in earlier if _is_newer(other, entry, storage)), "")
+    if newer:
+        summary = _reject_older(entry, manifest, newer, now)
         conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
         return Imported(entry.import_id, summary=summary)
-    earlier = _under_way(entry, ledger, now)
     after = tuple(sharing_ids(manifest, [other.import_id for other in earlier], storage))
     ledger.change_import(entry.import_id, now, lambda current: dataclasses.replace(current, after=after))
     ledger.add_batches(entry.import_id, manifest.batches, now)
@@ -164,7 +167,7 @@ def _under_way(entry: ImportEntry, ledger: Ledger, now: datetime) -> list[Import
     return earlier
 
 
-def _newer_version(entry: ImportEntry, ledger: Ledger, now: datetime) -> str:
+def _newer_version(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datetime) -> str:
     """Give the import of a newer version of the same object whose batches may have left already, if any."""
     name = f"{entry.source.bucket}/{entry.source.key}"
     newest = ledger.first_of("KEY", name, entry.import_id, entry.source.modified_at, now)
@@ -172,8 +175,39 @@ def _newer_version(entry: ImportEntry, ledger: Ledger, now: datetime) -> str:
     started = {ImportStatus.UPLOADING, ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.FAILED}
     if other is None or other.status not in started:
         return ""
-    # S3 tells versions apart by the second: within one, whoever was split first goes first.
-    return newest if other.source.modified_at > entry.source.modified_at else ""
+    return newest if _is_newer(other, entry, storage) else ""
+
+
+def _is_newer(other: ImportEntry, entry: ImportEntry, storage: Storage) -> bool:
+    """Tell whether another import is of a newer version of the same object.
+
+    S3 dates versions by the second: within one, only the last of them is known to be newer than the others.
+    """
+    ours, theirs = entry.source, other.source
+    if (theirs.bucket, theirs.key) != (ours.bucket, ours.key):
+        return False
+    if theirs.modified_at != ours.modified_at:
+        return theirs.modified_at > ours.modified_at
+    try:
+        last = storage.source(ours.bucket, ours.key, "")
+    except MissingObjectError:
+        return False
+    return last.version_id == theirs.version_id != ours.version_id
+
+
+def _reject_older(entry: ImportEntry, manifest: Manifest, newer: str, now: datetime) -> Summary:
+    """Account for a version that a newer one came before: what would have been sent is rejected."""
+    rows = manifest.rows
+    reason = (
+        f"A newer version of this file, import {newer}, came first: of this older one nothing was sent. "
+        "Drop it again if it is to go after the newer one."
+    )
+    return dataclasses.replace(
+        reject(entry, reason, now),
+        rows=dataclasses.replace(rows, rejected=rows.rejected + rows.sent, sent=0),
+        rejects=manifest.rejects | {"older_version": rows.sent},
+        warnings=manifest.warnings,
+    )
 
 
 def _started(entry: ImportEntry) -> ImportEntry:
