@@ -42,8 +42,8 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
         from .parquet import ParquetAsCsv  # noqa: PLC0415 only a Parquet file needs it
 
         with TemporaryDirectory(prefix="parquet-") as folder:
-            text = Text(ParquetAsCsv(source, feed, Path(folder)), b"", "utf-8", 0)
-            yield Table(text, read_header(text, Feed(), delimited_by=b","), by_record=True)
+            csv = ParquetAsCsv(source, feed, Path(folder))
+            yield Table(Text(csv, b"", "utf-8", 0), csv.header, by_record=True)
     else:
         yield _open_text(Text.of(source, head, feed.encoding), feed, names)
 

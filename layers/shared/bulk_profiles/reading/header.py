@@ -65,11 +65,16 @@ def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
     return data[4:5], 7 if data[5:7] == b"\r\n" else 6
 
 
+def plain_name(cell: str) -> str:
+    """Give the name that a cell of a header means."""
+    return cell.strip().removeprefix(_PREFIX)
+
+
 def has_key_column(names: Iterable[str], feed: Feed) -> bool:
     """Say whether a key column is among these names."""
     named = feed.mapping.key.removeprefix(_PREFIX) or feed.key_column
     keys = (named,) if named else tuple(KeyColumn)
-    return any(name.strip().removeprefix(_PREFIX) in keys for name in names)
+    return any(plain_name(name) in keys for name in names)
 
 
 def _parse(
