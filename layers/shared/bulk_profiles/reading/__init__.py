@@ -24,7 +24,7 @@ __all__ = ["Block", "NewColumnError", "Position", "Reader", "Record", "SourceFil
 
 _BATCH = b"batch="
 _JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
-_PARQUET = b"PAR1"
+_PARQUET = re.compile(rb"PAR1(?:\Z|.{,3}[\x00-\x08\x0e-\x1f])", re.DOTALL)  # the letters alone may be a name
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
         head = stream.read(HEAD_BYTES)
     if not head:
         raise FileRejectedError("The file is empty.")
-    if head.startswith(_PARQUET):
+    if _PARQUET.match(head):
         from .parquet import ParquetAsCsv  # noqa: PLC0415 only a Parquet file needs it
 
         with TemporaryDirectory(prefix="parquet-") as folder:
@@ -51,7 +51,7 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
 def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     with text.open() as stream:
         start = stream.read(HEAD_BYTES)
-    if start.startswith(_PARQUET):
+    if _PARQUET.match(start):
         raise FileRejectedError("The file is a compressed Parquet file: drop the Parquet file itself.")
     if start.startswith(_BATCH):
         return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)

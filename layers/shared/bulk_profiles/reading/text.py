@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bulk_profiles.errors import FileRejectedError
@@ -25,16 +26,18 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BINARY = {
-    b"%PDF": "a PDF document",
-    b"\x89PNG": "an image",
-    b"\xff\xd8\xff": "an image",
-    b"GIF8": "an image",
-    b"\xd0\xcf\x11\xe0": "an Office document",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a RAR archive",
-    b"Obj\x01": "an Avro file",
-    b"ORC": "an ORC file",
-    b"SQLite format 3": "a database",
+    re.compile(magic, re.DOTALL): kind
+    for magic, kind in (
+        (rb"%PDF-\d", "a PDF document"),
+        # Letters alone may be those of a name: a byte that no text has must be near.
+        (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a.{,15}[\x00-\x08]", "an image"),
+        (rb"\xd0\xcf\x11\xe0", "an Office document"),
+        (rb"7z\xbc\xaf", "a 7z archive"),
+        (rb"Rar!\x1a", "a RAR archive"),
+        (rb"Obj\x01", "an Avro file"),
+        (rb"ORC.{,15}[\x00-\x08]", "an ORC file"),
+        (rb"SQLite format 3\x00", "a database"),
+    )
 }
 
 
@@ -49,7 +52,7 @@ def encoding_of(head: bytes, named: str | None) -> tuple[str, int]:
     if named:
         return codecs.lookup(named).name, 0
     for magic, kind in _BINARY.items():
-        if head.startswith(magic):
+        if magic.match(head):
             raise FileRejectedError(f"The file is {kind}: export the table as CSV (UTF-8) and drop that.")
     _refuse_binary(head[:1024])
     return "utf-8", 0
