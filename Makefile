@@ -45,8 +45,9 @@ imported:
 		$(if $(filter-out 0,$(KEEP)),--keep) || code=$$?; fi; echo $$code > $(CODE)
 
 test: setup ## Run every test that this machine can run
-	@echo 'Left out: tests/local/test_chaos.py, which kills at random for minutes: make chaos.'
-	@$(BIN)/pytest -rs -m 'not chaos' -n auto --dist loadfile --hypothesis-profile ci tests
+	@echo 'Left out: tests/local/test_chaos.py, which kills at random for minutes: make chaos;'
+	@echo 'tests/container, which needs root and a Docker engine: make test-container.'
+	@$(BIN)/pytest -rs -m 'not chaos and not container' -n auto --dist loadfile --hypothesis-profile ci tests
 
 check: setup ## Format, lint, types, layers, template
 	$(BIN)/ruff format --check .
@@ -144,3 +145,9 @@ define newline
 
 
 endef
+
+# --- containers ---
+
+.PHONY: test-container
+test-container: setup ## Run each function in a real container; needs root on Debian, installs a Docker engine
+	@$(BIN)/python -m tests.container

@@ -1,0 +1,157 @@
+"""Each function in a container, as on Lambda: its own code, its layers, its memory, nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+from backports import zstd
+
+from tests.container.conftest import World
+from tests.container.containers import Answer
+from tests.contract.deployable import FUNCTIONS, event, resources
+
+pytestmark = pytest.mark.container
+
+CUSTOMERS = "thirdPartyId,city\nc-1,Zürich\nc-2,Bern & Biel\nc-3,Basel\n".encode()
+BODY = b"batch=thirdPartyId,city\nc-1,Z%C3%BCrich\nc-2,Bern%20%26%20Biel\nc-3,Basel"
+
+_MOST_CHECKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """An import that containers alone have done, and the last answer of each function."""
+
+    import_id: str
+    answers: dict[str, Answer]
+
+
+@pytest.fixture(scope="module")
+def walk(world: World) -> Walk:
+    """Walk an import of one batch through the functions, as the state machine would."""
+    answers = {
+        "split_file": world.invoke("split_file", world.drop("customers.csv.gz", gzip.compress(CUSTOMERS)))
+    }
+    import_id = answers["split_file"].payload["importId"]
+    named = {"importId": import_id, "batch": 1}
+    answers["upload_batch"] = world.invoke("upload_batch", event("upload_batch") | named)
+    for _ in range(_MOST_CHECKS):  # details are asked for once a batch is complete
+        answers["check_status"] = world.invoke("check_status", event("check_status") | named)
+        if answers["check_status"].payload["outcome"] != "processing":
+            break
+    answers["finish_import"] = world.invoke("finish_import", event("finish_import") | {"importId": import_id})
+    answers["sweep_imports"] = world.invoke("sweep_imports", event("sweep_imports"))
+    return Walk(import_id, answers)
+
+
+def test_split_file_starts_the_import(walk: Walk, world: World) -> None:
+    assert walk.answers["split_file"].payload == {"importId": walk.import_id, "status": "uploading"}
+    assert json.loads(world.started_with(walk.import_id)) == {"importId": walk.import_id, "batches": [1]}
+
+
+def test_upload_batch_is_accepted(walk: Walk, world: World) -> None:
+    payload = walk.answers["upload_batch"].payload
+    assert payload.keys() == {"outcome", "resumeAt"}
+    assert payload["outcome"] == "accepted"
+    [submission] = world.target.submissions
+    assert world.target.body(submission.number) == BODY
+
+
+def test_check_status_settles(walk: Walk, world: World) -> None:
+    assert walk.answers["check_status"].payload == {"outcome": "settled"}
+    results = gzip.decompress(world.read(walk.import_id, "profiles/00001.csv.gz")).decode()
+    assert [row.split(",")[:2] for row in results.splitlines()[1:]] == [
+        [f"c-{number}", "success"] for number in (1, 2, 3)
+    ]
+
+
+def test_finish_import_tells_that_every_row_reached_target(walk: Walk, world: World) -> None:
+    payload = walk.answers["finish_import"].payload
+    assert payload == {"status": "succeeded", "cause": "Every row reached Target."}
+    summary = json.loads(world.read(walk.import_id, "summary.json"))
+    assert summary["rows"] == {"read": 3, "rejected": 0, "merged": 0, "skipped": 0, "sent": 3}
+    assert summary["unaccounted"] == 0
+
+
+def test_sweep_imports_leaves_alone_what_is_young(walk: Walk) -> None:
+    assert walk.answers["sweep_imports"].payload == {
+        "SweptVersions": 0,
+        "SplitBySweep": 0,
+        "RestartedBySweep": 0,
+        "UnaccountedRows": 0,
+    }
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_container_is_what_the_template_says(folder: str, walk: Walk) -> None:
+    [properties] = [
+        function
+        for function in resources("Serverless::Function").values()
+        if function["CodeUri"] == f"functions/{folder}"
+    ]
+    found = walk.answers[folder].surroundings
+    assert found["python"].startswith("3.13.")
+    assert int(found["memoryLimit"]) == properties["MemorySize"] * 1024 * 1024
+    assert not found["taskIsWritable"]
+    shared, splitting = {"bulk_profiles", "requests"}, {"duckdb"} if folder == "split_file" else set()
+    assert found["modules"] == {
+        "app": "/var/task/app.py",
+        **{name: f"/opt/python/{name}/__init__.py" for name in shared | splitting},
+        **{name: f"/var/runtime/{name}/__init__.py" for name in ("boto3", "awslambdaric")},
+    }
+
+
+def parquet(folder: Path) -> bytes:
+    file = folder / "customers.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'c-' || range AS thirdPartyId, 'Bern' AS city FROM range(1, 4)) "
+            f"TO '{file}' (FORMAT parquet)"
+        )
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["customers.parquet", "customers.csv.zst"])
+def test_the_layers_read_what_needs_machine_code(name: str, world: World, tmp_path: Path) -> None:
+    content = parquet(tmp_path) if name.endswith(".parquet") else zstd.compress(CUSTOMERS)
+    payload = world.invoke("split_file", world.drop(name, content)).payload
+    assert payload["status"] == "uploading"
+    manifest = json.loads(world.read(payload["importId"], "manifest.json"))
+    assert manifest["rows"]["sent"] == 3
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("upload_batch", "The ledger has no batch 1 of import customers-csv-0a1b2c3d4e5f"),
+        ("check_status", "The ledger has no batch 1 of import customers-csv-0a1b2c3d4e5f"),
+        ("finish_import", "There is no split import customers-csv-0a1b2c3d4e5f"),
+    ],
+)
+def test_a_sample_of_an_import_that_is_not_there_is_answered_in_words(
+    folder: str, words: str, world: World
+) -> None:
+    payload = world.invoke(folder, event(folder)).payload
+    assert payload["errorType"] == "LedgerError"
+    assert payload["errorMessage"].startswith(words)
+
+
+def test_a_sample_of_a_file_that_is_not_there_is_rejected(world: World) -> None:
+    payload = world.invoke("split_file", event("split_file")).payload
+    assert payload["status"] == "rejected"
+    assert (
+        "was deleted before it could be read"
+        in json.loads(world.read(payload["importId"], "summary.json"))["reason"]
+    )
+
+
+def test_a_missing_setting_is_named(world: World) -> None:
+    variables = world.variables("UploadBatchFunction") | {"CLIENT_CODE": "", "MAX_IN_FLIGHT": "many"}
+    payload = world.containers.invoke("UploadBatchFunction", event("upload_batch"), variables).payload
+    assert payload["errorType"] == "SettingsError"
+    assert "CLIENT_CODE is missing; MAX_IN_FLIGHT must be" in payload["errorMessage"]
