@@ -24,7 +24,7 @@ __all__ = ["Block", "NewColumnError", "Position", "Reader", "Record", "SourceFil
 
 _BATCH = b"batch="
 _JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
-_PARQUET = re.compile(rb"PAR1(?:\Z|.{,3}[\x00-\x08\x0e-\x1f])", re.DOTALL)  # the letters alone may be a name
+_PARQUET = re.compile(rb"PAR1(?:\Z|.{,3}[^\t\n\r -~])", re.DOTALL)  # the letters alone may be a name
 
 
 @contextmanager

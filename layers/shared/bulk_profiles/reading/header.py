@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bulk_profiles.encoding import FAULT_MARK, unmark
 from bulk_profiles.errors import FileRejectedError
-from bulk_profiles.feeds import Feed, Quoting
+from bulk_profiles.feeds import Feed, Quoting, plain_name
 from bulk_profiles.lint import MAX_ROW_BYTES
 from bulk_profiles.models import KeyColumn
 
@@ -16,7 +16,6 @@ from .records import Dialect, count_lines, parse
 from .sources import HEAD_BYTES, Text
 
 _DELIMITERS = (b",", b";", b"\t", b"|")
-_PREFIX = "profile."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,9 @@ def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
     return data[4:5], 7 if data[5:7] == b"\r\n" else 6
 
 
-def plain_name(cell: str) -> str:
-    """Give the name that a cell of a header means."""
-    return cell.strip().removeprefix(_PREFIX)
-
-
 def has_key_column(names: Iterable[str], feed: Feed) -> bool:
     """Say whether a key column is among these names."""
-    named = feed.mapping.key.removeprefix(_PREFIX) or feed.key_column
+    named = feed.mapping.key or feed.key_column
     keys = (named,) if named else tuple(KeyColumn)
     return any(plain_name(name) in keys for name in names)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bulk_profiles.errors import FileRejectedError
-from bulk_profiles.feeds import Feed
+from bulk_profiles.feeds import Feed, plain_name
 
 from .blocks import Position
-from .header import Header, has_key_column, plain_name
+from .header import Header, has_key_column
 from .records import Dialect
 from .sources import SourceFile
 
