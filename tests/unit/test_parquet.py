@@ -56,7 +56,7 @@ def test_only_columns_that_are_sent_must_hold_plain_values(mapping: Mapping, tmp
 
 def test_a_damaged_file_is_rejected(tmp_path: Path) -> None:
     data = parquet(tmp_path, "SELECT 'a' AS pcId, 'x' AS v")
-    page = data[:4] + b"\xff" * 8 + data[12:]
+    page = data[:8] + b"\xff" * 8 + data[16:]
     for broken in (data[:-8], data[:40], b"PAR1", *[page] * 20):
         with pytest.raises(FileRejectedError, match="damaged"):
             run(broken)

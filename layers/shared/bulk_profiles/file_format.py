@@ -28,7 +28,7 @@ A file is taken for what its content says, whatever its name. Try any file witho
 | | |
 |---|---|
 | Formats | text with delimiters (comma, semicolon, tab or pipe), JSON Lines, Parquet, Target's `batch=` |
-| Compression | gzip (several members too), zstd, xz, bzip2, zip with one file in it |
+| Compression | gzip (several members too), zstd, xz (windows up to 64 MiB), bzip2, zip with one file in it |
 | Encodings | UTF-8; UTF-16 and UTF-32 with a byte order mark; any other that the feed names |
 | Line ends | LF, CRLF, CR, also mixed; the last line need not have one |
 | Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the one the feed names |
@@ -54,6 +54,7 @@ A file is taken for what its content says, whatever its name. Try any file witho
   row. Rejected rows take no part in that.
 - Rows that have an id and no value are skipped, because Target ignores them.
 - In JSON Lines, numbers are sent as they are written, `true` and `false` as words, `null` as an empty cell.
+- In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values.
 - In a `batch=` file, what is encoded stays as it is and what should be is encoded; ids are compared decoded.
 
 Every row is accounted for: *read = rejected + merged + skipped + sent*.
