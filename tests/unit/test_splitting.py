@@ -183,6 +183,16 @@ def test_how_long_a_row_may_be_does_not_depend_on_what_comes_before(before: int,
     assert outcome.split.rejects == ({"row_too_large": 1} if more else {})
 
 
+@pytest.mark.parametrize("before", [0, 100_000, 300_000, 500_000, 524_280])
+@pytest.mark.parametrize("more", [0, 1])
+def test_how_long_an_object_may_be_does_not_depend_on_what_comes_before(before: int, more: int) -> None:
+    start = b'{"pcId": "2", "a": "'
+    row = start + b"y" * (MAX_ROW_BYTES - len(start) - len(b'"}') + more) + b'"}'
+    outcome = run(b'{"pcId": "1", "a": "' + b"x" * before + b'"}\n' + row + b'\n{"pcId": "3", "a": "z"}\n')
+    assert outcome.split.rejects == ({"row_too_large": 1} if more else {})
+    assert outcome.objects["rejected-rows.csv"] == b""
+
+
 @pytest.mark.fault(20, "a row of many megabytes")
 @pytest.mark.parametrize("quote", [b"", b'"'])
 def test_a_row_of_many_megabytes_is_passed_over(quote: bytes) -> None:

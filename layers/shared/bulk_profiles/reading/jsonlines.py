@@ -83,7 +83,7 @@ class JsonLines:
         names: dict[str, None] = {}
         for _, data in self._lines(self.first):
             for line in _split(data or b""):
-                fields = self._object(line) or {}
+                fields = (self._object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
                 names.update(dict.fromkeys(name for name in fields if name not in names and _is_utf8(name)))
             if len(names) > _MAX_COLUMNS:
                 raise FileRejectedError(
@@ -103,6 +103,8 @@ class JsonLines:
         return value if isinstance(value, dict) else None
 
     def _row(self, line: bytes) -> bytes:
+        if len(line) > MAX_ROW_BYTES:  # as if a block had not happened to hold it
+            return fault_row(Reject.ROW_TOO_LARGE)
         fields = self._object(line)
         if fields is None:
             return fault_row(Reject.BAD_JSON)
@@ -136,7 +138,8 @@ def _split(data: bytes) -> list[bytes]:
 
 
 def _find(start: Position, lines: list[bytes], kept: list[int], numbers: Sequence[int]) -> list[Record]:
-    return [Record(start.line + kept[number], lines[kept[number]] + b"\n") for number in numbers]
+    found = [(start.line + kept[number], lines[kept[number]]) for number in numbers]
+    return [Record(number, line + b"\n" if len(line) <= MAX_ROW_BYTES else b"") for number, line in found]
 
 
 def _is_utf8(name: str) -> bool:
