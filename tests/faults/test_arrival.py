@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto.dynamodb.models import DynamoDBBackend
 
 from bulk_profiles.events import DroppedObject
 from bulk_profiles.identity import is_dropped_file
@@ -23,7 +25,24 @@ if TYPE_CHECKING:
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Linus\n"
 
 
+@pytest.fixture
+def atomic_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have conditional writes be atomic, as DynamoDB's are: moto looks first, and writes then."""
+    lock = threading.RLock()
+
+    def locked(write: Callable[..., Any]) -> Callable[..., Any]:
+        def one_at_a_time(*arguments: Any, **named: Any) -> Any:
+            with lock:
+                return write(*arguments, **named)
+
+        return one_at_a_time
+
+    for name in ("put_item", "update_item", "transact_write_items"):
+        monkeypatch.setattr(DynamoDBBackend, name, locked(getattr(DynamoDBBackend, name)))
+
+
 @pytest.mark.fault(2, "the same event twice at once")
+@pytest.mark.usefixtures("atomic_writes")
 def test_of_two_splits_at_once_one_wins(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
     together = threading.Barrier(4)
@@ -41,6 +60,7 @@ def test_of_two_splits_at_once_one_wins(deployment: Deployment) -> None:
 
 
 @pytest.mark.fault(2, "the same event delivered to two invocations at once")
+@pytest.mark.usefixtures("atomic_writes")
 def test_two_invocations_of_one_event_do_the_same(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
     together = threading.Barrier(2)
