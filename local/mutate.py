@@ -28,6 +28,7 @@ _MODULES = (
     "ledger",
     "budget",
     "answers",
+    "spellings",
     "response",
 )
 _TESTS = (

@@ -141,6 +141,18 @@ def test_a_no_is_a_no(deployment: Deployment, target: simulator.Simulator, name:
     assert _arrivals(target) == 1
 
 
+@pytest.mark.fault(30, "a no to what may have arrived before: unknown")
+def test_a_no_to_what_may_have_arrived_takes_nothing_back(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error"), simulator.fault("bad_request"))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert _arrivals(target) == 2
+
+
 @pytest.fixture
 def secret(deployment: Deployment) -> str:
     """A secret whose token Target does not accept any more."""

@@ -111,6 +111,15 @@ def test_an_unsettled_batch_is_counted_as_far_as_is_known(state: BatchState, cou
     assert "1 of 2 batches are not settled" in summary.reason
 
 
+@pytest.mark.parametrize("state", [BatchState.PLANNED, BatchState.REFUSED])
+def test_a_batch_that_may_have_arrived_is_not_counted_as_failed(state: BatchState) -> None:
+    lost = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=state, possibly_duplicate=True)
+
+    profiles = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], lost), NOW).profiles
+
+    assert profiles == ProfileCounts(success=3, unknown=2)
+
+
 def test_a_batch_that_the_ledger_lost_is_unaccounted() -> None:
     summary = reconcile(ENTRY, MANIFEST, ALL_WELL[:1], NOW)
 

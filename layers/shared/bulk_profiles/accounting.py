@@ -112,9 +112,10 @@ def batch_profiles(batch: BatchEntry) -> ProfileCounts:
     # With a follow-up on its way, only the profiles in it are open: those that failed before.
     known = batch.profiles if batch.follow_ups else ProfileCounts(error=batch.rows)
     match batch.state:
-        case BatchState.PLANNED | BatchState.REFUSED:  # Target has nothing of it, for certain
+        # Target has nothing of it, for certain.
+        case BatchState.PLANNED | BatchState.REFUSED if not batch.possibly_duplicate:
             return known
-        case BatchState.SENDING | BatchState.UNKNOWN:
+        case BatchState.PLANNED | BatchState.REFUSED | BatchState.SENDING | BatchState.UNKNOWN:
             return dataclasses.replace(known, error=0, unknown=known.unknown + known.error)
         case _:
             return dataclasses.replace(known, error=0, pending=known.pending + known.error)

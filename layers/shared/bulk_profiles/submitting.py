@@ -179,7 +179,7 @@ class Submitter:
             case target.Accepted():
                 return self._accept(entry, owner, answer.status_url)
             case target.Refused():
-                return self._refuse(entry, answer.message)
+                return self._give_up(entry, answer.message)
             case target.Unauthorized() if self._has_new_token(entry, owner, token, answer):
                 again = entry.change(renewals=1, reason="Target did not accept the token.")
                 return self._plan_again(again, owner, slot_at, timedelta(0))
