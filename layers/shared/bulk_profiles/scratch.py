@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from .cutting import Sink
+
+if TYPE_CHECKING:
+    import tempfile
 
 
 class Scratch(Protocol):
@@ -73,6 +75,8 @@ class TemporaryScratch(Folder):
     def write(self, name: str) -> FileSink:
         """Start a file."""
         if self._folder is None:
+            import tempfile  # noqa: PLC0415 few splits need it
+
             self._folder = tempfile.TemporaryDirectory(prefix="split-")
             super().__init__(Path(self._folder.name))
         return super().write(name)

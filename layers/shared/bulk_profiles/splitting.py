@@ -9,6 +9,7 @@ from .checkpoints import OutOfTimeError, State
 from .cutting import Limits, Output, Sink
 from .errors import AccountingError
 from .feeds import Feed
+from .memory import keep_freed
 from .models import Json, KeyColumn, PlannedBatch, RowCounts
 from .phases import Job
 from .reading import NewColumnError, SourceFile, open_source
@@ -51,6 +52,7 @@ def split(
     Without `digests`, all `sha256` are empty: for who keeps nothing.
     Raises `FileRejectedError` where the file cannot be read; what was written then means nothing.
     """
+    keep_freed()
     state = State.from_json(checkpoint) if checkpoint else State()
     tapped = TappedSource(source, progress, digests=digests)
     temporary = TemporaryScratch()

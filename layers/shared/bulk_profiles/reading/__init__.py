@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import unquote
 
 from bulk_profiles.errors import FileRejectedError
@@ -39,7 +38,9 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
     if not head:
         raise FileRejectedError("The file is empty.")
     if _PARQUET.match(head):
-        from .parquet import ParquetAsCsv  # noqa: PLC0415 only a Parquet file needs it
+        from tempfile import TemporaryDirectory  # noqa: PLC0415 only a Parquet file needs it
+
+        from .parquet import ParquetAsCsv  # noqa: PLC0415 the same
 
         with TemporaryDirectory(prefix="parquet-") as folder:
             csv = ParquetAsCsv(source, feed, Path(folder))
