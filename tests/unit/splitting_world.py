@@ -131,7 +131,11 @@ def check(outcome: Outcome, limits: Limits) -> None:
 
 
 def run_in_slices(
-    data: bytes, feed: Feed, limits: Limits, budget: Callable[[], Callable[[], bool]]
+    data: bytes,
+    feed: Feed,
+    limits: Limits,
+    budget: Callable[[], Callable[[], bool]],
+    processes: int = 1,
 ) -> tuple[Outcome, int]:
     """Split a file with a budget of time for each go; give the outcome and the number of goes."""
     output, scratch, checkpoint, goes = MemoryOutput(), MemoryScratch(), None, 1
@@ -145,6 +149,7 @@ def run_in_slices(
                 scratch=scratch,
                 checkpoint=checkpoint,
                 out_of_time=budget(),
+                processes=processes,
             )
         except OutOfTimeError as error:
             checkpoint, goes = error.checkpoint, goes + 1

@@ -24,7 +24,7 @@ from bulk_profiles.errors import FileRejectedError
 from bulk_profiles.feeds import Feed
 from bulk_profiles.reading import delimited, jsonlines
 from bulk_profiles.splitting import Limits
-from tests.unit.splitting_world import expected, run, run_in_slices
+from tests.unit.splitting_world import Outcome, expected, run, run_in_slices
 
 type Rows = list[list[str]]
 
@@ -156,9 +156,36 @@ def test_interrupted_anywhere_it_gives_the_same_bytes(
 
         return out_of_time
 
-    sliced, _ = run_in_slices(data, Feed(), limits, budget)
-    assert sliced.split == whole.split
-    assert all(sliced.objects[name] == whole.objects[name] for name in whole.objects)
+    for processes in (1, 2):
+        sliced, _ = run_in_slices(data, Feed(), limits, budget, processes)
+        assert sliced.split == whole.split
+        assert all(sliced.objects[name] == whole.objects[name] for name in whole.objects)
+
+
+@quick
+@given(
+    tables(),
+    _END,
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from([b"", b'x"y,"z"w\n', b'late,"never closed\n', b"late,\xff\n", b"\n,x\n"]),
+    st.integers(1, 9),
+)
+def test_with_helpers_it_gives_the_same_bytes(
+    table: tuple[list[str], Rows], end: str, style: int, odd: bytes, most: int
+) -> None:
+    names, rows = table
+    header, *records = as_csv(names, [["é"] * len(names), *rows], end=end, style=style).splitlines(True)
+    data = b"".join([header, *records, odd, *records * 2])
+    limits = Limits(max_batch_rows=most)
+    alone = _outcome(data, limits)
+    assert _outcome(data, limits, processes=2) == alone
+
+
+def _outcome(data: bytes, limits: Limits, **more: Any) -> Outcome | str:
+    try:
+        return run(data, limits=limits, **more)
+    except FileRejectedError as error:
+        return str(error)
 
 
 @quick

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from .plan import LocalFile, Plan, PlanError, make_plan
 
 _REJECTED, _WRONG_USE, _INTERRUPTED = 1, 2, 130
 _MOST_BATCHES = 20  # that are listed for people; --json has all
+_REFRESH_SECONDS = 0.1
 _LABEL = 9
 
 
@@ -65,6 +67,7 @@ def _plan(options: argparse.Namespace) -> int:
             rows_a_day=options.rows_a_day,
             folder=options.out,
             progress=progress,
+            processes=options.processes,
         )
     if options.json:
         print(json.dumps(plan.to_json(), indent=2))
@@ -116,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="the budget of rows a day (1000000; 0: no limit)",
     )
+    plan.add_argument(
+        "--processes",
+        type=_positive,
+        metavar="N",
+        help="processes that share the work (one for each processor, four at most, if the file is large)",
+    )
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     return parser
 
@@ -154,9 +163,18 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
     from rich.markup import escape  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(escape(_printable(name)), total=None)
-        yield lambda done, size: bar.update(task, completed=done, total=size)
+    # Without a thread of its own: a process that has one is not safely forked.
+    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task, shown = bar.add_task(escape(_printable(name)), total=None), 0.0
+
+        def show(done: int, size: int) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown >= _REFRESH_SECONDS:
+                shown = now
+                bar.update(task, completed=done, total=size, refresh=True)
+
+        yield show
 
 
 def _printable(name: str) -> str:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 from .checkpoints import OutOfTimeError, Phase, State
 from .columns import resolve
 from .cutting import Cutter, Limits, Output
-from .encoding import Encoder
 from .feeds import Feed, SeparatorInValue
+from .helping import HelperProcesses
 from .lint import Fault, Reject, Warn
 from .merging import Merger
 from .models import PlannedBatch, RowCounts
-from .reading import Block, Reader
+from .reading import Block, Helpers, Reader, TakeApart
 from .rejecting import RejectLog, Tally
 from .repeats import Repeated, Repeats
+from .row_work import RowWork, help_with
 from .scratch import Scratch
-from .screening import Screened, is_unreserved, screen
+from .screening import Screened
 
 _MERGED = "merged"
 _REPEATED = "repeated"
@@ -44,6 +47,7 @@ class Job:
         state: State,
         out_of_time: Callable[[], bool],
         digests: bool,
+        processes: int = 1,
     ) -> None:
         self.columns = resolve(reader.names, feed)
         self.tally = Tally.from_json(state.tally)
@@ -53,18 +57,13 @@ class Job:
         self._scratch = scratch
         self._state = dataclasses.replace(state, names=tuple(reader.names))
         self._out_of_time = out_of_time
-        in_values = feed.separator_in_value or SeparatorInValue.ENCODE
-        self._rules = dataclasses.replace(
-            self.columns.rules,
-            reject_separators=in_values is SeparatorInValue.REJECT,
-            plain_ids=in_values is SeparatorInValue.REPLACE,
-        )
-        self._encoder = Encoder(replace_separators=in_values is SeparatorInValue.REPLACE)
+        self._work = RowWork(self.columns, feed.separator_in_value or SeparatorInValue.ENCODE)
+        self._processes = processes
+        self._helpers: HelperProcesses | None = None
         self._log = RejectLog(scratch, self.columns.names, self.tally, state.parts)
         self._repeats = Repeats(scratch, state.hash_runs, found=state.repeats_found)
         self._merger = Merger(scratch, state.merge_runs, state.merge_rows)
         self._digests = digests
-        self._unreserved = True  # whether no byte so far needs encoding
         self._cutter = self._new_cutter(state.batches)
 
     def run(self) -> tuple[RowCounts, Sequence[PlannedBatch]]:
@@ -81,6 +80,9 @@ class Job:
             self._cutter.abort()
             self._log.abort()
             raise
+        finally:
+            if self._helpers:
+                self._helpers.close()
         self._log.publish(self._output, self._reader.header)
         if self._state.skipped:
             self.tally.warnings[Warn.NO_VALUES.value] = self._state.skipped
@@ -100,7 +102,7 @@ class Job:
             rows, too_large = b"", list[int]()
             longest = _MOST_GROWTH * len(screened.rows) + self.columns.growth
             if not self._repeats.found or longest > self._cutter.room:
-                rows, too_large = self._fitting(self._encoded(screened.rows))
+                rows, too_large = self._fitting(self._encoded(screened))
             if self._repeats.found:
                 self._cutter.abort()
             else:
@@ -122,7 +124,7 @@ class Job:
                 continue
             lines = screened.rows.split(b"\n")
             chosen = b"".join([lines[place] + b"\n" for place in places])
-            for place, row in zip(places, self._encoded(chosen).split(b"\n"), strict=False):
+            for place, row in zip(places, self._work.encode(chosen).split(b"\n"), strict=False):
                 if self._fits(row):
                     self._merger.add(base + place, row)
         left = self._merger.finish(_MERGED)
@@ -135,7 +137,7 @@ class Job:
         with self._scratch.open(_MERGED, self._state.merged_at) as stream:
             merged = _MergedRows(stream, self._state.merged_at)
             for block, screened in self._blocks():
-                rows = self._encoded(screened.rows)
+                rows = self._encoded(screened)
                 places = repeated.among(screened.hashes)
                 if not places:
                     self._write(self._fitting(rows)[0], valueless=screened.valueless)
@@ -164,26 +166,28 @@ class Job:
     def _blocks(self) -> Iterator[tuple[Block, Screened]]:
         """Give the blocks that are left, and keep account of where they are."""
         moved = False  # however little time there is, every go gets somewhere
-        for block in self._reader.blocks(self._state.start or self._reader.first):
+        for block in self._reader.blocks(self._state.start or self._reader.first, self._find_helpers):
             self._state = dataclasses.replace(self._state, start=block.start)
             if moved and not self._cutter.is_open and self._out_of_time():
                 self._stop(self._state.done)
             moved = True
-            # Only as long as all were so: where one value needs encoding, others do, and looking is not free.
-            self._unreserved = self._unreserved and is_unreserved(block.rows)
-            screened = screen(
-                block.rows,
-                self._rules,
-                warn=self._state.phase is Phase.DRAFT,
-                unreserved=self._unreserved,
-            )
+            screened = block.made or self._work.screen(block.rows, warn=self._state.phase is Phase.DRAFT)
             yield block, screened
             self._state = dataclasses.replace(self._state, ordinal=self._state.ordinal + len(screened.hashes))
 
-    def _encoded(self, rows: bytes) -> bytes:
-        """Encode rows of the present block."""
-        rows = self.columns.arrange(rows)
-        return rows if self._unreserved else self._encoder(rows)
+    def _find_helpers(self, take_apart: TakeApart) -> Helpers | None:
+        """Start helpers once there is something to encode: without, handing out is most of the work."""
+        if self._processes > 1 and not self._work.unreserved and not self._helpers:
+            self._helpers = HelperProcesses(self._processes, partial(help_with, take_apart, self._work))
+        return _Helpers(self._helpers, self._what_to_do) if self._helpers else None
+
+    def _what_to_do(self) -> tuple[bool, bool]:
+        """Say whether warnings are counted at this moment, and whether rows are encoded."""
+        draft = self._state.phase is Phase.DRAFT
+        return draft, not self._repeats.found if draft else self._state.phase is Phase.FINAL
+
+    def _encoded(self, screened: Screened) -> bytes:
+        return screened.rows if screened.encoded else self._work.encode(screened.rows)
 
     def _fits(self, row: bytes) -> bool:
         """Say whether an encoded row fits in a batch by itself."""
@@ -278,6 +282,28 @@ def _too_large(screened: Screened, places: Sequence[int]) -> dict[int, Fault]:
 def _digest_of_id(row: bytes) -> str:
     """Give the SHA-256 of an encoded row's id (hex): in a checkpoint, an id does not say whose it is."""
     return hashlib.sha256(row.partition(b",")[0]).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Helpers:
+    """Helpers as a reader sees them; `what_to_do` says whether they are to warn, and to encode."""
+
+    processes: HelperProcesses
+    what_to_do: Callable[[], tuple[bool, bool]]
+
+    @property
+    def count(self) -> int:
+        return len(self.processes)
+
+    def take(self, text: bytes) -> None:
+        self.processes.take(text, self.what_to_do())
+
+    def result(self) -> tuple[Screened, int] | None:
+        rows, found = self.processes.result()
+        if found is None:
+            return None
+        screened, spaces = found
+        return dataclasses.replace(screened, rows=rows), spaces
 
 
 class _MergedRows:

@@ -34,6 +34,7 @@ class Screened:
 
     `hashes` are those of their ids, `numbers` tells which rows of the block they were (None: all);
     `faults` are the others, by number. Blank lines are not counted. `valueless`: some rows have only an id.
+    `encoded`: the rows are encoded by now, and arranged as they are sent.
     """
 
     rows: bytes
@@ -42,6 +43,7 @@ class Screened:
     faults: dict[int, Fault] = field(default_factory=dict)
     warnings: Counter[str] = field(default_factory=Counter)
     valueless: bool = False
+    encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,15 @@ def split(
     out_of_time: Callable[[], bool] | None = None,
     progress: Callable[[int, int], None] | None = None,
     digests: bool = True,
+    processes: int = 1,
 ) -> Split:
     """Split a source file and write its batches and rejects to `output`.
 
     `scratch` keeps what does not fit in memory; for a split that is to be continued it must outlive the
     process. `out_of_time` is asked after every batch; once it says so, `OutOfTimeError` carries the
     `checkpoint` to go on with. `progress` is told bytes read and bytes in all, of the present reading.
-    Without `digests`, all `sha256` are empty: for who keeps nothing.
+    Without `digests`, all `sha256` are empty: for who keeps nothing. More than one of `processes` help with a
+    delimited file in which there is something to encode.
     Raises `FileRejectedError` where the file cannot be read; what was written then means nothing.
     """
     keep_freed()
@@ -69,6 +71,7 @@ def split(
                         state=state,
                         out_of_time=out_of_time or (lambda: False),
                         digests=digests,
+                        processes=processes,
                     )
                     counts, batches = job.run()
                 break

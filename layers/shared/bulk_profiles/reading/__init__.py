@@ -12,14 +12,24 @@ from urllib.parse import unquote
 from bulk_profiles.errors import FileRejectedError
 from bulk_profiles.feeds import Feed
 
-from .blocks import Block, Position, Reader, Record
+from .blocks import Block, FindHelpers, Helpers, Position, Reader, Record, TakeApart
 from .delimited import DelimitedBlocks
 from .header import Header, read_header
 from .jsonlines import JsonLines, NewColumnError
 from .sources import HEAD_BYTES, SourceFile, Text
 from .target import unescaped
 
-__all__ = ["Block", "NewColumnError", "Position", "Reader", "Record", "SourceFile", "open_source"]
+__all__ = [
+    "Block",
+    "Helpers",
+    "NewColumnError",
+    "Position",
+    "Reader",
+    "Record",
+    "SourceFile",
+    "TakeApart",
+    "open_source",
+]
 
 _BATCH = b"batch="
 _JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
@@ -90,10 +100,16 @@ class Table:
         """Where the rows start."""
         return Position(self.head.end.offset, 1) if self.by_record else self.head.end
 
-    def blocks(self, start: Position) -> Iterator[Block]:
-        """Read the rows from a position on."""
+    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:
+        """Read the rows from a position on, with helpers where these can count what they take apart."""
         with self.text.open(start.offset) as stream:
-            blocks = DelimitedBlocks(stream, self.head.dialect, start, by_record=self.by_record)
+            blocks = DelimitedBlocks(
+                stream,
+                self.head.dialect,
+                start,
+                by_record=self.by_record,
+                helpers=None if self.encoded or self.by_record else helpers,
+            )
             yield from unescaped(iter(blocks)) if self.encoded else blocks
 
 

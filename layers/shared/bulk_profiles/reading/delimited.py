@@ -1,11 +1,12 @@
 """Delimited files, a block of whole records at a time.
 
-A block is taken apart as a whole where its quotes stand as they should, which one look at all of them
-proves; otherwise record by record.
+A block is taken apart as a whole where that is sure to be right, by helpers if there are any; otherwise
+record by record.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
@@ -13,75 +14,119 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.encoding import COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, without_invalid
 from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
-from .blocks import Block, Position, Record, fault_row
+from .blocks import Block, FindHelpers, Helpers, Position, Record, fault_row
 from .long_rows import skip_long_row
-from .records import Dialect, count, count_lines, is_utf8, parse
-
-type Places = NDArray[np.intp]
+from .records import Dialect, count, count_lines, parse
+from .whole_blocks import Places, WholeBlocks
 
 BLOCK_BYTES = 512 * 1024
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
-_COMMA = ord(",")
-_FEW = 16  # bytes for each quote
 _NONE = np.empty(0, np.intp)
-_STAY = b"\xfe"  # a quote that stays; no text has this byte, and no mark is this one
-_INSIDE = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
-_ENDS_LINE = np.zeros(256, np.bool_)
-_ENDS_LINE[[_LINE_FEED, _RETURN]] = True
 
 
 class DelimitedBlocks:
     """Read blocks of records from a stream that is open at the start of a record.
 
-    `by_record` numbers records instead of lines.
+    `by_record` numbers records instead of lines. `helpers` is asked before every block until it gives some.
     """
 
     def __init__(
-        self, stream: BinaryIO, dialect: Dialect, start: Position, *, by_record: bool = False
+        self,
+        stream: BinaryIO,
+        dialect: Dialect,
+        start: Position,
+        *,
+        by_record: bool = False,
+        helpers: FindHelpers | None = None,
     ) -> None:
         self._stream = stream
         self._dialect = dialect
         self._position = start
         self._by_record = by_record
-        # Outside quotes, the delimiter becomes the comma and a comma becomes its mark.
-        self._outside = bytes.maketrans(b"," + dialect.delimiter, COMMA_MARK + b",")
-        self._outer = np.frombuffer(self._outside, np.uint8)
-        self._rare = b"\r" + dialect.delimiter.strip(b",")
-        self._beside_quotes = np.zeros(256, np.bool_)
-        self._beside_quotes[[*dialect.delimiter, _QUOTE, _LINE_FEED, _RETURN]] = True
-        self._spaces = 0
+        self._whole = WholeBlocks(dialect)
+        self._find_helpers = helpers
+        self._data = b""  # read, and in no block yet
+        self._ended = False
 
     def __iter__(self) -> Iterator[Block]:
-        data = b""
-        while True:
-            piece = self._stream.read(BLOCK_BYTES)
-            final = not piece
-            data = data + piece if data else piece
-            if final and data and not data.endswith((b"\n", b"\r")):
-                data += b"\n"
-            while data:
-                # Whatever comes before a record, it is too long or it is not.
-                all_of_it = len(data) <= MAX_ROW_BYTES
-                used, block = self._block(
-                    data if all_of_it else data[:MAX_ROW_BYTES], final=final and all_of_it
-                )
-                if block is not None:
-                    yield block
-                data = data[used:]
-                if not used and not all_of_it:
-                    start = self._position
-                    data, size, lines = skip_long_row(data, self._stream, self._dialect, start.line)
-                    self._advance(size, lines, records=1)
-                    yield too_long(start)
-                elif not used or (all_of_it and not final):
-                    break
-            if final:
+        while not self._ended:
+            self._read_on()
+            yield from self._blocks()
+            if self._find_helpers and (helpers := self._find_helpers(self._whole.plain_rows)):
+                yield from self._blocks_by(helpers)
+
+    def _read_on(self) -> None:
+        piece = self._stream.read(BLOCK_BYTES)
+        self._ended = not piece
+        self._data = self._data + piece if self._data else piece
+        if self._ended and self._data and not self._data.endswith((b"\n", b"\r")):
+            self._data += b"\n"
+
+    def _blocks(self) -> Iterator[Block]:
+        """Make blocks of what was read, as far as it goes."""
+        while self._data:
+            # Whatever comes before a record, it is too long or it is not.
+            all_of_it = len(self._data) <= MAX_ROW_BYTES
+            used, block = self._block(
+                self._data if all_of_it else self._data[:MAX_ROW_BYTES], final=self._ended and all_of_it
+            )
+            self._data = self._data[used:]
+            if block is not None:
+                yield block
+            if not used and not all_of_it:
+                start = self._position
+                self._data, size, lines = skip_long_row(self._data, self._stream, self._dialect, start.line)
+                self._advance(size, lines, records=1)
+                yield too_long(start)
+            elif not used or (all_of_it and not self._ended):
+                break
+
+    def _blocks_by(self, helpers: Helpers) -> Iterator[Block]:
+        """Have helpers make the blocks that are left, several at a time."""
+        waiting = deque[tuple[Position, bytes]]()
+        while self._data or waiting or not self._ended:
+            self._hand_out(helpers, waiting)
+            if not waiting:  # what comes next cannot be cut: it is looked at record by record, or goes on
+                yield from self._blocks()
+                if self._ended:
+                    return
+                self._read_on()
+                continue
+            start, text = waiting.popleft()
+            made, spaces = helpers.result() or (None, 0)
+            if made is not None:
+                self._hand_out(helpers, waiting)
+                yield Block(start, b"", partial(self._find, start, text, None), spaces, made)
+                continue
+            # Nor is it sure, then, that what was cut after it starts where a record does.
+            for _ in waiting:
+                helpers.result()
+            self._data = b"".join([text, *(later for _, later in waiting), self._data])
+            self._position = start
+            waiting.clear()
+            yield from self._blocks()
+
+    def _hand_out(self, helpers: Helpers, waiting: deque[tuple[Position, bytes]]) -> None:
+        """Cut whole records off for every helper that has nothing to do."""
+        while len(waiting) < helpers.count:
+            while len(self._data) < BLOCK_BYTES and not self._ended:
+                self._read_on()
+            data = self._data[:MAX_ROW_BYTES]
+            final = self._ended and len(data) == len(self._data)
+            used, quoted = self._end(data, final=final)
+            if quoted and count(data, _QUOTE, 0, used) % 2:
+                used, _ = self._cut(data, final=final)
+            if not used:
                 return
+            text, start = self._data[:used], self._position
+            self._data = self._data[used:]
+            self._advance(used, count_lines(text), records=0)
+            helpers.take(text)
+            waiting.append((start, text))
 
     def _block(self, data: bytes, *, final: bool) -> tuple[int, Block | None]:
         """Give how many bytes were used, and the block made of them."""
@@ -89,15 +134,12 @@ class DelimitedBlocks:
         used, quotes = self._cut(data, final=final)
         if used:
             whole = data[:used]
-            self._spaces = 0
-            if is_utf8(whole):
-                rows = self._whole_rows(whole, quotes)
-            else:
-                rows = self._whole_rows(without_invalid(whole), None)
-            if rows is not None:
+            taken_apart = self._whole.plain_rows(whole, quotes)
+            if taken_apart is not None:
+                rows, spaces = taken_apart
                 find = partial(self._find, start, whole, None)
                 self._advance(used, count_lines(whole), count(rows, _LINE_FEED) if self._by_record else 0)
-                return used, Block(start, rows, find, self._spaces)
+                return used, Block(start, rows, find, spaces)
         parsed = parse(data, self._dialect, line=start.line, final=final)
         if not parsed.used:
             return 0, None
@@ -115,12 +157,10 @@ class DelimitedBlocks:
 
         The end is 0 if there is none.
         """
-        end_of_line = b"\n" if b"\n" in data else b"\r"
-        end = len(data) if final else data.rfind(end_of_line) + 1
-        if end_of_line == b"\r" and end == len(data) and not final:
-            end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
-        if not self._dialect.quoted or b'"' not in data:
+        end, quoted = self._end(data, final=final)
+        if not quoted:
             return end, _NONE
+        end_of_line = _end_of_line(data)
         quotes = np.flatnonzero(np.frombuffer(data, np.uint8)[:end] == _QUOTE)
         before = len(quotes)
         while before % 2:  # the last quote opens a value that goes on
@@ -128,75 +168,13 @@ class DelimitedBlocks:
             before = int(np.searchsorted(quotes, end))
         return end, quotes[:before]
 
-    def _whole_rows(self, text: bytes, quotes: Places | None) -> bytes | None:
-        """Make plain rows of whole records at once; None where that is not sure to be right.
-
-        `quotes` are the places of the quotes, None if they are not known.
-        """
-        if quotes is None:
-            quotes = (
-                np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE) if self._dialect.quoted else _NONE
-            )
-        if quotes.size:
-            unquoted = None if self._dialect.spaced else self._unquoted(text, quotes)
-            if unquoted is None:
-                return None
-            text = unquoted
-        else:
-            if self._dialect.spaced:
-                spaced = self._dialect.delimiter + b" "
-                self._spaces = text.count(spaced)
-                text = text.replace(spaced, self._dialect.delimiter)
-            if self._dialect.delimiter != b",":
-                text = text.translate(self._outside)
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return text
-
-    def _unquoted(self, text: bytes, quotes: Places) -> bytes | None:
-        """Take the quotes away, if each starts or ends a cell or is doubled inside one; None otherwise."""
-        data = np.frombuffer(bytearray(text), np.uint8)
-        if quotes.size % 2:
-            return None
-        opening, closing = quotes[0::2], quotes[1::2]
-        # Before the first byte comes the last one, which ends a line, as it should.
-        before, after = data[opening - 1], data[closing + 1]
-        if not (self._beside_quotes[before].all() and self._beside_quotes[after].all()):
-            return None
-        empty = closing - opening == 1
-        if (empty & _ENDS_LINE[before] & _ENDS_LINE[after]).any():
-            return None  # empty quotes on a line of their own are no blank line
-        lengths = closing - opening - 1
-        if self._dialect.delimiter == b"," and int(lengths.sum()) * _FEW < len(text):
-            _mark_each(data, opening + 1, lengths)
-        else:
-            self._mark_all(text, data, opening, closing)
-        doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
-        if doubled.size:
-            data[closing[doubled]] = _STAY[0]
-            return _without_quotes(data.tobytes(), len(quotes)).replace(_STAY, b'"')
-        return _without_quotes(data.tobytes(), len(quotes))
-
-    def _mark_all(self, text: bytes, data: NDArray[np.uint8], opening: Places, closing: Places) -> None:
-        """Put marks for the separators inside quotes, and commas for the delimiters outside."""
-        special = (data == _COMMA) | (data == _LINE_FEED)
-        for byte in self._rare:
-            if byte in text:
-                special |= data == byte
-        places = np.flatnonzero(special)
-        # Between quotes are the places from the first after an opening to the last before its closing.
-        first, last = np.searchsorted(places, opening), np.searchsorted(places, closing)
-        holding = last > first
-        if holding.any() or self._dialect.delimiter != b",":
-            steps = np.zeros(len(places) + 1, np.int8)
-            steps[first[holding]] += 1
-            steps[last[holding]] -= 1
-            inside = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-            if self._dialect.delimiter != b",":
-                outer = places[~inside]
-                data[outer] = self._outer[data[outer]]
-            inner = places[inside]
-            data[inner] = _INSIDE[data[inner]]
+    def _end(self, data: bytes, *, final: bool) -> tuple[int, bool]:
+        """Find the end of the last line, and say whether it may be inside quotes."""
+        end_of_line = _end_of_line(data)
+        end = len(data) if final else data.rfind(end_of_line) + 1
+        if end_of_line == b"\r" and end == len(data) and not final:
+            end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
+        return end, self._dialect.quoted and b'"' in data
 
     def _find(
         self, start: Position, data: bytes, spans: NDArray[np.intp] | None, numbers: Sequence[int]
@@ -213,21 +191,13 @@ class DelimitedBlocks:
         return found
 
 
-def _mark_each(data: NDArray[np.uint8], starts: Places, lengths: Places) -> None:
-    """Put marks for the separators in some pieces of a text, by looking at each byte of these."""
-    ends = np.cumsum(lengths)
-    places = np.arange(int(ends[-1])) + np.repeat(starts - ends + lengths, lengths)
-    data[places] = _INSIDE[data[places]]
+def _end_of_line(data: bytes) -> bytes:
+    return b"\n" if b"\n" in data else b"\r"
 
 
 def too_long(start: Position) -> Block:
     """Make the block of one record that is too long to be held."""
     return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
-
-
-def _without_quotes(text: bytes, quotes: int) -> bytes:
-    """Delete the quotes, in the way that is faster for so many of them."""
-    return text.replace(b'"', b"") if quotes * _FEW < len(text) else text.translate(None, b'"')
 
 
 def _spans(data: bytes, *, quoted: bool) -> Any:

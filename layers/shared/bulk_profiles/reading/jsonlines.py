@@ -12,7 +12,7 @@ from bulk_profiles.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.feeds import Feed
 from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
-from .blocks import Block, Position, Record, fault_row
+from .blocks import Block, FindHelpers, Position, Record, fault_row
 from .delimited import BLOCK_BYTES, too_long
 from .header import has_key_column
 from .long_rows import skip_long_row
@@ -46,7 +46,7 @@ class JsonLines:
         if not self.names:
             raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
 
-    def blocks(self, start: Position) -> Iterator[Block]:
+    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:  # noqa: ARG002
         """Read the rows from a position on; raises `NewColumnError` for a name that is no column."""
         for position, data in self._lines(start):
             if data is None:

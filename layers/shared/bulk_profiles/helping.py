@@ -1,0 +1,109 @@
+"""Processes that share the work on the blocks of a file.
+
+Each has one task at most, they take turns, and results come back in the order of the tasks: so there is
+nothing to lock, and nothing that waits for what waits for it. Texts pass through shared memory, which is
+several times cheaper than a pipe.
+"""
+
+from __future__ import annotations
+
+import mmap
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from typing import Any
+
+_TEXT_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer texts take the pipe
+_SECONDS_TO_END = 5.0
+
+type Work = Callable[[bytes, Any], tuple[bytes, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    """One end of what a process and its helper pass to each other: a text, and something small with it."""
+
+    connection: Connection
+    memory: mmap.mmap
+
+    def send(self, text: bytes, rest: object) -> None:
+        if len(text) > _TEXT_BYTES:
+            self.connection.send((text, None, rest))
+            return
+        self.memory[: len(text)] = text
+        self.connection.send((None, len(text), rest))
+
+    def receive(self) -> tuple[bytes, Any]:
+        text, size, rest = self.connection.recv()
+        return self.memory[:size] if text is None else text, rest
+
+
+class HelperProcesses:
+    """Some forks of this process, which do one kind of `work`."""
+
+    def __init__(self, count: int, work: Work) -> None:
+        context = get_context("fork")  # what they need to know is there, and they start in no time
+        self._taken = self._given = 0
+        self._channels: list[_Channel] = []
+        self._processes: list[ForkProcess] = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            memory = mmap.mmap(-1, _TEXT_BYTES)
+            self._channels.append(_Channel(ours, memory))
+            ends = tuple(channel.connection for channel in self._channels)
+            process = context.Process(target=_serve, args=(_Channel(theirs, memory), work, ends), daemon=True)
+            process.start()
+            theirs.close()
+            self._processes.append(process)
+
+    def __len__(self) -> int:
+        return len(self._processes)
+
+    def take(self, text: bytes, rest: object) -> None:
+        """Have the next one work on a text; it must have given the result of its last one."""
+        self._channels[self._taken % len(self)].send(text, rest)
+        self._taken += 1
+
+    def result(self) -> tuple[bytes, Any]:
+        """Wait for what became of the oldest text; raises what was raised, `EOFError` if the process died."""
+        text, (rest, error) = self._channels[self._given % len(self)].receive()
+        self._given += 1
+        if error:
+            raise error
+        return text, rest
+
+    def close(self) -> None:
+        """Have all of them end."""
+        for channel in self._channels:
+            channel.connection.close()
+        for process in self._processes:
+            process.join(_SECONDS_TO_END)
+            process.kill()
+            process.join()
+            process.close()
+        for channel in self._channels:
+            channel.memory.close()
+
+
+def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> None:
+    """Work until the other end is closed, or its process is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for who asked for the work to say that it is over
+    for other in others:
+        other.close()
+    while True:
+        try:
+            text, rest = channel.receive()
+        except EOFError:
+            return
+        try:
+            text, made = work(text, rest)
+            error = None
+        except Exception as raised:  # noqa: BLE001 raised again where the result is awaited
+            text, made, error = b"", None, raised
+        try:
+            channel.send(text, (made, error))
+        except BrokenPipeError:
+            return

@@ -1,0 +1,95 @@
+"""Processes that help: results in order, errors where they are awaited, and an end to all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk_profiles import helping
+from bulk_profiles.helping import HelperProcesses
+
+
+def _work(text: bytes, rest: Any) -> tuple[bytes, Any]:
+    if text == b"fail":
+        raise ValueError(rest)
+    if text == b"die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.02 if rest == 0 else 0)
+    return text.upper(), (rest, os.getpid())
+
+
+@pytest.fixture
+def helpers() -> Iterator[HelperProcesses]:
+    found = HelperProcesses(2, _work)
+    yield found
+    found.close()
+
+
+def test_results_come_in_the_order_of_the_texts(helpers: HelperProcesses) -> None:
+    pids = set()
+    for number in range(0, 6, 2):
+        helpers.take(b"a%d" % number, number)
+        helpers.take(b"b%d" % number, number + 1)
+        for expected in ((b"A%d" % number, number), (b"B%d" % number, number + 1)):
+            text, (rest, pid) = helpers.result()
+            assert (text, rest) == expected
+            pids.add(pid)
+    assert len(pids) == len(helpers) == 2
+    assert os.getpid() not in pids
+
+
+def test_a_text_that_does_not_fit_in_memory_arrives_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helping, "_TEXT_BYTES", 4)
+    helpers = HelperProcesses(1, _work)
+    for text in (b"", b"four", b"longer"):
+        helpers.take(text, 1)
+        assert helpers.result()[0] == text.upper()
+    helpers.close()
+
+
+def test_an_error_is_raised_where_the_result_is_awaited(helpers: HelperProcesses) -> None:
+    helpers.take(b"fail", "why")
+    helpers.take(b"fine", 1)
+    with pytest.raises(ValueError, match="why"):
+        helpers.result()
+    assert helpers.result()[0] == b"FINE"
+
+
+def test_a_helper_that_died_is_noticed(helpers: HelperProcesses) -> None:
+    helpers.take(b"die", 1)
+    with pytest.raises((EOFError, ConnectionResetError)):
+        helpers.result()
+
+
+def test_helpers_end_with_the_process_that_they_help() -> None:
+    code = (
+        "import os, sys; from tests.unit.test_helping import _work;"
+        "from bulk_profiles.helping import HelperProcesses; helpers = HelperProcesses(2, _work);"
+        "helpers.take(b'a', 1); helpers.take(b'b', 1);"
+        "pids = [helpers.result()[1][1] for _ in range(2)]; print(*pids, flush=True);"
+        "os.kill(os.getpid(), 9)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=False, timeout=60
+    ).stdout
+    pids = [int(pid) for pid in printed.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, pids))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
