@@ -69,6 +69,18 @@ def test_a_helper_that_died_is_noticed(helpers: HelperProcesses) -> None:
         helpers.result()
 
 
+@pytest.mark.parametrize("size", [1, 8])
+def test_helpers_whose_results_nobody_awaits_end_without_a_word(
+    size: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(helping, "_TEXT_BYTES", 4)
+    helpers = HelperProcesses(2, _work)
+    helpers.take(b"a" * size, 0)
+    helpers.take(b"b" * size * 1_000_000, 0)
+    helpers.close()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_helpers_end_with_the_process_that_they_help() -> None:
     code = (
         "import os, sys; from tests.unit.test_helping import _work;"

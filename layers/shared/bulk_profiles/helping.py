@@ -96,7 +96,7 @@ def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> Non
     while True:
         try:
             text, rest = channel.receive()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         try:
             text, made = work(text, rest)
@@ -105,5 +105,5 @@ def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> Non
             text, made, error = b"", None, raised
         try:
             channel.send(text, (made, error))
-        except BrokenPipeError:
+        except ConnectionError:
             return
