@@ -11,13 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from .checkpoints import OutOfTimeError, Phase, State
 from .columns import resolve
 from .cutting import Cutter, Limits, Output
 from .feeds import Feed, SeparatorInValue
-from .helping import HelperProcesses
 from .lint import Fault, Reject, Warn
 from .merging import Merger
 from .models import PlannedBatch, RowCounts
@@ -27,6 +26,9 @@ from .repeats import Repeated, Repeats
 from .row_work import RowWork, help_with
 from .scratch import Scratch
 from .screening import Screened
+
+if TYPE_CHECKING:
+    from .helping import HelperProcesses
 
 _MERGED = "merged"
 _REPEATED = "repeated"
@@ -178,6 +180,8 @@ class Job:
     def _find_helpers(self, take_apart: TakeApart) -> Helpers | None:
         """Start helpers once there is something to encode: without, handing out is most of the work."""
         if self._processes > 1 and not self._work.unreserved and not self._helpers:
+            from .helping import HelperProcesses  # noqa: PLC0415 most splits need none
+
             self._helpers = HelperProcesses(self._processes, partial(help_with, take_apart, self._work))
         return _Helpers(self._helpers, self._what_to_do) if self._helpers else None
 
