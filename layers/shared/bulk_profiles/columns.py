@@ -10,7 +10,7 @@ import numpy as np
 
 from .encoding import encode
 from .errors import FileRejectedError
-from .feeds import Feed, Mapping, plain_name
+from .feeds import Feed, plain_name
 from .lint import Rules, Warn
 from .models import ApiVersion, KeyColumn
 
@@ -115,7 +115,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
         warnings[Warn.V1_THIRD_PARTY_ID] = 1
     named = {*mapping.rename, *mapping.drop, *mapping.keep}
     warnings[Warn.UNKNOWN_COLUMN] = len(named.difference(names))
-    others = [number for number, name in enumerate(names) if number != key and _is_sent(name, mapping)]
+    others = [number for number, name in enumerate(names) if number != key and mapping.sends(name)]
     sent_names = [mapping.rename.get(names[number], names[number]) for number in others]
     _refuse_duplicates(
         [key_column.value, *sent_names, *mapping.constants], "After the feed's mapping, there is"
@@ -139,10 +139,6 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
         },
         warnings=+warnings,
     )
-
-
-def _is_sent(name: str, mapping: Mapping) -> bool:
-    return name in mapping.keep if mapping.keep else name not in mapping.drop
 
 
 def _refuse_duplicates(names: Sequence[str], where: str) -> None:

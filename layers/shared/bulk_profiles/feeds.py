@@ -58,6 +58,10 @@ class Mapping:
     defaults: MappingOf[str, str] = field(default_factory=dict)
     tombstone: str = ""
 
+    def sends(self, name: str) -> bool:
+        """Say whether a column that is not the key column is sent."""
+        return name in self.keep if self.keep else name not in self.drop
+
     def to_json(self) -> Json:
         """Give the `mapping` of a feed, without what is not set."""
         data: Json = {

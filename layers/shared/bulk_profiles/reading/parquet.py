@@ -70,7 +70,10 @@ def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[
         try:
             names = _names(connection, original)
             kinds = [kind.id for kind in connection.read_parquet(str(original)).types]
-            sent = [kind if _is_sent(name, feed) else None for name, kind in zip(names, kinds, strict=True)]
+            sent = [
+                kind if has_key_column((name,), feed) or feed.mapping.sends(plain_name(name)) else None
+                for name, kind in zip(names, kinds, strict=True)
+            ]
             _refuse_nested(sent)
             marked = not _is_utf8(connection, _query(original, sent))
             query = _query(original, sent, marked=marked)
@@ -105,13 +108,6 @@ def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
         if not name.strip():
             raise FileRejectedError(f"Column {number} of the Parquet file has no name: name it.")
     return tuple(names)
-
-
-def _is_sent(name: str, feed: Feed) -> bool:
-    if has_key_column((name,), feed):
-        return True
-    mapping = feed.mapping
-    return plain_name(name) in mapping.keep if mapping.keep else plain_name(name) not in mapping.drop
 
 
 def _refuse_nested(sent: Sequence[str | None]) -> None:
