@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulk_profiles.errors import FileRejectedError
 from bulk_profiles.feeds import Feed, Mapping
@@ -95,3 +97,62 @@ def test_a_name_must_not_be_empty(name: str, first: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(jsonlines, "BLOCK_BYTES", 30)
     with pytest.raises(FileRejectedError, match="empty name: name it, or leave it out"):
         run(('{"pcId": "1", "a": "x"}\n' * first + f'{{"pcId": "2", "{name}": "x"}}\n').encode())
+
+
+_NASTY = [
+    '{"pcId": "1", "a": "x"}',
+    '{"a": "2", "pcId": "2"}',
+    '{"pcId": 3}',
+    '{"pcId": "4", "a": null}',
+    '{"pcId": "5", "a": true}',
+    '{"pcId": "6", "a": 1.50}',
+    '{"pcId": "7", "a": "q,r\\n\\r\\t"}',
+    '{"pcId": "8", "a": "\U0010fffe\U0010ffff"}',
+    '{"pcId": "9", "a": "\\udbff\\udfff"}',
+    '{"pcId": "10", "a": "\\ud800"}',
+    '{"pcId": "11", "a": {}}',
+    '{"pcId": "12", "a": [1',
+    "2]}",
+    '{"pcId": "13", "a": "x',
+    'y"}',
+    '{"pcId": "14"',
+    '"a": "x"}',
+    '{"pcId": "15"}, {"pcId": "16"}',
+    '{"pcId": "17"}, -Infinity, {"pcId": "18"}',
+    '{"pcId": "19"},\t-Infinity',
+    '{"pcId": "20", "a": "-Infinity"}',
+    '{"pcId": "21", "a": -Infinity}',
+    '{"pcId": "22", "a": NaN}',
+    "-Infinity",
+    "]",
+    "[",
+    "null",
+    "[]",
+    "{}",
+    '"pcId"',
+    '{"pcId": "23", "pcId": "24"}',
+    ' \t{"pcId": "25"} ',
+    "",
+]
+
+
+@given(st.lists(st.sampled_from(_NASTY), max_size=8))
+def test_many_lines_at_once_are_read_as_each_is_by_itself(lines: list[str]) -> None:
+    data = "\n".join([_NASTY[0], *lines]).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonlines.JsonLines, "_whole_rows", lambda *_: None)
+        one_by_one = run(data)
+    assert run(data) == one_by_one
+
+
+def test_good_lines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonlines.JsonLines, "_row", None)
+    outcome = run("\n".join(_NASTY[:7]).encode())
+    assert outcome.split.rows.skipped == 2  # without a value
+    assert outcome.received == [
+        ("1", "x"),
+        ("2", "2"),
+        ("5", "true"),
+        ("6", "1.50"),
+        ("7", "q,r\n\r\t"),
+    ]

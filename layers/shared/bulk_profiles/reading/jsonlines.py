@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, NoReturn
 
 from bulk_profiles.encoding import mark, without_invalid
@@ -21,6 +22,10 @@ from .sources import Text
 
 _LINES = Dialect(delimiter=b"\0", quoted=False)  # JSON text has no NUL
 _MAX_COLUMNS = 10_000
+_GAP = b"-Infinity"  # what Python's json reads and JSON does not have
+_BETWEEN = b",\n" + _GAP + b",\n"
+_IS_GAP = object()
+_CELL, _ROW = "\U0010fffe", "\U0010ffff"  # no characters, for good
 _CONSTANTS = {None: "", True: "true", False: "false"}
 
 
@@ -40,9 +45,9 @@ class JsonLines:
     def __init__(self, text: Text, feed: Feed, names: Sequence[str] | None = None) -> None:
         self.header = text.header_mark
         self._text = text
-        self._decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
         self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
         self._known = frozenset(self.names)
+        self._cells: Callable[[dict[str, Any]], Sequence[str]] = itemgetter(*self.names or ("",))
         if not self.names:
             raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
 
@@ -54,10 +59,10 @@ class JsonLines:
                 continue
             lines = _split(data)
             kept = [number for number, line in enumerate(lines) if line.strip()]
-            rows = [self._row(lines[number]) for number in kept]
-            yield Block(
-                position, b"".join([row + b"\n" for row in rows]), partial(_find, position, lines, kept)
-            )
+            rows = self._whole_rows([lines[number] for number in kept])
+            if rows is None:
+                rows = b"".join([self._row(lines[number]) + b"\n" for number in kept])
+            yield Block(position, rows, partial(_find, position, lines, kept))
 
     def _lines(self, start: Position) -> Iterator[tuple[Position, bytes | None]]:
         """Give whole lines, or None for one that is too long to be held."""
@@ -96,11 +101,47 @@ class JsonLines:
         return tuple(names)
 
     def _object(self, line: bytes) -> dict[str, Any] | None:
-        try:
-            value = self._decoder.decode(without_invalid(line).decode("utf-8", "surrogatepass"))
-        except (ValueError, RecursionError):
-            return None
+        value = _value(_ALONE, line)
         return value if isinstance(value, dict) else None
+
+    def _whole_rows(self, lines: Sequence[bytes]) -> bytes | None:
+        """Make plain rows of some lines at once; None where that is not sure to be right.
+
+        They are read as one array with something between two lines that stands in none of them, however it is
+        spelled: where every other element is that, each line is one value.
+        """
+        text, gaps = _BETWEEN.join(lines), len(lines) - 1
+        if len(self.names) == 1 or len(text) > MAX_ROW_BYTES or text.count(_GAP) != gaps:
+            return None
+        values = _value(_WITH_GAPS, b"[" + text + b"]")
+        if not isinstance(values, list) or values[1::2] != [_IS_GAP] * gaps:
+            return None
+        rows = []
+        for fields in values[::2]:
+            if not isinstance(fields, dict):
+                return None
+            try:
+                row = _CELL.join(self._cells(fields)) if len(fields) == len(self.names) else None
+            except (KeyError, TypeError):
+                row = None
+            if row is None:
+                cells = self._all_cells(fields)
+                if cells is None:
+                    return None
+                row = _CELL.join(cells)
+            rows.append(row)
+        whole = _ROW.join([*rows, ""])
+        if whole.count(_CELL) != len(rows) * (len(self.names) - 1) or whole.count(_ROW) != len(rows):
+            return None
+        plain = mark(whole.encode("utf-8", "surrogatepass"))
+        return plain.replace(_CELL.encode(), b",").replace(_ROW.encode(), b"\n")
+
+    def _all_cells(self, fields: dict[str, Any]) -> list[str] | None:
+        """Give the cells of a row that has not a text for each column; None where that is a fault."""
+        values: list[Any] = [fields.get(name) for name in self.names]
+        if not fields.keys() <= self._known or any(isinstance(value, list | dict) for value in values):
+            return None
+        return [value if type(value) is str else _CONSTANTS[value] for value in values]
 
     def _row(self, line: bytes) -> bytes:
         if len(line) > MAX_ROW_BYTES:  # as if a block had not happened to hold it
@@ -147,5 +188,21 @@ def _is_utf8(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
+def _value(decoder: json.JSONDecoder, text: bytes) -> Any:
+    """Read a JSON text; None if it is none."""
+    try:
+        return decoder.decode(without_invalid(text).decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        return None
+
+
 def _refuse(_constant: str) -> NoReturn:
     raise ValueError  # NaN and Infinity are no JSON
+
+
+def _gap(constant: str) -> object:
+    return _IS_GAP if constant.encode() == _GAP else _refuse(constant)
+
+
+_ALONE = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
+_WITH_GAPS = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_gap)
