@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bulk_profiles import helping
-from bulk_profiles.helping import HelperProcesses
+from bulk_profiles.helping import HelperLostError, HelperProcesses
 
 
 def _work(text: bytes, rest: Any) -> tuple[bytes, Any]:
@@ -65,8 +65,11 @@ def test_an_error_is_raised_where_the_result_is_awaited(helpers: HelperProcesses
 
 def test_a_helper_that_died_is_noticed(helpers: HelperProcesses) -> None:
     helpers.take(b"die", 1)
-    with pytest.raises((EOFError, ConnectionResetError)):
+    with pytest.raises(HelperLostError, match="killed"):
         helpers.result()
+    helpers.take(b"for the other one", 1)
+    with pytest.raises(HelperLostError, match="killed"):
+        helpers.take(b"for the one that died", 1)
 
 
 @pytest.mark.parametrize("size", [1, 8])

@@ -17,7 +17,7 @@
     └── TokenError             Target's token could not be had from Secrets Manager
 
 Beside the rules that they belong to: `checkpoints.OutOfTimeError`, `response.UnusableAnswerError`,
-`status_url.UnsafeStatusUrlError`, and what `transport` tells `target`.
+`status_url.UnsafeStatusUrlError`, `helping.HelperLostError`, and what `transport` tells `target`.
 
 Messages carry names, numbers and remedies; never a row, an id, a value or a token.
 """

@@ -8,7 +8,9 @@ several times cheaper than a pipe.
 from __future__ import annotations
 
 import mmap
+import os
 import signal
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,10 +18,16 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import Any
 
+from .errors import BulkProfilesError
+
 _TEXT_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer texts take the pipe
 _SECONDS_TO_END = 5.0
 
 type Work = Callable[[bytes, Any], tuple[bytes, Any]]
+
+
+class HelperLostError(BulkProfilesError):
+    """A helper is gone in the middle of its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,10 @@ class HelperProcesses:
             self._channels.append(_Channel(ours, memory))
             ends = tuple(channel.connection for channel in self._channels)
             process = context.Process(target=_serve, args=(_Channel(theirs, memory), work, ends), daemon=True)
-            process.start()
+            with warnings.catch_warnings():
+                # Other threads may hold locks that a fork then never gets: a helper takes none.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.start()
             theirs.close()
             self._processes.append(process)
 
@@ -64,12 +75,12 @@ class HelperProcesses:
 
     def take(self, text: bytes, rest: object) -> None:
         """Have the next one work on a text; it must have given the result of its last one."""
-        self._channels[self._taken % len(self)].send(text, rest)
+        _alive(self._channels[self._taken % len(self)].send, text, rest)
         self._taken += 1
 
     def result(self) -> tuple[bytes, Any]:
-        """Wait for what became of the oldest text; raises what was raised, `EOFError` if the process died."""
-        text, (rest, error) = self._channels[self._given % len(self)].receive()
+        """Wait for what became of the oldest text; raises what was raised, or `HelperLostError`."""
+        text, (rest, error) = _alive(self._channels[self._given % len(self)].receive)
         self._given += 1
         if error:
             raise error
@@ -88,6 +99,16 @@ class HelperProcesses:
             channel.memory.close()
 
 
+def _alive[**P, T](call: Callable[P, T], *arguments: P.args, **names: P.kwargs) -> T:
+    try:
+        return call(*arguments, **names)
+    except (EOFError, ConnectionError):
+        pass  # as a cause, it would hold on to buffers
+    raise HelperLostError(
+        "A process that helped was killed: is there too little memory? Without helpers, it takes less."
+    )
+
+
 def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> None:
     """Work until the other end is closed, or its process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for who asked for the work to say that it is over
@@ -97,7 +118,7 @@ def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> Non
         try:
             text, rest = channel.receive()
         except (EOFError, ConnectionError):
-            return
+            os._exit(0)  # without a look at what the fork came with
         try:
             text, made = work(text, rest)
             error = None
@@ -106,4 +127,4 @@ def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> Non
         try:
             channel.send(text, (made, error))
         except ConnectionError:
-            return
+            os._exit(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import stat
 from collections.abc import Callable
@@ -19,8 +18,6 @@ from .models import ApiVersion, Json, Manifest, Source
 from .scratch import FileSink, Folder
 from .splitting import Output, Sink, Split, split
 
-_LARGE_BYTES = 32 * 1024 * 1024  # below, it takes half a second
-_MOST_PROCESSES = 4  # more than that do not get enough to do
 _BATCH_FILE = re.compile(r"\d{5}\.batch")
 # US dollars, us-east-1, arm64, on demand.
 _PER_PROFILE_WRITE = 0.625e-6  # DynamoDB: one write per profile result
@@ -181,7 +178,7 @@ def make_plan(
 ) -> Plan:
     """Split a local file as an import would; with `folder`, keep there what the import would keep.
 
-    `processes` share the work; None: as many as there are processors, a few at most, if the file is large.
+    `processes` share the work, as `split` says.
     Raises `PlanError` where that cannot be done.
     """
     output = _FolderOutput(folder, source) if folder else None
@@ -194,7 +191,7 @@ def make_plan(
             target,
             progress=progress,
             digests=folder is not None,
-            processes=processes or _processes(source.size),
+            processes=processes,
         )
     except FileRejectedError as error:
         if output:
@@ -204,11 +201,6 @@ def make_plan(
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)
     return Plan(source.name, source.size, rows_a_day, result)
-
-
-def _processes(size: int) -> int:
-    processors = os.process_cpu_count() or 1
-    return min(processors, _MOST_PROCESSES) if size >= _LARGE_BYTES else 1
 
 
 def _write_manifest(output: _FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from .phases import Job
 from .reading import NewColumnError, SourceFile, open_source
 from .scratch import Scratch, TemporaryScratch
 from .tapping import TappedSource, digest
+
+_LARGE_BYTES = 32 * 1024 * 1024  # below, it takes half a second
+_MOST_PROCESSES = 4  # more than that do not get enough to do
 
 __all__ = ["Limits", "OutOfTimeError", "Output", "Scratch", "Sink", "SourceFile", "Split", "split"]
 
@@ -43,15 +47,16 @@ def split(
     out_of_time: Callable[[], bool] | None = None,
     progress: Callable[[int, int], None] | None = None,
     digests: bool = True,
-    processes: int = 1,
+    processes: int | None = None,
 ) -> Split:
     """Split a source file and write its batches and rejects to `output`.
 
     `scratch` keeps what does not fit in memory; for a split that is to be continued it must outlive the
     process. `out_of_time` is asked after every batch; once it says so, `OutOfTimeError` carries the
     `checkpoint` to go on with. `progress` is told bytes read and bytes in all, of the present reading.
-    Without `digests`, all `sha256` are empty: for who keeps nothing. More than one of `processes` help with a
-    delimited file in which there is something to encode.
+    Without `digests`, all `sha256` are empty: for who keeps nothing. If there are several `processes`, they
+    help with a delimited file in which there is something to encode; None: one for each processor, a few at
+    most, if the file is large.
     Raises `FileRejectedError` where the file cannot be read; what was written then means nothing.
     """
     keep_freed()
@@ -71,7 +76,7 @@ def split(
                         state=state,
                         out_of_time=out_of_time or (lambda: False),
                         digests=digests,
-                        processes=processes,
+                        processes=processes or _processes(source.size),
                     )
                     counts, batches = job.run()
                 break
@@ -90,3 +95,8 @@ def split(
         (tapped.sha256 or digest(source)) if digests else "",
         job.tally.examples,
     )
+
+
+def _processes(size: int) -> int:
+    processors = os.process_cpu_count() or 1
+    return min(processors, _MOST_PROCESSES) if size >= _LARGE_BYTES else 1
