@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,11 @@ from unittest.mock import patch
 
 import pytest
 
+from bulk_profiles import helping, splitting
 from bulk_profiles.errors import TokenError
 from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, ProfileStatus
 from bulk_profiles.outcomes import Word
+from bulk_profiles.reading import delimited
 from local import simulator
 from tests.deployment import Deployment
 
@@ -58,6 +61,26 @@ def test_every_row_arrives_and_is_accounted_for(
     assert {batch.reason for batch in summary.batches} == {""}
     basis = Basis.REPORTED if generation == 1 else Basis.IMPLIED
     assert {result.basis for result in deployment.profiles(summary.entry.import_id, 1)} == {basis}
+
+
+def test_the_helpers_of_a_large_file_split_it_as_one_process_does(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    with (
+        patch.multiple(splitting, _LARGE_BYTES=1),
+        patch.multiple(delimited, BLOCK_BYTES=32),
+        patch.multiple(os, process_cpu_count=lambda: 2),
+        patch.object(helping.HelperProcesses, "close", autospec=True) as closed,
+    ):
+        summary = deployment.run(FILE)
+    [[helpers]] = [call.args for call in closed.mock_calls]
+    helpers.close()
+
+    assert len(helpers) == 2
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert summary.profiles == ProfileCounts(success=4)
+    assert target.profile("u1") == {"name": "Ada", "note": "later"}
+    assert target.profile("u2") == {"name": "Zoë", "note": "a, b"}
 
 
 @pytest.mark.fault(50, "the flattened text with spaces in the ids, from drop to end")
