@@ -104,10 +104,10 @@ def _begin(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     rest = iter(chunks)
     first = b""
     for chunk in rest:
-        first = (first + chunk).lstrip()
-        if len(first) > len(codecs.BOM_UTF8):
+        first = (first + chunk).lstrip().removeprefix(codecs.BOM_UTF8).lstrip()
+        if not codecs.BOM_UTF8.startswith(first):
             break
-    return first.removeprefix(codecs.BOM_UTF8).lstrip(), rest
+    return first, rest
 
 
 def _read_xml(chunks: Iterable[bytes], encoding: str | None = None) -> Response:
