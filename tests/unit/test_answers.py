@@ -23,8 +23,9 @@ from bulk_profiles.answers import (
     settle,
     whole_batch,
 )
-from bulk_profiles.models import Basis, BatchState, ProfileStatus
+from bulk_profiles.models import Basis, BatchState, ProfileResult, ProfileStatus
 from bulk_profiles.response import UnusableAnswerError
+from bulk_profiles.spellings import find_named
 
 URL = "http://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501&m2Node=00"
 NONE_OF_BOTH = Submission()
@@ -203,6 +204,24 @@ def test_reads_the_second_generation_with_its_two_kinds_of_status() -> None:
     assert answer.profiles == {"complete": ProfileStatus.ERROR, "x": ProfileStatus.PENDING}
     # The batch's word may come last as well.
     assert status(profile("x", "failed"), element("status", "stuck")).state is TargetState.STUCK
+
+
+def test_a_word_for_the_batch_is_an_answer_without_its_name() -> None:
+    answer = status(element("status", "complete"))
+    assert (answer.state, answer.batch_id) == (TargetState.COMPLETE, "")
+
+
+@pytest.mark.parametrize(
+    ("children", "message"),
+    [
+        ([], "The answer says nothing of a batch."),
+        ([head(size="many")], "The answer has a count that is no number."),
+    ],
+)
+def test_what_says_nothing_is_refused_with_a_reason(children: list[str], message: str) -> None:
+    with pytest.raises(UnusableAnswerError) as refused:
+        status(*children)
+    assert str(refused.value) == message
 
 
 def test_reads_the_fourth_generation() -> None:
@@ -428,9 +447,10 @@ def named(answer: StatusAnswer, *ids: str) -> list[str]:
         assert verdict is not None
         results = [verdict.result_of(profile_id) for profile_id in ids]
         found.append([f"{result.status} {result.basis}" for result in results])
-        counted = Counter(result.status for result in results if result.basis is Basis.REPORTED)
-        assert all(verdict.named.said[word] >= times for word, times in counted.items())
-        assert verdict.named.said.total() == len(ids)
+        assert [result.profile_id for result in results] == list(ids)
+        words = (verdict.named.status_of(profile_id) for profile_id in set(ids) - verdict.named.doubtful)
+        doubtful = {ProfileStatus.UNKNOWN: len(verdict.named.doubtful)}
+        assert verdict.named.said == Counter(words) + Counter(doubtful)
     assert found[0] == found[1]
     return found[0]
 
@@ -488,6 +508,21 @@ def test_a_spelling_that_may_mean_two_ids_is_believed_of_neither(spelling: str, 
     exact = ids[1].replace("&", "&amp;")
     answer = status(head(), profile(written, "failed"), profile(exact, "pending"))
     assert named(answer, *ids) == ["error reported", "pending reported"]
+
+
+def test_all_ids_are_doubted_that_any_spelling_may_mean() -> None:
+    answer = status(head(), *(profile(spelling, "failed") for spelling in ("%61", "%62")))
+    doubted = ["unknown batch"] * 4
+    assert named(answer, "a", "a\t", "b", "b\t") == doubted
+    encoded = status(head(), profile("%61", "failed"), profile("x%20y", "failed"), profile("x%2520y", "odd"))
+    assert named(encoded, "a", "a\t", "x y", "x%20y") == [*doubted[:3], "error reported"]
+
+
+def test_a_spelling_that_may_mean_two_ids_takes_nothing_back_that_was_said_of_them() -> None:
+    answer = status(
+        head(), profile("p&amp;#43;q", "failed"), profile("p+q", "success"), profile("p q", "success")
+    )
+    assert named(answer, "p+q", "p q") == ["success reported", "success reported"]
 
 
 def test_an_exact_spelling_is_doubted_where_target_encodes_that_id() -> None:
@@ -623,6 +658,10 @@ def test_a_settled_batch_claims_no_more_than_was_said(
             [head(), profile("a", "pending")],
             {"state": "expired", "a": "pending reported", "b": "success implied", "c": "success implied"},
         ),
+        (
+            [profile("a", "success"), profile("b", "pending")],
+            {"state": "expired", "a": "success reported", "b": "pending reported", "c": "pending deadline"},
+        ),
         ([element("batchSize", 3)], {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}),
     ],
 )
@@ -655,6 +694,32 @@ def test_ids_of_others_neither_hold_up_a_batch_nor_speak_for_it() -> None:
     assert results(first_generation) is None
 
 
+def test_white_space_within_tags_misleads_nobody() -> None:
+    answer = status(head(), profile("not ours", "failed"), profile("a success", "failed"))
+    assert named(answer, "a success", "complete 5") == ["error reported", "success implied"]
+
+
+def test_a_word_without_tags_that_is_no_id_of_ours_is_anothers() -> None:
+    answer = read_status([b"demo-1 complete 2 other failed a failed"])
+    assert named(answer, "a", "b") == ["error reported", "success implied"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "message"),
+    [
+        ("a b failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
+        ("a failed", ("a", "b failed"), "The answer lost its tags, and the batch has ids that may mislead."),
+    ],
+)
+def test_a_text_that_can_be_read_in_two_ways_is_refused_with_a_reason(
+    text: str, ids: tuple[str, ...], message: str
+) -> None:
+    answer = read_status([f"demo-1 {text}".encode()])
+    with pytest.raises(UnusableAnswerError) as refused:
+        find_named(answer.profiles, ids, 2, flattened=answer.flattened)
+    assert str(refused.value) == message
+
+
 @pytest.mark.fault(46, "a size that is not ours")
 def test_a_size_that_is_not_ours_is_noted() -> None:
     for size, differs in ((2, True), (3, False), (4, True)):
@@ -678,6 +743,22 @@ def test_the_ids_are_not_read_where_they_decide_nothing() -> None:
     assert tuple(ids) == IDS
 
 
+@pytest.mark.parametrize(
+    ("children", "reason"),
+    [
+        ([head("stuck")], "Target gave up on the batch: it is stuck."),
+        (
+            [head(), profile("a", "success")],
+            "Target listed the profiles of the batch and not this one.",
+        ),
+    ],
+)
+def test_a_profile_without_a_word_of_its_own_has_the_batchs_reason(children: list[str], reason: str) -> None:
+    verdict = settle(status(*children), IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert verdict.result_of("b").reason == reason
+
+
 def test_every_result_that_is_no_success_has_a_reason() -> None:
     answer = status(head(size=9), profile("a", "failed"), profile("b", "odd"), counts(1, 1, 1))
     verdict = settle(answer, IDS, rows=3, overdue=True)
@@ -698,6 +779,8 @@ def test_where_each_profile_has_a_word_of_its_own_the_batch_needs_no_reason(chil
     verdict = settle(status(*children), IDS, rows=3, overdue=False)
     assert verdict is not None
     assert (verdict.state, verdict.reason) == (BatchState.COMPLETE, "")
+    # And of an id that should not be there, nobody knows.
+    assert verdict.result_of("d") == ProfileResult("d", ProfileStatus.UNKNOWN, Basis.BATCH)
 
 
 @pytest.mark.parametrize(
@@ -816,6 +899,7 @@ def test_the_first_terminal_answer_stands_and_only_details_are_added() -> None:
         "b": "success implied",
         "c": "success implied",
     }
+    assert add_details(first, status(element("batchId", "b2"), profile("a", "error"))).batch_id == "demo-1"
     sizeless = status(element("batchId", "b1"), element("status", "complete"))
     assert add_details(sizeless, status(head(size=2), counts(2, 0, 0))).batch_size == 2
 

@@ -247,13 +247,15 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
         verdict = expired(_AT_IT)
     else:
         state = BatchState.EXPIRED if waiting else BatchState.COMPLETE
-        verdict = dataclasses.replace(_complete(answer, rows, named.said), state=state)
+        verdict = _complete(state, answer, rows, named.said)
     return dataclasses.replace(verdict, named=named, size_differs=answer.batch_size not in {None, rows})
 
 
-def _complete(answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | None]) -> Verdict:
+def _complete(
+    state: BatchState, answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | None]
+) -> Verdict:
     """Say what a complete batch is, and with it each profile that Target did not name."""
-    verdict = functools.partial(Verdict, BatchState.COMPLETE)
+    verdict = functools.partial(Verdict, state)
     if not said[None]:  # each one has a word of its own: nothing is left to be said of the batch
         return verdict(ProfileStatus.UNKNOWN, Basis.BATCH)
     if said[ProfileStatus.SUCCESS]:  # then it lists all profiles, not only those that failed

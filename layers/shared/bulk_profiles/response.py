@@ -144,9 +144,9 @@ class _XmlReader:
 
     def feed(self, chunk: bytes) -> None:
         data = self._tail + chunk
-        # A reference that the chunk's end cuts in two is judged when the rest is there.
+        # A reference that the chunk's end may cut in two is judged when the rest is there.
         cut = data.rfind(b"&", -_LONGEST_REFERENCE)
-        if cut < 0 or b";" in data[cut:]:
+        if cut < 0:
             cut = len(data)
         self._tail = data[cut:]
         self._parse(data[:cut])
@@ -215,8 +215,7 @@ class _XmlReader:
 
 def profile_status(word: str) -> ProfileStatus:
     """Read Target's word for a profile: a word that is not known says nothing."""
-    known = _WORDS.get(word)
-    return known or _WORDS.get(word.lower(), ProfileStatus.UNKNOWN)
+    return _WORDS.get(word.lower(), ProfileStatus.UNKNOWN)
 
 
 def may_mislead(profile_id: str) -> bool:
