@@ -396,6 +396,12 @@ class TestRows:
         assert state.rows == {TODAY: 800}
         assert len(state.places) == 1
 
+    def test_a_day_is_remembered_for_two_more(self) -> None:
+        before = {TODAY + timedelta(days=days): 1 for days in range(-4, 5)}
+        state, _ = submit(quiet_since(NOON, rows=before), NOON, rows=300, under=self.limits)
+        kept = {TODAY + timedelta(days=days): 1 for days in range(-2, 3)}
+        assert state.rows == kept | {TODAY: 301}
+
     def test_rows_that_target_surely_did_not_take_are_given_back(self) -> None:
         before = self.day_with(200)
         state, slot = submit(before, NOON, rows=400, under=self.limits)
