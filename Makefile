@@ -134,8 +134,8 @@ fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, F
 		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
 
-mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices, MUTATE_SECONDS long
-	@PYTHONPATH=$(borrowed) $(BIN)/python -m local.mutate --seconds $(MUTATE_SECONDS)
+mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget"
+	@PYTHONPATH=$(borrowed) $(BIN)/python -m local.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
 
 requirements: requirements-proof
 requirements-proof:

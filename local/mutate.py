@@ -1,7 +1,8 @@
 """Change the code in many small ways and see whether a test notices: `make mutate`.
 
 mutmut does it, on a copy below .run/mutate. A run goes on where the last one of the same code stopped; the
-table says for each module how many changes were tried, and how many of them were noticed.
+table says for each module how many changes were tried, and how many of them were noticed. A change that no
+test notices costs all tests that come by it: so only quick ones take part, those of the modules themselves.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 
 from local.engine import ROOT, TOOLS
 from local.processes import last_line
@@ -32,16 +34,19 @@ _MODULES = (
     "response",
 )
 _TESTS = (
-    *(
-        f"unit/test_{name}.py"
-        for name in ("encoding", "cutting", "merging", "splitting", "budget", "answers")
-    ),
-    "unit/test_accounting.py",
-    "functions/test_importing.py",
-    "functions/test_whole_import.py",
+    "answers",
+    "budget",
+    "cutting",
+    "encoding",
+    "entries",
+    "ledger",
+    "merging",
+    "response",
+    "splitting",
 )
 _COPIED = ("tests", "local")
 _SURVIVED, _UNNOTICEABLE = 0, 33  # mutmut's exit codes; 33: no test comes by
+_PATIENCE = 8.0  # times what the tests take, and as many seconds: beyond it a change goes round in circles
 _WORK = ROOT / ".run/mutate"
 
 
@@ -64,7 +69,8 @@ def prepare() -> None:
         "also_copy": list(_COPIED),
         "only_mutate": [f"src/bulk_profiles/{name}.py" for name in _MODULES],
         "pytest_add_cli_args": ["--import-mode=importlib", "-p", "no:cacheprovider"],
-        "pytest_add_cli_args_test_selection": [f"tests/{test}" for test in _TESTS],
+        "pytest_add_cli_args_test_selection": [f"tests/unit/test_{name}.py" for name in _TESTS],
+        "timeout_multiplier": [str(_PATIENCE)],
     }
     lines = ["[mutmut]", *(f"{name}=\n  " + "\n  ".join(values) for name, values in settings.items())]
     lines += ["[tool:pytest]", "pythonpath = .", "markers = fault: a fault that a test shows"]
@@ -72,10 +78,13 @@ def prepare() -> None:
     stamp.write_text(digest)
 
 
-def run(seconds: float) -> None:
-    """Try changes, one process at a time, until all are tried or the time is over."""
+def run(modules: Sequence[str], seconds: float) -> None:
+    """Try changes, one for each processor at a time, until all are tried or the time is over."""
+    untried = [name for module in modules for name in _untried(module)]
+    if not untried:
+        return
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["nice", str(TOOLS / "mutate/bin/mutmut"), "run", "--max-children", "1"]
+    command = ["nice", str(TOOLS / "mutate/bin/mutmut"), "run", *untried]
     with (
         (_WORK / "mutmut.log").open("w") as log,
         subprocess.Popen(
@@ -89,14 +98,24 @@ def run(seconds: float) -> None:
                 os.killpg(mutmut.pid, 15)
 
 
+def _untried(module: str) -> list[str]:
+    """Give mutmut's names of a module's changes that are to be tried: one that is named is tried again."""
+    codes = _codes(module)
+    if codes is None:
+        return [f"bulk_profiles.{module}.*"]
+    return [name for name, code in codes.items() if code is None]
+
+
+def _codes(module: str) -> dict[str, int | None] | None:
+    """Give the exit code of each of a module's changes, None where it is untried; None: none is known yet."""
+    meta = _WORK / f"mutants/src/bulk_profiles/{module}.py.meta"
+    return json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else None
+
+
 def outcomes(module: str) -> Counter[str]:
     """Count what became of a module's changes: noticed, survived, untried."""
-    meta = _WORK / f"mutants/src/bulk_profiles/{module}.py.meta"
-    counts = Counter[str]()
-    if meta.exists():
-        for code in json.loads(meta.read_text())["exit_code_by_key"].values():
-            counts["untried" if code is None else _word(code)] += 1
-    return counts
+    codes = _codes(module) or {}
+    return Counter("untried" if code is None else _word(code) for code in codes.values())
 
 
 def _word(code: int) -> str:
@@ -119,8 +138,12 @@ def main() -> int:
     """Prepare, try, say."""
     parser = argparse.ArgumentParser(prog="python -m local.mutate", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1800)
+    parser.add_argument("modules", nargs="*", metavar="module", help=f"of {', '.join(_MODULES)}; all if none")
+    options = parser.parse_args()
+    if unknown := set(options.modules) - set(_MODULES):
+        parser.error(f"there is no module {', '.join(sorted(unknown))}")
     prepare()
-    run(parser.parse_args().seconds)
+    run(options.modules or _MODULES, options.seconds)
     if not any(outcomes(module)["noticed"] for module in _MODULES):
         print(f"No change was tried: {last_line(_WORK / 'mutmut.log')}; are all tests passing?")
         return 2
