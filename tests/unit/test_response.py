@@ -179,6 +179,7 @@ class TestLimits:
     ("body", "why"),
     [
         (b"<html></html>", "is not a response of Target"),
+        (b"<profile><id>a</id><status>success</status></profile>", "is not a response of Target"),
         (b"Service Unavailable", "is not a response of Target"),
         (b"", "is not a response of Target"),
         (b"<!DOCTYPE response><response/>", "declares a document type"),

@@ -167,13 +167,14 @@ class _XmlReader:
         self._depth += 1
         self._text = ""
         self._cdata = False
-        if name == "profile":
+        if self._depth == 1:
+            if name != "response":
+                _refuse("is not a response of Target")
+        elif name == "profile":
             if self._in_profile or len(self._response.profiles) >= MAX_PROFILES:
                 _refuse("has a profile within a profile, or too many of them")
             self._in_profile = True
             self._id = self._word = ""
-        elif self._depth == 1 and name != "response":
-            _refuse("is not a response of Target")
         elif self._depth > _MAX_DEPTH:
             _refuse("is nested too deep")
 
