@@ -90,7 +90,7 @@ ENDED_IMPORT_ITEM = NEW_IMPORT_ITEM | {
     "overtakenBy": "crm-2",
 }
 
-NEW_BATCH = BatchEntry.planned("crm-1", PlannedBatch(3, 100, 2000, "aa"))
+NEW_BATCH = BatchEntry("crm-1", 3, 100, 2000, "aa")
 NEW_BATCH_ITEM: Json = {
     "importId": "crm-1",
     "number": 3,
@@ -218,6 +218,10 @@ def test_a_batch_that_began_before_the_ledger_knew_of_being_put_off_goes_on() ->
 
 def test_how_long_a_batch_was_put_off_is_kept_in_whole_seconds() -> None:
     assert NEW_BATCH.change(put_off=timedelta(seconds=2.6)).to_item()["putOff"] == 3
+
+
+def test_a_batch_begins_as_it_was_planned() -> None:
+    assert BatchEntry.planned("crm-1", PlannedBatch(3, 100, 2000, "aa")) == NEW_BATCH
 
 
 class TestImports:
