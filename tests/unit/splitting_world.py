@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -85,8 +86,8 @@ class Outcome:
 
     @property
     def rejects(self) -> list[list[str]]:
-        lines = self.objects["rejects.csv"].decode().splitlines()
-        return [line.split(",")[:3] for line in lines[1:]]
+        lines = csv.reader(io.StringIO(self.objects["rejects.csv"].decode(), newline=""))
+        return [line[:3] for line in lines][1:]
 
 
 def receive(body: bytes) -> list[tuple[str, ...]]:

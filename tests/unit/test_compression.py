@@ -79,3 +79,14 @@ def test_what_systems_leave_in_a_zip_file_does_not_count() -> None:
     assert run(packed).received == [("1", "x"), ("2", "y")]
     with pytest.raises(FileRejectedError, match="holds 2 files"):
         run(zipped("a.csv", "b.csv", "Thumbs.db"))
+
+
+def test_a_zip_file_must_be_all_of_the_file() -> None:
+    packed = zipped("a.csv")
+    with_comment = io.BytesIO(packed)
+    with zipfile.ZipFile(with_comment, "a") as archive:
+        archive.comment = b"from the CRM"
+    assert run(packed).received == run(with_comment.getvalue()).received
+    for more in (packed + packed, packed + b"junk", packed[:-22] + packed):
+        with pytest.raises(FileRejectedError, match="before or after"):
+            run(more)

@@ -40,4 +40,4 @@ def test_other_files_are_named(head: bytes, kind: str) -> None:
 
 def test_a_compressed_parquet_file_is_named() -> None:
     with pytest.raises(FileRejectedError, match="compressed Parquet file"):
-        run(gzip.compress(b"PAR1\x15\x04\x15\x1e"))
+        run(gzip.compress(b"PAR1\x15\x04\x15\x1e\x00\x00\x00"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,14 +105,37 @@ def test_many_batches_are_not_all_listed_for_people(
 def test_a_name_that_cannot_be_printed_is_no_trouble(tmp_path: Path) -> None:
     path = tmp_path / "kunden-\U0001f600\n\udcff.csv"
     path.write_bytes(DATA)
-    command = [sys.executable, "-m", "bulk_profiles.cli", "plan", str(path)]
+    command = [sys.executable, "-m", "bulk_profiles", "plan", str(path)]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, check=True, env=environment)
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGINT, b"interrupted"), (signal.SIGTERM, b"")])
+def test_who_stops_it_finds_nothing_left(
+    number: signal.Signals, words: bytes, customers: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with customers.open("ab") as stream:
+        stream.write(b",no id\n" * 2_000_000)  # for longer than it takes to be stopped
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "bulk_profiles", "plan", str(customers), "--out", str(out)]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        while not (out / "batches").exists():
+            time.sleep(0.01)
+        process.send_signal(number)
+        printed, said = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (128 + number, b"")
+    assert said.removeprefix(b"bulk-profiles plan: ").strip() == words
+    assert list(scratch.iterdir()) == []
+
+
 def test_who_reads_may_stop_reading(customers: Path) -> None:
-    command = [sys.executable, "-m", "bulk_profiles.cli", "plan", str(customers), "--json"]
+    command = [sys.executable, "-m", "bulk_profiles", "plan", str(customers), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr

@@ -193,6 +193,25 @@ def test_how_long_an_object_may_be_does_not_depend_on_what_comes_before(before: 
     assert outcome.objects["rejected-rows.csv"] == b""
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_lines_are_counted_right_after_a_long_row_with_many(before: int, end: bytes) -> None:
+    lines = 2_500_000
+    huge = b'2,"' + b"y" * before + (b"y" + end) * lines + b'"' + end
+    outcome = run(b"thirdPartyId,a" + end + huge + b",w" + end)
+    assert [reject[0] for reject in outcome.rejects] == ["2", str(lines + 3)]
+
+
+@pytest.mark.parametrize("size", [1, 5_000_000])
+def test_text_after_a_closing_quote_costs_its_line_however_long_it_is(size: int) -> None:
+    outcome = run(b'thirdPartyId,a\n1,"a" b' + b"x" * size + b",\n2,ok\n,w\n")
+    assert outcome.rejects[1:] == [["4", "thirdPartyId", "empty_id"]]
+    assert outcome.rejects[0][0] == "2"
+    assert outcome.received == [("2", "ok")]
+    with pytest.raises(FileRejectedError, match="line 2 is not closed"):
+        run(b'thirdPartyId,a\n1,"a\nb" ' + b"x" * size + b"\n2,ok\n")
+
+
 @pytest.mark.fault(20, "a row of many megabytes")
 @pytest.mark.parametrize("quote", [b"", b'"'])
 def test_a_row_of_many_megabytes_is_passed_over(quote: bytes) -> None:

@@ -218,7 +218,3 @@ def _say(label: str, text: str) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     line = f"{label:<{_LABEL}}{text}"
     print(textwrap.fill(line, width, subsequent_indent=" " * _LABEL) if width > 2 * _LABEL else line)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

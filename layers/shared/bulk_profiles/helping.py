@@ -22,6 +22,7 @@ from .errors import BulkProfilesError
 
 _TEXT_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer texts take the pipe
 _SECONDS_TO_END = 5.0
+_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 type Work = Callable[[bytes, Any], tuple[bytes, Any]]
 
@@ -63,10 +64,7 @@ class HelperProcesses:
             self._channels.append(_Channel(ours, memory))
             ends = tuple(channel.connection for channel in self._channels)
             process = context.Process(target=_serve, args=(_Channel(theirs, memory), work, ends), daemon=True)
-            with warnings.catch_warnings():
-                # Other threads may hold locks that a fork then never gets: a helper takes none.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process.start()
+            _start(process)
             theirs.close()
             self._processes.append(process)
 
@@ -99,6 +97,16 @@ class HelperProcesses:
             channel.memory.close()
 
 
+def _start(process: ForkProcess) -> None:
+    """Fork, with interrupts held back until the fork has learned to leave them alone."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    with warnings.catch_warnings():
+        # Other threads may hold locks that a fork then never gets: a helper takes none.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _alive[**P, T](call: Callable[P, T], *arguments: P.args, **names: P.kwargs) -> T:
     try:
         return call(*arguments, **names)
@@ -112,6 +120,8 @@ def _alive[**P, T](call: Callable[P, T], *arguments: P.args, **names: P.kwargs) 
 def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> None:
     """Work until the other end is closed, or its process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for who asked for the work to say that it is over
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for other in others:
         other.close()
     while True:

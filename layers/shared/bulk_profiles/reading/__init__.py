@@ -16,7 +16,7 @@ from .blocks import Block, FindHelpers, Helpers, Position, Reader, Record, TakeA
 from .delimited import DelimitedBlocks
 from .header import Header, read_header
 from .jsonlines import JsonLines, NewColumnError
-from .sources import HEAD_BYTES, SourceFile, Text
+from .sources import HEAD_BYTES, PARQUET, SourceFile, Text
 from .target import unescaped
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 
 _BATCH = b"batch="
 _JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
-_PARQUET = re.compile(rb"PAR1(?:\Z|.{,3}[^\t\n\r -~])", re.DOTALL)  # the letters alone may be a name
 
 
 @contextmanager
@@ -47,7 +46,7 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
         head = stream.read(HEAD_BYTES)
     if not head:
         raise FileRejectedError("The file is empty.")
-    if _PARQUET.match(head):
+    if PARQUET.match(head):
         from tempfile import TemporaryDirectory  # noqa: PLC0415 only a Parquet file needs it
 
         from .parquet import ParquetAsCsv  # noqa: PLC0415 the same
@@ -62,8 +61,6 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
 def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     with text.open() as stream:
         start = stream.read(HEAD_BYTES)
-    if _PARQUET.match(start):
-        raise FileRejectedError("The file is a compressed Parquet file: drop the Parquet file itself.")
     if start.startswith(_BATCH):
         return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)
     if start.lstrip().startswith(b"{"):

@@ -9,6 +9,7 @@ from .records import Dialect, count_lines, unclosed
 
 _PIECE = 256 * 1024
 _QUOTE = b'"'
+_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class _Window:
@@ -24,16 +25,22 @@ class _Window:
     def fill(self) -> bool:
         """Leave behind what was passed and add the next bytes; say whether there were any."""
         piece = self._stream.read(_PIECE)
-        self.lines += count_lines(self.data, 0, self.at)
-        self.size += self.at
-        self.data = self.data[self.at :] + piece
-        self.at = 0
+        # A return stays, for a line feed may follow, and both are one line end.
+        left = self.at - self.data.endswith(b"\r", 0, self.at)
+        self.lines += count_lines(self.data, 0, left)
+        self.size += left
+        self.data = self.data[left:] + piece
+        self.at -= left
         return bool(piece)
 
     def fill_all(self) -> bool:
         """Pass over all that is here and add the next bytes; say whether there were any."""
         self.at = len(self.data)
         return self.fill()
+
+    def has_line_end(self) -> bool:
+        """Say whether a line end was passed."""
+        return self.lines > 0 or _LINE_END.search(self.data, 0, self.at) is not None
 
     def starts(self, sign: bytes) -> bool:
         """Say whether `sign` comes next."""
@@ -44,7 +51,9 @@ def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) ->
     """Pass over the record at the start of `data`, which goes on in `stream`.
 
     Gives the bytes that were read past its end, its size and its number of line ends.
-    Raises `FileRejectedError` where a quoted value in it is not closed properly.
+    Where text follows a closing quote, the record is its one line, as it is for a short one.
+    Raises `FileRejectedError` where a quoted value in it is not closed, or spans lines and is closed in the
+    wrong place.
     """
     window = _Window(data, stream)
     cell_end = re.compile(re.escape(dialect.delimiter) + rb"|\r\n?|\n")
@@ -57,7 +66,10 @@ def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) ->
         if dialect.quoted and window.starts(_QUOTE):
             _pass_quoted(window, line)
             if window.at < len(window.data) and not cell_end.match(window.data, window.at):
-                raise unclosed(line)
+                if window.has_line_end():
+                    raise unclosed(line)
+                _pass_separator(window, _LINE_END)
+                break
         separator = _pass_separator(window, cell_end)
     size, lines = window.size + window.at, window.lines + count_lines(window.data, 0, window.at)
     return window.data[window.at :], size, lines

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
+
+from bulk_profiles.errors import FileRejectedError
 
 from .compression import decompressed, is_compressed
 from .text import as_utf8, encoding_of
 
 HEAD_BYTES = 64 * 1024
+PARQUET = re.compile(rb"PAR1(?:\Z|.{,3}[^\t\n\r -~])", re.DOTALL)  # the letters alone may be a name
 _SKIP_BYTES = 1024 * 1024
 
 
@@ -45,6 +49,8 @@ class Text:
         """Find out compression and encoding; raises `FileRejectedError` where it is no text."""
         with cls(source, head, "utf-8", 0).open() as stream:
             start = stream.read(HEAD_BYTES)
+        if PARQUET.match(start):
+            raise FileRejectedError("The file is a compressed Parquet file: drop the Parquet file itself.")
         encoding, mark = encoding_of(start, named)
         return cls(source, head, encoding, mark if encoding == "utf-8" else 0)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _PIECE = 256 * 1024
+_END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, but for its comment
 _ENCRYPTED = 0x1
 _CLUTTER = re.compile(r"^__MACOSX/|(?:^|/)(?:\.DS_Store|Thumbs\.db)$")  # what file managers leave behind
 _WORKBOOK = "[Content_Types].xml"
@@ -27,6 +28,10 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
         archive = zipfile.ZipFile(io.BufferedReader(_Ranges(opener, size), _PIECE))
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise FileRejectedError("The zip file is damaged or cut short: pack and drop it again.") from error
+    if not _is_whole(archive, opener, size):
+        raise FileRejectedError(
+            "Something else stands before or after the content of the zip file: pack and drop it again."
+        )
     names = [info for info in archive.infolist() if not info.is_dir() and not _CLUTTER.search(info.filename)]
     if any(info.filename == _WORKBOOK for info in names):
         raise FileRejectedError(
@@ -42,6 +47,14 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
         raise FileRejectedError(
             "The zip file is damaged, or packed in an unknown way: pack it again."
         ) from error
+
+
+def _is_whole(archive: zipfile.ZipFile, opener: Callable[[int], BinaryIO], size: int) -> bool:
+    """Say whether the archive is all of the file: zipfile passes over whatever is before it, or after."""
+    end = _END_BYTES + len(archive.comment)
+    with opener(max(0, size - end)) as stream:
+        ends = stream.read(len(_END)) == _END
+    return ends and min((info.header_offset for info in archive.infolist()), default=0) == 0
 
 
 class _Ranges(io.RawIOBase):
