@@ -1,6 +1,6 @@
 """Processes that share the work on the blocks of a file.
 
-Each has one task at most, they take turns, and results come back in the order of the tasks: so there is
+Each has two texts at most, they take turns, and results come back in the order of the texts: so there is
 nothing to lock, and nothing that waits for what waits for it. Texts pass through shared memory, which is
 several times cheaper than a pipe.
 """
@@ -20,7 +20,8 @@ from typing import Any
 
 from .errors import BulkProfilesError
 
-_TEXT_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer texts take the pipe
+_PLACES = 2  # for texts of one helper: one that it works on, one that waits
+_PLACE_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer results take the pipe
 _SECONDS_TO_END = 5.0
 _SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
@@ -31,23 +32,32 @@ class HelperLostError(BulkProfilesError):
     """A helper is gone in the middle of its work."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Channel:
-    """One end of what a process and its helper pass to each other: a text, and something small with it."""
+    """One end of what a process and its helper pass to each other: a text, and something small with it.
+
+    The text of a result goes where the text was that it was made of.
+    """
 
     connection: Connection
     memory: mmap.mmap
+    sent: int = 0
+    received: int = 0
 
     def send(self, text: bytes, rest: object) -> None:
-        if len(text) > _TEXT_BYTES:
+        start = self.sent % _PLACES * _PLACE_BYTES
+        self.sent += 1
+        if len(text) > _PLACE_BYTES:
             self.connection.send((text, None, rest))
             return
-        self.memory[: len(text)] = text
+        self.memory[start : start + len(text)] = text
         self.connection.send((None, len(text), rest))
 
     def receive(self) -> tuple[bytes, Any]:
         text, size, rest = self.connection.recv()
-        return self.memory[:size] if text is None else text, rest
+        start = self.received % _PLACES * _PLACE_BYTES
+        self.received += 1
+        return self.memory[start : start + size] if text is None else text, rest
 
 
 class HelperProcesses:
@@ -60,7 +70,7 @@ class HelperProcesses:
         self._processes: list[ForkProcess] = []
         for _ in range(count):
             ours, theirs = context.Pipe()
-            memory = mmap.mmap(-1, _TEXT_BYTES)
+            memory = mmap.mmap(-1, _PLACES * _PLACE_BYTES)
             self._channels.append(_Channel(ours, memory))
             ends = tuple(channel.connection for channel in self._channels)
             process = context.Process(target=_serve, args=(_Channel(theirs, memory), work, ends), daemon=True)
@@ -68,17 +78,21 @@ class HelperProcesses:
             theirs.close()
             self._processes.append(process)
 
-    def __len__(self) -> int:
-        return len(self._processes)
+    @property
+    def count(self) -> int:
+        """The number of texts that may be out at a time."""
+        return _PLACES * len(self._processes)
 
     def take(self, text: bytes, rest: object) -> None:
-        """Have the next one work on a text; it must have given the result of its last one."""
-        _alive(self._channels[self._taken % len(self)].send, text, rest)
+        """Have the next one work on a text of at most 16 MiB; fewer than `count` must be out."""
+        if len(text) > _PLACE_BYTES:
+            raise ValueError(len(text))  # it might wait for a helper that waits for its result to be taken
+        _alive(self._channels[self._taken % len(self._channels)].send, text, rest)
         self._taken += 1
 
     def result(self) -> tuple[bytes, Any]:
         """Wait for what became of the oldest text; raises what was raised, or `HelperLostError`."""
-        text, (rest, error) = _alive(self._channels[self._given % len(self)].receive)
+        text, (rest, error) = _alive(self._channels[self._given % len(self._channels)].receive)
         self._given += 1
         if error:
             raise error

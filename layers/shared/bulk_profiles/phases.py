@@ -297,7 +297,7 @@ class _Helpers:
 
     @property
     def count(self) -> int:
-        return len(self.processes)
+        return self.processes.count
 
     def take(self, text: bytes) -> None:
         self.processes.take(text, self.what_to_do())
