@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts
-from bulk_profiles.outcomes import Word
+import bulk_profiles.target
+from bulk_profiles.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, moment
+from bulk_profiles.outcomes import Outcome, Word
 from local import simulator
 from tests.deployment import START, Deployment
 
@@ -94,7 +97,7 @@ def test_a_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Sim
     [
         "<response><batchId>{batchId}</batchId><status> COMPLETE </status></response>",
         "<response><status>complete</status><batchSize>2</batchSize></response>",
-        "<response><batchId> another </batchId><status>Complete</status><batchSize>7</batchSize></response>",
+        "<response><batchId> {batchId} </batchId><status>Complete</status></response>",
     ],
 )
 def test_an_odd_complete_is_complete(deployment: Deployment, target: simulator.Simulator, body: str) -> None:
@@ -104,6 +107,30 @@ def test_an_odd_complete_is_complete(deployment: Deployment, target: simulator.S
 
     assert summary.batches[0].state is BatchState.COMPLETE
     assert summary.profiles == ProfileCounts(success=2)
+
+
+@pytest.mark.fault(46, "an answer that names another batch: nothing is implied, and the size is told")
+def test_an_answer_about_another_batch_is_no_success(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    body = "<response><batchId>another</batchId><status>complete</status><batchSize>7</batchSize></response>"
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "Target's answer names another batch." in summary.reason
+
+
+@pytest.mark.fault(46, "more rows than were sent: said in the summary")
+def test_a_size_that_is_not_ours_is_said(deployment: Deployment, target: simulator.Simulator) -> None:
+    body = "<response><status>complete</status><batchSize>7</batchSize></response>"
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(success=2)
+    assert "Target counted 7 rows in the batch, and 2 were sent." in summary.reason
 
 
 @pytest.mark.fault(47, "a settled answer that flips back, 404 later: the first terminal answer stands")
@@ -204,7 +231,7 @@ def test_ids_are_matched_with_care(deployment: Deployment, target: simulator.Sim
     body = "".join(profile.format(*pair) for pair in said)
     target.script(
         simulator.fault(
-            on="status", code=200, times=0, body=f"<response><batchId>b</batchId>{body}</response>"
+            on="status", code=200, times=0, body=f"<response><batchId>{{batchId}}</batchId>{body}</response>"
         )
     )
     deployment.configure(max_submissions=1)
@@ -230,7 +257,8 @@ def test_a_profile_that_target_did_not_name_is_not_claimed(
 ) -> None:
     profile = f"<profile><id>{spelling}</id><status>failed</status></profile>"
     body = (
-        f"<response><batchId>b</batchId><status>complete</status><batchSize>2</batchSize>{profile}</response>"
+        "<response><batchId>{batchId}</batchId><status>complete</status><batchSize>2</batchSize>"
+        f"{profile}</response>"
     )
     target.script(simulator.fault(on="status", code=200, times=0, body=body))
     deployment.configure(max_submissions=2, api_version=ApiVersion.V1)
@@ -254,3 +282,28 @@ def test_a_status_that_is_out_of_reach_for_hours_is_asked_again(
     assert summary.status is ImportStatus.SUCCEEDED
     assert timedelta(hours=2) < deployment.clock() - START < timedelta(hours=24)
     assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(57, "two executions of one import: who has to wait does not undo what the other asked")
+@pytest.mark.usefixtures("target")
+def test_two_executions_of_one_import_do_not_hold_each_other_up(deployment: Deployment) -> None:
+    deployment.configure(calls_per_minute=10)
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.clock.reach(moment(deployment.submit(import_id, 1).to_json()["resumeAt"]))
+    ask, others = bulk_profiles.target.check, list[Outcome]()
+
+    def ask_while_the_other_one_comes(*arguments: Any, **names: Any) -> bulk_profiles.target.CheckOutcome:
+        if not others:  # it comes while Target answers, and the budget has no call for it
+            for _ in range(3):
+                others.append(deployment.check(import_id, 1))
+        return ask(*arguments, **names)
+
+    with patch.object(bulk_profiles.target, "check", ask_while_the_other_one_comes):
+        outcomes = [deployment.check(import_id, 1)]
+        while outcomes[-1].word is not Word.SETTLED:
+            deployment.clock.reach(moment(outcomes[-1].to_json()["resumeAt"]))
+            outcomes.append(deployment.check(import_id, 1))
+
+    assert others[-1].word is Word.PROCESSING
+    assert len(outcomes) == 3  # the status, a wait for the next call, and the details
+    assert deployment.ledger.get_batch(import_id, 1).state is BatchState.COMPLETE

@@ -53,6 +53,63 @@ def test_who_is_busy_is_asked_later_and_that_is_no_submission(
     assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 1, False)
 
 
+@pytest.mark.fault(28, "503 with Retry-After, then the import is started again: it is honoured")
+def test_the_time_that_target_asked_for_holds_for_whoever_starts_the_import_again(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unavailable", headers={"Retry-After": "3000"}))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    asked = [deployment.submit(import_id, 1).resume_at for _ in range(3)]
+
+    assert asked == [START + timedelta(seconds=3000)] * 3
+    assert _arrivals(target) == 1
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(28, "503 with a receipt that says yes: unknown, sent again marked")
+def test_a_busy_target_that_says_yes_all_the_same_may_have_the_batch(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    body = "<response><success>true</success><batchStatus>http://a/b?batchId=c</batchStatus></response>"
+    target.script(simulator.fault(code=503, body=body))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
+@pytest.mark.fault(39, "rows that Target turned down are not rows of the day")
+def test_rows_that_target_refused_are_given_back(deployment: Deployment, target: simulator.Simulator) -> None:
+    deployment.configure(rows_per_day=2)
+    target.script(simulator.fault("bad_request"))
+
+    summary = deployment.run(FILE + b"u3,Edsger\nu4,Barbara\n")
+
+    assert summary.profiles == ProfileCounts(success=2, error=2)
+    assert deployment.clock() - START < timedelta(hours=1)
+
+
+@pytest.mark.fault(40, "a batch that Target may still be at keeps its place, whatever became of it here")
+def test_what_is_out_of_sight_is_in_flight_for_a_while(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(max_in_flight=1)
+    body = (
+        "<response><success>true</success>"
+        "<batchStatus>http://example.com/m2/demo/v2/profile/batchStatus?batchId=b</batchStatus></response>"
+    )
+    target.script(simulator.fault(code=200, body=body))
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Edsger\n")).import_id
+    for _ in deployment.walk(import_id, 1):
+        pass
+    settled_at = deployment.clock()
+
+    assert deployment.submit(import_id, 2).word is Word.DEFERRED
+    assert deployment.resume(import_id).profiles == ProfileCounts(success=1, unknown=2)
+    assert timedelta(minutes=15) < deployment.clock() - settled_at < timedelta(hours=2)
+
+
 @pytest.mark.fault(28, "503 for days")
 def test_who_is_busy_for_ever_is_given_up_at_the_deadline(
     deployment: Deployment, target: simulator.Simulator

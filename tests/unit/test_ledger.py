@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -129,6 +130,7 @@ class TestItems:
 
         expires = int((NOW + RETENTION).timestamp())
         name = hashlib.sha256(b"drop/crm/crm.csv").hexdigest()
+        assert [len(item.pop("writer", "")) for item in table.written] == [0, 0, 32, 32, 32]
         assert table.written == [
             {"pk": "IMPORT#crm-1", "sk": "IMPORT", **entry().to_item(), "version": 1, "expiresAt": expires},
             {
@@ -169,6 +171,42 @@ class TestItems:
         ledger.is_queued("demo", "crm-1")
         list(ledger.batches("crm-1"))
         assert [parameters["ConsistentRead"] for parameters in table.reads] == [True] * 4
+
+
+class TestLostAnswers:
+    def test_a_write_whose_answer_got_lost_is_not_done_twice(
+        self, ledger: Ledger, table: Watched, pauses: list[float]
+    ) -> None:
+        ledger.queue_import("demo", "crm-1", NOW)
+        put = table.put_item
+
+        def put_and_lose_the_answer(**parameters: Any) -> None:
+            put(**parameters)
+            put(**parameters)  # what the SDK tries again, and DynamoDB refuses
+
+        with patch.object(table, "put_item", put_and_lose_the_answer):
+            answer = ledger.change_queue("demo", NOW, lambda queue: ([*queue, "again"], ["done"]))
+
+        assert answer == ["done"]
+        assert ledger.change_queue("demo", NOW, lambda queue: (queue, queue)) == ["crm-1", "again"]
+        assert len(pauses) == 1
+
+
+class TestDeferrals:
+    def test_a_deferral_is_written_and_in_nobodys_way(self, ledger: Ledger) -> None:
+        ledger.add_batches("crm-1", BATCHES[:1], NOW)
+        batch = ledger.get_batch("crm-1", 1)
+        ledger.note_deferral(batch.change(deferrals=1), NOW)
+        assert ledger.get_batch("crm-1", 1) == batch.change(deferrals=1)
+        saved = ledger.save_batch(batch.change(checks=1), NOW)
+        assert ledger.get_batch("crm-1", 1) == saved
+
+    def test_a_deferral_that_comes_late_changes_nothing(self, ledger: Ledger) -> None:
+        ledger.add_batches("crm-1", BATCHES[:1], NOW)
+        batch = ledger.get_batch("crm-1", 1)
+        saved = ledger.save_batch(batch.change(checks=1), NOW)
+        ledger.note_deferral(batch.change(deferrals=1), NOW)
+        assert ledger.get_batch("crm-1", 1) == saved
 
 
 class TestClaiming:

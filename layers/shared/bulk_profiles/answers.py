@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
@@ -162,7 +162,7 @@ def _number(text: str | None) -> int | None:
 class Verdict:
     """What a batch settles as. `status`, `basis` and `reason` hold for each id that Target did not name.
 
-    `size_differs`: Target counted another number of rows than were sent.
+    `note`: what else a person should know of the batch.
     """
 
     state: BatchState
@@ -170,7 +170,7 @@ class Verdict:
     basis: Basis
     reason: str = ""
     named: Named = field(default_factory=Named)
-    size_differs: bool = False
+    note: str = ""
 
     def result_of(self, profile_id: str) -> ProfileResult:
         """Give what became of one of the batch's ids."""
@@ -220,10 +220,13 @@ def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAns
     return dataclasses.replace(detailed, state=first.state, batch_id=first.batch_id, batch_size=size)
 
 
-def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdue: bool) -> Verdict | None:
+def settle(
+    answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdue: bool, batch_id: str = ""
+) -> Verdict | None:
     """Say what a batch of `rows` ids is, or None while Target is still at it.
 
-    `answer` None: there was no usable one. `ids`, decoded, are read once at most, and only where it matters.
+    `answer` None: there was no usable one. `batch_id`: Target's name of the batch, if it is known. `ids`,
+    decoded, are read once at most, and only where it matters.
     `overdue`: the time to ask again is over.
     """
     expired = functools.partial(Verdict, BatchState.EXPIRED, ProfileStatus.PENDING, Basis.DEADLINE)
@@ -247,12 +250,15 @@ def settle(answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdu
         verdict = expired(_AT_IT)
     else:
         state = BatchState.EXPIRED if waiting else BatchState.COMPLETE
-        verdict = _complete(state, answer, rows, named.said)
-    return dataclasses.replace(verdict, named=named, size_differs=answer.batch_size not in {None, rows})
+        odd = _oddities(answer, named, batch_id)
+        verdict = _complete(state, named.said, odd, _doubts(answer, rows, named.said[ProfileStatus.ERROR]))
+    differs = answer.batch_size not in {None, rows}
+    note = f"Target counted {answer.batch_size} rows in the batch, and {rows} were sent." if differs else ""
+    return dataclasses.replace(verdict, named=named, note=note)
 
 
 def _complete(
-    state: BatchState, answer: StatusAnswer, rows: int, said: Counter[ProfileStatus | None]
+    state: BatchState, said: Counter[ProfileStatus | None], odd: Sequence[str], doubts: Sequence[str]
 ) -> Verdict:
     """Say what a complete batch is, and with it each profile that Target did not name."""
     verdict = functools.partial(Verdict, state)
@@ -261,9 +267,21 @@ def _complete(
     if said[ProfileStatus.SUCCESS]:  # then it lists all profiles, not only those that failed
         reason = "Target listed the profiles of the batch and not this one."
         return verdict(ProfileStatus.UNKNOWN, Basis.BATCH, reason)
-    if doubts := _doubts(answer, rows, said[ProfileStatus.ERROR]):
+    if odd:
+        return verdict(ProfileStatus.UNKNOWN, Basis.BATCH, " ".join([*odd, *doubts]))
+    if doubts:
         return verdict(ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(doubts))
     return verdict(ProfileStatus.SUCCESS, Basis.IMPLIED)
+
+
+def _oddities(answer: StatusAnswer, named: Named, batch_id: str) -> list[str]:
+    """Say in sentences why the answer may not be about our batch, or not spell its ids as they are."""
+    odd = []
+    if batch_id and answer.batch_id not in {"", batch_id}:
+        odd.append("Target's answer names another batch.")
+    if named.foreign_errors:
+        odd.append(f"Target named {named.foreign_errors} failed ids that are not in the batch.")
+    return odd
 
 
 def _doubts(answer: StatusAnswer, rows: int, errors: int) -> list[str]:

@@ -76,7 +76,8 @@ class Checker:
             return entry, None
         entry, ask_at = take_check_slot(entry, owner.client_code, self.settings, self.ledger, now)
         if ask_at is not None or not usable(now, self.clock()):
-            return self._later(entry, ask_at or self.clock()), None
+            # Nothing was asked, so there is nothing to write: whoever else is at it may have the answer.
+            return entry.change(next_check_at=ask_at or self.clock()), None
         first = None if entry.terminal is None else StatusAnswer.from_json(entry.terminal)
         outcome = target.check(entry.status_url, token, _CALL_TIMEOUT, details=first is not None)
         now = self.clock()
@@ -92,7 +93,7 @@ class Checker:
             # The first terminal answer stands, whatever came after it; only details are added.
             answer = answer if first is None else add_details(first, answer)
             with self._ids(entry) as ids:
-                verdict = settle(answer, ids, rows=entry.body_rows, overdue=overdue)
+                verdict = settle(answer, ids, rows=entry.body_rows, overdue=overdue, batch_id=entry.batch_id)
             if verdict is not None:
                 return entry, verdict
         if isinstance(outcome, target.Unauthorized):
@@ -161,7 +162,7 @@ class Checker:
             profiles_written=0,
             profiles=counts,
             verdict=verdict.state.value,
-            reason=entry.reason or verdict.reason,
+            reason=entry.reason or verdict.reason or verdict.note,
         )
         return self.ledger.save_batch(written, self.clock())
 

@@ -7,11 +7,13 @@ CLIENT#<client> / BUDGET         a `BudgetState`
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -149,6 +151,15 @@ class Ledger:
         self._put(key, saved.to_item(), now, Attr("version").eq(entry.version))
         return saved
 
+    def note_deferral(self, entry: BatchEntry, now: datetime) -> None:
+        """Write how often a batch was put off, without getting in the way of who works on it meanwhile.
+
+        Its version stays, so that what they write is not refused; and where it has changed, that stands.
+        """
+        key = _batch_key(entry.import_id, entry.number)
+        with contextlib.suppress(ConflictError):
+            self._put(key, entry.to_item(), now, Attr("version").eq(entry.version))
+
     def batches(self, import_id: str) -> Iterator[BatchEntry]:
         """Give all batches of an import in order."""
         condition = Key("pk").eq(f"IMPORT#{import_id}") & Key("sk").begins_with("BATCH#")
@@ -180,16 +191,24 @@ class Ledger:
     def _change[T](
         self, key: dict[str, str], now: datetime, change: Callable[[Json | None], tuple[Json | None, T]]
     ) -> T:
-        """Read, change, write if nobody was faster, else again; a change to None writes nothing."""
+        """Read, change, write if nobody was faster, else again; a change to None writes nothing.
+
+        Where the answer to a write gets lost, the same write is refused when it is tried again: it is known
+        by its `writer`, and not done twice.
+        """
+        writer, answers = uuid.uuid4().hex, list[T]()
         for attempt in range(_TRIES):
             item = self._get(key)
+            if answers and item and item.get("writer") == writer:
+                return answers[-1]
             after, answer = change(item)
+            answers.append(answer)
             if after is None:
                 return answer
             version = int(item["version"]) if item else 0
             condition = Attr("version").eq(version) if item else _NEW
             try:
-                self._put(key, after | {"version": version + 1}, now, condition)
+                self._put(key, after | {"version": version + 1, "writer": writer}, now, condition)
             except ConflictError:
                 # Not a wait for a slot: a few milliseconds, so that rivals do not meet again.
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311  # not a secret

@@ -9,6 +9,7 @@ from . import budget
 from .entries import BatchEntry, ImportEntry
 from .errors import ConflictError, LedgerError
 from .ledger import Ledger
+from .models import BatchState
 from .settings import TargetSettings
 
 _CROWDED = timedelta(seconds=2)
@@ -93,7 +94,12 @@ def withdraw_submission(
 
 
 def free_place(entry: BatchEntry, client_code: str, ledger: Ledger, now: datetime) -> None:
-    """Give a settled batch's place in flight to others."""
+    """Give a settled batch's place in flight to others.
+
+    One that Target may still be at, for all that is known, keeps its place until the lease ends.
+    """
+    if entry.state in {BatchState.UNKNOWN, BatchState.EXPIRED}:
+        return
     holder = _holder(entry)
     with contextlib.suppress(ConflictError):  # then its lease ends by itself
         ledger.change_budget(client_code, now, lambda state: (budget.release(state, holder), None))
@@ -104,7 +110,9 @@ def _answer(
 ) -> tuple[BatchEntry, datetime | None]:
     if slot.granted:
         return entry.change(deferrals=0), None
-    return ledger.save_batch(entry.change(deferrals=entry.deferrals + 1), now), slot.at
+    entry = entry.change(deferrals=entry.deferrals + 1)
+    ledger.note_deferral(entry, now)
+    return entry, slot.at
 
 
 def _holder(entry: BatchEntry) -> str:

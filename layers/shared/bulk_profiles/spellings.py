@@ -23,13 +23,15 @@ class Named:
 
     `spelled`: by id as Target spelled it. `read`: ids that Target spelled in another way, which can mean no
     other id of the batch. `doubtful`: ids that a spelling may mean, as it may another. `foreign`: how many
-    spellings mean no id of the batch. `said`: how many of the ids have which word; None: they have none.
+    spellings mean no id of the batch; `foreign_errors`: how many of these failed. `said`: how many of the ids
+    have which word; None: they have none.
     """
 
     spelled: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
     read: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
     doubtful: frozenset[str] = field(default=frozenset(), repr=False)
     foreign: int = 0
+    foreign_errors: int = 0
     said: Counter[ProfileStatus | None] = field(default_factory=Counter)
 
     def status_of(self, profile_id: str) -> ProfileStatus | None:
@@ -73,8 +75,9 @@ def find_named(spelled: dict[str, ProfileStatus], ids: Iterable[str], rows: int,
     ours = _find(spelled, odd, _unmistakable(ids) if flattened else ids)
     if any(spelling not in ours.exact and not ours.meant_by(spelling) for spelling in several):
         raise UnusableAnswerError("The answer lost its tags, and has words that are no id of the batch.")
-    read, doubtful, foreign = _read(spelled, odd, ours)
-    named = Named(spelled, read, frozenset(doubtful), foreign)
+    read, doubtful, meaning = _read(spelled, odd, ours)
+    foreign = [word for spelling, word in spelled.items() if spelling not in meaning]
+    named = Named(spelled, read, frozenset(doubtful), len(foreign), foreign.count(ProfileStatus.ERROR))
     said = Counter(map(named.status_of, ours.exact | read.keys()))
     said[ProfileStatus.UNKNOWN] += len(doubtful)
     said[None] = rows - said.total()
@@ -108,14 +111,15 @@ def _find(spelled: Container[str], odd: set[str], ids: Iterable[str]) -> _Ours:
 
 def _read(
     spelled: dict[str, ProfileStatus], odd: set[str], ours: _Ours
-) -> tuple[dict[str, ProfileStatus], set[str], int]:
-    """Give what odd spellings mean, what they may mean, and how many of all spellings mean no id."""
+) -> tuple[dict[str, ProfileStatus], set[str], set[str]]:
+    """Give what odd spellings mean, what they may mean, and which of all spellings mean some id."""
     read: dict[str, ProfileStatus] = {}
     doubtful: set[str] = set()
-    foreign = len(spelled) - len(ours.exact)
+    meaning = set(ours.exact)
     for spelling in odd - ours.exact:
         meant = ours.meant_by(spelling)
-        foreign -= bool(meant)
+        if meant:
+            meaning.add(spelling)
         # What is spelled exactly has its own word; Target has no reason to name it twice.
         meant = meant - ours.exact or meant
         if len(meant) > 1:
@@ -127,7 +131,7 @@ def _read(
         # Target spells this id in another way as well: its exact spelling may be another id's, encoded.
         doubtful |= ours.meant_by(spelling) - read.keys()
     doubtful -= ours.exact
-    return {name: word for name, word in read.items() if name not in doubtful}, doubtful, foreign
+    return {name: word for name, word in read.items() if name not in doubtful}, doubtful, meaning
 
 
 def _is_odd(spelling: str) -> bool:

@@ -74,7 +74,9 @@ class Submitter:
     def _send_in_turn(self, entry: BatchEntry, owner: ImportEntry, now: datetime) -> Outcome:
         if owner.overtaken_by:
             return self._overtaken(entry, owner)
-        if self._must_wait(owner, now):
+        if entry.next_check_at is not None and now < entry.next_check_at:
+            outcome = Outcome(Word.DEFERRED, entry.next_check_at)
+        elif self._must_wait(owner, now):
             longest = timedelta(seconds=self.settings.max_check_seconds)
             wait = min(max(_SHORTEST_LOOK, (now - owner.started_at) / _LOOKS), longest)
             outcome = Outcome(Word.DEFERRED, now + wait)
@@ -179,12 +181,12 @@ class Submitter:
             case target.Accepted():
                 return self._accept(entry, owner, answer.status_url)
             case target.Refused():
-                return self._give_up(entry, answer.message)
+                return self._turned_down(entry, owner, slot_at, answer.message)
             case target.Unauthorized() if self._has_new_token(entry, owner, token, answer):
                 again = entry.change(renewals=1, reason="Target did not accept the token.")
                 return self._plan_again(again, owner, slot_at, timedelta(0))
             case target.Unauthorized():
-                return self._give_up(entry, _unauthorized(token, answer))
+                return self._turned_down(entry, owner, slot_at, _unauthorized(token, answer))
             case target.Deferred() | target.NotSent():
                 return self._put_off(entry, owner, slot_at, answer)
             case target.Unknown():
@@ -240,13 +242,21 @@ class Submitter:
             reason = (
                 f"Target did not take the batch for {self.settings.deadline_hours} hours: {answer.reason}"
             )
-            outcome = self._give_up(entry, reason)
-            withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
-            return outcome
+            return self._turned_down(entry, owner, slot_at, reason)
         entry = entry.change(turned_away=entry.turned_away + 1)
         asked = answer.retry_after if isinstance(answer, target.Deferred) else None
         wait = max(asked or timedelta(0), _delay(entry.turned_away))
-        return self._plan_again(entry.change(put_off=entry.put_off + wait), owner, slot_at, wait)
+        # What Target asks for holds for whoever comes next; our own delays end where somebody starts anew.
+        entry = entry.change(
+            put_off=entry.put_off + wait, next_check_at=self.clock() + asked if asked else None
+        )
+        return self._plan_again(entry, owner, slot_at, wait)
+
+    def _turned_down(self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, reason: str) -> Outcome:
+        """Send a batch no more of which Target has not taken anything this time."""
+        outcome = self._give_up(entry, reason)
+        withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
+        return outcome
 
     def _plan_again(
         self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, wait: timedelta

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from .answers import StatusAnswer, read_status, read_submission
+from .answers import StatusAnswer, Submission, read_status, read_submission
 from .models import ApiVersion
 from .response import UnusableAnswerError
 from .status_url import submission_url, with_details
@@ -159,7 +159,7 @@ def _outcome(reply: Reply) -> SubmissionOutcome:
     if reply.status in _UNAUTHORIZED:
         return Unauthorized(reply.status)
     if reply.status in _LATER:
-        return _deferred(reply)
+        return Unknown(f"Target answered HTTP {reply.status}.") if _said(reply).success else _deferred(reply)
     if reply.status // 100 == _SUCCESS:
         return _receipt(reply)
     if reply.status // 100 == _CLIENT_ERROR:
@@ -178,14 +178,16 @@ def _receipt(reply: Reply) -> Accepted | Refused | Unknown:
 
 def _refused(reply: Reply) -> Refused | Unknown:
     """Translate a 4xx: the status is the no, the body may say why; a body that says yes leaves no answer."""
-    plain = f"Target answered HTTP {reply.status}."
+    plain, answer = f"Target answered HTTP {reply.status}.", _said(reply)
+    return Unknown(plain) if answer.success else Refused(answer.message or plain, reply.status)
+
+
+def _said(reply: Reply) -> Submission:
+    """Read what comes with an HTTP status that says enough by itself; nothing where it cannot be read."""
     try:
-        answer = read_submission(reply.body(_MAX_RECEIPT_BYTES))
+        return read_submission(reply.body(_MAX_RECEIPT_BYTES))
     except TransportError:
-        return Refused(plain, reply.status)
-    if answer.success:
-        return Unknown(plain)
-    return Refused(answer.message or plain, reply.status)
+        return Submission()
 
 
 def check(status_url: str, token: str | None, seconds: float, *, details: bool = False) -> CheckOutcome:
