@@ -23,6 +23,12 @@ def ours(source: Path, folder: Path) -> None:
     main(["plan", str(source), "--out", str(folder)])
 
 
+def ours_with_helpers(source: Path, folder: Path) -> None:
+    from bulk_profiles.cli import main
+
+    main(["plan", str(source), "--out", str(folder), "--processes", "2"])
+
+
 def naive(source: Path, folder: Path) -> None:
     """What everyone writes: the csv module, and `quote` for each cell. The batches are the same as ours."""
     import csv
@@ -97,6 +103,7 @@ def cat(source: Path, folder: Path) -> None:
 
 SPLITTERS: dict[str, Callable[[Path, Path], None]] = {
     "ours": ours,
+    "ours, 2 processes": ours_with_helpers,
     "naive": naive,
     "polars": with_polars,
     "duckdb": with_duckdb,

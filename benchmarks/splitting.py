@@ -124,11 +124,13 @@ def compare(source: Path, names: list[str], rounds: int, peers: str) -> dict[str
 
 
 def same_batches(place: Path) -> None:
-    """Stop where the naive splitter wrote other batches than ours did."""
-    naive, ours = place / "naive" / "batches", place / "ours" / "batches"
-    names = sorted(path.name for path in naive.glob("*")) if naive.exists() else []
-    if names and "repeated" not in place.parent.name:
-        _, differing, missing = filecmp.cmpfiles(naive, ours, names, shallow=False)
+    """Stop where the naive splitter, or ours with helpers, wrote other batches than ours did."""
+    naive, ours, shared = (place / name / "batches" for name in ("naive", "ours", "ours, 2 processes"))
+    for other in (naive, shared):
+        names = sorted(path.name for path in other.glob("*"))
+        if other is naive and "repeated" in place.parent.name:
+            continue
+        _, differing, missing = filecmp.cmpfiles(other, ours, names, shallow=False)
         if differing or missing:
             raise SystemExit(f"the batches differ: {differing or missing}")
 
@@ -155,7 +157,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="a Python that has polars, duckdb and pandas")
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    names = ["ours", "naive", *(PEERS if options.peers else ()), "split", "cat"]
+    names = ["ours", "ours, 2 processes", "naive", *(PEERS if options.peers else ()), "split", "cat"]
     with tempfile.TemporaryDirectory() as place:
         for kind in options.kind or KINDS:
             source = (
