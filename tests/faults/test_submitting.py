@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
 
+from bulk_profiles import slots, submitting
 from bulk_profiles.errors import TokenError
 from bulk_profiles.models import BatchState, ImportStatus, ProfileCounts
-from bulk_profiles.outcomes import Word
+from bulk_profiles.outcomes import Outcome, Word
 from bulk_profiles.settings import UnknownPolicy
 from bulk_profiles.target import Tokens
 from local import simulator
@@ -394,3 +396,28 @@ def test_the_rest_waits_for_the_reset(deployment: Deployment, target: simulator.
     days = {batch.accepted_at.date() for batch in summary.batches if batch.accepted_at}
     assert len(days) == 3
     assert deployment.clock() - START < timedelta(days=3)
+
+
+@pytest.mark.fault(
+    40, "two executions of one import: what one gives back is not the place that the other has"
+)
+def test_a_place_that_another_execution_has_taken_is_not_given_back(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(max_in_flight=1)
+    target.script(simulator.fault("unavailable"))
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Edsger\n")).import_id
+    give_back, others = slots.withdraw_submission, list[Outcome]()
+
+    def give_back_after_the_other_one_has_sent(*arguments: Any) -> None:
+        if not others:
+            deployment.clock.advance(minutes=1)
+            others.append(deployment.submit(import_id, 1))
+        give_back(*arguments)
+
+    with patch.object(submitting, "withdraw_submission", give_back_after_the_other_one_has_sent):
+        deployment.submit(import_id, 1)
+
+    assert others[0].word is Word.ACCEPTED
+    assert deployment.submit(import_id, 2).word is Word.DEFERRED
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED

@@ -11,6 +11,7 @@ from bulk_profiles.budget import (
     Policy,
     Slot,
     Wait,
+    lease_end,
     release,
     renew,
     reserve_check,
@@ -305,6 +306,16 @@ class TestPlaces:
     def test_release_frees_one_place(self) -> None:
         assert release(self.full(), "a").places == {"b": NOON + 2 * LEASE}
         assert release(self.full(), "nobody") == self.full()
+
+    def test_a_place_that_was_renewed_since_is_not_released(self) -> None:
+        ours = lease_end(NOON, LEASE)
+        state = renew(BudgetState(), "a", NOON, LEASE)
+        assert release(state, "a", ours).places == {}
+        later = renew(state, "a", NOON + timedelta(milliseconds=1), LEASE)
+        assert release(later, "a", ours) == later
+        assert withdraw(
+            later, holder="a", rows=1, granted_at=NOON, policy=policy(), leased_until=ours
+        ).places == dict(later.places)
 
     def test_without_a_call_no_place_is_taken(self) -> None:
         state = quiet_since(NOON, full_at=NOON + seconds(60))

@@ -216,19 +216,32 @@ def reserve_check(
     return dataclasses.replace(state, asked_at=clock, full_at=full_at), Slot(now, granted=True)
 
 
-def release(state: BudgetState, holder: str) -> BudgetState:
-    """Free the place of a batch that is settled; one without a place changes nothing."""
-    places = {name: end for name, end in state.places.items() if name != holder}
+def release(state: BudgetState, holder: str, leased_until: datetime | None = None) -> BudgetState:
+    """Free the place of a batch that is settled; one without a place changes nothing.
+
+    A place whose lease ends later than `leased_until` stays: somebody else has renewed it since.
+    """
+    places = {
+        name: end
+        for name, end in state.places.items()
+        if name != holder or (leased_until is not None and end > leased_until)
+    }
     return dataclasses.replace(state, places=places)
 
 
 def withdraw(
-    state: BudgetState, *, holder: str, rows: int, granted_at: datetime, policy: Policy
+    state: BudgetState,
+    *,
+    holder: str,
+    rows: int,
+    granted_at: datetime,
+    policy: Policy,
+    leased_until: datetime | None = None,
 ) -> BudgetState:
     """Give back the place and the rows of a submission that Target surely did not take; its call was made."""
     counted = _days(_whole(granted_at), policy)
     kept = {day: max(0, count - rows) if day in counted else count for day, count in state.rows.items()}
-    return dataclasses.replace(release(state, holder), rows=kept)
+    return dataclasses.replace(release(state, holder, leased_until), rows=kept)
 
 
 def renew(state: BudgetState, holder: str, now: datetime, lease: timedelta) -> BudgetState:
@@ -238,8 +251,13 @@ def renew(state: BudgetState, holder: str, now: datetime, lease: timedelta) -> B
     else gets a place meanwhile. Between two askers clocks may differ by twice their error.
     """
     now = _whole(now)
-    end = max(now + lease + 2 * _CLOCK_ERROR, state.places.get(holder, _LONG_AGO))
+    end = max(lease_end(now, lease), state.places.get(holder, _LONG_AGO))
     return dataclasses.replace(state, places={**_live(state.places, now), holder: end})
+
+
+def lease_end(now: datetime, lease: timedelta) -> datetime:
+    """Give the end of a lease that is taken or renewed now."""
+    return _whole(now) + lease + 2 * _CLOCK_ERROR
 
 
 def usable(slot_at: datetime, now: datetime) -> bool:

@@ -52,7 +52,7 @@ class Checker:
         entry = self.ledger.get_batch(import_id, number)
         owner = import_of(self.ledger, entry)
         if entry.settled:
-            free_place(entry, owner.client_code, self.ledger, self.clock())
+            free_place(entry, owner.client_code, self.settings, self.ledger, self.clock())
             return Outcome(Word.SETTLED)
         if entry.state in {BatchState.PLANNED, BatchState.SENDING}:
             return Outcome(Word.RESUBMIT)
@@ -153,7 +153,7 @@ class Checker:
     def _send_again(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
         now = self.clock()
         self.ledger.save_batch(entry, now)
-        free_place(entry, owner.client_code, self.ledger, now)
+        free_place(entry, owner.client_code, self.settings, self.ledger, now)
         return Outcome(Word.RESUBMIT)
 
     def _write_file(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry:
@@ -211,7 +211,7 @@ class Checker:
         if state is not entry.state:
             entry = entry.move(state)
         entry = self.ledger.save_batch(entry.change(settled_at=now), now)
-        free_place(entry, owner.client_code, self.ledger, now)
+        free_place(entry, owner.client_code, self.settings, self.ledger, now)
         return Outcome(Word.SETTLED)
 
 

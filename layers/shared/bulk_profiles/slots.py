@@ -86,23 +86,31 @@ def withdraw_submission(
     def withdraw(state: budget.BudgetState) -> tuple[budget.BudgetState, None]:
         holder = _holder(entry)
         return budget.withdraw(
-            state, holder=holder, rows=entry.body_rows, granted_at=slot_at, policy=policy
+            state,
+            holder=holder,
+            rows=entry.body_rows,
+            granted_at=slot_at,
+            policy=policy,
+            leased_until=budget.lease_end(slot_at, _lease(settings)),
         ), None
 
     with contextlib.suppress(ConflictError):  # then it stays taken: the budget errs on the safe side
         ledger.change_budget(client_code, slot_at, withdraw)
 
 
-def free_place(entry: BatchEntry, client_code: str, ledger: Ledger, now: datetime) -> None:
-    """Give a settled batch's place in flight to others.
+def free_place(
+    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, now: datetime
+) -> None:
+    """Give the place in flight of a batch that was done with at `now` to others.
 
-    One that Target may still be at, for all that is known, keeps its place until the lease ends.
+    One that Target may still be at, for all that is known, keeps its place until the lease ends; so does one
+    for which another execution has taken it since.
     """
     if entry.state in {BatchState.UNKNOWN, BatchState.EXPIRED}:
         return
-    holder = _holder(entry)
+    holder, until = _holder(entry), budget.lease_end(now, _lease(settings))
     with contextlib.suppress(ConflictError):  # then its lease ends by itself
-        ledger.change_budget(client_code, now, lambda state: (budget.release(state, holder), None))
+        ledger.change_budget(client_code, now, lambda state: (budget.release(state, holder, until), None))
 
 
 def _answer(
