@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from local.processes import free_port
-from local.simulator import Settings, Simulator, running
+from local.simulator import Settings, Simulator, fault, running
 from tests.local.conftest import wait_until
 
 pytestmark = pytest.mark.engine
@@ -87,12 +87,12 @@ def test_says_in_one_sentence_why_it_could_not_run(target: Simulator, tmp_path: 
 
 
 def test_gives_up_when_nothing_moves(target: Simulator, tmp_path: Path) -> None:
-    target.configure(completion_seconds=3600)
+    target.script(fault("no_answer", times=100))
     file = tmp_path / "file.csv"
     file.write_bytes(CSV)
     ran = run(
         *("--file", str(file), "--target", target.url, "--out", str(tmp_path), "--patience", "4"),
-        *("--params", FAST.replace("FirstCheckSeconds=1", "FirstCheckSeconds=60")),
+        *("--params", FAST),
     )
     assert ran.returncode == 2
     assert "Nothing moved for 4 s" in ran.stderr
