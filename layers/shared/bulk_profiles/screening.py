@@ -19,7 +19,7 @@ from .reading.blocks import read_fault
 type Places = NDArray[np.intp]
 type Hashes = NDArray[np.uint64]
 
-_COMMA, _LINE_FEED, _PLUS, _SLASH, _DELETE, _SPACE, _UNDERSCORE = b",\n+/\x7f _"
+_COMMA, _LINE_FEED, _HYPHEN, _PLUS, _SLASH, _DELETE, _SPACE, _UNDERSCORE = b",\n-+/\x7f _"
 _BLANK_LINES = re.compile(rb"\n\n+")
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 _WORD = 8
@@ -48,41 +48,42 @@ class Screened:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where the cells and the rows of a block end; all its rows have `width` cells."""
+    """Where the cells and the rows of a block end; all its rows have `width` cells.
+
+    `row_sizes` include the line feeds. `id_starts` and `id_sizes` are those of the cells with the ids.
+    """
 
     data: NDArray[np.uint8]
     ends: Places
-    row_ends: Places
     width: int
+    row_sizes: Places
+    id_starts: Places
+    id_sizes: Places
 
     @classmethod
-    def of(cls, rows: bytes, width: int) -> Self | None:
+    def of(cls, rows: bytes, rules: Rules, *, unreserved: bool) -> Self | None:
         """Find the cells; None where a row has more or fewer of them."""
+        width, key = rules.width, rules.key
         data = np.frombuffer(rows, np.uint8)
         separators = data == _LINE_FEED
         count = np.count_nonzero(separators)
-        separators |= data == _COMMA
+        if unreserved:
+            separators = data < _HYPHEN  # of the bytes that need no encoding, none is
+        else:
+            separators |= data == _COMMA
         ends = np.flatnonzero(separators)
         row_ends = np.ascontiguousarray(ends[width - 1 :: width])
         # So many, and every last one a line feed: then all others are commas.
         if len(ends) != count * width or (data[row_ends] != _LINE_FEED).any():
             return None
-        return cls(data, ends, row_ends, width)
+        row_starts = np.zeros_like(row_ends)
+        np.add(row_ends[:-1], 1, out=row_starts[1:])
+        id_starts = ends[key - 1 :: width] + 1 if key else row_starts
+        return cls(data, ends, width, row_ends - row_starts + 1, id_starts, ends[key::width] - id_starts)
 
-    def column(self, number: int) -> tuple[Places, Places]:
-        """Give where the cells of a column start and end."""
-        ends = self.ends[number :: self.width]
-        if number:
-            return self.ends[number - 1 :: self.width] + 1, ends
-        starts = np.zeros_like(ends)
-        np.add(self.row_ends[:-1], 1, out=starts[1:])
-        return starts, ends
-
-    def any_valueless(self, key: int) -> bool:
-        """Say whether a row has nothing but its key."""
-        starts, ends = self.column(key)
-        sizes = np.diff(self.row_ends, prepend=-1)  # line feeds included
-        return bool((sizes == ends - starts + self.width).any())
+    def any_valueless(self) -> bool:
+        """Say whether a row has nothing but its id."""
+        return bool((self.row_sizes == self.id_sizes + self.width).any())
 
     def cells_at(self, places: Places) -> Places:
         """Give the numbers of the cells that hold these bytes, in ascending order, each once."""
@@ -111,11 +112,11 @@ def screen(rows: bytes, rules: Rules, *, warn: bool = True, unreserved: bool = F
     faults: dict[int, Fault] = {}
     numbers: Places | None = None
     sound = unreserved or not (FAULT_MARK in rows or _has_surrogate(rows))
-    grid = _Grid.of(rows, rules.width) if sound else None
+    grid = _Grid.of(rows, rules, unreserved=unreserved) if sound else None
     if grid is None or rules.width == 1:
         rows = _BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n")
         rows, numbers = _lint(rows, range(rows.count(b"\n")), rules, faults, all_rows=True)
-        grid = _Grid.of(rows, rules.width)
+        grid = _Grid.of(rows, rules, unreserved=unreserved)
     if grid is None:
         raise AssertionError  # rows that passed have one cell for each column
     hashes, suspects = _look_at_ids(rows, grid, rules)
@@ -129,13 +130,13 @@ def screen(rows: bytes, rules: Rules, *, warn: bool = True, unreserved: bool = F
         faults |= {int(origin[number]): fault for number, fault in found.items()}
         if len(faults) > before:
             hashes, numbers = hashes[kept], origin[kept]
-            grid = _Grid.of(rows, rules.width) or grid
+            grid = _Grid.of(rows, rules, unreserved=unreserved) or grid
     warnings = Counter[str]()
     if warn and not unreserved:
         _count_odd_values(rows, grid, warnings)
     if warn:
         _count_long(rows, grid, rules, warnings)
-    return Screened(rows, hashes, numbers, faults, warnings, grid.any_valueless(rules.key))
+    return Screened(rows, hashes, numbers, faults, warnings, grid.any_valueless())
 
 
 def _lint(
@@ -181,8 +182,7 @@ def _mend(line: bytes, rules: Rules) -> bytes | Fault:
 
 def _look_at_ids(rows: bytes, grid: _Grid, rules: Rules) -> tuple[Hashes, Places]:
     """Hash the ids, and give the numbers of the rows whose id needs a closer look."""
-    starts, ends = grid.column(rules.key)
-    sizes = ends - starts
+    starts, sizes = grid.id_starts, grid.id_sizes
     longest = int(sizes.max(initial=0))
     if len(starts) and int(starts[-1]) + longest + 2 * _WORD > len(rows):
         rows += bytes(longest + 2 * _WORD)  # so that the last id can be read in whole words, too
@@ -224,7 +224,7 @@ def _count_odd_values(rows: bytes, grid: _Grid, found: Counter[str]) -> None:
         found[Warn.SEPARATOR_IN_VALUE] = len(grid.cells_at(separators))
     if PLUS_MARK in rows:
         found[Warn.PLUS_SIGN] = len(grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0])))
-    if np.count_nonzero(grid.data < _SPACE) > len(grid.row_ends) or b"\x7f" in rows:
+    if np.count_nonzero(grid.data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
         control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
         found[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
 
@@ -239,8 +239,7 @@ def _separators(rows: bytes, grid: _Grid) -> Places:
 
 def _count_long(rows: bytes, grid: _Grid, rules: Rules, found: Counter[str]) -> None:
     """Count the values that are very long."""
-    longest = (grid.ends[1:] - grid.ends[:-1]).max(initial=0) - 1
-    if longest <= LONG_ID_LENGTH and (not grid.ends.size or grid.ends[0] <= LONG_ID_LENGTH):
+    if grid.row_sizes.max(initial=0) <= LONG_ID_LENGTH:
         return
     sizes = np.diff(grid.ends, prepend=-1)
     for cell in np.flatnonzero(sizes > LONG_ID_LENGTH).tolist():
