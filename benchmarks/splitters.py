@@ -1,7 +1,7 @@
-"""Ways to split a CSV file into Target's batches: `python benchmarks/splitters.py NAME SOURCE FOLDER`.
+"""Other ways to split a CSV file into Target's batches: `python -m benchmarks.splitters NAME SOURCE FOLDER`.
 
-Each reads, percent-encodes and cuts the same file. Only `ours` checks rows, merges repeated ids and keeps
-exact limits; the others are given what they need not do. Imports are inside, so that each pays for its own.
+Each reads, percent-encodes and cuts the same file. None checks rows, merges repeated ids or keeps exact
+limits; they are given what they need not do. Imports are inside, so that each pays for its own.
 """
 
 # ruff: noqa: PLC0415 each splitter pays for its own imports
@@ -15,18 +15,6 @@ from pathlib import Path
 
 ROWS, SIZE = 500_000, 49_999_999
 UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-
-
-def ours(source: Path, folder: Path) -> None:
-    from bulk_profiles.cli import main
-
-    main(["plan", str(source), "--out", str(folder)])
-
-
-def ours_with_helpers(source: Path, folder: Path) -> None:
-    from bulk_profiles.cli import main
-
-    main(["plan", str(source), "--out", str(folder), "--processes", "2"])
 
 
 def naive(source: Path, folder: Path) -> None:
@@ -86,30 +74,11 @@ def with_pandas(source: Path, folder: Path) -> None:
         encoded.to_csv(folder / f"{number}.batch", index=False, lineterminator="\n")
 
 
-def gnu_split(source: Path, folder: Path) -> None:
-    """Cut lines, and nothing else: the lower bound of anything that writes batches."""
-    import subprocess
-
-    subprocess.run(["split", "--line-bytes=49999999", source, folder / "x"], check=True)
-
-
-def cat(source: Path, folder: Path) -> None:
-    """Copy bytes."""
-    import subprocess
-
-    with (folder / "copy").open("wb") as copy:
-        subprocess.run(["cat", source], stdout=copy, check=True)
-
-
 SPLITTERS: dict[str, Callable[[Path, Path], None]] = {
-    "ours": ours,
-    "ours, 2 processes": ours_with_helpers,
     "naive": naive,
     "polars": with_polars,
     "duckdb": with_duckdb,
     "pandas": with_pandas,
-    "split": gnu_split,
-    "cat": cat,
 }
 
 if __name__ == "__main__":

@@ -89,19 +89,28 @@ KINDS: dict[str, Callable[[int], Iterator[str]]] = {
 }
 
 
+def command(name: str, source: Path, folder: Path, peers: str) -> list[str | Path]:
+    """Give the command of one splitter; peers live where `peers` is the Python."""
+    plan = (Path(sys.executable).with_name("bulk-profiles"), "plan", source, "--out", folder)
+    match name:
+        case "ours":
+            return [*plan]
+        case "ours, 1 process":
+            return [*plan, "--processes", "1"]
+        case "split":  # cuts lines, and nothing else: the lower bound of anything that writes batches
+            return ["split", "--line-bytes=49999999", source, folder / "x"]
+        case "cat":
+            return ["cat", source]
+    python = peers if name in PEERS else sys.executable
+    return [python, "-m", "benchmarks.splitters", name, source, folder]
+
+
 def measure(name: str, source: Path, folder: Path, peers: str) -> Measure:
-    """Run one splitter in a process of its own; peers live where `peers` is the Python."""
-    command = [
-        peers if name in PEERS else sys.executable,
-        "-m",
-        "benchmarks.splitters",
-        name,
-        str(source),
-        str(folder),
-    ]
+    """Run one splitter; what it prints goes to a file, as `cat` copies so."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    with (folder / "printed").open("wb") as printed:
+        process = subprocess.Popen(command(name, source, folder, peers), stdout=printed)
+        _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{name} failed")
@@ -124,9 +133,9 @@ def compare(source: Path, names: list[str], rounds: int, peers: str) -> dict[str
 
 
 def same_batches(place: Path) -> None:
-    """Stop where the naive splitter, or ours with helpers, wrote other batches than ours did."""
-    naive, ours, shared = (place / name / "batches" for name in ("naive", "ours", "ours, 2 processes"))
-    for other in (naive, shared):
+    """Stop where the naive splitter, or ours in one process, wrote other batches than ours did."""
+    naive, ours, alone = (place / name / "batches" for name in ("naive", "ours", "ours, 1 process"))
+    for other in (naive, alone):
         names = sorted(path.name for path in other.glob("*"))
         if other is naive and "repeated" in place.parent.name:
             continue
@@ -157,7 +166,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="a Python that has polars, duckdb and pandas")
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    names = ["ours", "ours, 2 processes", "naive", *(PEERS if options.peers else ()), "split", "cat"]
+    names = ["ours", "ours, 1 process", "naive", *(PEERS if options.peers else ()), "split", "cat"]
     with tempfile.TemporaryDirectory() as place:
         for kind in options.kind or KINDS:
             source = (

@@ -76,7 +76,7 @@ def test_the_helpers_of_a_large_file_split_it_as_one_process_does(
     [[helpers]] = [call.args for call in closed.mock_calls]
     helpers.close()
 
-    assert helpers.count == 4
+    assert helpers.count == 5
     assert summary.status is ImportStatus.SUCCEEDED
     assert summary.profiles == ProfileCounts(success=4)
     assert target.profile("u1") == {"name": "Ada", "note": "later"}

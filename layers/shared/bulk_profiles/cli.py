@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         "--processes",
         type=_positive,
         metavar="N",
-        help="processes that share the work (from 512 MiB on one for each processor, four at most; else 1)",
+        help="processes that share the work (from 64 MiB on one for each processor, four at most; else 1)",
     )
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     return parser

@@ -1,8 +1,8 @@
 """Processes that share the work on the blocks of a file.
 
-Each has two texts at most, they take turns, and results come back in the order of the texts: so there is
-nothing to lock, and nothing that waits for what waits for it. Texts pass through shared memory, which is
-several times cheaper than a pipe.
+Each helper has a few texts at most; while all have these, the process that
+hands out works itself, so that no processor has to do with more than one of them. Results come back in the
+order of the texts. Texts pass through shared memory, which is several times cheaper than a pipe.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import mmap
 import os
 import signal
 import warnings
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -20,12 +21,14 @@ from typing import Any
 
 from .errors import BulkProfilesError
 
-_PLACES = 2  # for texts of one helper: one that it works on, one that waits
+_PLACES = 3  # for texts of one helper: one that it works on, two that wait
+_AHEAD = 2  # texts that are worked on here before the result of an earlier one is there
 _PLACE_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer results take the pipe
 _SECONDS_TO_END = 5.0
 _SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 type Work = Callable[[bytes, Any], tuple[bytes, Any]]
+type Made = tuple[bytes, Any, Exception | None]
 
 
 class HelperLostError(BulkProfilesError):
@@ -33,16 +36,24 @@ class HelperLostError(BulkProfilesError):
 
 
 @dataclass(slots=True)
+class _Text:
+    """A text that was taken, and what it became, once that is known."""
+
+    made: Made | None = None
+
+
+@dataclass(slots=True)
 class _Channel:
     """One end of what a process and its helper pass to each other: a text, and something small with it.
 
-    The text of a result goes where the text was that it was made of.
+    The text of a result goes where the text was that it was made of. `out` are the texts without a result.
     """
 
     connection: Connection
     memory: mmap.mmap
     sent: int = 0
     received: int = 0
+    out: deque[_Text] = field(default_factory=deque)
 
     def send(self, text: bytes, rest: object) -> None:
         start = self.sent % _PLACES * _PLACE_BYTES
@@ -59,16 +70,21 @@ class _Channel:
         self.received += 1
         return self.memory[start : start + size] if text is None else text, rest
 
+    def receive_result(self) -> None:
+        text, (rest, error) = _alive(self.receive)
+        self.out.popleft().made = text, rest, error
+
 
 class HelperProcesses:
-    """Some forks of this process, which do one kind of `work`."""
+    """Some forks of this process, which do one kind of `work`, as it does itself while they are busy."""
 
-    def __init__(self, count: int, work: Work) -> None:
+    def __init__(self, helpers: int, work: Work) -> None:
         context = get_context("fork")  # what they need to know is there, and they start in no time
-        self._taken = self._given = 0
+        self._work = work
+        self._texts = deque[_Text]()
         self._channels: list[_Channel] = []
         self._processes: list[ForkProcess] = []
-        for _ in range(count):
+        for _ in range(helpers):
             ours, theirs = context.Pipe()
             memory = mmap.mmap(-1, _PLACES * _PLACE_BYTES)
             self._channels.append(_Channel(ours, memory))
@@ -81,19 +97,31 @@ class HelperProcesses:
     @property
     def count(self) -> int:
         """The number of texts that may be out at a time."""
-        return _PLACES * len(self._processes)
+        return _PLACES * len(self._processes) + _AHEAD
 
     def take(self, text: bytes, rest: object) -> None:
-        """Have the next one work on a text of at most 16 MiB; fewer than `count` must be out."""
+        """Have a text of at most 16 MiB worked on; fewer than `count` must be out."""
         if len(text) > _PLACE_BYTES:
             raise ValueError(len(text))  # it might wait for a helper that waits for its result to be taken
-        _alive(self._channels[self._taken % len(self._channels)].send, text, rest)
-        self._taken += 1
+        for channel in self._channels:
+            while channel.out and channel.connection.poll():
+                channel.receive_result()
+        taken = _Text()
+        self._texts.append(taken)
+        channel = min(self._channels, key=lambda channel: len(channel.out))
+        if len(channel.out) < _PLACES:
+            _alive(channel.send, text, rest)
+            channel.out.append(taken)
+        else:
+            taken.made = _make(self._work, text, rest)
 
     def result(self) -> tuple[bytes, Any]:
         """Wait for what became of the oldest text; raises what was raised, or `HelperLostError`."""
-        text, (rest, error) = _alive(self._channels[self._given % len(self._channels)].receive)
-        self._given += 1
+        oldest = self._texts[0]
+        while oldest.made is None:
+            next(channel for channel in self._channels if oldest in channel.out).receive_result()
+        self._texts.popleft()
+        text, rest, error = oldest.made
         if error:
             raise error
         return text, rest
@@ -131,6 +159,13 @@ def _alive[**P, T](call: Callable[P, T], *arguments: P.args, **names: P.kwargs) 
     )
 
 
+def _make(work: Work, text: bytes, rest: object) -> Made:
+    try:
+        return *work(text, rest), None
+    except Exception as error:  # noqa: BLE001 raised again where the result is awaited
+        return b"", None, error
+
+
 def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> None:
     """Work until the other end is closed, or its process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for who asked for the work to say that it is over
@@ -143,11 +178,7 @@ def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> Non
             text, rest = channel.receive()
         except (EOFError, ConnectionError):
             os._exit(0)  # without a look at what the fork came with
-        try:
-            text, made = work(text, rest)
-            error = None
-        except Exception as raised:  # noqa: BLE001 raised again where the result is awaited
-            text, made, error = b"", None, raised
+        text, made, error = _make(work, text, rest)
         try:
             channel.send(text, (made, error))
         except ConnectionError:

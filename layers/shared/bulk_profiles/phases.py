@@ -182,7 +182,7 @@ class Job:
         if self._processes > 1 and not self._work.unreserved and not self._helpers:
             from .helping import HelperProcesses  # noqa: PLC0415 most splits need none
 
-            self._helpers = HelperProcesses(self._processes, partial(help_with, take_apart, self._work))
+            self._helpers = HelperProcesses(self._processes - 1, partial(help_with, take_apart, self._work))
         return _Helpers(self._helpers, self._what_to_do) if self._helpers else None
 
     def _what_to_do(self) -> tuple[bool, bool]:

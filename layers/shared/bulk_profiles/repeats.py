@@ -17,7 +17,7 @@ from .scratch import Scratch
 
 type Hashes = NDArray[np.uint64]
 
-RUN = 1 << 20
+RUN = 1 << 19
 _PARTS = 64
 _PART_STARTS = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(58)
 _FIRST_LOOK = 1 << 14

@@ -17,7 +17,7 @@ from .reading import NewColumnError, SourceFile, open_source
 from .scratch import Scratch, TemporaryScratch
 from .tapping import TappedSource, digest
 
-_LARGE_BYTES = 512 * 1024 * 1024  # below, it takes a few seconds, and helpers cost more than they are worth
+_LARGE_BYTES = 64 * 1024 * 1024  # below, it takes a second, and helpers are not worth starting
 _MOST_PROCESSES = 4  # more than that do not get enough to do
 
 __all__ = ["Limits", "OutOfTimeError", "Output", "Scratch", "Sink", "SourceFile", "Split", "split"]
