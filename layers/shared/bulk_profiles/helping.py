@@ -1,8 +1,8 @@
 """Processes that share the work on the blocks of a file.
 
-Each helper has a few texts at most; while all have these, the process that
-hands out works itself, so that no processor has to do with more than one of them. Results come back in the
-order of the texts. Texts pass through shared memory, which is several times cheaper than a pipe.
+Each helper has a few texts at most; while all have these, the process that hands out works itself, so that
+there need not be more processes than processors. Results come back in the order of the texts. Texts pass
+through shared memory, which is several times cheaper than a pipe.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class HelperProcesses:
         """Wait for what became of the oldest text; raises what was raised, or `HelperLostError`."""
         oldest = self._texts[0]
         while oldest.made is None:
-            next(channel for channel in self._channels if oldest in channel.out).receive_result()
+            next(it for it in self._channels if it.out and it.out[0] is oldest).receive_result()
         self._texts.popleft()
         text, rest, error = oldest.made
         if error:
