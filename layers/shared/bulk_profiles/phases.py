@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from .checkpoints import OutOfTimeError, Phase, State
 from .columns import resolve
 from .cutting import Cutter, Limits, Output
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _MERGED = "merged"
 _REPEATED = "repeated"
+_LINE_FEED = ord("\n")
 _MOST_GROWTH = 3  # an encoded byte is three bytes
 
 
@@ -124,8 +127,7 @@ class Job:
             places = repeated.among(screened.hashes)
             if not places:
                 continue
-            lines = screened.rows.split(b"\n")
-            chosen = b"".join([lines[place] + b"\n" for place in places])
+            chosen = b"".join([screened.rows[start:end] for start, end in _bounds(screened.rows, places)])
             for place, row in zip(places, self._work.encode(chosen).split(b"\n"), strict=False):
                 if self._fits(row):
                     self._merger.add(base + place, row)
@@ -144,19 +146,21 @@ class Job:
                 if not places:
                     self._write(self._fitting(rows)[0], valueless=screened.valueless)
                     continue
-                lines = rows.split(b"\n")
-                del lines[-1]
                 oversized, too_large = set(self._state.oversized), list[int]()
-                for place in places:
-                    own, lines[place] = lines[place], merged.take(self._state.ordinal + place)
-                    if not lines[place]:  # merged into an earlier row
+                pieces, done = list[bytes](), 0
+                for place, (start, end) in zip(places, _bounds(rows, places), strict=True):
+                    own, row = rows[start : end - 1], merged.take(self._state.ordinal + place)
+                    pieces.append(rows[done:start])
+                    done = end
+                    if not row:  # merged into an earlier row
                         if oversized and self._fits(own) and _digest_of_id(own) in oversized:
                             too_large.append(place)
-                    elif not self._fits(lines[place]):
+                    elif self._fits(row):
+                        pieces.append(row + b"\n")
+                    else:
                         oversized.add(_digest_of_id(own))
                         too_large.append(place)
-                        lines[place] = b""
-                self._write(self._fitting(b"".join([line + b"\n" for line in lines if line]))[0])
+                self._write(self._fitting(b"".join([*pieces, rows[done:]]))[0])
                 self._reject(block, _too_large(screened, too_large))
                 self._state = dataclasses.replace(
                     self._state,
@@ -281,6 +285,12 @@ def _too_large(screened: Screened, places: Sequence[int]) -> dict[int, Fault]:
     """Give the faults of rows that do not fit, by the numbers of their records in the block."""
     numbers = places if screened.numbers is None else screened.numbers[places].tolist()
     return dict.fromkeys(numbers, Fault(Reject.ROW_TOO_LARGE))
+
+
+def _bounds(rows: bytes, places: Sequence[int]) -> list[tuple[int, int]]:
+    """Give where some rows start and end, by their ascending numbers."""
+    starts = np.append(0, np.flatnonzero(np.frombuffer(rows, np.uint8) == _LINE_FEED) + 1)
+    return list(zip(starts[places].tolist(), starts[np.add(places, 1)].tolist(), strict=True))
 
 
 def _digest_of_id(row: bytes) -> str:
