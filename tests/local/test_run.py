@@ -23,6 +23,7 @@ pytestmark = pytest.mark.engine
 
 SECONDS = 120
 FAST = "FirstCheckSeconds=1 MaxCheckSeconds=2 CallsPerMinute=3000 MaxBatchRows=2"
+UNHURRIED = "FirstCheckSeconds=60 MaxCheckSeconds=60"
 CSV = b"thirdPartyId,city\na,Bern\nb,Genf\nc,Basel\n"
 
 
@@ -103,12 +104,11 @@ def test_gives_up_when_nothing_moves(target: Simulator, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
-def test_stops_whatever_it_started(target: Simulator, tmp_path: Path, number: signal.Signals) -> None:
-    target.configure(completion_seconds=3600)
+def test_stops_whatever_it_started(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "file.csv"
     file.write_bytes(CSV)
     with subprocess.Popen(
-        command("--file", str(file), "--params", FAST, "--out", str(tmp_path)),
+        command("--file", str(file), "--params", UNHURRIED, "--out", str(tmp_path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
