@@ -33,6 +33,14 @@ def target() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have programs that are started be interrupted by SIGINT, even if a shell runs the tests with `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "local.run", *arguments]
 
@@ -104,6 +112,7 @@ def test_gives_up_when_nothing_moves(target: Simulator, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
+@pytest.mark.usefixtures("interruptible")
 def test_stops_whatever_it_started(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "file.csv"
     file.write_bytes(CSV)
