@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulk_profiles.background import Background
 from bulk_profiles.cutting import Cutter, Limits
 from bulk_profiles.errors import FileRejectedError
 from tests.unit.splitting_world import MemoryOutput
@@ -16,12 +19,20 @@ from tests.unit.splitting_world import MemoryOutput
 HEAD = len(b"batch=id,a")
 
 
+@pytest.fixture
+def background() -> Iterator[Background]:
+    found = Background()
+    yield found
+    found.close()
+
+
 def cut(blocks: list[bytes], limits: Limits) -> tuple[Cutter, list[bytes]]:
     output = MemoryOutput()
-    cutter = Cutter(b"id,a", limits, output)
-    for block in blocks:
-        list(cutter.add(block))
-    cutter.finish()
+    with closing(Background()) as background:
+        cutter = Cutter(b"id,a", limits, output, background)
+        for block in blocks:
+            list(cutter.add(block))
+        cutter.finish()
     return cutter, [output.objects[name] for name in sorted(output.objects)]
 
 
@@ -47,27 +58,27 @@ def test_batches_are_as_full_as_the_limits_allow(blocks: list[list[int]], rows: 
         assert body.count(b"\n") == rows or len(body) + 1 + len(first) > size
 
 
-def test_it_tells_how_many_rows_are_in_finished_batches() -> None:
-    cutter = Cutter(b"id", Limits(max_batch_rows=2), MemoryOutput())
+def test_it_tells_how_many_rows_are_in_finished_batches(background: Background) -> None:
+    cutter = Cutter(b"id", Limits(max_batch_rows=2), MemoryOutput(), background)
     assert list(cutter.add(b"1\n")) == []
     assert list(cutter.add(b"2\n3\n4\n5\n")) == [1, 3]
     assert cutter.is_open
     assert list(cutter.add(b"")) == []
 
 
-def test_it_goes_on_after_finished_batches() -> None:
+def test_it_goes_on_after_finished_batches(background: Background) -> None:
     first, _ = cut([b"1,x\n2,x\n"], Limits(max_batch_rows=1))
     output = MemoryOutput()
-    second = Cutter(b"id,a", Limits(max_batch_rows=1), output, tuple(first.batches))
+    second = Cutter(b"id,a", Limits(max_batch_rows=1), output, background, tuple(first.batches))
     list(second.add(b"3,x\n"))
     second.finish()
     assert [batch.number for batch in second.batches] == [1, 2, 3]
     assert list(output.objects) == ["batches/00003.batch"]
 
 
-def test_what_is_dropped_does_not_exist() -> None:
+def test_what_is_dropped_does_not_exist(background: Background) -> None:
     output = MemoryOutput()
-    cutter = Cutter(b"id,a", Limits(), output)
+    cutter = Cutter(b"id,a", Limits(), output, background)
     list(cutter.add(b"1,x\n"))
     cutter.abort()
     cutter.finish()

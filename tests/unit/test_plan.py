@@ -81,6 +81,15 @@ def test_it_does_not_overwrite_what_it_reads(tmp_path: Path, capsys: pytest.Capt
     assert source.read_bytes().startswith(b"batch=pcId,a\n1,x")
 
 
+def test_a_full_disk_is_named(customers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    batches = tmp_path / "out" / "batches"
+    batches.mkdir(parents=True)
+    (batches / "00001.batch.partial").symlink_to("/dev/full")
+    assert main(["plan", str(customers), "--out", str(tmp_path / "out")]) == 2
+    assert f"{batches / '00001.batch'}: No space left on device." in capsys.readouterr().err
+    assert not list(batches.iterdir())
+
+
 def test_nothing_of_an_earlier_plan_is_left_by_a_rejected_file(customers: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     main(["plan", str(customers), "--out", str(out)])

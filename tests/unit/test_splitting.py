@@ -14,7 +14,7 @@ from bulk_profiles.lint import MAX_ROW_BYTES
 from bulk_profiles.models import ApiVersion, KeyColumn
 from bulk_profiles.reading import delimited
 from bulk_profiles.splitting import Limits, split
-from tests.unit.splitting_world import MemoryFile, MemoryOutput, run
+from tests.unit.splitting_world import MemoryFile, MemoryOutput, MemorySink, run
 
 PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
 
@@ -497,3 +497,30 @@ def test_a_file_that_changes_while_it_is_read_is_no_split() -> None:
     ]
     with pytest.raises(AccountingError, match="did the file change"):
         split(source, Feed(), Limits(), MemoryOutput())
+
+
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_what_goes_wrong_in_writing_ends_the_split_and_no_batch_is_left(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aborted = list[str]()
+
+    class FullSink(MemorySink):
+        def write(self, data: bytes | bytearray | memoryview, /) -> None:
+            if b"id0" in bytes(data):
+                raise OSError("disk full")
+
+        def abort(self) -> None:
+            aborted.append(self._name)
+
+    class FullOutput(MemoryOutput):
+        def open(self, name: str) -> MemorySink:
+            return FullSink(self.objects, name)
+
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
+    output = FullOutput()
+    source = MemoryFile(b"pcId,a\n" + b"".join(b"id%d,x\n" % number for number in range(rows)))
+    with pytest.raises(OSError, match="disk full"):
+        split(source, Feed(), Limits(), output)
+    assert aborted == ["batches/00001.batch"]
+    assert output.objects == {}

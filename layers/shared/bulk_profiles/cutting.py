@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .background import Background, Data
 from .errors import FileRejectedError
 from .identity import batch_name
 from .models import PlannedBatch
@@ -50,7 +51,7 @@ class Output(Protocol):
 
 
 class Cutter:
-    """Write rows into batches, one after the other. `batches` are those that are finished.
+    """Write rows into batches, one after the other, in the background. `batches` are those that are finished.
 
     Without `digests`, their `sha256` are empty.
     """
@@ -60,6 +61,7 @@ class Cutter:
         header: bytes,
         limits: Limits,
         output: Output,
+        background: Background,
         batches: tuple[PlannedBatch, ...] = (),
         *,
         digests: bool = True,
@@ -68,6 +70,7 @@ class Cutter:
         self._head = BODY_PREFIX + header
         self._limits = limits
         self._output = output
+        self._background = background
         self._digests = digests
         self._sink: Sink | None = None
         if self.room <= 0:
@@ -116,6 +119,7 @@ class Cutter:
         """Finish the batch that is open, if any."""
         if self._sink is None:
             return
+        self._background.finish()
         self._sink.commit()
         self.batches.append(PlannedBatch(self._number, self._rows, self._size, self._sha256()))
         self._sink = None
@@ -123,6 +127,7 @@ class Cutter:
     def abort(self) -> None:
         """Drop the batch that is open, if any."""
         if self._sink is not None:
+            self._background.settle()
             self._sink.abort()
             self._sink = None
 
@@ -145,19 +150,22 @@ class Cutter:
             )
         self._sink = self._output.open(batch_name(self._number))
         self._digest = hashlib.sha256() if self._digests else None
-        self._rows = self._size = 0
+        self._rows, self._size = 0, len(self._head)
         self._put(self._head)
 
     def _write(self, rows: memoryview, count: int) -> None:
         if self._sink is None:
             self._open()
+        self._background.call(self._put_rows, rows)
+        self._rows += count
+        self._size += len(rows)
+
+    def _put_rows(self, rows: Data) -> None:
         self._put(b"\n")
         self._put(rows[:-1])
-        self._rows += count
 
-    def _put(self, data: bytes | memoryview) -> None:
+    def _put(self, data: Data) -> None:
         if self._sink is not None:
             self._sink.write(data)
         if self._digest:
             self._digest.update(data)
-        self._size += len(data)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from .background import Background
 from .checkpoints import OutOfTimeError, Phase, State
 from .columns import resolve
 from .cutting import Cutter, Limits, Output
@@ -49,6 +50,7 @@ class Job:
         output: Output,
         scratch: Scratch,
         *,
+        background: Background,
         state: State,
         out_of_time: Callable[[], bool],
         digests: bool,
@@ -60,6 +62,7 @@ class Job:
         self._limits = limits
         self._output = output
         self._scratch = scratch
+        self._background = background
         self._state = dataclasses.replace(state, names=tuple(reader.names))
         self._out_of_time = out_of_time
         self._work = RowWork(self.columns, feed.separator_in_value or SeparatorInValue.ENCODE)
@@ -252,7 +255,14 @@ class Job:
             return Repeated.from_bytes(stream.read())
 
     def _new_cutter(self, batches: tuple[PlannedBatch, ...] = ()) -> Cutter:
-        return Cutter(self.columns.header, self._limits, self._output, batches, digests=self._digests)
+        return Cutter(
+            self.columns.header,
+            self._limits,
+            self._output,
+            self._background,
+            batches,
+            digests=self._digests,
+        )
 
     def _enter(self, phase: Phase) -> None:
         """Start reading the file anew."""

@@ -35,8 +35,12 @@ class FileSink:
     def write(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take some more bytes."""
         rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            error.filename = self._path  # a full disk does not say where
+            raise
 
     def commit(self) -> None:
         """Give the file its name."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .background import Background
 from .checkpoints import OutOfTimeError, State
 from .cutting import Limits, Output, Sink
 from .errors import AccountingError
@@ -61,7 +62,8 @@ def split(
     """
     keep_freed()
     state = State.from_json(checkpoint) if checkpoint else State()
-    tapped = TappedSource(source, progress, digests=digests)
+    background = Background()
+    tapped = TappedSource(source, progress, background, digests=digests)
     temporary = TemporaryScratch()
     try:
         while True:
@@ -73,6 +75,7 @@ def split(
                         limits,
                         output,
                         scratch or temporary,
+                        background=background,
                         state=state,
                         out_of_time=out_of_time or (lambda: False),
                         digests=digests,
@@ -83,6 +86,7 @@ def split(
             except NewColumnError as error:
                 state = State(names=tuple(error.all_names()))
     finally:
+        background.close()
         temporary.close()
     if counts.unaccounted:
         raise AccountingError(counts.unaccounted)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from .background import Background
 from .reading import SourceFile
 
 if TYPE_CHECKING:
@@ -28,12 +29,18 @@ class TappedSource:
     """A source file that tells `progress` how far it was read, and knows its digest once read to its end."""
 
     def __init__(
-        self, source: SourceFile, progress: Callable[[int, int], None] | None, *, digests: bool = True
+        self,
+        source: SourceFile,
+        progress: Callable[[int, int], None] | None,
+        background: Background,
+        *,
+        digests: bool = True,
     ) -> None:
         self.name = source.name
         self.size = source.size
         self.sha256 = ""
         self.digests = digests
+        self.background = background
         self._source = source
         self._progress = progress
 
@@ -59,8 +66,9 @@ class _Tap(io.RawIOBase):
         data = self._stream.read(size)
         self._position += len(data)
         if self._digest is not None:
-            self._digest.update(data)
+            self._owner.background.call(self._digest.update, data)
             if not data and size:
+                self._owner.background.finish()
                 self._owner.sha256 = self._digest.hexdigest()
                 self._digest = None
         if self._progress is not None and data:
