@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -68,6 +69,17 @@ def as_csv(
     return text.getvalue().encode()
 
 
+def as_loose_csv(names: Sequence[str], rows: Rows, *, end: str, delimiter: str) -> bytes:
+    """Write quotes only around values that start with one or hold a separator; not around others."""
+
+    def cell(value: str) -> str:
+        if value.startswith('"') or any(sign in value for sign in ("\n", "\r", delimiter)):
+            return '"' + value.replace('"', '""') + '"'
+        return value
+
+    return "".join(delimiter.join(map(cell, row)) + end for row in [names, *rows]).encode()
+
+
 def as_json_lines(names: Sequence[str], rows: Rows) -> bytes:
     lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=len(row) % 2 == 0) for row in rows]
     return "\n".join(lines).encode()
@@ -101,6 +113,21 @@ def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: s
     outcome = run(as_csv(names, rows, end=end, delimiter=delimiter, style=style), Feed(delimiter=delimiter))
     assert outcome.received == expected(names, rows, "thirdPartyId")
     assert outcome.split.rows.read == len(rows)
+
+
+@pytest.mark.fault(27, "quotes inside values without quotes")
+@quick
+@given(tables(), _END, st.sampled_from(",;\t|"), st.integers(1, 2))
+def test_csv_with_literal_quotes(
+    table: tuple[list[str], Rows], end: str, delimiter: str, processes: int
+) -> None:
+    names, rows = table
+    data = as_loose_csv(names, [*rows, *rows], end=end, delimiter=delimiter)
+    bad = f"late{delimiter * (len(names) - 1)}\xff{end}".encode("latin-1")
+    outcome = run(data + bad, Feed(delimiter=delimiter), processes=processes)
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+    lines = len(re.split("\r\n|\n|\r", data.decode()))
+    assert [line for line, _, reason in outcome.rejects if reason == "invalid_utf8"] == [str(lines)]
 
 
 @pytest.mark.fault(26, "Target's own format, of every kind")

@@ -22,6 +22,7 @@ from .records import Dialect, count, count_lines, parse
 from .whole_blocks import Places, WholeBlocks
 
 BLOCK_BYTES = 512 * 1024
+_MOST_WAITING = 6 * 1024 * 1024  # bytes with helpers: enough for some blocks, and for two of the longest rows
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
@@ -112,12 +113,15 @@ class DelimitedBlocks:
 
     def _hand_out(self, helpers: Helpers, waiting: deque[tuple[Position, bytes]]) -> None:
         """Cut whole records off for every helper that has nothing to do."""
-        while len(waiting) < helpers.count:
+        while len(waiting) < helpers.count and sum(len(text) for _, text in waiting) < _MOST_WAITING:
             while len(self._data) < BLOCK_BYTES and not self._ended:
                 self._read_on()
             data = self._data[:MAX_ROW_BYTES]
             final = self._ended and len(data) == len(self._data)
             used, quoted = self._end(data, final=final)
+            if not used and not self._ended and len(data) < MAX_ROW_BYTES:
+                self._read_on()  # not even the first line is whole yet
+                continue
             if quoted and count(data, _QUOTE, 0, used) % 2:
                 used, _ = self._cut(data, final=final)
             if not used:
@@ -181,7 +185,7 @@ class DelimitedBlocks:
     ) -> list[Record]:
         """Find records of a block by their ascending numbers."""
         if spans is None:
-            spans = _spans(data, quoted=self._dialect.quoted)
+            spans = self._spans(data)
         line, counted, found = start.line, 0, []
         for number in numbers:
             begin, end = (int(place) for place in spans[number])
@@ -189,6 +193,22 @@ class DelimitedBlocks:
             counted = begin
             found.append(Record(start.line + number if self._by_record else line, data[begin:end]))
         return found
+
+    def _spans(self, data: bytes) -> Any:
+        """Find where the records of a block that was taken apart as a whole start and end."""
+        view = np.frombuffer(data, np.uint8)
+        ends = view == _LINE_FEED
+        if b"\r" in data:
+            ends |= (view == _RETURN) & (np.append(view[1:], 0) != _LINE_FEED)
+        places = np.flatnonzero(ends)
+        if self._dialect.quoted and b'"' in data:
+            opening, closing = self._whole.pairs(view, np.flatnonzero(view == _QUOTE)) or (_NONE, _NONE)
+            places = places[np.searchsorted(opening, places) == np.searchsorted(closing, places)]
+        stops = places + 1
+        starts = np.concatenate(([0], stops[:-1]))
+        sizes = stops - starts
+        blank = (sizes == 1) | ((sizes == 2) & (view[starts] == _RETURN))  # noqa: PLR2004 a CRLF
+        return np.stack((starts, stops), axis=1)[~blank]
 
 
 def _end_of_line(data: bytes) -> bytes:
@@ -198,20 +218,3 @@ def _end_of_line(data: bytes) -> bytes:
 def too_long(start: Position) -> Block:
     """Make the block of one record that is too long to be held."""
     return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
-
-
-def _spans(data: bytes, *, quoted: bool) -> Any:
-    """Find where the records of a well-quoted block start and end; blank lines are none."""
-    view = np.frombuffer(data, np.uint8)
-    ends = view == _LINE_FEED
-    if b"\r" in data:
-        ends |= (view == _RETURN) & (np.append(view[1:], 0) != _LINE_FEED)
-    places = np.flatnonzero(ends)
-    if quoted and b'"' in data:
-        quotes = np.flatnonzero(view == _QUOTE)
-        places = places[np.searchsorted(quotes, places) % 2 == 0]
-    stops = places + 1
-    starts = np.concatenate(([0], stops[:-1]))
-    sizes = stops - starts
-    blank = (sizes == 1) | ((sizes == 2) & (view[starts] == _RETURN))  # noqa: PLR2004 a CRLF
-    return np.stack((starts, stops), axis=1)[~blank]

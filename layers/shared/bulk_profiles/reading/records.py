@@ -114,18 +114,17 @@ class _Parser:
         self._line = line
         self._final = final
         self._cell_end = re.compile(re.escape(dialect.delimiter) + rb"|\r\n|\n|\r")
+        self._next = {b"\n": -1, b"\r": -1}  # where these come next
+        self._nowhere = len(data) + 1  # behind the place after the last byte
         self.spaces = 0
 
     def record(self, start: int) -> tuple[list[bytes] | Reject, int] | None:
         """Give the cells of the record at `start` and where it ends; None where its end is not there yet."""
         end = self._line_end(start)
-        if end is None and not self._dialect.quoted:
-            return None
-        line = self._data[start : end.start() if end else len(self._data)]
-        if end and not (self._dialect.quoted and _QUOTE in line):
-            cells = line.split(self._dialect.delimiter)
-            return self._without_spaces(cells), end.end()
-        return self._quoted_record(start)
+        line = self._data[start : end[0] if end else len(self._data)]
+        if self._dialect.quoted and _QUOTE in line:
+            return self._quoted_record(start)
+        return (self._without_spaces(line.split(self._dialect.delimiter)), end[1]) if end else None
 
     def _quoted_record(self, start: int) -> tuple[list[bytes] | Reject, int] | None:
         cells: list[bytes] = []
@@ -138,7 +137,7 @@ class _Parser:
             separator = self._cell_end.match(self._data, end)
             if separator is None:
                 return self._misquoted(start, end)
-            if self._open_ended(separator):
+            if self._open_ended(*separator.span()):
                 return None
             cells.append(cell)
             position = separator.end()
@@ -165,15 +164,25 @@ class _Parser:
         if _LINE_END.search(self._data, start, end):
             raise unclosed(self._line + count_lines(self._data, 0, start))
         line_end = self._line_end(end)
-        return (Reject.BAD_QUOTE, line_end.end()) if line_end else None
+        return (Reject.BAD_QUOTE, line_end[1]) if line_end else None
 
-    def _line_end(self, start: int) -> re.Match[bytes] | None:
-        found = _LINE_END.search(self._data, start)
-        return None if found is None or self._open_ended(found) else found
+    def _line_end(self, start: int) -> tuple[int, int] | None:
+        """Find where the next line end starts and ends; None where it is not there yet."""
+        feed, back = self._find(b"\n", start), self._find(b"\r", start)
+        begin = min(feed, back)
+        end = begin + 1 + (feed == back + 1)
+        return None if begin == self._nowhere or self._open_ended(begin, end) else (begin, end)
 
-    def _open_ended(self, line_end: re.Match[bytes]) -> bool:
+    def _find(self, sign: bytes, start: int) -> int:
+        """Find one of the two signs of a line end; places that are asked for never go back."""
+        if self._next[sign] < start:
+            found = self._data.find(sign, start)
+            self._next[sign] = found if found >= 0 else self._nowhere
+        return self._next[sign]
+
+    def _open_ended(self, begin: int, end: int) -> bool:
         """Say whether a line feed may still follow a return that is the last byte."""
-        return not self._final and line_end[0] == b"\r" and line_end.end() == len(self._data)
+        return not self._final and end == len(self._data) and self._data[begin:end] == b"\r"
 
     def _without_spaces(self, cells: list[bytes]) -> list[bytes]:
         if not self._dialect.spaced:

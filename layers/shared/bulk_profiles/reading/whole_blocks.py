@@ -35,8 +35,10 @@ class WholeBlocks:
         self._outside = bytes.maketrans(b"," + dialect.delimiter, COMMA_MARK + b",")
         self._outer = np.frombuffer(self._outside, np.uint8)
         self._rare = b"\r" + dialect.delimiter.strip(b",")
-        self._beside_quotes = np.zeros(256, np.bool_)
-        self._beside_quotes[[*dialect.delimiter, _QUOTE, _LINE_FEED, _RETURN]] = True
+        self._beside_cells = np.zeros(256, np.bool_)
+        self._beside_cells[[*dialect.delimiter, _LINE_FEED, _RETURN]] = True
+        self._beside_quotes = self._beside_cells.copy()
+        self._beside_quotes[_QUOTE] = True
 
     def plain_rows(self, text: bytes, quotes: Places | None = None) -> tuple[bytes, int] | None:
         """Give plain rows, and how many spaces were taken as part of delimiters; None where that is not sure.
@@ -68,27 +70,47 @@ class WholeBlocks:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return text, spaces
 
-    def _unquoted(self, text: bytes, quotes: Places) -> bytes | None:
-        """Take the quotes away, if each starts or ends a cell or is doubled inside one; None otherwise."""
-        data = np.frombuffer(bytearray(text), np.uint8)
-        if quotes.size % 2:
-            return None
+    def pairs(self, data: NDArray[np.uint8], quotes: Places) -> tuple[Places, Places] | None:
+        """Give the quotes that open and those that close a quoted value or a part of one; None if not sure.
+
+        A doubled quote closes a part and opens the next one. Any other quote is in a value without quotes.
+        """
         opening, closing = quotes[0::2], quotes[1::2]
-        # Before the first byte comes the last one, which ends a line, as it should.
-        before, after = data[opening - 1], data[closing + 1]
-        if not (self._beside_quotes[before].all() and self._beside_quotes[after].all()):
+        if (
+            len(opening) == len(closing)
+            # Before the first byte comes the last one, which ends a line, as it should.
+            and self._beside_quotes[data[opening - 1]].all()
+            and self._beside_quotes[data[closing + 1]].all()
+        ):
+            return opening, closing
+        starts_cell = self._beside_cells[data[quotes - 1]]
+        if not starts_cell.any():
+            return _NONE, _NONE
+        ends_cell = self._beside_cells[data[quotes + 1]]
+        found = _pairs(starts_cell.tolist(), ends_cell.tolist(), (data[quotes + 1] == _QUOTE).tolist())
+        return (quotes[found[0::2]], quotes[found[1::2]]) if found is not None else None
+
+    def _unquoted(self, text: bytes, quotes: Places) -> bytes | None:
+        """Take the quotes around values away, if it is sure which ones these are; None otherwise."""
+        data = np.frombuffer(bytearray(text), np.uint8)
+        pairs = self.pairs(data, quotes)
+        if pairs is None:
             return None
+        opening, closing = pairs
         empty = closing - opening == 1
-        if (empty & _ENDS_LINE[before] & _ENDS_LINE[after]).any():
+        if (empty & _ENDS_LINE[data[opening - 1]] & _ENDS_LINE[data[closing + 1]]).any():
             return None  # empty quotes on a line of their own are no blank line
         lengths = closing - opening - 1
         if self._dialect.delimiter == b"," and int(lengths.sum()) * _FEW < len(text):
             _mark_each(data, opening + 1, lengths)
         else:
             self._mark_all(text, data, opening, closing)
-        doubled = np.flatnonzero(opening[1:] - closing[:-1] == 1)
-        if doubled.size:
-            data[closing[doubled]] = _STAY[0]
+        doubled = closing[:-1][opening[1:] - closing[:-1] == 1]
+        literal = len(quotes) - 2 * len(opening)
+        if literal:
+            data[np.setdiff1d(quotes, np.concatenate(pairs), assume_unique=True)] = _STAY[0]
+        if doubled.size or literal:
+            data[doubled] = _STAY[0]
             return _without_quotes(data.tobytes(), len(quotes)).replace(_STAY, b'"')
         return _without_quotes(data.tobytes(), len(quotes))
 
@@ -114,8 +136,29 @@ class WholeBlocks:
             data[inner] = _INSIDE[data[inner]]
 
 
+def _pairs(starts_cell: list[bool], ends_cell: list[bool], next_to_quote: list[bool]) -> list[int] | None:
+    """Give the numbers of the quotes that open and close in turn, from what is beside each quote."""
+    found = list[int]()
+    quoted = doubled = False
+    for number, (starts, ends, next_to) in enumerate(zip(starts_cell, ends_cell, next_to_quote, strict=True)):
+        if doubled:
+            doubled = False
+        elif quoted:
+            if not (ends or next_to):
+                return None  # text after a closing quote
+            quoted, doubled = next_to, next_to
+        elif starts:
+            quoted = True
+        else:
+            continue
+        found.append(number)
+    return None if quoted else found
+
+
 def _mark_each(data: NDArray[np.uint8], starts: Places, lengths: Places) -> None:
     """Put marks for the separators in some pieces of a text, by looking at each byte of these."""
+    if not len(starts):
+        return
     ends = np.cumsum(lengths)
     places = np.arange(int(ends[-1])) + np.repeat(starts - ends + lengths, lengths)
     data[places] = _INSIDE[data[places]]
