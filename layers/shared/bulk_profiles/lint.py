@@ -119,13 +119,19 @@ def lint_id(text: str, rules: Rules) -> Reject | None:
     return None
 
 
+def _is_utf8(cells: bytes) -> bool:
+    try:
+        unmark(cells).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def lint_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
     """Say what is wrong with the cells of a plain row, if anything. A short row is no fault."""
-    for number, cell in enumerate(cells):
-        try:
-            unmark(cell).decode()
-        except UnicodeDecodeError:
-            return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
+    if not _is_utf8(b",".join(cells)):
+        number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
+        return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
     if len(cells) > rules.width + rules.spare or any(cells[rules.width :]):
         return Fault(Reject.TOO_MANY_CELLS)
     wrong = lint_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)

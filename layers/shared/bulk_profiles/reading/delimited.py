@@ -186,21 +186,17 @@ class DelimitedBlocks:
         """Find records of a block by their ascending numbers."""
         if spans is None:
             spans = self._spans(data)
-        line, counted, found = start.line, 0, []
-        for number in numbers:
-            begin, end = (int(place) for place in spans[number])
-            line += count_lines(data, counted, begin)
-            counted = begin
-            found.append(Record(start.line + number if self._by_record else line, data[begin:end]))
-        return found
+        spans = spans[list(numbers)]
+        lines = np.array(numbers) if self._by_record else np.searchsorted(_line_ends(data), spans[:, 0])
+        return [
+            Record(start.line + line, data[begin:end])
+            for line, (begin, end) in zip(lines.tolist(), spans.tolist(), strict=True)
+        ]
 
     def _spans(self, data: bytes) -> Any:
         """Find where the records of a block that was taken apart as a whole start and end."""
         view = np.frombuffer(data, np.uint8)
-        ends = view == _LINE_FEED
-        if b"\r" in data:
-            ends |= (view == _RETURN) & (np.append(view[1:], 0) != _LINE_FEED)
-        places = np.flatnonzero(ends)
+        places = _line_ends(data)
         if self._dialect.quoted and b'"' in data:
             opening, closing = self._whole.pairs(view, np.flatnonzero(view == _QUOTE)) or (_NONE, _NONE)
             places = places[np.searchsorted(opening, places) == np.searchsorted(closing, places)]
@@ -209,6 +205,15 @@ class DelimitedBlocks:
         sizes = stops - starts
         blank = (sizes == 1) | ((sizes == 2) & (view[starts] == _RETURN))  # noqa: PLR2004 a CRLF
         return np.stack((starts, stops), axis=1)[~blank]
+
+
+def _line_ends(data: bytes) -> Places:
+    """Find the last bytes of all line ends: LF, CRLF or CR."""
+    view = np.frombuffer(data, np.uint8)
+    ends = view == _LINE_FEED
+    if b"\r" in data:
+        ends |= (view == _RETURN) & (np.append(view[1:], 0) != _LINE_FEED)
+    return np.flatnonzero(ends)
 
 
 def _end_of_line(data: bytes) -> bytes:
