@@ -69,15 +69,28 @@ def as_csv(
     return text.getvalue().encode()
 
 
-def as_loose_csv(names: Sequence[str], rows: Rows, *, end: str, delimiter: str) -> bytes:
-    """Write quotes only around values that start with one or hold a separator; not around others."""
+def as_loose_csv(
+    names: Sequence[str], rows: Rows, *, end: str, delimiter: str, gap: str, bad_every: int
+) -> tuple[bytes, list[str]]:
+    """Write quotes only around values that start with one or hold a separator; not around others.
+
+    `gap` comes after delimiters. After every so many rows comes one with text after a closing quote. Gives
+    the numbers of their lines, too.
+    """
 
     def cell(value: str) -> str:
         if value.startswith('"') or any(sign in value for sign in ("\n", "\r", delimiter)):
-            return '"' + value.replace('"', '""') + '"'
-        return value
+            quoted = '"' + value.replace('"', '""') + '"'
+            return quoted if value.startswith(" ") else gap + quoted
+        return gap + value
 
-    return "".join(delimiter.join(map(cell, row)) + end for row in [names, *rows]).encode()
+    text, bad = "", list[str]()
+    for number, row in enumerate([names, *rows]):
+        if number and number % bad_every == 0:
+            bad.append(str(len(re.split("\r\n|\n|\r", text))))
+            text += f'7{delimiter}{gap}"x""{delimiter}"y{end}'
+        text += delimiter.join(map(cell, row)).removeprefix(gap) + end
+    return text.encode(), bad
 
 
 def as_json_lines(names: Sequence[str], rows: Rows) -> bytes:
@@ -117,17 +130,21 @@ def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: s
 
 @pytest.mark.fault(27, "quotes inside values without quotes")
 @quick
-@given(tables(), _END, st.sampled_from(",;\t|"), st.integers(1, 2))
-def test_csv_with_literal_quotes(
-    table: tuple[list[str], Rows], end: str, delimiter: str, processes: int
+@given(tables(), _END, st.sampled_from(",;\t|"), st.booleans(), st.integers(1, 9), st.integers(1, 2))
+def test_csv_with_literal_quotes_and_misplaced_ones(
+    table: tuple[list[str], Rows], end: str, delimiter: str, spaced: bool, bad_every: int, processes: int
 ) -> None:
-    names, rows = table
-    data = as_loose_csv(names, [*rows, *rows], end=end, delimiter=delimiter)
-    bad = f"late{delimiter * (len(names) - 1)}\xff{end}".encode("latin-1")
-    outcome = run(data + bad, Feed(delimiter=delimiter), processes=processes)
+    rows = table[1]
+    names = [name if name == "thirdPartyId" else f"c{number}" for number, name in enumerate(table[0])]
+    gap = " " if spaced and len(names) > 1 and delimiter != "\t" else ""
+    data, bad = as_loose_csv(names, rows * 2, end=end, delimiter=delimiter, gap=gap, bad_every=bad_every)
+    outcome = run(data, Feed(delimiter=delimiter), processes=processes)
     assert outcome.received == expected(names, rows, "thirdPartyId")
-    lines = len(re.split("\r\n|\n|\r", data.decode()))
-    assert [line for line, _, reason in outcome.rejects if reason == "invalid_utf8"] == [str(lines)]
+    assert [line for line, *_ in outcome.rejects] == bad
+    assert {reason for *_, reason in outcome.rejects} <= {"bad_quote"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "BLOCK_BYTES", 1024 * 1024)
+        assert run(data, Feed(delimiter=delimiter)) == outcome
 
 
 @pytest.mark.fault(26, "Target's own format, of every kind")

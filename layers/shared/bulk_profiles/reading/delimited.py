@@ -23,6 +23,9 @@ from .whole_blocks import Places, WholeBlocks
 
 BLOCK_BYTES = 512 * 1024
 _MOST_WAITING = 6 * 1024 * 1024  # bytes with helpers: enough for some blocks, and for two of the longest rows
+_LEAST_BYTES = 64 * 1024  # to be taken apart as a whole
+_WORTHWHILE = 8 * 1024  # the same, if what comes after them is odd
+_FEWEST_RECORDS, _MOST_RECORDS = 16, 64 * 1024
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
 _RETURN = ord("\r")
@@ -52,6 +55,8 @@ class DelimitedBlocks:
         self._find_helpers = helpers
         self._data = b""  # read, and in no block yet
         self._ended = False
+        self._most = BLOCK_BYTES  # bytes to be taken apart as a whole
+        self._records = _FEWEST_RECORDS  # to be taken apart one by one, where that must be
 
     def __iter__(self) -> Iterator[Block]:
         while not self._ended:
@@ -67,13 +72,14 @@ class DelimitedBlocks:
         if self._ended and self._data and not self._data.endswith((b"\n", b"\r")):
             self._data += b"\n"
 
-    def _blocks(self) -> Iterator[Block]:
-        """Make blocks of what was read, as far as it goes."""
+    def _blocks(self, *, least: int = BLOCK_BYTES, ended: bool | None = None) -> Iterator[Block]:
+        """Make blocks of what was read, as far as it goes; of less than `least` bytes only at its end."""
+        ended = self._ended if ended is None else ended
         while self._data:
             # Whatever comes before a record, it is too long or it is not.
             all_of_it = len(self._data) <= MAX_ROW_BYTES
             used, block = self._block(
-                self._data if all_of_it else self._data[:MAX_ROW_BYTES], final=self._ended and all_of_it
+                self._data if all_of_it else self._data[:MAX_ROW_BYTES], final=ended and all_of_it
             )
             self._data = self._data[used:]
             if block is not None:
@@ -83,7 +89,7 @@ class DelimitedBlocks:
                 self._data, size, lines = skip_long_row(self._data, self._stream, self._dialect, start.line)
                 self._advance(size, lines, records=1)
                 yield too_long(start)
-            elif not used or (all_of_it and not self._ended):
+            elif not used or (len(self._data) < least and not ended):
                 break
 
     def _blocks_by(self, helpers: Helpers) -> Iterator[Block]:
@@ -103,12 +109,18 @@ class DelimitedBlocks:
                 self._hand_out(helpers, waiting)
                 yield Block(start, b"", partial(self._find, start, text, None), spaces, made)
                 continue
-            # Nor is it sure, then, that what was cut after it starts where a record does.
+            rest, position = self._data, self._position
+            self._data, self._position = text, start
+            yield from self._blocks(least=0, ended=self._ended and not waiting and not rest)
+            if not self._data:
+                self._data, self._position = rest, position
+                continue
+            # It ends inside a record: then what was cut after it does not start where a record does.
             for _ in waiting:
                 helpers.result()
-            self._data = b"".join([text, *(later for _, later in waiting), self._data])
-            self._position = start
+            self._data = b"".join([self._data, *(later for _, later in waiting), rest])
             waiting.clear()
+            self._read_on()
             yield from self._blocks()
 
     def _hand_out(self, helpers: Helpers, waiting: deque[tuple[Position, bytes]]) -> None:
@@ -135,16 +147,26 @@ class DelimitedBlocks:
     def _block(self, data: bytes, *, final: bool) -> tuple[int, Block | None]:
         """Give how many bytes were used, and the block made of them."""
         start = self._position
-        used, quotes = self._cut(data, final=final)
+        whole = data[: self._most]
+        used, quotes = self._cut(whole, final=final and len(whole) == len(data))
+        self._most = min(2 * self._most, MAX_ROW_BYTES)
         if used:
             whole = data[:used]
             taken_apart = self._whole.plain_rows(whole, quotes)
+            if taken_apart is None:
+                self._most = _LEAST_BYTES  # where one record is odd, others are
+                used = self._whole.sound(whole)
+                whole = data[:used]
+                taken_apart = self._whole.plain_rows(whole) if used > _WORTHWHILE else None
             if taken_apart is not None:
+                self._records = _FEWEST_RECORDS
                 rows, spaces = taken_apart
                 find = partial(self._find, start, whole, None)
                 self._advance(used, count_lines(whole), count(rows, _LINE_FEED) if self._by_record else 0)
                 return used, Block(start, rows, find, spaces)
-        parsed = parse(data, self._dialect, line=start.line, final=final)
+        # Only some: what comes after may be sure again.
+        parsed = parse(data, self._dialect, line=start.line, final=final, most=self._records)
+        self._records = min(2 * self._records, _MOST_RECORDS)
         if not parsed.used:
             return 0, None
         find = partial(self._find, start, data, np.array(parsed.spans, np.intp).reshape(-1, 2))

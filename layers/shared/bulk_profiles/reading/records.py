@@ -94,8 +94,7 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
         if not parsed.rows[-1]:  # a blank line is no row
             parsed.rows.pop()
             parsed.spans.pop()
-        parsed.used = end
-    parsed.spaces = parser.spaces
+        parsed.used, parsed.spaces = end, parser.spaces
     return parsed
 
 

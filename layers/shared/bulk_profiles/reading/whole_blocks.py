@@ -20,6 +20,8 @@ _RETURN = ord("\r")
 _COMMA = ord(",")
 _FEW = 16  # bytes for each quote
 _NONE = np.empty(0, np.intp)
+_SPACE = ord(" ")
+_SPACE_MARK = b"\xfd"  # a space that is no part of a delimiter; no text has this byte, nor is it another mark
 _STAY = b"\xfe"  # a quote that stays; no text has this byte, and no mark is this one
 _INSIDE = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
 _ENDS_LINE = np.zeros(256, np.bool_)
@@ -53,19 +55,17 @@ class WholeBlocks:
                 if self._dialect.quoted and b'"' in text
                 else _NONE
             )
-        spaces = 0
         if quotes.size:
-            unquoted = None if self._dialect.spaced else self._unquoted(text, quotes)
+            unquoted = self._unquoted(text, quotes)
             if unquoted is None:
                 return None
             text = unquoted
-        else:
-            if self._dialect.spaced:
-                spaced = self._dialect.delimiter + b" "
-                spaces = text.count(spaced)
-                text = text.replace(spaced, self._dialect.delimiter)
-            if self._dialect.delimiter != b",":
-                text = text.translate(self._outside)
+        elif self._dialect.delimiter != b",":
+            text = text.translate(self._outside)
+        spaces = 0
+        if self._dialect.spaced:
+            spaces = text.count(b", ")
+            text = text.replace(b", ", b",").replace(_SPACE_MARK, b" ")
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return text, spaces
@@ -83,12 +83,28 @@ class WholeBlocks:
             and self._beside_quotes[data[closing + 1]].all()
         ):
             return opening, closing
+        found = self._quoting(data, quotes)
+        return (found[0::2], found[1::2]) if len(found) % 2 == 0 else None
+
+    def sound(self, text: bytes) -> int:
+        """Give the length of the lines before the first value that is not quoted as it should be."""
+        data = np.frombuffer(text, np.uint8)
+        found = self._quoting(data, np.flatnonzero(data == _QUOTE)) if self._dialect.quoted else _NONE
+        if len(found) % 2 == 0:
+            return 0
+        return max(text.rfind(b"\n", 0, int(found[-1])), text.rfind(b"\r", 0, int(found[-1]))) + 1
+
+    def _quoting(self, data: NDArray[np.uint8], quotes: Places) -> Places:
+        """Find the quotes that open and close in turn, up to one that opens and is not closed rightly."""
         starts_cell = self._beside_cells[data[quotes - 1]]
+        if self._dialect.spaced:
+            starts_cell |= (data[quotes - 1] == _SPACE) & (data[quotes - 2] == self._dialect.delimiter[0])
         if not starts_cell.any():
-            return _NONE, _NONE
-        ends_cell = self._beside_cells[data[quotes + 1]]
-        found = _pairs(starts_cell.tolist(), ends_cell.tolist(), (data[quotes + 1] == _QUOTE).tolist())
-        return (quotes[found[0::2]], quotes[found[1::2]]) if found is not None else None
+            return _NONE
+        after = data[quotes + 1]
+        return quotes[
+            _quoting(starts_cell.tolist(), self._beside_cells[after].tolist(), (after == _QUOTE).tolist())
+        ]
 
     def _unquoted(self, text: bytes, quotes: Places) -> bytes | None:
         """Take the quotes around values away, if it is sure which ones these are; None otherwise."""
@@ -100,6 +116,9 @@ class WholeBlocks:
         empty = closing - opening == 1
         if (empty & _ENDS_LINE[data[opening - 1]] & _ENDS_LINE[data[closing + 1]]).any():
             return None  # empty quotes on a line of their own are no blank line
+        if self._dialect.spaced:  # a space that is part of a quoted value, and none before its quote
+            kept = opening[data[opening - 1] == self._dialect.delimiter[0]] + 1
+            data[kept[data[kept] == _SPACE]] = _SPACE_MARK[0]
         lengths = closing - opening - 1
         if self._dialect.delimiter == b"," and int(lengths.sum()) * _FEW < len(text):
             _mark_each(data, opening + 1, lengths)
@@ -136,8 +155,11 @@ class WholeBlocks:
             data[inner] = _INSIDE[data[inner]]
 
 
-def _pairs(starts_cell: list[bool], ends_cell: list[bool], next_to_quote: list[bool]) -> list[int] | None:
-    """Give the numbers of the quotes that open and close in turn, from what is beside each quote."""
+def _quoting(starts_cell: list[bool], ends_cell: list[bool], next_to_quote: list[bool]) -> list[int]:
+    """Give the numbers of the quotes that open and close in turn, from what is beside each quote.
+
+    The number of these is odd where the last one opens, and what should close it does not.
+    """
     found = list[int]()
     quoted = doubled = False
     for number, (starts, ends, next_to) in enumerate(zip(starts_cell, ends_cell, next_to_quote, strict=True)):
@@ -145,14 +167,14 @@ def _pairs(starts_cell: list[bool], ends_cell: list[bool], next_to_quote: list[b
             doubled = False
         elif quoted:
             if not (ends or next_to):
-                return None  # text after a closing quote
+                break  # text after a closing quote
             quoted, doubled = next_to, next_to
         elif starts:
             quoted = True
         else:
             continue
         found.append(number)
-    return None if quoted else found
+    return found
 
 
 def _mark_each(data: NDArray[np.uint8], starts: Places, lengths: Places) -> None:
