@@ -157,11 +157,21 @@ def test_target_format(table: tuple[list[str], Rows]) -> None:
 
 
 @quick
-@given(tables().filter(lambda table: bool(table[1])))
-def test_json_lines(table: tuple[list[str], Rows]) -> None:
+@given(
+    tables().filter(lambda table: bool(table[1])),
+    st.sampled_from(
+        [b"", b"{", b"[]", b'{"thirdPartyId":[]}', b'{"other":"x"}', b'{"thirdPartyId":"\xff"}', b"\n\n"]
+    ),
+    st.integers(1, 2),
+)
+def test_json_lines(table: tuple[list[str], Rows], odd: bytes, processes: int) -> None:
     names, rows = table
-    outcome = run(as_json_lines(names, rows))
+    lines = as_json_lines(names, rows)
+    outcome = run(b"\n".join([lines, odd, lines]), processes=processes)
+    if odd.startswith(b'{"other'):
+        names, rows = [*names, "other"], [[*row, ""] for row in rows]
     assert outcome.received == expected(names, rows, "thirdPartyId")
+    assert [line for line, *_ in outcome.rejects] == [str(len(rows) + 1)] * bool(odd.strip())
 
 
 @pytest.mark.fault(22, "an id twice, in what would be another batch")

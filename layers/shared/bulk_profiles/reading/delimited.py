@@ -22,7 +22,7 @@ from .records import Dialect, count, count_lines, parse
 from .whole_blocks import Places, WholeBlocks
 
 BLOCK_BYTES = 512 * 1024
-_MOST_WAITING = 6 * 1024 * 1024  # bytes with helpers: enough for some blocks, and for two of the longest rows
+MOST_WAITING = 6 * 1024 * 1024  # bytes with helpers: enough for some blocks, and for two of the longest rows
 _LEAST_BYTES = 64 * 1024  # to be taken apart as a whole
 _WORTHWHILE = 8 * 1024  # the same, if what comes after them is odd
 _FEWEST_RECORDS, _MOST_RECORDS = 16, 64 * 1024
@@ -125,7 +125,7 @@ class DelimitedBlocks:
 
     def _hand_out(self, helpers: Helpers, waiting: deque[tuple[Position, bytes]]) -> None:
         """Cut whole records off for every helper that has nothing to do."""
-        while len(waiting) < helpers.count and sum(len(text) for _, text in waiting) < _MOST_WAITING:
+        while len(waiting) < helpers.count and sum(len(text) for _, text in waiting) < MOST_WAITING:
             while len(self._data) < BLOCK_BYTES and not self._ended:
                 self._read_on()
             data = self._data[:MAX_ROW_BYTES]

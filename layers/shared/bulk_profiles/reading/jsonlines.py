@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
@@ -13,8 +14,8 @@ from bulk_profiles.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.feeds import Feed
 from bulk_profiles.lint import MAX_ROW_BYTES, Reject
 
-from .blocks import Block, FindHelpers, Position, Record, fault_row
-from .delimited import BLOCK_BYTES, too_long
+from .blocks import Block, FindHelpers, Helpers, Position, Record, fault_row
+from .delimited import BLOCK_BYTES, MOST_WAITING, too_long
 from .header import has_key_column
 from .long_rows import skip_long_row
 from .records import Dialect, count_lines
@@ -47,22 +48,49 @@ class JsonLines:
         self._text = text
         self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
         self._known = frozenset(self.names)
-        self._cells: Callable[[dict[str, Any]], Sequence[str]] = itemgetter(*self.names or ("",))
+        self._cells: Callable[[dict[str, Any]], Sequence[Any]] = itemgetter(*self.names or ("",))
         if not self.names:
             raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
 
-    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:  # noqa: ARG002
+    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on; raises `NewColumnError` for a name that is no column."""
+        found: Helpers | None = None
+        waiting = deque[tuple[Position, bytes]]()
         for position, data in self._lines(start):
+            if found and data is not None:
+                found.take(data)
+                waiting.append((position, data))
+            while waiting and found and (data is None or _is_enough(waiting, found)):
+                yield self._helped(found, *waiting.popleft())
             if data is None:
                 yield too_long(position)
-                continue
-            lines = _split(data)
-            kept = [number for number, line in enumerate(lines) if line.strip()]
-            rows = self._whole_rows([lines[number] for number in kept])
-            if rows is None:
-                rows = b"".join([self._row(lines[number]) + b"\n" for number in kept])
-            yield Block(position, rows, partial(_find, position, lines, kept))
+            elif not found:
+                yield self._block(position, data)
+                found = helpers(self._plain_rows) if helpers else None
+        while waiting and found:
+            yield self._helped(found, *waiting.popleft())
+
+    def _helped(self, helpers: Helpers, position: Position, data: bytes) -> Block:
+        made, _ = helpers.result() or (None, 0)
+        return (
+            Block(position, b"", partial(_find, position, data), made=made)
+            if made
+            else self._block(position, data)
+        )
+
+    def _block(self, position: Position, data: bytes) -> Block:
+        whole = self._plain_rows(data)
+        rows = (
+            whole[0]
+            if whole
+            else b"".join([self._row(line) + b"\n" for line in _split(data) if line.strip()])
+        )
+        return Block(position, rows, partial(_find, position, data))
+
+    def _plain_rows(self, data: bytes) -> tuple[bytes, int] | None:
+        """Give plain rows and no spaces, as there are no delimiters; None where that is not sure."""
+        rows = self._whole_rows([line for line in _split(data) if line.strip()])
+        return None if rows is None else (rows, 0)
 
     def _lines(self, start: Position) -> Iterator[tuple[Position, bytes | None]]:
         """Give whole lines, or None for one that is too long to be held."""
@@ -116,19 +144,11 @@ class JsonLines:
         values = _value(_WITH_GAPS, b"[" + text + b"]")
         if not isinstance(values, list) or values[1::2] != [_IS_GAP] * gaps:
             return None
-        rows = []
+        rows = list[str]()
         for fields in values[::2]:
-            if not isinstance(fields, dict):
-                return None
-            try:
-                row = _CELL.join(self._cells(fields)) if len(fields) == len(self.names) else None
-            except (KeyError, TypeError):
-                row = None
+            row = self._joined_cells(fields)
             if row is None:
-                cells = self._all_cells(fields)
-                if cells is None:
-                    return None
-                row = _CELL.join(cells)
+                return None
             rows.append(row)
         whole = _ROW.join([*rows, ""])
         if whole.count(_CELL) != len(rows) * (len(self.names) - 1) or whole.count(_ROW) != len(rows):
@@ -136,12 +156,25 @@ class JsonLines:
         plain = mark(whole.encode("utf-8", "surrogatepass"))
         return plain.replace(_CELL.encode(), b",").replace(_ROW.encode(), b"\n")
 
-    def _all_cells(self, fields: dict[str, Any]) -> list[str] | None:
-        """Give the cells of a row that has not a text for each column; None where that is a fault."""
-        values: list[Any] = [fields.get(name) for name in self.names]
-        if not fields.keys() <= self._known or any(isinstance(value, list | dict) for value in values):
+    def _joined_cells(self, fields: Any) -> str | None:
+        """Give the cells of a row in one text; None where that is a fault, or there is a new column."""
+        if not isinstance(fields, dict):
             return None
-        return [value if type(value) is str else _CONSTANTS[value] for value in values]
+        try:
+            cells = self._cells(fields)
+            known = len(fields) == len(cells)
+        except KeyError:
+            cells, known = [fields.get(name) for name in self.names], False
+        if not known and not fields.keys() <= self._known:
+            return None
+        try:
+            return _CELL.join(cells)
+        except TypeError:  # not all are texts
+            pass
+        try:
+            return _CELL.join([cell if type(cell) is str else _CONSTANTS[cell] for cell in cells])
+        except TypeError:  # one has values in it
+            return None
 
     def _row(self, line: bytes) -> bytes:
         if len(line) > MAX_ROW_BYTES:  # as if a block had not happened to hold it
@@ -178,9 +211,15 @@ def _split(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
-def _find(start: Position, lines: list[bytes], kept: list[int], numbers: Sequence[int]) -> list[Record]:
-    found = [(start.line + kept[number], lines[kept[number]]) for number in numbers]
+def _find(start: Position, data: bytes, numbers: Sequence[int]) -> list[Record]:
+    rows = [(start.line + number, line) for number, line in enumerate(_split(data)) if line.strip()]
+    found = [rows[number] for number in numbers]
     return [Record(number, line + b"\n" if len(line) <= MAX_ROW_BYTES else b"") for number, line in found]
+
+
+def _is_enough(waiting: Collection[tuple[Position, bytes]], helpers: Helpers) -> bool:
+    """Say whether no more text should wait for helpers."""
+    return len(waiting) == helpers.count or sum(len(data) for _, data in waiting) > MOST_WAITING
 
 
 def _is_utf8(name: str) -> bool:
