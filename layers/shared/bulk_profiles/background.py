@@ -20,7 +20,7 @@ class Background:
         self._waiting = 0
 
     def call(self, function: Callable[[Data], object], data: Data) -> None:
-        """Have a call made; raises what an earlier one raised. Waits while too much data is waiting."""
+        """Have a call made. Waits while too much data waits; raises what a call raised that it awaited."""
         while self._calls and self._waiting + len(data) > _MOST_BYTES:
             self._await_oldest()
         self._calls.append((self._thread.submit(function, data), len(data)))

@@ -220,12 +220,15 @@ class DelimitedBlocks:
         view = np.frombuffer(data, np.uint8)
         places = _line_ends(data)
         if self._dialect.quoted and b'"' in data:
-            opening, closing = self._whole.pairs(view, np.flatnonzero(view == _QUOTE)) or (_NONE, _NONE)
+            pairs = self._whole.pairs(view, np.flatnonzero(view == _QUOTE))
+            if pairs is None:
+                raise AssertionError  # then it was not taken apart as a whole
+            opening, closing = pairs
             places = places[np.searchsorted(opening, places) == np.searchsorted(closing, places)]
         stops = places + 1
         starts = np.concatenate(([0], stops[:-1]))
         sizes = stops - starts
-        blank = (sizes == 1) | ((sizes == 2) & (view[starts] == _RETURN))  # noqa: PLR2004 a CRLF
+        blank = (sizes == 1) | ((sizes == len(b"\r\n")) & (view[starts] == _RETURN))
         return np.stack((starts, stops), axis=1)[~blank]
 
 
