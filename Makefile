@@ -77,18 +77,18 @@ clean: ## Remove all that can be made again; results in out/ stay
 
 # --- set-up ---
 
-.venv/.installed: requirements-dev.txt pyproject.toml local/requirements-local.txt
+.venv/.installed: requirements-dev.txt pyproject.toml requirements/local.txt
 	@echo 'Setting up .venv'
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
-		|| "$$(local/find-python)" -m venv --clear .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r local/requirements-local.txt
+		|| "$$(tools/find-python)" -m venv --clear .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/local.txt
 	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@# Bytecode once, here: a shell may forbid Python to write it, and each start would pay again.
 	@$(BIN)/python -m compileall -qq layers .venv/lib || true
 	@touch $@
 
-.tools/%/.installed: local/requirements-%.txt | .venv/.installed
+.tools/%/.installed: requirements/%.txt | .venv/.installed
 	@echo 'Setting up .tools/$*'
 	@rm -rf .tools/$* && $(UV) venv --quiet --python $(BIN)/python .tools/$*
 	@$(UV) pip sync --quiet --require-hashes --python .tools/$*/bin/python $<
@@ -103,11 +103,11 @@ layer = $(compile) --python-platform aarch64-manylinux_2_28
 listed = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*$(1), sep="\n")'
 
 requirements: ## Compile the pinned, hashed requirements anew
-	$(compile) --universal local/requirements-local.in --output-file local/requirements-local.txt
-	echo '-e .' | $(compile) --universal - pyproject.toml local/requirements-local.in --group dev \
+	$(compile) --universal requirements/local.in --output-file requirements/local.txt
+	echo '-e .' | $(compile) --universal - pyproject.toml requirements/local.in --group dev \
 		--no-emit-package bulk-profiles --output-file requirements-dev.txt
-	$(compile) --universal local/requirements-engine.in --output-file local/requirements-engine.txt
-	$(compile) --universal local/requirements-sam.in --output-file local/requirements-sam.txt
+	$(compile) --universal requirements/engine.in --output-file requirements/engine.txt
+	$(compile) --universal requirements/sam.in --output-file requirements/sam.txt
 	$(call listed,p["dependencies"]) | $(layer) - --output-file layers/shared/requirements.txt
 	$(call listed,p["optional-dependencies"]["splitting"]) | $(layer) - \
 		--constraint layers/shared/requirements.txt --output-file layers/splitting/requirements.txt
@@ -122,10 +122,10 @@ MUTATE_SECONDS ?= 1800
 borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
 audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code, template and all that is pinned
-	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local
+	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local simulator tools
 	$(BIN)/cfn-lint template.yaml
 	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
-	$(BIN)/python -m local.advisories
+	$(BIN)/python -m tools.advisories
 
 fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, FUZZ_SECONDS each; FUZZ_SEED repeats a run
 	@mkdir -p .run/fuzz
@@ -135,12 +135,12 @@ fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, F
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
 
 mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget"
-	@PYTHONPATH=$(borrowed) $(BIN)/python -m local.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
+	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
 
 requirements: requirements-proof
 requirements-proof:
-	$(foreach tool,audit bench checkov fuzz mutate,$(compile) --universal local/requirements-$(tool).in \
-		--output-file local/requirements-$(tool).txt$(newline))
+	$(foreach tool,audit bench checkov fuzz mutate,$(compile) --universal requirements/$(tool).in \
+		--output-file requirements/$(tool).txt$(newline))
 define newline
 
 

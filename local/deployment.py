@@ -68,7 +68,7 @@ def simulator(
     """Run the Target simulator as a process of its own until the block ends; give its address."""
     log = folder / "target.log"
     with started(
-        [sys.executable, "-m", "local.simulator", *options],
+        [sys.executable, "-m", "simulator", *options],
         log=log,
         environment={**clean_environment(), "PYTHONPATH": str(ROOT)},
         may_outlive=may_outlive,

@@ -13,9 +13,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bulk_profiles.events import DroppedObject
-from bulk_profiles.identity import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
-from bulk_profiles.models import moment
+from bulk_profiles.core.models import moment
+from bulk_profiles.core.names import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
+from bulk_profiles.steps.messages import DroppedObject
 from local.deployment import Deployment
 from local.errors import LocalRunError
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bulk_profiles.identity import SCRATCH, batch_name, import_prefix
+from bulk_profiles.core.names import SCRATCH, batch_name, import_prefix
 from local.imports import Import, Json, Snapshot
 
 _SMALL_BODIES = 50_000_000  # bytes; above it the batches' bodies are not copied

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from bulk_profiles.identity import DEFAULT_FEED
+from bulk_profiles.core.names import DEFAULT_FEED
 from local import parameters, sample, stack
 from local.deployment import Deployment, deployment
 from local.engine import CLIENT_ENVIRONMENT, clean_environment

@@ -12,10 +12,11 @@ import hypothesis
 import pytest
 from moto import mock_aws
 
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.storage import Storage
-from local import simulator
-from tests.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE, Deployment
+import simulator
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.ledger.ledger import Ledger
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -71,7 +72,7 @@ def storage(s3: S3Client) -> Storage:
 @pytest.fixture
 def ledger(aws: None) -> Ledger:  # noqa: ARG001  # the table must be there
     """The Imports table."""
-    return Ledger(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30))
+    return Ledger(VersionedTable(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30)))
 
 
 @pytest.fixture

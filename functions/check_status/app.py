@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
-from bulk_profiles.checking import Checker
-from bulk_profiles.events import BatchEvent
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.results import ProfilesTable
-from bulk_profiles.settings import CheckStatusSettings, load
-from bulk_profiles.storage import Storage
-from bulk_profiles.target import Tokens
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.profiles_table import ProfilesTable
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.check_status import Checker
+from bulk_profiles.steps.messages import BatchEvent
+from bulk_profiles.steps.settings import CheckStatusSettings, load
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -28,7 +29,9 @@ checker = Checker(
     settings=settings,
     storage=Storage(boto3.client("s3"), settings.data_bucket),
     ledger=Ledger(
-        boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+        VersionedTable(
+            boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+        )
     ),
     profiles=ProfilesTable(boto3.client("dynamodb"), settings.profiles_table),
     tokens=Tokens(settings.token_secret_arn),

@@ -10,12 +10,13 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from bulk_profiles.events import ImportEvent
-from bulk_profiles.finishing import finish_import
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.notices import Notices
-from bulk_profiles.settings import FinishImportSettings, load
-from bulk_profiles.storage import Storage
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.finish_import import finish_import
+from bulk_profiles.steps.messages import ImportEvent
+from bulk_profiles.steps.settings import FinishImportSettings, load
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,7 +26,9 @@ metrics = Metrics()
 settings = load(FinishImportSettings, os.environ)
 storage = Storage(boto3.client("s3"), settings.data_bucket)
 ledger = Ledger(
-    boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+    VersionedTable(
+        boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+    )
 )
 notices = Notices(boto3.client("sns"), settings.topic_arn)
 

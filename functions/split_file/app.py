@@ -11,15 +11,16 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from bulk_profiles.events import DroppedObject
-from bulk_profiles.executions import Executions
-from bulk_profiles.identity import is_dropped_file
-from bulk_profiles.importing import import_file
-from bulk_profiles.invocations import Invocations
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.notices import Notices
-from bulk_profiles.settings import SplitFileSettings, load
-from bulk_profiles.storage import Storage
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.functions import Invocations
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.names import is_dropped_file
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.messages import DroppedObject
+from bulk_profiles.steps.settings import SplitFileSettings, load
+from bulk_profiles.steps.split_file import import_file
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,7 +32,9 @@ metrics = Metrics()
 settings = load(SplitFileSettings, os.environ)
 storage = Storage(boto3.client("s3"), settings.data_bucket)
 ledger = Ledger(
-    boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+    VersionedTable(
+        boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+    )
 )
 executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
 lambda_client = boto3.client("lambda")
@@ -59,7 +62,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.append_keys(import_id=imported.import_id)
     if imported.unfinished:
         logger.info("Out of time: another invocation goes on")
-        Invocations(lambda_client, context.function_name).invoke(dropped)
+        Invocations(lambda_client, context.function_name).invoke(dropped.to_event())
         return {"importId": imported.import_id, "status": "splitting"}
     if imported.summary is not None:
         logger.warning("File rejected", reason=imported.summary.reason)

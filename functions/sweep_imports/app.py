@@ -10,12 +10,13 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from bulk_profiles.executions import Executions
-from bulk_profiles.invocations import Invocations
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.settings import SweepImportsSettings, load
-from bulk_profiles.storage import Storage
-from bulk_profiles.sweeping import sweep
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.functions import Invocations
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.settings import SweepImportsSettings, load
+from bulk_profiles.steps.sweep_imports import sweep
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,7 +26,9 @@ metrics = Metrics()
 settings = load(SweepImportsSettings, os.environ)
 storage = Storage(boto3.client("s3"), settings.data_bucket)
 ledger = Ledger(
-    boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+    VersionedTable(
+        boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+    )
 )
 executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
 splits = Invocations(boto3.client("lambda"), settings.split_file_function)

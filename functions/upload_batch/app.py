@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
-from bulk_profiles.events import BatchEvent
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.settings import UploadBatchSettings, load
-from bulk_profiles.storage import Storage
-from bulk_profiles.submitting import Submitter
-from bulk_profiles.target import Tokens
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.messages import BatchEvent
+from bulk_profiles.steps.settings import UploadBatchSettings, load
+from bulk_profiles.steps.upload_batch import Submitter
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,7 +26,9 @@ submitter = Submitter(
     settings=settings,
     storage=Storage(boto3.client("s3"), settings.data_bucket),
     ledger=Ledger(
-        boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+        VersionedTable(
+            boto3.resource("dynamodb").Table(settings.imports_table), timedelta(days=settings.retention_days)
+        )
     ),
     tokens=Tokens(settings.token_secret_arn),
     clock=lambda: datetime.now(UTC),

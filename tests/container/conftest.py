@@ -16,11 +16,11 @@ from local import stack
 from local.deployment import Deployment, deployment
 from local.engine import clean_environment
 from local.folders import run_folder
-from local.simulator import Settings, Simulator, running
+from simulator import Settings, Simulator, running
 from tests.container.__main__ import ARCHIVE
 from tests.container.containers import GATEWAY, Answer, Containers, docker, import_image
 from tests.container.stand_in import MACHINE
-from tests.contract.deployable import event
+from tests.worlds.deployable import event
 
 _PARAMETERS = {
     "ClientCode": "demo",

@@ -139,6 +139,6 @@ def _run(command: list[str], environment: dict[str, str], seconds: int) -> None:
 
 def _recipe_digest() -> str:
     digest = hashlib.sha256()
-    for path in (Path(__file__), _BOOTSTRAP, ROOT / "local/requirements-engine.txt"):
+    for path in (Path(__file__), _BOOTSTRAP, ROOT / "requirements/engine.txt"):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ from backports import zstd
 
 from tests.container.conftest import World
 from tests.container.containers import Answer
-from tests.contract.deployable import FUNCTIONS, event, resources
+from tests.worlds.deployable import FUNCTIONS, event, resources
 
 pytestmark = pytest.mark.container
 

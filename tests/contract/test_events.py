@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bulk_profiles.events import BatchEvent, DroppedObject, ImportEvent
-from bulk_profiles.identity import is_dropped_file
-from tests.contract.deployable import FUNCTIONS, ROOT, event, resources
+from bulk_profiles.core.names import is_dropped_file
+from bulk_profiles.steps.messages import BatchEvent, DroppedObject, ImportEvent
+from tests.worlds.deployable import FUNCTIONS, ROOT, event, resources
 
 
 def test_there_is_one_for_every_function() -> None:

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_all  # type: ignore[import-untyped]  # cfn-lint carries no types
 
-from bulk_profiles.events import BatchEvent, ImportEvent
-from bulk_profiles.executions import Executions
-from bulk_profiles.models import ImportStatus
-from bulk_profiles.outcomes import Outcome, Word
-from tests.contract.deployable import (
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.steps.messages import BatchEvent, ImportEvent, Outcome, Word
+from tests.worlds.deployable import (
     DEFINITION,
     Json,
     child,

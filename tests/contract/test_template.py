@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from bulk_profiles import identity
-from bulk_profiles.accounting import reject
-from bulk_profiles.entries import ImportEntry
-from bulk_profiles.feeds import SeparatorInValue
-from bulk_profiles.ledger import Ledger
-from bulk_profiles.local_time import UploadWindow
-from bulk_profiles.models import (
+from bulk_profiles.accounting.summary import reject
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.profiles_table import profile_items
+from bulk_profiles.budget.local_time import UploadWindow
+from bulk_profiles.core import names
+from bulk_profiles.core.feeds import SeparatorInValue
+from bulk_profiles.core.models import (
     ApiVersion,
     Basis,
     ImportStatus,
     KeyColumn,
     ProfileResult,
+    ProfileResultsPolicy,
     ProfileStatus,
     Source,
 )
-from bulk_profiles.results import profile_items
-from bulk_profiles.settings import ProfileResultsPolicy, UnknownPolicy, load
-from tests.contract.deployable import (
+from bulk_profiles.ledger.import_entry import ImportEntry
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.settings import UnknownPolicy, load
+from tests.worlds.deployable import (
     FUNCTIONS,
     ROOT,
     SETTINGS,
@@ -163,8 +165,8 @@ def test_a_bucket_is_closed_encrypted_versioned_and_emptied(bucket: str) -> None
 
 def test_results_expire_and_feeds_stay() -> None:
     rule = resources("S3::Bucket")["DataBucket"]["LifecycleConfiguration"]["Rules"][0]
-    assert identity.object_key("customers-0a1b2c3d4e5f", identity.SUMMARY).startswith(rule["Prefix"])
-    assert not identity.feed_key("default").startswith(rule["Prefix"])
+    assert names.object_key("customers-0a1b2c3d4e5f", names.SUMMARY).startswith(rule["Prefix"])
+    assert not names.feed_key("default").startswith(rule["Prefix"])
 
 
 # --- tables, as the code writes to them ---
@@ -195,7 +197,7 @@ def expiry(name: str) -> str:
 
 def test_the_ledger_fits_its_table(aws: None) -> None:  # noqa: ARG001  # the table is made in it
     table = made("ImportsTable")
-    Ledger(table, timedelta(days=1)).claim_import(ENTRY, NOW)
+    Ledger(VersionedTable(table, timedelta(days=1))).claim_import(ENTRY, NOW)
     [item] = table.scan()["Items"]
     assert item[expiry("ImportsTable")] == int(NOW.timestamp()) + 24 * 3600
 
@@ -348,8 +350,8 @@ def test_an_output_is_described(name: str) -> None:
 def test_the_drop_address_is_the_default_feed() -> None:
     address = template()["Outputs"]["DropUri"]["Value"]["Fn::Sub"]
     key = address.removeprefix("s3://${DropBucket}/") + "customers.csv"
-    assert key.startswith(identity.DROP_PREFIX)
-    assert identity.feed_name(key) == identity.DEFAULT_FEED
+    assert key.startswith(names.DROP_PREFIX)
+    assert names.feed_name(key) == names.DEFAULT_FEED
 
 
 # --- samconfig.toml ---

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.dynamodb.models import DynamoDBBackend
 
-from bulk_profiles.events import DroppedObject
-from bulk_profiles.identity import is_dropped_file
-from bulk_profiles.importing import Imported
-from bulk_profiles.models import ImportStatus
-from local import simulator
-from tests.deployment import DROP_BUCKET, Deployment
-from tests.functions.test_whole_import import freeze_s3_a_minute_later
+import simulator
+from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.names import is_dropped_file
+from bulk_profiles.steps.messages import DroppedObject
+from bulk_profiles.steps.split_file import Imported
+from tests.faults.test_whole_import import freeze_s3_a_minute_later
+from tests.worlds.deployment import DROP_BUCKET, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,11 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bulk_profiles.budget import (
-    BudgetState,
-    Policy,
+from bulk_profiles.budget.policy import Policy, Wait
+from bulk_profiles.budget.reserve import (
     Slot,
-    Wait,
     release,
     renew,
     reserve_check,
@@ -28,6 +26,7 @@ from bulk_profiles.budget import (
     usable,
     withdraw,
 )
+from bulk_profiles.budget.state import BudgetState
 
 IMPORTS, BATCHES_EACH, CHILDREN_EACH = 100, 100, 10
 LEASE = timedelta(minutes=30)

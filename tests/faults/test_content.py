@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bulk_profiles.cutting import Limits
-from bulk_profiles.feeds import Feed
-from bulk_profiles.splitting import Split, split
-from tests.unit.splitting_world import MemoryFile, MemoryOutput
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.split import Split, split
+from tests.worlds.splitting import MemoryFile, MemoryOutput
 
 HEADER = b"thirdPartyId,a\n"
 ROOT = Path(__file__).parents[2]
@@ -56,9 +56,9 @@ def test_the_limit_of_bytes(size: int, sizes: int) -> None:
 
 BOMB = """
 import gzip, io, resource, sys
-from bulk_profiles.cutting import Limits
-from bulk_profiles.feeds import Feed
-from bulk_profiles.splitting import split
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.split import split
 
 class File:
     name, data = "bomb.csv.gz", sys.stdin.buffer.read()

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from bulk_profiles.accounting import Summary
-from bulk_profiles.budget import BudgetState
-from bulk_profiles.models import ImportStatus
-from local import simulator
-from tests.deployment import PROFILES_TABLE
-from tests.faults.accidents import Accident, AccidentalDeployment, Outside, install
+import simulator
+from bulk_profiles.accounting.summary import Summary
+from bulk_profiles.budget.state import BudgetState
+from bulk_profiles.core.models import ImportStatus
+from tests.worlds.accidents import Accident, AccidentalDeployment, Outside, install
+from tests.worlds.deployment import PROFILES_TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

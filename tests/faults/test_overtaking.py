@@ -7,11 +7,11 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from bulk_profiles.models import ImportStatus, ProfileCounts
-from bulk_profiles.outcomes import Word
-from bulk_profiles.storage import Storage
-from local import simulator
-from tests.deployment import IMPORTS_TABLE, START, Deployment
+import simulator
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.core.models import ImportStatus, ProfileCounts
+from bulk_profiles.steps.messages import Word
+from tests.worlds.deployment import IMPORTS_TABLE, START, Deployment
 
 OLD = b"thirdPartyId,name\nu1,OLD\nu2,OLD\n"
 NEW = b"thirdPartyId,name\nu2,NEW\nu3,NEW\n"

@@ -13,12 +13,12 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, IncompleteReadError
 from botocore.response import StreamingBody
 
-from bulk_profiles.errors import ConflictError, LedgerError, StorageError, TokenError
-from bulk_profiles.executions import Executions
-from bulk_profiles.models import ApiVersion, BatchState, ImportStatus, ProfileCounts
-from bulk_profiles.outcomes import Word
-from local import simulator
-from tests.deployment import Deployment
+import simulator
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.errors import ConflictError, LedgerError, StorageError, TokenError
+from bulk_profiles.core.models import ApiVersion, BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.steps.messages import Word
+from tests.worlds.deployment import Deployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bulk_profiles.reading import delimited
-from bulk_profiles.storage import Storage
-from tests.deployment import Deployment
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.splitting.reading import delimited
+from tests.worlds.deployment import Deployment
 
 ROWS = b"".join(b"u%d,name %d\n" % (number % 40, number) for number in range(60))
 FILE = b"thirdPartyId,name\n" + ROWS

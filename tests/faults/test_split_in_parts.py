@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bulk_profiles.reading import delimited
-from tests.deployment import Deployment
+from bulk_profiles.splitting.reading import delimited
+from tests.worlds.deployment import Deployment
 
 ROWS = [b"u%d,name %d\n" % (number % 8, number) for number in range(12)]
 FILE = b"thirdPartyId,name\n" + b"".join(ROWS) + b"v1,a\nv2,b\nv3,c\nv4,d\nv5,e\nv6,f\n"

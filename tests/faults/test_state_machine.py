@@ -19,14 +19,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bulk_profiles.accounting import Summary, reconcile
-from bulk_profiles.events import DroppedObject
-from bulk_profiles.identity import MANIFEST, import_id, object_key
-from bulk_profiles.models import Manifest, moment
-from bulk_profiles.outcomes import Outcome, Word
-from local import simulator
-from tests.deployment import Deployment
-from tests.faults.accidents import Accident, KilledError, Outside, QuickDeployment, install
+import simulator
+from bulk_profiles.accounting.summary import Summary, reconcile
+from bulk_profiles.core.models import Manifest, moment
+from bulk_profiles.core.names import MANIFEST, import_id, object_key
+from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
+from tests.worlds.accidents import Accident, KilledError, Outside, QuickDeployment, install
+from tests.worlds.deployment import Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -17,13 +17,13 @@ from pathlib import Path
 import atheris  # type: ignore[import-untyped]  # in a venv of its own: make fuzz
 
 with atheris.instrument_imports(include=["bulk_profiles"]):
-    from bulk_profiles.answers import StatusAnswer, read_status, read_submission
-    from bulk_profiles.errors import FileRejectedError
-    from bulk_profiles.feeds import Feed, Mapping, Quoting, SeparatorInValue
-    from bulk_profiles.models import KeyColumn
-    from bulk_profiles.response import UnusableAnswerError
-    from bulk_profiles.splitting import Limits
-    from tests.unit.splitting_world import run
+    from bulk_profiles.core.errors import FileRejectedError
+    from bulk_profiles.core.feeds import Feed, Mapping, Quoting, SeparatorInValue
+    from bulk_profiles.core.models import KeyColumn
+    from bulk_profiles.splitting.batches.cutter import Limits
+    from bulk_profiles.target.answers import StatusAnswer, read_status, read_submission
+    from bulk_profiles.target.response import UnusableAnswerError
+    from tests.worlds.splitting import run
 
 _FEEDS = (
     Feed(),

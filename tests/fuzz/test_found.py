@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.splitting_world import run
+from tests.worlds.splitting import run
 
 
 def test_a_name_in_json_that_no_text_can_hold_rejects_its_row() -> None:

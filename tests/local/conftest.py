@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from bulk_profiles.identity import import_prefix
+from bulk_profiles.core.names import import_prefix
 from local.deployment import Deployment, deployment
 from local.imports import Import, drop, follow
-from local.simulator import Settings, Simulator, running
+from simulator import Settings, Simulator, running
 
 PATIENCE_SECONDS = 90
 PARAMETERS = {

@@ -11,9 +11,9 @@ import pytest
 
 from local.deployment import deployment
 from local.imports import Import, drop, follow
-from local.simulator import Settings, fault, running
-from tests.local.chaos import in_time, killing, restarted
+from simulator import Settings, fault, running
 from tests.local.conftest import PARAMETERS, Stack
+from tests.worlds.chaos import in_time, killing, restarted
 
 pytestmark = [pytest.mark.engine, pytest.mark.chaos]
 

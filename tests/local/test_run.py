@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from local.processes import free_port
-from local.simulator import Settings, Simulator, fault, running
+from simulator import Settings, Simulator, fault, running
 from tests.local.conftest import wait_until
 
 pytestmark = pytest.mark.engine

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from local import sample
-from local.simulator import fault
+from simulator import fault
 from tests.local.conftest import Stack, wait_until
 
 pytestmark = pytest.mark.engine

@@ -9,8 +9,8 @@ import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
 
-from local.simulator import Simulator
-from tests.security.application import Application, deployed
+from simulator import Simulator
+from tests.worlds.application import Application, deployed
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from bulk_profiles.lint import Reject
-from local import simulator
-from tests.security.application import DATA_BUCKET, IMPORTS_TABLE, Application, Crash
+import simulator
+from bulk_profiles.splitting.rows.faults import Reject
+from tests.worlds.application import DATA_BUCKET, IMPORTS_TABLE, Application, Crash
 
 pytestmark = [
     pytest.mark.fault(62, "A value planted in a row, and a token"),

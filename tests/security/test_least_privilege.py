@@ -17,9 +17,9 @@ import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
 
-from local import simulator
-from tests.contract.deployable import FUNCTIONS, child, function_name, machine, resources
-from tests.security.application import DATA_BUCKET, DROP_BUCKET, Application, Call, Crash, deployed
+import simulator
+from tests.worlds.application import DATA_BUCKET, DROP_BUCKET, Application, Call, Crash, deployed
+from tests.worlds.deployable import FUNCTIONS, child, function_name, machine, resources
 
 type Json = dict[str, Any]
 type Permission = tuple[str, str]  # action, resource; of a grant the resource is a pattern

@@ -1,0 +1,175 @@
+"""The documents that are made from the code: `python -m docs.generate docs` writes them.
+
+`docs/file-format.md` says what may be dropped and what becomes of it; `docs/feed.schema.json` is the JSON
+Schema of a feed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue
+from bulk_profiles.core.models import ApiVersion, Json, KeyColumn
+from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject, Warn
+
+_PAGE = """\
+# What may be dropped
+
+<!-- Made from the code by `python -m docs.generate docs`. -->
+
+A file is taken for what its content says, whatever its name. Try any file without sending anything:
+`bulk-profiles plan FILE`.
+
+| | |
+|---|---|
+| Formats | text with delimiters (comma, semicolon, tab or pipe), JSON Lines, Parquet, Target's `batch=` |
+| Compression | gzip (several members too), zstd, xz (windows up to 64 MiB), bzip2, zip with one file in it |
+| Encodings | UTF-8; UTF-16 and UTF-32 with a byte order mark; any other that the feed names |
+| Line ends | LF, CRLF, CR, also mixed; the last line need not have one |
+| Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the one the feed names |
+| Batches | at most {rows:,} rows and {size:,} bytes each, encoded; at most {batches:,} batches a file |
+
+## The header
+
+- Names are trimmed, and the prefix `profile.` is taken off, because Target adds it itself.
+- Every column needs a name of its own. Only columns at the end may lack one, as long as they stay empty.
+- A first line `sep=;` names the delimiter, as spreadsheets do.
+- Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
+  part of a value.
+
+## Rows
+
+- A value in double quotes may hold delimiters, line breaks and doubled quotes. Quotes inside an unquoted
+  value are part of it. A quoted value that is not closed properly rejects the file: nobody can tell where it
+  ends.
+- Blank lines are no rows. Short rows are filled up with empty cells. Empty cells never clear an attribute in
+  Target; a feed may give them a default, or a tombstone word that your audiences understand.
+- Every name and every value is percent-encoded once. Values keep their spaces.
+- Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first
+  row. Rejected rows take no part in that.
+- Rows that have an id and no value are skipped, because Target ignores them.
+- In JSON Lines, numbers are sent as they are written, `true` and `false` as words, `null` as an empty cell.
+- In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values.
+- In a `batch=` file, what is encoded stays as it is and what should be is encoded; ids are compared decoded.
+
+Every row is accounted for: *read = rejected + merged + skipped + sent*.
+
+## Rejects
+
+A rejected row is not sent. `{rejects}` names its line (in Parquet: its row), column and reason;
+`{rejected_rows}` has the header and the rows themselves, to be mended and dropped again. Rows of more than
+{row_megabytes} MiB are in the list only.
+
+| Code | What to do |
+|---|---|
+{reject_table}
+
+## Warnings
+
+What is counted here is sent all the same.
+
+| Code | What it means |
+|---|---|
+{warning_table}
+
+## Feeds
+
+A feed is the folder below `drop/` into which a file is dropped. Its configuration is optional, and so is
+everything in it; [feed.schema.json](feed.schema.json) is its JSON Schema.
+
+```json
+{example}
+```
+"""
+_EXAMPLE: Json = {
+    "clientCode": "demo",
+    "apiVersion": "v2",
+    "keyColumn": "thirdPartyId",
+    "encoding": "cp1252",
+    "delimiter": "semicolon",
+    "separatorInValue": "encode",
+    "mapping": {
+        "key": "customer",
+        "rename": {"town": "city"},
+        "drop": ["internalNote"],
+        "constants": {"source": "crm"},
+        "defaults": {"city": "unknown"},
+        "tombstone": "none",
+    },
+}
+
+
+def file_format() -> str:
+    """Give docs/file-format.md."""
+    limits = Limits()
+    return _PAGE.format(
+        rows=limits.max_batch_rows,
+        size=limits.max_batch_bytes,
+        batches=limits.max_batches,
+        rejects=REJECTS,
+        rejected_rows=REJECTED_ROWS,
+        row_megabytes=MAX_ROW_BYTES >> 20,
+        reject_table="\n".join(f"| `{code}` | {code.help} |" for code in Reject),
+        warning_table="\n".join(f"| `{code}` | {code.help} |" for code in Warn),
+        example=json.dumps(_EXAMPLE, indent=2),
+    )
+
+
+def feed_schema() -> Json:
+    """Give docs/feed.schema.json."""
+    names = {"type": "object", "additionalProperties": {"type": "string"}}
+    columns = {"type": "array", "items": {"type": "string"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Feed",
+        "description": "How the files of one feed are read and sent. Everything is optional.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "clientCode": _text("Target's client code.", pattern=f"^{CLIENT_CODE.pattern}$"),
+            "apiVersion": _words("Version of the Bulk Profile Update API.", ApiVersion),
+            "keyColumn": _words("What the ids are.", KeyColumn),
+            "encoding": _text("A text encoding as Python names it; a byte order mark says more."),
+            "delimiter": _text(f"One ASCII character, or one of: {', '.join(DELIMITERS)}."),
+            "quoting": _words("Whether double quotes enclose values.", Quoting),
+            "separatorInValue": _words("What becomes of separators inside values.", SeparatorInValue),
+            "mapping": {
+                "type": "object",
+                "description": "How the columns of a file become attributes.",
+                "additionalProperties": False,
+                "properties": {
+                    "key": _text("The column of the file that has the ids."),
+                    "rename": {"description": "Names to send, by the file's names.", **names},
+                    "drop": {"description": "Columns that are not sent.", **columns},
+                    "keep": {"description": "The only columns that are sent; not with drop.", **columns},
+                    "constants": {"description": "Attributes that every row gets.", **names},
+                    "defaults": {"description": "Values for empty cells, by the name sent.", **names},
+                    "tombstone": _text("A word for empty cells that have no default."),
+                },
+            },
+        },
+    }
+
+
+def _text(description: str, **more: str) -> Json:
+    return {"type": "string", "description": description, **more}
+
+
+def _words(description: str, words: type[StrEnum]) -> Json:
+    return {"enum": [word.value for word in words], "description": description}
+
+
+def main(folder: Path) -> None:
+    """Write both documents."""
+    (folder / "file-format.md").write_text(file_format(), encoding="utf-8")
+    schema = json.dumps(feed_schema(), indent=2) + "\n"
+    (folder / "feed.schema.json").write_text(schema, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

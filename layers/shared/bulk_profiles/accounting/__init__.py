@@ -1,0 +1,1 @@
+"""What became of every row: the results of the profiles, the summary, the report."""

@@ -1,0 +1,62 @@
+"""The results file of a batch: what became of each profile, as a gzipped CSV in S3."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bulk_profiles.core.models import Basis, ProfileCounts, ProfileResult, ProfileStatus, timestamp
+
+if TYPE_CHECKING:
+    from bulk_profiles.aws.s3 import Storage
+
+COLUMNS = ("profile_id", "status", "basis", "reason", "batch", "attempt", "checked_at")
+_SPOOL = 8 * 1024 * 1024
+
+
+def write_results(
+    storage: Storage,
+    key: str,
+    number: int,
+    results: Iterable[ProfileResult],
+    *,
+    now: datetime,
+) -> ProfileCounts:
+    """Write a file of a batch's results and count what is in it. The same results give the same bytes."""
+    counts = dict.fromkeys(ProfileStatus, 0)
+    checked_at = timestamp(now)
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
+        with (
+            gzip.GzipFile(fileobj=spool, mode="wb", compresslevel=5, mtime=0, filename="") as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
+        ):
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for result in results:
+                counts[result.status] += 1
+                said = (result.status, result.basis, result.reason)
+                writer.writerow((result.profile_id, *said, number, result.attempt, checked_at))
+        spool.seek(0)
+        sink = storage.sink(key)
+        while piece := spool.read(_SPOOL):
+            sink.write(piece)
+        sink.commit()
+    return ProfileCounts(**{status.value: count for status, count in counts.items()})
+
+
+def read_results(storage: Storage, key: str) -> Iterator[ProfileResult]:
+    """Read a file of a batch's results, in the order of the batch's rows."""
+    with (
+        storage.open(key) as stream,
+        gzip.GzipFile(fileobj=stream) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
+    ):
+        lines = csv.reader(text)
+        next(lines)
+        for profile_id, status, basis, reason, _, attempt, _ in lines:
+            yield ProfileResult(profile_id, ProfileStatus(status), Basis(basis), reason, int(attempt))

@@ -1,0 +1,133 @@
+"""What a person reads of an import: report.html and the text of the notification.
+
+A file name may be anything: it is made one printable line, and everything is escaped. No row, id or value
+appears here, and the page may load and run nothing.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from bulk_profiles.core.models import timestamp
+from bulk_profiles.core.text import printable
+
+from .summary import Summary, batch_profiles
+
+_MARKS = {"succeeded": "#1a7f37", "partial": "#9a6700", "failed": "#b42318", "rejected": "#b42318"}
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin-top: 2rem }
+.status { color: #fff; padding: .1rem .6rem; border-radius: 1rem; font-size: 1rem; white-space: nowrap }
+table { border-collapse: collapse; width: 100% } caption { text-align: left; color: #57606a }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #d0d7de; overflow-wrap: anywhere }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+""".strip()
+
+
+def render_text(summary: Summary) -> str:
+    """Write the notification: plain text, a line a fact."""
+    rows, profiles = summary.rows, summary.profiles
+    lines = [
+        f"{printable(summary.entry.source.key)}: {summary.status}",
+        summary.reason,
+        "",
+        f"Rows: {rows.read} read = {rows.rejected} rejected + {rows.merged} merged"
+        f" + {rows.skipped} skipped + {rows.sent} sent",
+        f"Profiles: {profiles.success} success, {profiles.error} error,"
+        f" {profiles.pending} pending, {profiles.unknown} unknown",
+        f"Unaccounted: {summary.unaccounted}",
+        f"Results: imports/{summary.entry.import_id}/ in the Data bucket",
+    ]
+    return "\n".join(lines)
+
+
+def render_report(summary: Summary) -> str:
+    """Write report.html: one page without scripts, from the same facts as summary.json."""
+    entry, rows, profiles = summary.entry, summary.rows, summary.profiles
+    status = summary.status.value
+    facts = [
+        ("File", printable(entry.source.key)),
+        ("Feed", entry.feed),
+        ("Client code", entry.client_code),
+        ("API version", entry.api_version.value),
+        ("Key column", entry.key_column.value if entry.key_column else "none"),
+        ("Started", timestamp(entry.started_at)),
+        ("Finished", timestamp(summary.finished_at)),
+    ]
+    counts = [("read", rows.read), ("rejected", rows.rejected), ("merged into another row", rows.merged)]
+    counts += [("skipped, no value", rows.skipped), ("sent", rows.sent)]
+    outcomes = [*profiles.to_json().items(), ("unaccounted", summary.unaccounted)]
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(entry.import_id)}: {status}</title>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f"<style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(entry.import_id)} "
+        f'<span class="status" style="background:{_MARKS.get(status, "#57606a")}">{status}</span></h1>',
+        f"<p>{escape(summary.reason) or 'Every row of the file reached Target.'}</p>",
+        _table("Import", ("", ""), [(escape(name), escape(value)) for name, value in facts]),
+        _table("Rows", ("What became of them", "Rows"), _numbers(counts)),
+        _table("Profiles", ("What Target said", "Profiles"), _numbers(outcomes)),
+    ]
+    if summary.rejects:
+        parts.append(_table("Rejects", ("Code", "Rows"), _numbers(sorted(summary.rejects.items()))))
+    if summary.warnings:
+        parts.append(_table("Warnings", ("Code", "Times"), _numbers(sorted(summary.warnings.items()))))
+    if summary.batches:
+        parts.append(_batches(summary))
+    parts.append("</body></html>\n")
+    return "\n".join(parts)
+
+
+def _numbers(counts: list[tuple[str, int]]) -> list[tuple[str, ...]]:
+    return [(escape(name), f"{count:,}") for name, count in counts]
+
+
+def _batches(summary: Summary) -> str:
+    head = (
+        "Batch",
+        "State",
+        "Rows",
+        "Bytes",
+        "Submissions",
+        "Checks",
+        "Success",
+        "Error",
+        "Pending",
+        "Unknown",
+    )
+    body = []
+    for batch in summary.batches:
+        counts = batch_profiles(batch)
+        duplicate = ", possibly a duplicate" if batch.possibly_duplicate else ""
+        reason = f": {batch.reason}" if batch.reason else ""
+        numbers = (batch.rows, batch.size, batch.submissions, batch.checks)
+        outcomes = (counts.success, counts.error, counts.pending, counts.unknown)
+        body.append(
+            (
+                str(batch.number),
+                escape(f"{batch.state}{duplicate}{reason}"),
+                *(f"{number:,}" for number in (*numbers, *outcomes)),
+            )
+        )
+    return _table("Batches", head, body, names=2)
+
+
+def _table(title: str, head: tuple[str, ...], body: list[tuple[str, ...]], names: int = 1) -> str:
+    """Give a section with a table; cells are escaped already; after `names` columns come numbers."""
+
+    def cells(tag: str, row: tuple[str, ...]) -> str:
+        numeric = title != "Import"
+        return "".join(
+            f'<{tag} class="n">{cell}</{tag}>' if numeric and place >= names else f"<{tag}>{cell}</{tag}>"
+            for place, cell in enumerate(row)
+        )
+
+    lines = [f"<h2>{title}</h2>", "<table>"]
+    if any(head):
+        lines.append(f"<thead><tr>{cells('th', head)}</tr></thead>")
+    lines.extend(f"<tr>{cells('td', row)}</tr>" for row in body)
+    lines.append("</table>")
+    return "\n".join(lines)

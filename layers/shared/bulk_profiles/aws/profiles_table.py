@@ -1,0 +1,104 @@
+"""The Profiles table: one item for each profile result, written in batches."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.models import (
+    Json,
+    KeyColumn,
+    ProfileResult,
+    ProfileResultsPolicy,
+    ProfileStatus,
+    timestamp,
+)
+
+from .errors import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_ITEMS_PER_REQUEST = 25  # BatchWriteItem's limit
+_WRITERS = 8
+_ROUND = _ITEMS_PER_REQUEST * _WRITERS * 5
+_MAX_TRIES = 10
+
+
+class ProfilesTable:
+    """The Profiles table of one deployment."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def fill(
+        self,
+        items: Iterable[Json],
+        written: int,
+        out_of_time: Callable[[], bool],
+    ) -> tuple[int, bool]:
+        """Write the items after the first `written`; give how many are in, and whether all are.
+
+        Raises `LedgerError` where DynamoDB goes on refusing. Writing an item twice changes nothing.
+        """
+        rest = itertools.islice(items, written, None)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for round_ in itertools.batched(rest, _ROUND, strict=False):
+                if out_of_time():
+                    return written, False
+                for _ in pool.map(self._write, itertools.batched(round_, _ITEMS_PER_REQUEST, strict=False)):
+                    pass
+                written += len(round_)
+        return written, True
+
+    def _write(self, items: tuple[Json, ...]) -> None:
+        requests: Any = {self._name: [{"PutRequest": {"Item": item}} for item in items]}
+        for attempt in range(_MAX_TRIES):
+            with translated("DynamoDB did not write to the Profiles table", LedgerError):
+                answer = self._client.batch_write_item(RequestItems=requests)
+            requests = answer.get("UnprocessedItems")
+            if not requests:
+                return
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # spreads rivals, not a secret
+        raise LedgerError(f"DynamoDB left items of the Profiles table unwritten {_MAX_TRIES} times.")
+
+
+def profile_items(
+    results: Iterable[ProfileResult],
+    policy: ProfileResultsPolicy,
+    *,
+    client_code: str,
+    key_column: KeyColumn,
+    import_id: str,
+    number: int,
+    now: datetime,
+    expires_at: int,
+) -> Iterator[Json]:
+    """Give the Profiles table's items for a batch, as the policy wants them, one for each result."""
+    if policy is ProfileResultsPolicy.NONE:
+        return
+    checked_at, expires, batch = timestamp(now), str(expires_at), f"{import_id}#{number:05d}"
+    prefix = f"{client_code}#{key_column}#"
+    for result in results:
+        if policy is ProfileResultsPolicy.FAILURES and result.status is ProfileStatus.SUCCESS:
+            continue
+        yield cast(
+            "Json",
+            {
+                "profile": {"S": prefix + result.profile_id},
+                "batch": {"S": batch},
+                "status": {"S": result.status.value},
+                "basis": {"S": result.basis.value},
+                "reason": {"S": result.reason},
+                "attempt": {"N": str(result.attempt)},
+                "checkedAt": {"S": checked_at},
+                "expiresAt": {"N": expires},
+            },
+        )

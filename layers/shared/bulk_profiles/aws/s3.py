@@ -1,0 +1,165 @@
+"""S3: source files in, everything of an import out and back in.
+
+Objects of an import overwrite by name, because a split that is tried again gives the same bytes;
+only the manifest is written once and for all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from bulk_profiles.core.errors import MissingObjectError, StorageError
+from bulk_profiles.core.models import Json, Source, timestamp
+from bulk_profiles.core.names import DROP_PREFIX, SCRATCH, object_key
+
+from .s3_objects import PARTS_IN_FLIGHT, READ_AHEAD, ObjectReader, S3Sink, S3SourceFile, s3_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Storage:
+    """The Data bucket, and the metadata of dropped objects."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._pool = ThreadPoolExecutor(PARTS_IN_FLIGHT)
+
+    def source(self, bucket: str, key: str, version_id: str) -> Source:
+        """Ask for an object's version and size; without `version_id`, the newest.
+
+        Raises `MissingObjectError` where it is gone.
+        """
+        version: Any = {"VersionId": version_id} if version_id else {}
+        with s3_errors("look up", key):
+            head = self._client.head_object(Bucket=bucket, Key=key, **version)
+        found = head.get("VersionId", version_id)
+        return Source(
+            bucket,
+            key,
+            "" if found == "null" else found,
+            head["ContentLength"],
+            modified_at=timestamp(head["LastModified"]),
+        )
+
+    def dropped(self, bucket: str, after: datetime, before: datetime) -> Iterator[Source]:
+        """Give the versions of all objects below `drop/` that were dropped in a span of time."""
+        with s3_errors("list", DROP_PREFIX):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=bucket, Prefix=DROP_PREFIX
+            )
+            for page in pages:
+                for found in page.get("Versions", []):
+                    if after <= found["LastModified"] <= before:
+                        yield Source(
+                            bucket,
+                            found["Key"],
+                            found["VersionId"],
+                            found["Size"],
+                            modified_at=timestamp(found["LastModified"]),
+                        )
+
+    def source_file(self, source: Source) -> S3SourceFile:
+        """Give a source file to read."""
+        return S3SourceFile(self._client, source)
+
+    def output(self, import_id: str) -> ImportOutput:
+        """Give the folder of an import to write in."""
+        return ImportOutput(self, import_id)
+
+    def scratch(self, import_id: str) -> ImportScratch:
+        """Give the folder of an import's split."""
+        return ImportScratch(self, import_id)
+
+    def sink(self, key: str) -> S3Sink:
+        """Begin to write an object."""
+        return S3Sink(self._client, self._pool, self._bucket, key)
+
+    def open(self, key: str, start: int = 0) -> BinaryIO:
+        """Open an object of the Data bucket to read it as a stream from byte `start` on."""
+        part: Any = {"Range": f"bytes={start}-"} if start else {}
+        try:
+            with s3_errors("read", key):
+                body = self._client.get_object(Bucket=self._bucket, Key=key, **part)["Body"]
+        except StorageError as error:
+            if start and "InvalidRange" in str(
+                error
+            ):  # S3's word for an object's end; a file just ends there
+                return io.BytesIO()
+            raise
+        return io.BufferedReader(ObjectReader(body, key), READ_AHEAD)
+
+    def read_json(self, key: str) -> Json | None:
+        """Give a JSON object, or None where there is no such key."""
+        try:
+            with self.open(key) as stream:
+                data: Json = json.loads(stream.read())
+        except MissingObjectError:
+            return None
+        except ValueError as error:
+            raise StorageError(f"s3://{self._bucket}/{key} is not JSON.") from error
+        return data
+
+    def names(self, import_id: str, folder: str) -> list[str]:
+        """Give the names of an import's objects in one of its folders."""
+        prefix = object_key(import_id, folder)
+        with s3_errors("list", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [
+                folder + found["Key"][len(prefix) :] for page in pages for found in page.get("Contents", [])
+            ]
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with s3_errors("delete", key):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def write(self, key: str, body: bytes, content_type: str, *, once: bool = False) -> None:
+        """Write a small object. Raises `ExistingObjectError` with `once` where the key is taken."""
+        condition: Any = {"IfNoneMatch": "*"} if once else {}
+        with s3_errors("write", key):
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, **condition
+            )
+
+    def write_json(self, key: str, data: Json, *, once: bool = False) -> None:
+        """Write a JSON object for programs and people."""
+        body = json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n"
+        self.write(key, body, "application/json", once=once)
+
+
+class ImportOutput:
+    """The folder of an import: what a split writes to."""
+
+    def __init__(self, storage: Storage, import_id: str) -> None:
+        self._storage = storage
+        self._import_id = import_id
+
+    def open(self, name: str) -> S3Sink:
+        """Begin to write one of the import's objects."""
+        return self._storage.sink(object_key(self._import_id, name))
+
+
+class ImportScratch:
+    """What a split keeps for itself, below the import's folder, so that another invocation can go on."""
+
+    def __init__(self, storage: Storage, import_id: str) -> None:
+        self._storage = storage
+        self._import_id = import_id
+
+    def write(self, name: str) -> S3Sink:
+        """Begin to write an object."""
+        return self._storage.sink(self._key(name))
+
+    def open(self, name: str, start: int = 0) -> BinaryIO:
+        """Open an object for reading from byte `start` on."""
+        return self._storage.open(self._key(name), start)
+
+    def _key(self, name: str) -> str:
+        return object_key(self._import_id, SCRATCH + name)

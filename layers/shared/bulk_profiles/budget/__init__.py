@@ -1,0 +1,1 @@
+"""What a client code may still ask of Target, and when."""

@@ -1,0 +1,1 @@
+"""What is remembered of imports and batches, and which changes are legal."""

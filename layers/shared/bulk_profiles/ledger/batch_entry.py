@@ -1,0 +1,221 @@
+"""What the ledger remembers of a batch, and the legal moves between its states."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from bulk_profiles.core.models import BatchState, Json, PlannedBatch, ProfileCounts, read_moment, write_moment
+from bulk_profiles.core.names import batch_name, follow_up_name
+
+_LEGAL: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.PLANNED: frozenset({BatchState.SENDING, BatchState.REFUSED, BatchState.UNKNOWN}),
+    BatchState.SENDING: frozenset(
+        {BatchState.PLANNED, BatchState.ACCEPTED, BatchState.REFUSED, BatchState.UNKNOWN}
+    ),
+    BatchState.UNKNOWN: frozenset({BatchState.PLANNED}),
+    BatchState.ACCEPTED: frozenset(
+        {BatchState.PLANNED, BatchState.COMPLETE, BatchState.STUCK, BatchState.EXPIRED}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The body that sends a batch's failed profiles again, as attempt 2 or later."""
+
+    attempt: int
+    rows: int
+    size: int
+    sha256: str
+
+    def to_json(self) -> Json:
+        """Give one entry of a batch's `followUps` in summary.json."""
+        return {"attempt": self.attempt, "rows": self.rows, "bytes": self.size, "sha256": self.sha256}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(*(data[name] for name in ("attempt", "rows", "bytes", "sha256")))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """One batch of an import, from planned to settled.
+
+    `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
+    often in a row the budget had the batch wait; `turned_away`: how often in a row Target had it come again
+    or could not be reached, and `put_off`: for how long in all. `polls`: status checks since Target accepted
+    this body; `detail_checks`: those for details that Target answered without any. `held`: never to be sent
+    again. `terminal`: Target's first terminal answer where it named no ids. `profiles_written`: results that
+    are in the Profiles table already, None while the results file is not written; `verdict`: the state that
+    the batch settles in. `settled_at`: the end, whatever the state.
+    """
+
+    import_id: str
+    number: int
+    rows: int
+    size: int
+    sha256: str
+    state: BatchState = BatchState.PLANNED
+    submissions: int = 0
+    possibly_duplicate: bool = False
+    held: bool = False
+    deferrals: int = 0
+    turned_away: int = 0
+    put_off: timedelta = timedelta(0)
+    renewals: int = 0
+    checks: int = 0
+    polls: int = 0
+    detail_checks: int = 0
+    sending_until: datetime | None = None
+    accepted_at: datetime | None = None
+    next_check_at: datetime | None = None
+    settled_at: datetime | None = None
+    status_url: str = ""
+    batch_id: str = ""
+    reason: str = ""
+    terminal: Json | None = None
+    profiles_written: int | None = None
+    profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
+    verdict: str = ""
+    follow_ups: tuple[FollowUp, ...] = ()
+    version: int = 0
+
+    @classmethod
+    def planned(cls, import_id: str, batch: PlannedBatch) -> Self:
+        """Give the first entry of a batch."""
+        return cls(import_id, batch.number, batch.rows, batch.size, batch.sha256)
+
+    @property
+    def attempt(self) -> int:
+        """Which body is, or was last, on its way: 1 is the batch itself."""
+        return self.follow_ups[-1].attempt if self.follow_ups else 1
+
+    @property
+    def body_name(self) -> str:
+        """The name of that body below the import's folder."""
+        if self.follow_ups:
+            return follow_up_name(self.number, self.attempt)
+        return batch_name(self.number)
+
+    @property
+    def body_rows(self) -> int:
+        """How many rows that body has."""
+        return self.follow_ups[-1].rows if self.follow_ups else self.rows
+
+    @property
+    def body_size(self) -> int:
+        """How many bytes that body has."""
+        return self.follow_ups[-1].size if self.follow_ups else self.size
+
+    def follow_up(self, follow_up: FollowUp, known: ProfileCounts) -> Self:
+        """Give the entry of a batch whose failed profiles, the errors of `known`, are to be sent again.
+
+        Where the same profiles fail as before, the very same bytes reach Target a second time.
+        """
+        before = {self.sha256, *(earlier.sha256 for earlier in self.follow_ups)}
+        return self.move(
+            BatchState.PLANNED,
+            possibly_duplicate=self.possibly_duplicate or follow_up.sha256 in before,
+            profiles=known,
+            follow_ups=(*self.follow_ups, follow_up),
+            polls=0,
+            detail_checks=0,
+            terminal=None,
+            accepted_at=None,
+            put_off=timedelta(0),
+            next_check_at=None,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the batch's profile results are written and final."""
+        return self.settled_at is not None
+
+    def move(self, state: BatchState, **changes: object) -> Self:
+        """Give the entry in another state. Raises `ValueError` for a change that the ledger does not know."""
+        if state not in _LEGAL.get(self.state, frozenset()):
+            raise ValueError(f"a {self.state} batch cannot become {state}")
+        return self.change(state=state, **changes)
+
+    def change(self, **changes: object) -> Self:
+        """Give the entry with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+
+    def overdue(self, now: datetime, deadline: timedelta) -> bool:
+        """Whether the time to follow the batch is over."""
+        return self.accepted_at is not None and now - self.accepted_at >= deadline
+
+    def to_item(self) -> Json:
+        """Give the item's attributes without its keys; DynamoDB's numbers are whole."""
+        return {
+            "importId": self.import_id,
+            "number": self.number,
+            "rows": self.rows,
+            "bytes": self.size,
+            "sha256": self.sha256,
+            "state": self.state.value,
+            "submissions": self.submissions,
+            "possiblyDuplicate": self.possibly_duplicate,
+            "held": self.held,
+            "deferrals": self.deferrals,
+            "turnedAway": self.turned_away,
+            "putOff": round(self.put_off.total_seconds()),
+            "renewals": self.renewals,
+            "checks": self.checks,
+            "polls": self.polls,
+            "detailChecks": self.detail_checks,
+            "sendingUntil": write_moment(self.sending_until),
+            "acceptedAt": write_moment(self.accepted_at),
+            "nextCheckAt": write_moment(self.next_check_at),
+            "settledAt": write_moment(self.settled_at),
+            "statusUrl": self.status_url,
+            "batchId": self.batch_id,
+            "reason": self.reason,
+            "terminal": json.dumps(self.terminal),
+            "profilesWritten": self.profiles_written,
+            "profiles": self.profiles.to_json(),
+            "verdict": self.verdict,
+            "followUps": json.dumps([follow_up.to_json() for follow_up in self.follow_ups]),
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_item(cls, item: Json) -> Self:
+        """Read what `to_item` wrote."""
+        written = item["profilesWritten"]
+        return cls(
+            import_id=item["importId"],
+            number=int(item["number"]),
+            rows=int(item["rows"]),
+            size=int(item["bytes"]),
+            sha256=item["sha256"],
+            state=BatchState(item["state"]),
+            submissions=int(item["submissions"]),
+            possibly_duplicate=bool(item["possiblyDuplicate"]),
+            held=bool(item["held"]),
+            deferrals=int(item["deferrals"]),
+            turned_away=int(item["turnedAway"]),
+            put_off=timedelta(seconds=int(item.get("putOff", 0))),
+            renewals=int(item["renewals"]),
+            checks=int(item["checks"]),
+            polls=int(item["polls"]),
+            detail_checks=int(item["detailChecks"]),
+            sending_until=read_moment(item["sendingUntil"]),
+            accepted_at=read_moment(item["acceptedAt"]),
+            next_check_at=read_moment(item["nextCheckAt"]),
+            settled_at=read_moment(item["settledAt"]),
+            status_url=item["statusUrl"],
+            batch_id=item["batchId"],
+            reason=item["reason"],
+            terminal=json.loads(item["terminal"]),
+            profiles_written=None if written is None else int(written),
+            profiles=ProfileCounts.from_json(item["profiles"]),
+            verdict=item["verdict"],
+            follow_ups=tuple(FollowUp.from_json(data) for data in json.loads(item["followUps"])),
+            version=int(item["version"]),
+        )

@@ -1,0 +1,182 @@
+"""The Imports table: imports, batches and budgets. Every write is conditional on what was read.
+
+IMPORT#<id>     / IMPORT         an `ImportEntry`
+IMPORT#<id>     / BATCH#00001    a `BatchEntry`
+CLIENT#<client> / BUDGET         a `BudgetState`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.budget.state import BudgetState
+from bulk_profiles.core.errors import ConflictError, LedgerError
+from bulk_profiles.core.models import ImportStatus, Json, PlannedBatch
+
+from .batch_entry import BatchEntry
+from .import_entry import ImportEntry
+
+_WRITERS = 8
+
+
+class Ledger:
+    """The Imports table of one deployment."""
+
+    def __init__(self, table: VersionedTable) -> None:
+        self._table = table
+
+    def claim_import(self, entry: ImportEntry, now: datetime) -> ImportEntry | None:
+        """Begin the split of an import, or take it over; give None where it is done or somebody else's.
+
+        It may be taken over by its owner (the platform tries a dead invocation again under the same name) and
+        by anybody once its lease has ended.
+        """
+        try:
+            self._table.create(_import_key(entry.import_id), entry.to_item() | {"version": 1}, now)
+        except ConflictError:
+            pass
+        else:
+            return entry
+
+        def take_over(current: ImportEntry) -> ImportEntry:
+            free = current.lease_until is None or current.lease_until <= now
+            if current.status is not ImportStatus.SPLITTING or not (free or current.owner == entry.owner):
+                return current
+            return dataclasses.replace(current, owner=entry.owner, lease_until=entry.lease_until)
+
+        claimed = self.change_import(entry.import_id, now, take_over)
+        ours = claimed.status is ImportStatus.SPLITTING and claimed.owner == entry.owner
+        return claimed if ours else None
+
+    def get_import(self, import_id: str) -> ImportEntry | None:
+        """Give an import's entry, or None where there is none."""
+        item = self._table.get(_import_key(import_id))
+        return ImportEntry.from_item(item) if item else None
+
+    def change_import(
+        self, import_id: str, now: datetime, change: Callable[[ImportEntry], ImportEntry]
+    ) -> ImportEntry:
+        """Apply a change to an import's entry and give it as it is then."""
+
+        def apply(item: Json | None) -> tuple[Json | None, ImportEntry]:
+            if item is None:
+                raise LedgerError(f"The ledger has no import {import_id}: is the name right?")
+            before = ImportEntry.from_item(item)
+            after = change(before)
+            return (None if after == before else after.to_item()), after
+
+        return self._table.change(_import_key(import_id), now, apply)
+
+    def queue_import(self, client_code: str, import_id: str, now: datetime) -> list[str]:
+        """Enter an import among those under way; give those of the client that were entered before it."""
+        return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
+
+    def is_queued(self, client_code: str, import_id: str) -> bool:
+        """Tell whether an import is among those under way."""
+        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
+        return item is not None and import_id in item["imports"]
+
+    def leave_queue(self, client_code: str, import_id: str, now: datetime) -> None:
+        """Take an import that has ended out of those under way."""
+        self.change_queue(client_code, now, lambda queue: ([i for i in queue if i != import_id], []))
+
+    def change_queue(
+        self, client_code: str, now: datetime, change: Callable[[list[str]], tuple[list[str], list[str]]]
+    ) -> list[str]:
+        """Apply a change to the client's imports under way, in their order, and give its answer."""
+
+        def apply(item: Json | None) -> tuple[Json | None, list[str]]:
+            before = list(item["imports"]) if item else []
+            after, answer = change(before)
+            return (None if after == before else {"imports": after}), answer
+
+        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply)
+
+    def first_of(self, kind: str, name: str, import_id: str, rank: str, now: datetime) -> str:
+        """Remember the import of highest `rank` for a name, the first among equals, and give it."""
+        digest = hashlib.sha256(name.encode()).hexdigest()
+
+        def apply(item: Json | None) -> tuple[Json | None, str]:
+            if item is not None and item["rank"] >= rank:
+                return None, str(item["importId"])
+            return {"importId": import_id, "rank": rank}, import_id
+
+        return self._table.change({"pk": f"{kind}#{digest}", "sk": kind}, now, apply)
+
+    def add_batches(self, import_id: str, batches: tuple[PlannedBatch, ...], now: datetime) -> None:
+        """Enter the batches of an import as planned. Batches that are entered already are left alone."""
+
+        def add(batch: PlannedBatch) -> None:
+            item = BatchEntry.planned(import_id, batch).to_item()
+            try:
+                self._table.create(_batch_key(import_id, batch.number), item, now)
+            except ConflictError:
+                return  # an earlier try of the same split entered it; the split is deterministic
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(add, batches):
+                pass
+
+    def get_batch(self, import_id: str, number: int) -> BatchEntry:
+        """Give a batch's entry. Raises `LedgerError` where there is none."""
+        item = self._table.get(_batch_key(import_id, number))
+        if item is None:
+            raise LedgerError(
+                f"The ledger has no batch {number} of import {import_id}: was it started by hand?"
+            )
+        return BatchEntry.from_item(item)
+
+    def save_batch(self, entry: BatchEntry, now: datetime) -> BatchEntry:
+        """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
+        saved = entry.change(version=entry.version + 1)
+        key = _batch_key(entry.import_id, entry.number)
+        self._table.replace(key, saved.to_item(), now, entry.version)
+        return saved
+
+    def note_deferral(self, entry: BatchEntry, now: datetime) -> None:
+        """Write how often a batch was put off, without getting in the way of who works on it meanwhile.
+
+        Its version stays, so that what they write is not refused; and where it has changed, that stands.
+        """
+        key = _batch_key(entry.import_id, entry.number)
+        with contextlib.suppress(ConflictError):
+            self._table.replace(key, entry.to_item(), now, entry.version)
+
+    def batches(self, import_id: str) -> Iterator[BatchEntry]:
+        """Give all batches of an import in order."""
+        return map(BatchEntry.from_item, self._table.query(f"IMPORT#{import_id}", "BATCH#"))
+
+    def change_budget[T](
+        self, client_code: str, now: datetime, change: Callable[[BudgetState], tuple[BudgetState, T]]
+    ) -> T:
+        """Apply a change to the client's budget under optimistic locking and give the change's answer.
+
+        Raises `ConflictError` when others were faster each of a dozen times: come back a little later.
+        """
+
+        def apply(item: Json | None) -> tuple[Json | None, T]:
+            before = BudgetState.from_json(json.loads(item["state"])) if item else BudgetState()
+            after, answer = change(before)
+            return (None if item and after == before else {"state": json.dumps(after.to_json())}), answer
+
+        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}, now, apply)
+
+
+def _entered(queue: list[str], import_id: str) -> tuple[list[str], list[str]]:
+    entered = queue if import_id in queue else [*queue, import_id]
+    return entered, entered[: entered.index(import_id)]
+
+
+def _import_key(import_id: str) -> dict[str, str]:
+    return {"pk": f"IMPORT#{import_id}", "sk": "IMPORT"}
+
+
+def _batch_key(import_id: str, number: int) -> dict[str, str]:
+    return {"pk": f"IMPORT#{import_id}", "sk": f"BATCH#{number:05d}"}

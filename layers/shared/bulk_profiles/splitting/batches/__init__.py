@@ -1,0 +1,1 @@
+"""Encoded rows become the bodies of batches; rejected rows are written down."""

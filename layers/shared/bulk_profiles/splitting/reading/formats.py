@@ -1,0 +1,108 @@
+"""Reading a source file, whatever its format: plain rows in blocks, and where they came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.files import SourceFile
+
+from .batch_format import unescaped
+from .blocks import Block, FindHelpers, Position, Reader
+from .delimited import DelimitedBlocks
+from .header import Header, read_header
+from .json_lines import JsonLines
+from .text import HEAD_BYTES, PARQUET, Text
+
+_BATCH = b"batch="
+_JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
+
+
+@contextmanager
+def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = None) -> Iterator[Reader]:
+    """Find out the format of a file from its content and read its header.
+
+    `names` are the columns of a JSON Lines file, where they are known already.
+    Raises `FileRejectedError` where it cannot be read.
+    """
+    with source.open() as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        raise FileRejectedError("The file is empty.")
+    if PARQUET.match(head):
+        from tempfile import TemporaryDirectory  # noqa: PLC0415 only a Parquet file needs it
+
+        from .parquet import ParquetAsCsv  # noqa: PLC0415 the same
+
+        with TemporaryDirectory(prefix="parquet-") as folder:
+            csv = ParquetAsCsv(source, feed, Path(folder))
+            yield Table(Text(csv, b"", "utf-8", 0), csv.header, by_record=True)
+    else:
+        yield _open_text(Text.of(source, head, feed.encoding), feed, names)
+
+
+def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
+    with text.open() as stream:
+        start = stream.read(HEAD_BYTES)
+    if start.startswith(_BATCH):
+        return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)
+    if start.lstrip().startswith(b"{"):
+        return JsonLines(text, feed, names)
+    if _JSON_ARRAY.match(start.lstrip()):
+        raise FileRejectedError("The file is one JSON array: write one object per line instead (JSON Lines).")
+    if not start.strip():
+        raise FileRejectedError("The file is empty: it has no header.")
+    return Table(text, read_header(text, feed))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A delimited file, or one in Target's own format where `encoded`."""
+
+    text: Text
+    head: Header
+    encoded: bool = False
+    by_record: bool = False
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The header's cells."""
+        return [_unescaped(name) for name in self.head.names] if self.encoded else self.head.names
+
+    @property
+    def header(self) -> bytes:
+        """The header as it stands in the file; as UTF-8 with a mark, where the file is not plain UTF-8."""
+        raw = self.head.raw if self.head.raw.endswith((b"\n", b"\r")) else self.head.raw + b"\n"
+        return self.text.header_mark + raw
+
+    @property
+    def first(self) -> Position:
+        """Where the rows start."""
+        return Position(self.head.end.offset, 1) if self.by_record else self.head.end
+
+    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:
+        """Read the rows from a position on, with helpers where these can count what they take apart."""
+        with self.text.open(start.offset) as stream:
+            blocks = DelimitedBlocks(
+                stream,
+                self.head.dialect,
+                start,
+                by_record=self.by_record,
+                helpers=None if self.encoded or self.by_record else helpers,
+            )
+            yield from unescaped(iter(blocks)) if self.encoded else blocks
+
+
+def _unescaped(name: str) -> str:
+    try:
+        return unquote(name, errors="strict")
+    except UnicodeDecodeError as error:
+        raise FileRejectedError(
+            "A name in the header is not UTF-8 once it is decoded: encode it as UTF-8."
+        ) from error

@@ -1,0 +1,122 @@
+"""The header of a delimited file, and how the file is written, which the header tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Quoting, plain_name
+from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
+from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
+
+from .blocks import Position
+from .record_parser import Dialect, count_lines, parse
+from .text import HEAD_BYTES, Text
+
+_DELIMITERS = (b",", b";", b"\t", b"|")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The cells of the header as they stand there, its bytes, and where the rows start."""
+
+    names: tuple[str, ...]
+    raw: bytes
+    dialect: Dialect
+    end: Position
+
+
+def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes | None = None) -> Header:
+    """Read the header, which starts `after` so many bytes; raises `FileRejectedError` where there is none."""
+    delimiter = delimited_by or (feed.delimiter or "").encode() or None
+    quoted = feed.quoting is Quoting.DOUBLE and not after
+    with text.open() as stream:
+        data, final = b"", False
+        while True:
+            piece = stream.read(max(HEAD_BYTES, len(data)))
+            final = not piece
+            data += piece
+            if final and not data.endswith((b"\n", b"\r")):
+                data += b"\n"
+            start = len(data) - len(data[after:].lstrip(b"\r\n")) if data[after:].strip() else after
+            hint = _separator_hint(data[start : start + 8])
+            if hint:
+                delimiter = delimiter or hint[0]
+                start += hint[1]
+            last = final or len(data) > MAX_ROW_BYTES
+            header = _parse(data, start, delimiter, feed, final=final, last=last, quoted=quoted)
+            if header:
+                return header
+            if final:
+                raise FileRejectedError("The file is empty: it has no header.")
+            if last:
+                raise FileRejectedError(
+                    "The file is not text in lines, or a quoted name in its header is never closed."
+                )
+
+
+def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
+    """Read the line `sep=;`, by which spreadsheets tell the delimiter."""
+    if data[:4].lower() != b"sep=" or data[5:6] not in {b"\r", b"\n"}:
+        return None
+    return data[4:5], 7 if data[5:7] == b"\r\n" else 6
+
+
+def has_key_column(names: Iterable[str], feed: Feed) -> bool:
+    """Say whether a key column is among these names."""
+    named = feed.mapping.key or feed.key_column
+    keys = (named,) if named else tuple(KeyColumn)
+    return any(plain_name(name) in keys for name in names)
+
+
+def _parse(
+    data: bytes, start: int, delimiter: bytes | None, feed: Feed, *, final: bool, last: bool, quoted: bool
+) -> Header | None:
+    """Read the header with the delimiter that gives a key column, or else the most columns.
+
+    Gives None where it takes more data to tell, unless this is the `last` there will be.
+    """
+    line = 1 + count_lines(data, 0, start)
+    headers: list[Header] = []
+    faults: list[FileRejectedError] = []
+    goes_on = False
+    for candidate in (delimiter,) if delimiter else _DELIMITERS:
+        dialect = Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
+        try:
+            found = parse(data[start:], dialect, line=line, final=final, most=1)
+            if not found.rows:
+                goes_on = True
+                continue
+            names = _names(found.rows[0])
+        except FileRejectedError as error:
+            faults.append(error)
+            continue
+        end = start + found.spans[0][1]
+        headers.append(
+            Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
+        )
+    keyed = [header for header in headers if has_key_column(header.names, feed)]
+    if goes_on and not keyed and (not last or not headers):
+        return None
+    if not headers and faults:
+        raise faults[0]
+    return max(keyed or headers, key=lambda header: len(header.names), default=None)
+
+
+def _is_spaced(data: bytes, delimiter: bytes) -> bool:
+    """Say whether every delimiter of the header is followed by a space, as in `pcId, city, age`."""
+    line = data.split(b"\n", 1)[0].split(b"\r", 1)[0]
+    return 0 < line.count(delimiter) == line.count(delimiter + b" ") and b"\t" not in delimiter
+
+
+def _names(row: bytes) -> tuple[str, ...]:
+    if row.startswith(FAULT_MARK):
+        raise FileRejectedError("Text follows a closing quote in the header: double the quotes inside names.")
+    try:
+        return tuple(unmark(cell).decode() for cell in row.split(b","))
+    except UnicodeDecodeError as error:
+        raise FileRejectedError(
+            "The header is not UTF-8: save the file as UTF-8, or name its encoding in the feed."
+        ) from error

@@ -1,0 +1,107 @@
+"""Passing over a record that is too long to be held in memory."""
+
+from __future__ import annotations
+
+import re
+from typing import BinaryIO
+
+from .record_parser import Dialect, count_lines, unclosed
+
+_PIECE = 256 * 1024
+_QUOTE = b'"'
+_LINE_END = re.compile(rb"\r\n?|\n")
+
+
+class _Window:
+    """A stream seen through a few bytes. `at` is the place looked at; `size` and `lines` are left behind."""
+
+    def __init__(self, data: bytes, stream: BinaryIO) -> None:
+        self.data = data
+        self.at = 0
+        self.size = 0
+        self.lines = 0
+        self._stream = stream
+
+    def fill(self) -> bool:
+        """Leave behind what was passed and add the next bytes; say whether there were any."""
+        piece = self._stream.read(_PIECE)
+        # A return stays, for a line feed may follow, and both are one line end.
+        left = self.at - self.data.endswith(b"\r", 0, self.at)
+        self.lines += count_lines(self.data, 0, left)
+        self.size += left
+        self.data = self.data[left:] + piece
+        self.at -= left
+        return bool(piece)
+
+    def fill_all(self) -> bool:
+        """Pass over all that is here and add the next bytes; say whether there were any."""
+        self.at = len(self.data)
+        return self.fill()
+
+    def has_line_end(self) -> bool:
+        """Say whether a line end was passed."""
+        return self.lines > 0 or _LINE_END.search(self.data, 0, self.at) is not None
+
+    def starts(self, sign: bytes) -> bool:
+        """Say whether `sign` comes next."""
+        return self.data.startswith(sign, self.at)
+
+
+def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) -> tuple[bytes, int, int]:
+    """Pass over the record at the start of `data`, which goes on in `stream`.
+
+    Gives the bytes that were read past its end, its size and its number of line ends.
+    Where text follows a closing quote, the record is its one line, as it is for a short one.
+    Raises `FileRejectedError` where a quoted value in it is not closed, or spans lines and is closed in the
+    wrong place.
+    """
+    window = _Window(data, stream)
+    cell_end = re.compile(re.escape(dialect.delimiter) + rb"|\r\n?|\n")
+    separator: bytes = dialect.delimiter
+    while separator == dialect.delimiter:
+        if window.at == len(window.data):
+            window.fill()
+        if dialect.spaced and window.starts(b" "):
+            window.at += 1
+        if dialect.quoted and window.starts(_QUOTE):
+            _pass_quoted(window, line)
+            if window.at < len(window.data) and not cell_end.match(window.data, window.at):
+                if window.has_line_end():
+                    raise unclosed(line)
+                _pass_separator(window, _LINE_END)
+                break
+        separator = _pass_separator(window, cell_end)
+    size, lines = window.size + window.at, window.lines + count_lines(window.data, 0, window.at)
+    return window.data[window.at :], size, lines
+
+
+def _pass_quoted(window: _Window, line: int) -> None:
+    """Go past the closing quote."""
+    window.at += 1
+    while True:
+        close = window.data.find(_QUOTE, window.at)
+        if close < 0:
+            if not window.fill_all():
+                raise unclosed(line)
+            continue
+        window.at = close + 1
+        if window.at == len(window.data):
+            window.fill()
+        if not window.starts(_QUOTE):
+            return
+        window.at += 1
+
+
+def _pass_separator(window: _Window, cell_end: re.Pattern[bytes]) -> bytes:
+    """Go past the next delimiter or line end and give it; nothing at the end of the file."""
+    while True:
+        found = cell_end.search(window.data, window.at)
+        if found is None:
+            if not window.fill_all():
+                return b""
+            continue
+        window.at = found.start()
+        if found[0] == b"\r" and found.end() == len(window.data) and window.fill():
+            continue  # a line feed may follow
+        window.at += len(found[0])
+        return found[0]

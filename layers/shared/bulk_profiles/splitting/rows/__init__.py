@@ -1,0 +1,1 @@
+"""Plain rows are checked, and encoded as Target reads them."""

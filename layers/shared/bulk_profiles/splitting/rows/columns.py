@@ -1,0 +1,190 @@
+"""From the header of a file to the columns that are sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, plain_name
+from bulk_profiles.core.models import ApiVersion, KeyColumn
+
+from .encoding import encode
+from .faults import Warn
+from .row_check import Rules
+
+_KEY_NAMES = {name.lower(): name for name in KeyColumn}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is sent of each row. `sent` are the numbers of the file's columns, the key column first.
+
+    `names` are the file's columns, trimmed; `constants` is what ends every row; `fills` are values for
+    empty cells by their place among those sent. `header` and both of these are encoded.
+    """
+
+    key_column: KeyColumn
+    names: tuple[str, ...]
+    rules: Rules
+    sent: tuple[int, ...]
+    header: bytes
+    constants: bytes = b""
+    fills: dict[int, bytes] = field(default_factory=dict)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def width(self) -> int:
+        """The number of cells in a row that is sent."""
+        return self.header.count(b",") + 1
+
+    @property
+    def growth(self) -> int:
+        """The most bytes that `complete` adds to a row."""
+        return len(self.constants) + sum(map(len, self.fills.values()))
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether every column of the file is sent."""
+        return len(self.sent) == self.rules.width
+
+    def arrange(self, rows: bytes) -> bytes:
+        """Put the cells of plain rows, all of them with one cell for each column, in the order sent."""
+        width = self.rules.width
+        if not rows or self.sent == tuple(range(width)):
+            return rows
+        if self.sent == (self.rules.key, *(n for n in range(width) if n != self.rules.key)):
+            return _key_first(rows, width, self.rules.key)
+        cells = rows[:-1].replace(b"\n", b",").split(b",")
+        arranged = [b""] * (len(cells) // width * len(self.sent))
+        for place, column in enumerate(self.sent):
+            arranged[place :: len(self.sent)] = cells[column::width]
+        if len(self.sent) == 1:
+            return b"\n".join(arranged) + b"\n" if arranged else b""
+        last = len(self.sent) - 1
+        arranged[last :: last + 1] = [cell + b"\n" for cell in arranged[last :: last + 1]]
+        return b",".join(arranged).replace(b"\n,", b"\n")
+
+    def complete(self, rows: bytes) -> bytes:
+        """Fill the empty cells of encoded rows and add the constants."""
+        if self.fills and rows:
+            width = len(self.sent)
+            cells = rows[:-1].replace(b"\n", b",").split(b",")
+            for place, fill in self.fills.items():
+                cells[place::width] = [cell or fill for cell in cells[place::width]]
+            cells[width - 1 :: width] = [cell + b"\n" for cell in cells[width - 1 :: width]]
+            rows = b",".join(cells).replace(b"\n,", b"\n")
+        return rows.replace(b"\n", self.constants + b"\n") if self.constants else rows
+
+
+def _key_first(rows: bytes, width: int, key: int) -> bytes:
+    """Move the key column of plain rows to the front: `a,b,KEY,c` becomes `KEY,a,b,c`."""
+    data = np.frombuffer(rows, np.uint8)
+    separators = np.flatnonzero((data == ord(",")) | (data == ord("\n"))).astype(np.int32)
+    row_starts = np.concatenate(([np.int32(0)], separators[width - 1 :: width][:-1] + 1))
+    key_starts, key_ends = separators[key - 1 :: width] + 1, separators[key::width]
+    # Where each byte comes from, told by its distance to where the byte before it comes from.
+    steps = np.ones(len(rows), np.int32)
+    steps[0] = 0
+    commas = row_starts + (key_ends - key_starts)
+    steps[row_starts] += key_starts - row_starts
+    steps[commas] += key_starts - 1 - key_ends
+    steps[commas + 1] += row_starts - key_starts
+    steps[key_ends] += key_ends - key_starts + 1
+    return data.take(np.cumsum(steps, dtype=np.int32)).tobytes()
+
+
+def resolve(header: Sequence[str], feed: Feed) -> Columns:
+    """Find the key column and apply the feed's mapping; raises `FileRejectedError` where that cannot be."""
+    warnings = Counter[str]()
+    cells = [cell.strip() for cell in header]
+    while cells and not cells[-1]:
+        cells.pop()
+    if "" in cells:
+        raise FileRejectedError(f"Column {cells.index('') + 1} has no name in the header: name it.")
+    names = [plain_name(cell) for cell in cells]
+    warnings[Warn.PREFIX_STRIPPED] = sum(name != cell for name, cell in zip(names, cells, strict=True))
+    mapping = feed.mapping
+    key, key_column = _find_key(names, feed)  # first, so that no message names cells of what is no header
+    _refuse_duplicates(names, "The header names")
+    warnings[Warn.LOOK_ALIKE] = sum(
+        name.strip().lower() in _KEY_NAMES for number, name in enumerate(names) if number != key
+    )
+    if feed.api_version is ApiVersion.V1 and key_column is KeyColumn.THIRD_PARTY_ID:
+        warnings[Warn.V1_THIRD_PARTY_ID] = 1
+    named = {*mapping.rename, *mapping.drop, *mapping.keep}
+    warnings[Warn.UNKNOWN_COLUMN] = len(named.difference(names))
+    others = [number for number, name in enumerate(names) if number != key and mapping.sends(name)]
+    sent_names = [mapping.rename.get(names[number], names[number]) for number in others]
+    _refuse_duplicates(
+        [key_column.value, *sent_names, *mapping.constants], "After the feed's mapping, there is"
+    )
+    return Columns(
+        key_column=key_column,
+        names=tuple(names),
+        rules=Rules(
+            width=len(names),
+            key=key,
+            third_party_id=key_column is KeyColumn.THIRD_PARTY_ID,
+            spare=len(header) - len(names),
+        ),
+        sent=(key, *others),
+        header=b",".join(encode(name.encode()) for name in (key_column, *sent_names, *mapping.constants)),
+        constants=b"".join(b"," + encode(value.encode()) for value in mapping.constants.values()),
+        fills={
+            place: encode(fill.encode())
+            for place, name in enumerate(sent_names, 1)
+            if (fill := mapping.defaults.get(name, mapping.tombstone))
+        },
+        warnings=+warnings,
+    )
+
+
+def _refuse_duplicates(names: Sequence[str], where: str) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise FileRejectedError(f"{where} a column twice ({_quoted(twice)}): rename or drop one of the two.")
+
+
+def _find_key(names: Sequence[str], feed: Feed) -> tuple[int, KeyColumn]:
+    if feed.mapping.key:
+        if feed.mapping.key not in names:
+            raise FileRejectedError(
+                f"The header has no column {_quoted([feed.mapping.key])}, "
+                "which the feed names as the key column."
+            )
+        return names.index(feed.mapping.key), feed.key_column or _kind(feed.mapping.key)
+    wanted = [feed.key_column] if feed.key_column else list(KeyColumn)
+    found = [column for column in wanted if column in names]
+    if len(found) > 1:
+        raise FileRejectedError(
+            "The header has both pcId and thirdPartyId: choose one of them as keyColumn in the feed."
+        )
+    if found:
+        return names.index(found[0]), found[0]
+    alike = [name for name in names if name.lower().replace("_", "").replace(" ", "") in _KEY_NAMES]
+    if alike:
+        meant = _KEY_NAMES[alike[0].lower().replace("_", "").replace(" ", "")]
+        raise FileRejectedError(
+            f"The header has no key column: {_quoted(alike[:1])} looks like it, but Target takes only "
+            f"the exact spelling {meant}."
+            if meant in wanted
+            else f"The header has no column {wanted[0]}, which the feed names as the key column."
+        )
+    raise FileRejectedError(
+        f"The header has no key column: name one column {' or '.join(wanted)}, or name the key column in the "
+        "feed's mapping."
+    )
+
+
+def _kind(name: str) -> KeyColumn:
+    return KeyColumn(name) if name in list(KeyColumn) else KeyColumn.THIRD_PARTY_ID
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Name columns of an unknown file in a message: few, short and printable."""
+    shown = ["".join(sign if sign.isprintable() else "?" for sign in name[:40]) for name in names[:3]]
+    return ", ".join(f'"{name}"' for name in shown)

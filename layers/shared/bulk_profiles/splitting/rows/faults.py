@@ -1,0 +1,87 @@
+"""The codes of rejects and warnings, each with its sentence of help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+MAX_ID_LENGTH = 256
+LONG_ID_LENGTH = 128
+LONG_VALUE_LENGTH = 256
+MAX_ROW_BYTES = 4 * 1024 * 1024
+
+
+class _Code(StrEnum):
+    """A word with a sentence of help."""
+
+    help: str
+
+    def __new__(cls, word: str, sentence: str = "") -> Self:
+        """Make the member `word`, whose `help` is `sentence`."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.help = sentence
+        return member
+
+
+class Reject(_Code):
+    """Why a row cannot be sent."""
+
+    EMPTY_ID = "empty_id", "The row has no id: fill in the key column."
+    ID_CHARACTER = "id_character", "Target forbids + and / in a thirdPartyId: use an id without them."
+    ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
+    TOO_MANY_CELLS = "too_many_cells", "The row has more cells than the header: quote values with delimiters."
+    INVALID_UTF8 = (
+        "invalid_utf8",
+        "The row is not UTF-8: save it as UTF-8, or name the encoding in the feed.",
+    )
+    BAD_QUOTE = "bad_quote", "Text follows a closing quote: double the quotes inside a quoted value."
+    BAD_ESCAPE = "bad_escape", "A % is not followed by two hexadecimal digits: write it as %25."
+    BAD_JSON = "bad_json", "The line is not one JSON object: write one object per line."
+    NESTED_VALUE = (
+        "nested_value",
+        "A value is a list or an object: only text, numbers, booleans and null are sent.",
+    )
+    SEPARATOR_IN_VALUE = (
+        "separator_in_value",
+        "A comma, a quote or a line break in a value, which the feed rejects, or in an id, where the feed "
+        "replaces them: remove it.",
+    )
+    ROW_TOO_LARGE = (
+        "row_too_large",
+        f"The row has more than {MAX_ROW_BYTES >> 20} MiB, or does not fit in a batch: shorten its values.",
+    )
+
+
+class Warn(_Code):
+    """What is sent all the same, and may not be meant."""
+
+    LONG_ID = "long_id", f"Ids of more than {LONG_ID_LENGTH} characters: Target may not keep them."
+    LONG_VALUE = (
+        "long_value",
+        f"Values of more than {LONG_VALUE_LENGTH} characters: they work badly in audiences.",
+    )
+    SEPARATOR_IN_VALUE = (
+        "separator_in_value",
+        "Values with a comma, a quote or a line break: it is not known whether Target takes them apart.",
+    )
+    CONTROL_CHARACTER = "control_character", "Values with control characters: they are sent encoded."
+    PLUS_SIGN = "plus_sign", "Values with a raw + in a file that is encoded already: Target stores a space."
+    SPACE_AFTER_DELIMITER = (
+        "space_after_delimiter",
+        "Values that followed a delimiter and a space, as in the header: that one space was removed.",
+    )
+    NO_VALUES = "no_values", "Rows without any value: Target ignores them, so they are skipped."
+    PREFIX_STRIPPED = "prefix_stripped", "Columns named with the prefix profile., which Target adds itself."
+    V1_THIRD_PARTY_ID = "v1_third_party_id", "API version v1 with thirdPartyId is doubtful: use v2, or pcId."
+    LOOK_ALIKE = "look_alike", "Columns that look like a key column and are sent as attributes."
+    UNKNOWN_COLUMN = "unknown_column", "Columns that the feed's mapping names and the file does not have."
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a row is rejected, and in which column (its number, from 0; none for the row as a whole)."""
+
+    reason: Reject
+    column: int | None = None

@@ -1,0 +1,49 @@
+"""Plain rows, the form between reading and encoding.
+
+A plain row is UTF-8 cells separated by `,` and ended by a line feed. What would be taken for a separator
+inside a value is a mark there: a byte that no UTF-8 text has.
+"""
+
+from __future__ import annotations
+
+from .faults import Reject
+
+COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, PLUS_MARK = (bytes([byte]) for byte in range(0xF8, 0xFC))
+FAULT_MARK = b"\xff"  # starts a row that its reader could not take apart
+MARKS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + PLUS_MARK
+SEPARATORS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + b'"'  # inside values
+MEANING = b",\n\r+"
+_TO_MARKS = bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK)
+_FROM_MARKS = bytes.maketrans(MARKS, MEANING)
+
+
+def mark(cell: bytes) -> bytes:
+    """Make a value a cell of a plain row."""
+    return cell.translate(_TO_MARKS)
+
+
+def unmark(cell: bytes) -> bytes:
+    """Undo `mark`."""
+    return cell.translate(_FROM_MARKS)
+
+
+def without_invalid(text: bytes) -> bytes:
+    """Put a lone surrogate, which UTF-8 forbids as well, for every byte that is not UTF-8."""
+    if text.isascii():
+        return text
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode("utf-8", "surrogateescape").encode("utf-8", "surrogatepass")
+    return text
+
+
+def fault_row(reason: Reject, column: int | None = None) -> bytes:
+    """Make the plain row of a record that could not be taken apart."""
+    return FAULT_MARK + f"{reason}:{'' if column is None else column}".encode()
+
+
+def read_fault(row: bytes) -> tuple[Reject, int | None]:
+    """Undo `fault_row`."""
+    reason, _, column = row.removeprefix(FAULT_MARK).decode().partition(":")
+    return Reject(reason), int(column) if column else None

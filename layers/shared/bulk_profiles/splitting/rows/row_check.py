@@ -1,0 +1,63 @@
+"""The check of a single row: which fault it has, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .faults import MAX_ID_LENGTH, Fault, Reject
+from .plain import SEPARATORS, unmark
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the rows of one file must satisfy.
+
+    `width` is the number of cells, `spare` how many empty ones may follow, `key` the key column's number.
+    `plain_ids`: no separator in an id, because separators are replaced, which would make it another id.
+    """
+
+    width: int
+    key: int
+    third_party_id: bool
+    spare: int = 0
+    reject_separators: bool = False
+    plain_ids: bool = False
+
+
+def lint_id(text: str, rules: Rules) -> Reject | None:
+    """Say what is wrong with an id, if anything."""
+    if not text:
+        return Reject.EMPTY_ID
+    if len(text) > MAX_ID_LENGTH:
+        return Reject.ID_TOO_LONG
+    if rules.third_party_id and ("+" in text or "/" in text):
+        return Reject.ID_CHARACTER
+    if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
+        return Reject.SEPARATOR_IN_VALUE
+    return None
+
+
+def _is_utf8(cells: bytes) -> bool:
+    try:
+        unmark(cells).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def lint_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
+    """Say what is wrong with the cells of a plain row, if anything. A short row is no fault."""
+    if not _is_utf8(b",".join(cells)):
+        number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
+        return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
+    if len(cells) > rules.width + rules.spare or any(cells[rules.width :]):
+        return Fault(Reject.TOO_MANY_CELLS)
+    wrong = lint_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
+    if wrong:
+        return Fault(wrong, rules.key)
+    if rules.reject_separators:
+        for number, cell in enumerate(cells):
+            if cell.translate(None, SEPARATORS) != cell:
+                return Fault(Reject.SEPARATOR_IN_VALUE, number)
+    return None

@@ -1,0 +1,140 @@
+"""What a function is told by its environment: one frozen dataclass per function, read once by its app.py.
+
+A field `max_batch_rows` is the variable `MAX_BATCH_ROWS`. A field with a default may be missing or empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+from bulk_profiles.core.errors import SettingsError
+from bulk_profiles.core.models import ApiVersion, ProfileResultsPolicy
+
+
+class UnknownPolicy(StrEnum):
+    """What is done with a batch that left but was never answered."""
+
+    RESEND = "resend"  # the same values again, marked as possibly a duplicate
+    HOLD = "hold"  # left alone, reported as unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitFileSettings:
+    """The environment of split_file."""
+
+    data_bucket: str
+    imports_table: str
+    state_machine_arn: str
+    topic_arn: str = ""
+    client_code: str
+    api_version: ApiVersion
+    max_batch_rows: int
+    max_batch_bytes: int
+    rows_per_day: int
+    separator_in_value: str
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSettings:
+    """What it takes to call Target: where, with which token, within which budget."""
+
+    data_bucket: str
+    imports_table: str
+    target_endpoint: str
+    client_code: str
+    token_secret_arn: str = ""
+    calls_per_minute: int
+    max_in_flight: int
+    rows_per_day: int
+    reset_hour: int
+    time_zone: str
+    upload_window: str = ""
+    max_submissions: int
+    first_check_seconds: int
+    max_check_seconds: int
+    deadline_hours: int
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadBatchSettings(TargetSettings):
+    """The environment of upload_batch."""
+
+    unknown_policy: UnknownPolicy
+    upload_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckStatusSettings(TargetSettings):
+    """The environment of check_status."""
+
+    profiles_table: str
+    check_backoff: float
+    profile_results: ProfileResultsPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishImportSettings:
+    """The environment of finish_import."""
+
+    data_bucket: str
+    imports_table: str
+    topic_arn: str = ""
+    client_code: str
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepImportsSettings:
+    """The environment of sweep_imports."""
+
+    drop_bucket: str
+    data_bucket: str
+    imports_table: str
+    state_machine_arn: str
+    split_file_function: str
+    retention_days: int
+
+
+def load[T](settings: type[T], environment: Mapping[str, str]) -> T:
+    """Read a settings class from the environment.
+
+    Raises `SettingsError` that names every variable that is missing or makes no sense, never its value.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    hints = typing.get_type_hints(settings)
+    for field in dataclasses.fields(settings):  # type: ignore[arg-type]  # T is one of the classes above
+        variable = field.name.upper()
+        text = environment.get(variable, "")
+        if text == "":
+            if field.default is dataclasses.MISSING:
+                faults.append(f"{variable} is missing")
+            continue
+        try:
+            values[field.name] = _convert(text, hints[field.name])
+        except ValueError:
+            faults.append(f"{variable} must be {_expectation(hints[field.name])}")
+    if faults:
+        raise SettingsError("The function's environment makes no sense: " + "; ".join(faults) + ".")
+    return settings(**values)
+
+
+def _convert(text: str, kind: type) -> Any:
+    value = kind(text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _expectation(kind: type) -> str:
+    if issubclass(kind, Enum):
+        return "one of " + ", ".join(str(member.value) for member in kind)
+    return "a whole number" if kind is int else "a number"

@@ -1,0 +1,190 @@
+"""Target's four calls: which one a request is, and what is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from email.message import Message
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from simulator import answers, receiver
+from simulator.receiver import Received, RefusedError
+from simulator.scripts import STATUS, SUBMIT, Fault
+from simulator.settings import Settings
+from simulator.target import Target
+
+PROFILE = "profile"
+_BATCH_PATH = re.compile(
+    r"/m2/(?P<client>[^/]+)/(?:(?P<version>v2)/)?profile/(?P<call>batchUpdate|batchStatus)"
+)
+_PROFILE_PATH = re.compile(r"/rest/v1/profiles/(?:thirdPartyId/)?(?P<id>[^/]+)")
+_ON = {("POST", "batchUpdate"): SUBMIT, ("GET", "batchStatus"): STATUS}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that Target's API knows. `on`: submit, status or profile."""
+
+    on: str
+    client: str
+    version: str = ""
+    batch_id: str = ""
+    details: bool = False
+    profile_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back, and what the record says of it. `code` 0: nothing went back."""
+
+    code: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    batch_id: str = ""
+    rows: int = 0
+    cut: bool = False
+
+
+type Understood = Received | RefusedError | None
+
+
+def match(method: str, target: str) -> Call | None:
+    """Tell which call a request is, or None."""
+    url = urlsplit(target)
+    query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    if found := _BATCH_PATH.fullmatch(url.path):
+        on = _ON.get((method, found["call"]))
+        details = query.get("showDetails", "").lower() == "true"
+        version = found["version"] or "v1"
+        client, batch_id = unquote(found["client"]), query.get("batchId", "")
+        return Call(on, client, version, batch_id, details) if on else None
+    if method == "GET" and (found := _PROFILE_PATH.fullmatch(url.path)):
+        return Call(PROFILE, query.get("client", ""), profile_id=unquote(found["id"]))
+    return None
+
+
+def understand(call: Call, body: bytes, headers: Message, settings: Settings) -> Understood:
+    """Read a submission's body; other calls have none."""
+    if call.on != SUBMIT:
+        return None
+    try:
+        return receiver.receive(
+            body,
+            headers.get("Content-Type", ""),
+            max_bytes=settings.max_bytes,
+            max_rows=settings.max_rows,
+        )
+    except RefusedError as refused:
+        return refused
+
+
+def answer(
+    target: Target,
+    call: Call,
+    understood: Understood,
+    *,
+    authorized: bool,
+    scripted: Fault | None,
+    own_url: str,
+) -> Answer:
+    """Answer a call, as scripted or as usual."""
+    settings = target.settings
+    limited = call.on == SUBMIT or (call.on == STATUS and settings.count_status_calls)
+    if limited and not target.within_budget():
+        return Answer(503)
+    if scripted and scripted.replaces_answer and not scripted.accepted:
+        return _replaced(target, scripted, call, "")
+    if settings.token and not authorized:
+        return Answer(401)
+    return _usual(target, call, understood, scripted, own_url)
+
+
+def _usual(
+    target: Target, call: Call, understood: Understood, scripted: Fault | None, own_url: str
+) -> Answer:
+    match call.on, understood:
+        case "submit", Received() as received:
+            return _submitted(target, call, received, scripted, own_url)
+        case "submit", _:
+            return _as_text(target.settings, answers.refusal(str(understood)))
+        case "status", _:
+            return _status(target, call, scripted)
+        case _:
+            return _profile(target, call)
+
+
+def bearer(headers: Message) -> str:
+    """Give the token that a request carries, or nothing."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token if scheme == "Bearer" else ""
+
+
+def without_token(headers: Message) -> dict[str, str]:
+    """Give a request's headers, the token's value left out."""
+    return {
+        name: re.sub(r"(?<=^Bearer ).*", "***", value) if name.lower() == "authorization" else value
+        for name, value in headers.items()
+    }
+
+
+def as_json(data: object, code: int = 200) -> Answer:
+    """Answer in JSON."""
+    body = json.dumps(data, ensure_ascii=False).encode()
+    return Answer(code, body, {"Content-Type": "application/json; charset=utf-8"})
+
+
+def _submitted(
+    target: Target, call: Call, received: Received, scripted: Fault | None, own_url: str
+) -> Answer:
+    batch = target.submit(call.client, call.version, received)
+    base = target.settings.status_base or own_url
+    version = "" if call.version == "v1" else "v2/"
+    url = f"{base}/m2/{call.client}/{version}profile/batchStatus?batchId={batch.batch_id}&m2Node=00"
+    if scripted and scripted.status_url:
+        url = _filled(scripted.status_url, batch.batch_id, url, len(batch.ids))
+    if scripted and scripted.replaces_answer:
+        given = _replaced(target, scripted, call, url, batch.batch_id)
+    else:
+        given = _as_text(target.settings, answers.receipt(url, raw_ampersand=target.settings.raw_ampersand))
+    return Answer(given.code, given.body, given.headers, batch.batch_id, len(received.rows), received.cut)
+
+
+def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
+    progress = target.progress(call.client, call.version, call.batch_id, scripted)
+    if progress is None:
+        return Answer(404, batch_id=call.batch_id)
+    settings = target.settings
+    tree = answers.status(
+        progress, settings.generation, details=call.details, encoded_ids=settings.encoded_ids
+    )
+    given = _as_text(settings, tree)
+    return Answer(given.code, given.body, given.headers, call.batch_id)
+
+
+def _profile(target: Target, call: Call) -> Answer:
+    values = target.profile(call.client, call.profile_id)
+    if values is None:
+        return as_json({"status": 404, "message": "Profile not found"}, 404)
+    return as_json({"profileAttributes": {name: {"value": value} for name, value in values.items()}})
+
+
+def _replaced(target: Target, scripted: Fault, call: Call, url: str, batch_id: str = "") -> Answer:
+    if scripted.message:
+        return _as_text(target.settings, answers.refusal(scripted.message))
+    batch_id = batch_id or call.batch_id
+    batch = target.batches.get(batch_id)
+    text = _filled(scripted.body, batch_id, url, len(batch.ids) if batch else 0)
+    headers = {"Content-Type": target.settings.content_type} | scripted.headers
+    code = 0 if scripted.reset or scripted.silent else scripted.code
+    return Answer(code, text.encode("latin-1" if scripted.latin1 else "utf-8"), headers, batch_id)
+
+
+def _filled(template: str, batch_id: str, url: str, size: int) -> str:
+    return template.replace("{batchId}", batch_id).replace("{statusUrl}", url).replace("{size}", str(size))
+
+
+def _as_text(settings: Settings, tree: answers.Node) -> Answer:
+    text = answers.flattened(tree) if settings.flattened else answers.as_xml(tree)
+    content_type = "text/plain;charset=UTF-8" if settings.flattened else settings.content_type
+    return Answer(200, text.encode(), {"Content-Type": content_type})

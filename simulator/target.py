@@ -1,0 +1,219 @@
+"""What the simulated Target remembers: calls, batches, profiles. No HTTP here, and no clock of its own."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from simulator.answers import Progress
+from simulator.receiver import Received, Row, attributes
+from simulator.scripts import EVER, Fault
+from simulator.settings import Settings
+
+_MINUTE = 60.0
+_FIRST_BATCH = 1_845_664_501
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as it arrived. `at` in seconds of the epoch; `code` 0 where no answer was given."""
+
+    number: int
+    at: float
+    method: str
+    path: str
+    headers: dict[str, str]
+    size: int
+    sha256: str
+    code: int
+    fault: bool
+    authorized: bool
+    batch_id: str = ""
+    rows: int = 0
+    cut: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give one entry of the control API's list."""
+        return {
+            "number": self.number,
+            "at": self.at,
+            "method": self.method,
+            "path": self.path,
+            "headers": self.headers,
+            "bytes": self.size,
+            "sha256": self.sha256,
+            "code": self.code,
+            "fault": self.fault,
+            "authorized": self.authorized,
+            "batchId": self.batch_id,
+            "rows": self.rows,
+            "cut": self.cut,
+        }
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch that was taken in."""
+
+    batch_id: str
+    client: str
+    version: str
+    accepted_at: float
+    columns: tuple[str, ...]
+    ids: tuple[str, ...]
+    failed: frozenset[str]
+    not_found: frozenset[str]
+    settled_at: float | None = None  # when the first terminal status was given
+
+    def to_json(self) -> dict[str, Any]:
+        """Give one entry of the control API's list."""
+        return {
+            "batchId": self.batch_id,
+            "client": self.client,
+            "version": self.version,
+            "columns": self.columns,
+            "rows": len(self.ids),
+            "acceptedAt": self.accepted_at,
+            "settledAt": self.settled_at,
+            "failed": len(self.failed),
+            "notFound": len(self.not_found),
+        }
+
+
+@dataclass(slots=True)
+class Target:
+    """Batches, profiles and the calls-a-minute budget. Its caller holds a lock."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    offset: float = 0.0  # seconds by which the clock was advanced
+    faults: list[Fault] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    batches: dict[str, Batch] = field(default_factory=dict)
+    _profiles: dict[tuple[str, str], list[tuple[tuple[str, ...], bytes]]] = field(default_factory=dict)
+    _calls: list[float] = field(default_factory=list)
+    _failed_once: set[tuple[str, str]] = field(default_factory=set)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(_FIRST_BATCH))
+
+    @property
+    def now(self) -> float:
+        """Seconds of the epoch on the simulator's clock."""
+        return self.clock() + self.offset
+
+    def within_budget(self) -> bool:
+        """Count a call, unless the last 60 seconds are full already."""
+        limit = self.settings.calls_per_minute
+        now = self.now
+        if limit and len(self._calls) - bisect.bisect_right(self._calls, now - _MINUTE) >= limit:
+            return False
+        bisect.insort(self._calls, now)
+        return True
+
+    def next_fault(self, on: str) -> Fault | None:
+        """Take the first scripted fault that this call meets."""
+        for index, scripted in enumerate(self.faults):
+            if scripted.on != on:
+                continue
+            if scripted.skip:
+                self.faults[index] = dataclasses.replace(scripted, skip=scripted.skip - 1)
+            elif scripted.times == EVER:
+                return scripted
+            elif scripted.times == 1:
+                return self.faults.pop(index)
+            else:
+                self.faults[index] = dataclasses.replace(scripted, times=scripted.times - 1)
+                return scripted
+        return None
+
+    def submit(self, client: str, version: str, received: Received) -> Batch:
+        """Take a batch in and update its profiles."""
+        failed, not_found = set(), set()
+        for row in received.rows:
+            if not self._found(client, version, row.profile_id):
+                not_found.add(row.profile_id)
+            elif row.faulty or self._fails(client, row):
+                failed.add(row.profile_id)
+            else:
+                self._profiles.setdefault((client, row.profile_id), []).append((received.columns, row.line))
+        batch_id = f"{client}-{next(self._numbers)}"
+        batch = Batch(
+            batch_id,
+            client,
+            version,
+            accepted_at=self.now,
+            columns=received.columns,
+            ids=tuple(row.profile_id for row in received.rows),
+            failed=frozenset(failed),
+            not_found=frozenset(not_found),
+        )
+        self.batches[batch_id] = batch
+        return batch
+
+    def progress(self, client: str, version: str, batch_id: str, scripted: Fault | None) -> Progress | None:
+        """Say how far a batch is, or None where Target knows no such batch (any more)."""
+        batch = self.batches.get(batch_id)
+        kept = self.settings.statuses_kept
+        forgotten = kept and batch_id not in list(self.batches)[-kept:]
+        if batch is None or forgotten or (batch.client, batch.version) != (client, version):
+            return None
+        done = self.now >= batch.accepted_at + self.settings.completion_seconds
+        word = (scripted.word if scripted else "") or ("complete" if done else "incomplete")
+        if word in {"complete", "stuck"} and batch.settled_at is None:
+            batch.settled_at = self.now
+        size = scripted.size if scripted and scripted.size >= 0 else len(batch.ids)
+        return Progress(batch_id, word, size, batch.ids, batch.failed, batch.not_found)
+
+    def seed(self, client: str, profile_id: str, values: dict[str, str]) -> None:
+        """Remember a profile as if it had been there before."""
+        line = ",".join(map(quote, ["", *values.values()])).encode()
+        self._profiles.setdefault((client, profile_id), []).append((("pcId", *values), line))
+
+    def profile(self, client: str, profile_id: str) -> dict[str, str] | None:
+        """Give what a profile's attributes are after all its updates, or None where there is none."""
+        updates = self._profiles.get((client, profile_id))
+        if updates is None:
+            return None
+        merged: dict[str, str] = {}
+        for columns, line in updates:
+            merged |= attributes(columns, line)
+        return merged
+
+    def updates(self, client: str, profile_id: str) -> int:
+        """Count the updates of a profile."""
+        return len(self._profiles.get((client, profile_id), ()))
+
+    def profile_ids(self, client: str) -> list[str]:
+        """Name all profiles of a client."""
+        return [profile_id for owner, profile_id in self._profiles if owner == client]
+
+    def load(self) -> dict[str, int]:
+        """Give the most calls in any 60 seconds, and the most batches that were unsettled at once."""
+        calls = sorted(request.at for request in self.requests)
+        busiest = max(
+            (n - bisect.bisect_right(calls, at - _MINUTE) for n, at in enumerate(calls, 1)), default=0
+        )
+        events = sorted(
+            [(batch.accepted_at, 1) for batch in self.batches.values()]
+            + [(batch.settled_at, -1) for batch in self.batches.values() if batch.settled_at is not None]
+        )
+        in_flight = max(itertools.accumulate(change for _, change in events), default=0)
+        return {"callsInAnyMinute": busiest, "batchesInFlight": in_flight}
+
+    def _found(self, client: str, version: str, profile_id: str) -> bool:
+        if profile_id in self.settings.not_found_ids:
+            return False
+        return version == "v2" or self.settings.assume_existing or (client, profile_id) in self._profiles
+
+    def _fails(self, client: str, row: Row) -> bool:
+        if row.profile_id in self.settings.failed_ids:
+            return True
+        first = (client, row.profile_id) not in self._failed_once
+        if row.profile_id in self.settings.failed_once_ids and first:
+            self._failed_once.add((client, row.profile_id))
+            return True
+        return False

@@ -1,0 +1,310 @@
+"""42 to 50: what Target may say of a batch, from its answer to the summary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+import simulator
+from bulk_profiles.core.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, moment
+from bulk_profiles.steps.messages import Outcome, Word
+from bulk_profiles.target import calls
+from bulk_profiles.target.outcomes import CheckOutcome
+from tests.worlds.deployment import START, Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
+OF_TARGET = "/m2/demo/v2/profile/batchStatus?batchId={batchId}"
+
+
+@pytest.mark.fault(42, "an unsafe status URL: named so, never called, the batch never sent again")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com" + OF_TARGET,
+        "http://169.254.169.254" + OF_TARGET,
+        "file:///etc/passwd?batchId={batchId}",
+        "http://demo.tt.omtrdc.net@example.com" + OF_TARGET,
+        "http://mboxedge45.tt.omtrdc.net:8080" + OF_TARGET,
+        "http://mboxedge45.tt.omtrdc.net/m2/other/v2/profile/batchStatus?batchId={batchId}",
+    ],
+)
+def test_an_unsafe_status_url_is_never_called(
+    deployment: Deployment, target: simulator.Simulator, url: str
+) -> None:
+    target.script(simulator.fault(status_url=url))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "unsafe_status_url" in summary.reason
+    assert [request.method for request in target.requests] == ["POST"]
+
+
+@pytest.mark.fault(42, "a redirect as the status: not followed")
+@pytest.mark.fault(43, "DOCTYPE, entities, a broken status: asked again, nothing claimed")
+@pytest.mark.fault(46, "an unknown word: asked again")
+@pytest.mark.parametrize(
+    "name", ["redirect", "doctype", "entities", "cut_status", "unknown_word", "html", "json"]
+)
+def test_what_says_nothing_is_asked_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, on="status"))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert [batch.checks for batch in summary.batches] == [3]  # the spoiled one, the next, the details
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(44, "incomplete for 24 hours: then pending, in a bounded number of steps")
+@pytest.mark.fault(46, "an unknown word for ever: pending at the deadline")
+@pytest.mark.parametrize("name", ["incomplete_forever", "unknown_word"])
+def test_what_never_ends_is_pending_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, times=0))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    steps = list(deployment.walk(import_id, 1))
+    summary = deployment.finish(import_id)
+
+    assert len(steps) < 120
+    assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
+    assert summary.profiles == ProfileCounts(pending=2)
+    assert summary.unaccounted == 0
+    assert summary.batches[0].state is BatchState.EXPIRED
+    assert {result.basis for result in deployment.profiles(import_id, 1)} == {Basis.DEADLINE}
+
+
+@pytest.mark.fault(45, "stuck: an error of the whole batch")
+def test_a_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.script(simulator.fault("stuck", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.batches[0].state is BatchState.STUCK
+    assert summary.profiles == ProfileCounts(error=2)
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(46, "a missing element, another case, a size that is not ours")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<response><batchId>{batchId}</batchId><status> COMPLETE </status></response>",
+        "<response><status>complete</status><batchSize>2</batchSize></response>",
+        "<response><batchId> {batchId} </batchId><status>Complete</status></response>",
+    ],
+)
+def test_an_odd_complete_is_complete(deployment: Deployment, target: simulator.Simulator, body: str) -> None:
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.batches[0].state is BatchState.COMPLETE
+    assert summary.profiles == ProfileCounts(success=2)
+
+
+@pytest.mark.fault(46, "an answer that names another batch: nothing is implied, and the size is told")
+def test_an_answer_about_another_batch_is_no_success(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    body = "<response><batchId>another</batchId><status>complete</status><batchSize>7</batchSize></response>"
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "Target's answer names another batch." in summary.reason
+
+
+@pytest.mark.fault(46, "more rows than were sent: said in the summary")
+def test_a_size_that_is_not_ours_is_said(deployment: Deployment, target: simulator.Simulator) -> None:
+    body = "<response><status>complete</status><batchSize>7</batchSize></response>"
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(success=2)
+    assert "Target counted 7 rows in the batch, and 2 were sent." in summary.reason
+
+
+@pytest.mark.fault(47, "a settled answer that flips back, 404 later: the first terminal answer stands")
+@pytest.mark.parametrize(
+    "later",
+    [
+        simulator.fault("incomplete_forever"),
+        simulator.fault("not_found", times=0),
+        simulator.fault("stuck", times=0),
+    ],
+)
+def test_the_first_terminal_answer_stands(
+    deployment: Deployment, target: simulator.Simulator, later: simulator.Fault
+) -> None:
+    target.configure(generation=3)
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    outcome = deployment.submit(import_id, 1)
+    assert outcome.resume_at is not None
+    deployment.clock.reach(outcome.resume_at)
+    assert deployment.check(import_id, 1).word is Word.PROCESSING  # complete, now its details are asked for
+    target.script(later)
+
+    summary = deployment.resume(import_id)
+
+    assert summary.batches[0].state is BatchState.COMPLETE
+    assert summary.profiles == ProfileCounts(success=2)
+
+
+@pytest.mark.fault(49, "the status endpoint is down when details are asked for: asked again, nothing implied")
+@pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
+def test_details_that_are_out_of_reach_are_asked_for_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    target.script(simulator.fault(name, on="status", times=10))
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "Target counted 1 failed" in summary.reason
+    assert timedelta(hours=1) < deployment.clock() - START < timedelta(hours=24)
+
+
+@pytest.mark.fault(49, "details that cannot be had by the deadline: the first answer stands")
+def test_without_details_the_first_answer_stands_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    target.script(simulator.fault("unavailable", on="status", times=0))
+
+    summary = deployment.resume(import_id)
+
+    assert deployment.clock() - START >= timedelta(hours=24)
+    assert summary.profiles == ProfileCounts(success=2)
+    assert {result.basis for result in deployment.profiles(import_id, 1)} == {Basis.IMPLIED}
+    assert (summary.batches[0].state, summary.reason) == (BatchState.COMPLETE, "")
+
+
+@pytest.mark.fault(47, "details that a forgetful Target will not give are not asked for all day")
+def test_a_target_that_forgot_the_batch_is_asked_for_details_three_times(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    target.script(simulator.fault("not_found", times=0))
+
+    summary = deployment.resume(import_id)
+
+    assert summary.batches[0].checks == 1 + 3
+    assert summary.profiles == ProfileCounts(success=2)
+
+
+def _complete_but_for_details(deployment: Deployment, target: simulator.Simulator) -> str:
+    """Bring an import, one of whose profiles failed, to where its details are asked for."""
+    target.configure(generation=4, failed_ids=frozenset({"u2"}))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    outcome = deployment.submit(import_id, 1)
+    assert outcome.resume_at is not None
+    deployment.clock.reach(outcome.resume_at)
+    assert deployment.check(import_id, 1).word is Word.PROCESSING
+    return import_id
+
+
+@pytest.mark.fault(47, "404 before any answer: pending at the deadline, not invented")
+def test_a_batch_that_target_forgot_is_pending(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.script(simulator.fault("not_found", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles.success == 0
+    assert summary.profiles.total == 2
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(48, "ids that are not ours, ids twice, encoded ids, on the wire")
+def test_ids_are_matched_with_care(deployment: Deployment, target: simulator.Simulator) -> None:
+    profile = "<profile><id>{}</id><status>{}</status></profile>"
+    said = [("u%201", "success"), ("stranger", "failed"), ("u2", "success"), ("u2", "failed")]
+    body = "".join(profile.format(*pair) for pair in said)
+    target.script(
+        simulator.fault(
+            on="status", code=200, times=0, body=f"<response><batchId>{{batchId}}</batchId>{body}</response>"
+        )
+    )
+    deployment.configure(max_submissions=1)
+
+    summary = deployment.run(b"thirdPartyId,name\nu 1,Ada\nu2,Grace\n")
+
+    assert summary.profiles == ProfileCounts(success=1, error=1)
+    statuses = {
+        result.profile_id: result.status for result in deployment.profiles(summary.entry.import_id, 1)
+    }
+    assert statuses == {"u 1": "success", "u2": "error"}
+
+
+@pytest.mark.fault(
+    48, "a spelling that is an id of the batch speaks for that id alone, and only its row goes again"
+)
+@pytest.mark.parametrize(
+    ("bad", "innocent", "spelling"),
+    [("x%20y", "x y", "x%20y"), ("p+q", "p q", "p+q"), ("a&amp;b", "a&b", "a&amp;amp;b")],
+)
+def test_a_profile_that_target_did_not_name_is_not_claimed(
+    deployment: Deployment, target: simulator.Simulator, bad: str, innocent: str, spelling: str
+) -> None:
+    profile = f"<profile><id>{spelling}</id><status>failed</status></profile>"
+    body = (
+        "<response><batchId>{batchId}</batchId><status>complete</status><batchSize>2</batchSize>"
+        f"{profile}</response>"
+    )
+    target.script(simulator.fault(on="status", code=200, times=0, body=body))
+    deployment.configure(max_submissions=2, api_version=ApiVersion.V1)
+
+    summary = deployment.run(f"pcId,name\n{bad},Ada\n{innocent},Grace\n".encode())
+
+    said = {r.profile_id: (r.status, r.basis) for r in deployment.profiles(summary.entry.import_id, 1)}
+    assert said == {bad: ("error", "reported"), innocent: ("success", "implied")}
+    assert [request.rows for request in target.submissions] == [2, 1]
+
+
+@pytest.mark.fault(49, "the status endpoint is down for hours")
+@pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
+def test_a_status_that_is_out_of_reach_for_hours_is_asked_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, on="status", times=20))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert timedelta(hours=2) < deployment.clock() - START < timedelta(hours=24)
+    assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(57, "two executions of one import: who has to wait does not undo what the other asked")
+@pytest.mark.usefixtures("target")
+def test_two_executions_of_one_import_do_not_hold_each_other_up(deployment: Deployment) -> None:
+    deployment.configure(calls_per_minute=10)
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.clock.reach(moment(deployment.submit(import_id, 1).to_json()["resumeAt"]))
+    ask, others = calls.check, list[Outcome]()
+
+    def ask_while_the_other_one_comes(*arguments: Any, **names: Any) -> CheckOutcome:
+        if not others:  # it comes while Target answers, and the budget has no call for it
+            for _ in range(3):
+                others.append(deployment.check(import_id, 1))
+        return ask(*arguments, **names)
+
+    with patch.object(calls, "check", ask_while_the_other_one_comes):
+        outcomes = [deployment.check(import_id, 1)]
+        while outcomes[-1].word is not Word.SETTLED:
+            deployment.clock.reach(moment(outcomes[-1].to_json()["resumeAt"]))
+            outcomes.append(deployment.check(import_id, 1))
+
+    assert others[-1].word is Word.PROCESSING
+    assert len(outcomes) == 3  # the status, a wait for the next call, and the details
+    assert deployment.ledger.get_batch(import_id, 1).state is BatchState.COMPLETE

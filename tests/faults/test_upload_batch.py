@@ -1,0 +1,423 @@
+"""28 to 41: what Target may do with a submission, from its answer to the ledger and to the summary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+
+import simulator
+from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.core.errors import TokenError
+from bulk_profiles.core.models import BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.steps import slots, upload_batch
+from bulk_profiles.steps.messages import Outcome, Word
+from bulk_profiles.steps.settings import UnknownPolicy
+from tests.worlds.deployment import START, Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
+
+
+def _arrivals(target: simulator.Simulator) -> int:
+    return len(target.submissions)
+
+
+@pytest.mark.fault(28, "503 and 429 with any Retry-After: deferred, not an attempt")
+@pytest.mark.parametrize("name", ["unavailable", "too_many_requests"])
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("120", 120, 120),
+        ("3000", 3000, 3000),
+        ("7200", 3600, 3600),
+        ("999999999", 1, 60),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 1, 60),
+        ("-5", 1, 60),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 1, 60),
+        ("soon", 1, 60),
+    ],
+)
+def test_who_is_busy_is_asked_later_and_that_is_no_submission(
+    deployment: Deployment, target: simulator.Simulator, name: str, header: str, least: int, most: int
+) -> None:
+    target.script(simulator.fault(name, headers={"Retry-After": header}))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    outcome = deployment.submit(import_id, 1)
+
+    assert outcome.word is Word.DEFERRED
+    assert outcome.resume_at is not None
+    assert timedelta(seconds=least) <= outcome.resume_at - START <= timedelta(seconds=most)
+    [batch] = deployment.resume(import_id).batches
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 1, False)
+
+
+@pytest.mark.fault(28, "503 with Retry-After, then the import is started again: it is honoured")
+def test_the_time_that_target_asked_for_holds_for_whoever_starts_the_import_again(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unavailable", headers={"Retry-After": "3000"}))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    asked = [deployment.submit(import_id, 1).resume_at for _ in range(3)]
+
+    assert asked == [START + timedelta(seconds=3000)] * 3
+    assert _arrivals(target) == 1
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(28, "503 with a receipt that says yes: unknown, sent again marked")
+def test_a_busy_target_that_says_yes_all_the_same_may_have_the_batch(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    body = "<response><success>true</success><batchStatus>http://a/b?batchId=c</batchStatus></response>"
+    target.script(simulator.fault(code=503, body=body))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
+@pytest.mark.fault(39, "rows that Target turned down are not rows of the day")
+def test_rows_that_target_refused_are_given_back(deployment: Deployment, target: simulator.Simulator) -> None:
+    deployment.configure(rows_per_day=2)
+    target.script(simulator.fault("bad_request"))
+
+    summary = deployment.run(FILE + b"u3,Edsger\nu4,Barbara\n")
+
+    assert summary.profiles == ProfileCounts(success=2, error=2)
+    assert deployment.clock() - START < timedelta(hours=1)
+
+
+@pytest.mark.fault(40, "a batch that Target may still be at keeps its place, whatever became of it here")
+def test_what_is_out_of_sight_is_in_flight_for_a_while(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(max_in_flight=1)
+    body = (
+        "<response><success>true</success>"
+        "<batchStatus>http://example.com/m2/demo/v2/profile/batchStatus?batchId=b</batchStatus></response>"
+    )
+    target.script(simulator.fault(code=200, body=body))
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Edsger\n")).import_id
+    for _ in deployment.walk(import_id, 1):
+        pass
+    settled_at = deployment.clock()
+
+    assert deployment.submit(import_id, 2).word is Word.DEFERRED
+    assert deployment.resume(import_id).profiles == ProfileCounts(success=1, unknown=2)
+    assert timedelta(minutes=15) < deployment.clock() - settled_at < timedelta(hours=2)
+
+
+@pytest.mark.fault(28, "503 for days")
+def test_who_is_busy_for_ever_is_given_up_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unavailable", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(error=2)
+    assert "24 hours" in summary.reason
+    assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
+
+
+@pytest.mark.fault(28, "503 at the end of an upload window: tried again in the next, days later")
+def test_who_is_busy_as_the_upload_window_closes_is_asked_in_the_next(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(upload_window="Mon-Tue 08:00-09:00")
+    deployment.clock.now = START - timedelta(seconds=5)  # a Tuesday
+    target.script(simulator.fault("unavailable", times=2))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert deployment.clock() - START > timedelta(days=5)
+
+
+@pytest.mark.fault(28, "503, then the execution stands still for days: tried again")
+def test_a_batch_that_nobody_brought_further_for_days_is_tried_again(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unavailable", times=2))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.submit(import_id, 1)
+    deployment.clock.advance(days=3)
+
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
+@pytest.mark.fault(28, "503 for days, after the batch may have arrived once: unknown")
+def test_what_may_have_arrived_is_not_said_to_be_refused_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error"), simulator.fault("unavailable", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "24 hours" in summary.reason
+
+
+@pytest.mark.fault(29, "bursts of 500, 502, 504")
+@pytest.mark.parametrize("code", [500, 502, 504])
+def test_a_burst_of_errors_is_unknown_each_time_and_sent_again_marked(
+    deployment: Deployment, target: simulator.Simulator, code: int
+) -> None:
+    target.script(simulator.fault(code=code, times=2))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 3, True)
+    assert _arrivals(target) == 3
+
+
+@pytest.mark.fault(29, "errors without end")
+def test_errors_without_end_end_as_unknown_after_the_most_submissions(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert _arrivals(target) == 3
+
+
+@pytest.mark.fault(30, "400, 413: no blind retry")
+@pytest.mark.parametrize("name", ["bad_request", "too_large"])
+def test_a_no_is_a_no(deployment: Deployment, target: simulator.Simulator, name: str) -> None:
+    target.script(simulator.fault(name))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(error=2)
+    assert summary.status is ImportStatus.FAILED
+    assert _arrivals(target) == 1
+
+
+@pytest.mark.fault(30, "a no to what may have arrived before: unknown")
+def test_a_no_to_what_may_have_arrived_takes_nothing_back(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error"), simulator.fault("bad_request"))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert _arrivals(target) == 2
+
+
+@pytest.fixture
+def secret(deployment: Deployment) -> str:
+    """A secret whose token Target does not accept any more."""
+    arn = boto3.client("secretsmanager").create_secret(Name="target-token", SecretString="old-token")["ARN"]
+    deployment.configure(token_secret_arn=arn)
+    return arn
+
+
+@pytest.mark.fault(30, "401, 403 and no other token to be had: no blind retry")
+@pytest.mark.parametrize(
+    ("name", "words"), [("unauthorized", "renew the secret"), ("forbidden", "check its rights")]
+)
+def test_a_token_that_is_not_accepted_is_not_sent_again(
+    deployment: Deployment, target: simulator.Simulator, secret: str, name: str, words: str
+) -> None:
+    target.script(simulator.fault(name, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert secret
+    assert _arrivals(target) == summary.batches[0].submissions == 1
+    assert summary.profiles == ProfileCounts(error=2)
+    assert words in summary.reason
+    assert "old-token" not in summary.reason
+
+
+@pytest.mark.fault(30, "401, 403 without a secret: no blind retry")
+@pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
+def test_where_no_secret_is_set_there_is_no_token_to_renew(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert _arrivals(target) == summary.batches[0].submissions == 1
+    assert summary.profiles == ProfileCounts(error=2)
+    assert "set TokenSecretArn" in summary.reason
+
+
+@pytest.mark.fault(30, "401, and the secret holds another token: renewed once")
+@pytest.mark.parametrize(("times", "status"), [(1, ImportStatus.SUCCEEDED), (0, ImportStatus.FAILED)])
+def test_a_token_is_renewed_once(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    secret: str,
+    times: int,
+    status: ImportStatus,
+) -> None:
+    Tokens(secret).get("demo")  # so that the old one is kept
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="new-token")
+    target.script(simulator.fault("unauthorized", times=times))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is status
+    assert _arrivals(target) == summary.batches[0].submissions == 2
+    assert not summary.batches[0].possibly_duplicate
+
+
+@pytest.mark.fault(30, "401, and the secret cannot be read any more: nothing is sent again")
+def test_a_token_that_cannot_be_renewed_is_the_reason(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    Tokens(secret).get("demo")
+    boto3.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    target.script(simulator.fault("unauthorized"))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.submit(import_id, 1)
+    with pytest.raises(TokenError):
+        deployment.submit(import_id, 1)
+
+    summary = deployment.finish(import_id)
+
+    assert _arrivals(target) == 1
+    assert "Secrets Manager did not give the token" in summary.reason
+    assert summary.unaccounted == 0
+
+
+@pytest.mark.fault(41, "the token is renewed between two batches")
+def test_a_token_that_was_renewed_meanwhile_is_used(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    target.configure(token="old-token")
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\n")).import_id
+    for _ in deployment.walk(import_id, 1):
+        pass
+    target.configure(token="new-token")
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="new-token")
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert [request.authorized for request in target.submissions] == [True, False, True]
+    assert [batch.submissions for batch in summary.batches] == [1, 2]
+
+
+@pytest.mark.fault(31, "nobody listens for a while: not sent, not an attempt")
+def test_where_nobody_listens_nothing_was_sent(deployment: Deployment, target: simulator.Simulator) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.configure(target_endpoint="http://127.0.0.1:1")
+    for _ in range(5):
+        outcome = deployment.submit(import_id, 1)
+        assert outcome.word is Word.DEFERRED
+        assert outcome.resume_at is not None
+        deployment.clock.reach(outcome.resume_at)
+    deployment.configure(target_endpoint=target.url)
+
+    [batch] = deployment.resume(import_id).batches
+
+    assert (batch.submissions, batch.possibly_duplicate, _arrivals(target)) == (1, False, 1)
+
+
+@pytest.mark.fault(32, "reset before, during, after the body")
+@pytest.mark.parametrize("name", ["reset_before_body", "reset_during_body", "reset_after_body"])
+def test_a_connection_that_breaks_is_never_taken_for_an_answer(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name))
+
+    summary = deployment.run(FILE)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    [batch] = summary.batches
+    assert _arrivals(target) == 2
+    assert batch.possibly_duplicate == (batch.submissions == 2)
+    if name == "reset_after_body":
+        assert batch.possibly_duplicate
+
+
+UNUSABLE = ["no_answer", "html", "empty", "json", "cut_xml", "reset_after_body", "redirect"]
+
+
+@pytest.mark.fault(34, "no answer within the time of the call: unknown, sent again marked")
+@pytest.mark.fault(35, "answers that say neither yes nor no: unknown, sent again marked")
+@pytest.mark.fault(36, "a redirect as the answer: not followed, unknown")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_says_nothing_is_unknown_and_sent_again_marked(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
+@pytest.mark.fault(35, "answers that say neither yes nor no: held where the policy says so")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_says_nothing_is_never_sent_again_under_the_policy_hold(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    deployment.configure(unknown_policy=UnknownPolicy.HOLD)
+    target.script(simulator.fault(name))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert _arrivals(target) == 1
+
+
+@pytest.mark.fault(37, "an enormous receipt: bounded, unknown")
+def test_an_enormous_receipt_is_no_receipt(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.script(simulator.fault(filler=20_000_000))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
+@pytest.mark.fault(39, "the rows of the day are used up: the rest waits for the reset, nothing is sent again")
+def test_the_rest_waits_for_the_reset(deployment: Deployment, target: simulator.Simulator) -> None:
+    settings: dict[str, Any] = {"rows_per_day": 4, "reset_hour": 6, "time_zone": "Europe/Berlin"}
+    deployment.configure(**settings)
+    rows = b"".join(b"u%d,name\n" % number for number in range(10))
+    import_id = deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows)).import_id
+
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert _arrivals(target) == len(summary.batches) == 5
+    days = {batch.accepted_at.date() for batch in summary.batches if batch.accepted_at}
+    assert len(days) == 3
+    assert deployment.clock() - START < timedelta(days=3)
+
+
+@pytest.mark.fault(
+    40, "two executions of one import: what one gives back is not the place that the other has"
+)
+def test_a_place_that_another_execution_has_taken_is_not_given_back(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(max_in_flight=1)
+    target.script(simulator.fault("unavailable"))
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Edsger\n")).import_id
+    give_back, others = slots.withdraw_submission, list[Outcome]()
+
+    def give_back_after_the_other_one_has_sent(*arguments: Any) -> None:
+        if not others:
+            deployment.clock.advance(minutes=1)
+            others.append(deployment.submit(import_id, 1))
+        give_back(*arguments)
+
+    with patch.object(upload_batch, "withdraw_submission", give_back_after_the_other_one_has_sent):
+        deployment.submit(import_id, 1)
+
+    assert others[0].word is Word.ACCEPTED
+    assert deployment.submit(import_id, 2).word is Word.DEFERRED
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED

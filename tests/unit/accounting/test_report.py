@@ -1,0 +1,206 @@
+"""Report and notification: complete, and harmless whatever a file, a feed or Target is called or says."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import override
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.accounting.report import render_report, render_text
+from bulk_profiles.accounting.summary import Summary, reconcile, reject
+from bulk_profiles.core.models import (
+    ApiVersion,
+    BatchState,
+    ImportStatus,
+    KeyColumn,
+    Manifest,
+    PlannedBatch,
+    ProfileCounts,
+    RowCounts,
+    Source,
+)
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import ImportEntry
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</title></style><h1>Succeeded</h1>",
+    "javascript:alert(1)",
+    "<!-- &lt;b&gt; -->",
+    "]]><svg/onload=alert(1)>",
+    '=HYPERLINK("http://example.com","open")',
+    "a\nUnaccounted: 0\nStatus: succeeded",
+    "evil\u202efdp.csv",
+    "{{7*7}} ${7*7} <%= 7*7 %>",
+]
+
+
+def summary(text: str = "customers.csv", reason: str = "") -> Summary:
+    """Give an import of two batches, one refused with `reason`; all text from outside is `text`."""
+    planned = (PlannedBatch(1, 1_200, 60_000, "aa" * 32), PlannedBatch(2, 300, 9_000, "bb" * 32))
+    source = Source("drop-bucket", f"drop/default/{text}", "v1", 100_000, "ab" * 32)
+    entry = ImportEntry(
+        "customers-csv-0a1b2c3d4e5f",
+        ImportStatus.UPLOADING,
+        source,
+        text,
+        text,
+        ApiVersion.V2,
+        NOW,
+        key_column=KeyColumn.THIRD_PARTY_ID,
+    )
+    rows = RowCounts(read=1_507, rejected=4, merged=2, skipped=1, sent=1_500)
+    manifest = Manifest(
+        entry.import_id,
+        text,
+        text,
+        entry.api_version,
+        KeyColumn.THIRD_PARTY_ID,
+        source,
+        rows,
+        {"empty_id": 4},
+        {"plus_sign": 7},
+        planned,
+    )
+    done = BatchEntry.planned(entry.import_id, planned[0]).change(
+        state=BatchState.COMPLETE,
+        profiles=ProfileCounts(success=1_200),
+        settled_at=NOW,
+        submissions=1,
+        checks=3,
+    )
+    refused = BatchEntry.planned(entry.import_id, planned[1]).change(
+        state=BatchState.REFUSED,
+        profiles=ProfileCounts(error=300),
+        settled_at=NOW,
+        submissions=2,
+        possibly_duplicate=True,
+        reason=reason or text,
+    )
+    return reconcile(entry, manifest, (done, refused), NOW)
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements with their attributes, and its texts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, tuple(attrs)))
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append(data.strip())
+
+    @override
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(data)  # the report has none
+
+    def after(self, text: str, count: int = 1) -> list[str]:
+        """Give the texts that follow one."""
+        place = self.texts.index(text) + 1
+        return self.texts[place : place + count]
+
+
+def test_the_report_says_what_became_of_every_row_and_batch() -> None:
+    page = Page(render_report(summary(reason="Batch is not welcome")))
+    for name, number in (
+        ("read", "1,507"),
+        ("rejected", "4"),
+        ("merged into another row", "2"),
+        ("skipped, no value", "1"),
+        ("sent", "1,500"),
+        ("success", "1,200"),
+        ("error", "300"),
+        ("pending", "0"),
+        ("unaccounted", "0"),
+        ("empty_id", "4"),
+        ("plus_sign", "7"),
+        ("Key column", "thirdPartyId"),
+        ("Finished", "2026-11-24T09:00:00.000Z"),
+    ):
+        assert page.after(name) == [number], name
+    assert page.after("complete", 8) == ["1,200", "60,000", "1", "3", "1,200", "0", "0", "0"]
+    refused = "refused, possibly a duplicate: Batch is not welcome"
+    assert page.after(refused, 8) == ["300", "9,000", "2", "0", "0", "300", "0", "0"]
+
+
+def test_the_notification_says_how_it_ended_and_where_the_rest_is() -> None:
+    lines = render_text(summary(reason="Batch is not welcome")).splitlines()
+    assert lines[0] == "drop/default/customers.csv: partial"
+    assert "Batch is not welcome" in lines[1]
+    assert lines[3:] == [
+        "Rows: 1507 read = 4 rejected + 2 merged + 1 skipped + 1500 sent",
+        "Profiles: 1200 success, 300 error, 0 pending, 0 unknown",
+        "Unaccounted: 0",
+        "Results: imports/customers-csv-0a1b2c3d4e5f/ in the Data bucket",
+    ]
+
+
+def test_a_rejected_file_has_its_sentence_and_no_batches() -> None:
+    rejected = reject(summary().entry, "The file is empty.", NOW)
+    page = Page(render_report(rejected))
+    assert "The file is empty." in page.texts
+    assert "Batches" not in page.texts
+    assert render_text(rejected).startswith("drop/default/customers.csv: rejected\nThe file is empty.\n")
+
+
+def test_an_import_without_a_blemish_says_so() -> None:
+    sound = dataclasses.replace(summary(), reason="", status=ImportStatus.SUCCEEDED)
+    assert "Every row of the file reached Target." in Page(render_report(sound)).texts
+
+
+@pytest.mark.fault(63, "A file name that is HTML or a formula")
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_from_outside_becomes_part_of_the_page(text: str) -> None:
+    page, harmless = Page(render_report(summary(text))), Page(render_report(summary("customers.csv")))
+    assert page.elements == harmless.elements
+    assert len(page.texts) == len(harmless.texts)
+    for name in ("Feed", "Client code"):
+        assert page.after(name) == [text.strip()]
+
+
+@given(st.text(min_size=1))
+def test_whatever_a_text_from_outside_is_the_page_stays_the_same(text: str) -> None:
+    assert Page(render_report(summary(text))).elements == Page(render_report(summary("a"))).elements
+
+
+def test_the_page_loads_and_runs_nothing() -> None:
+    page = Page(render_report(summary()))
+    assert {tag for tag, _ in page.elements} <= {
+        *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "span"),
+        *("table", "thead", "tr", "th", "td"),
+    }
+    assert {name for _, attributes in page.elements for name, _ in attributes} <= {
+        *("lang", "charset", "name", "content", "http-equiv", "class", "style"),
+    }
+    policy = (
+        ("http-equiv", "Content-Security-Policy"),
+        ("content", "default-src 'none'; style-src 'unsafe-inline'"),
+    )
+    assert ("meta", policy) in page.elements
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nUnaccounted: 0", "a\r\nb", "a\u2028b", "a\x85b", "a\x1b[2Jb", "a\u202eb"]
+)
+def test_a_name_cannot_add_a_line_or_turn_the_text_around(text: str) -> None:
+    notification = render_text(summary(text, reason="No."))
+    assert len(notification.splitlines()) == len(render_text(summary("a", reason="No.")).splitlines())
+    assert not any(sign in notification for sign in ("\x1b", "\u202e", "\u2028"))
+    assert Page(render_report(summary(text))).after("File")[0].isprintable()

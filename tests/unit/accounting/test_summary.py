@@ -1,0 +1,176 @@
+"""Counts add up, and where they do not, somebody is told how far they are apart."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+
+from bulk_profiles.accounting.summary import reconcile, reject
+from bulk_profiles.core.models import (
+    ApiVersion,
+    BatchState,
+    ImportStatus,
+    KeyColumn,
+    Manifest,
+    PlannedBatch,
+    ProfileCounts,
+    RowCounts,
+    Source,
+)
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import ImportEntry
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+SOURCE = Source("drop-bucket", "drop/default/customers.csv", "v1", 100, "ab" * 32)
+ENTRY = ImportEntry(
+    "customers-csv-0a1b2c3d4e5f",
+    ImportStatus.UPLOADING,
+    SOURCE,
+    "default",
+    "demo",
+    ApiVersion.V2,
+    NOW,
+    key_column=KeyColumn.THIRD_PARTY_ID,
+)
+PLANNED = (PlannedBatch(1, 3, 60, "aa" * 32), PlannedBatch(2, 2, 50, "bb" * 32))
+MANIFEST = Manifest(
+    ENTRY.import_id,
+    "default",
+    "demo",
+    ApiVersion.V2,
+    KeyColumn.THIRD_PARTY_ID,
+    SOURCE,
+    RowCounts(read=8, rejected=1, merged=1, skipped=1, sent=5),
+    {"empty_id": 1},
+    {},
+    PLANNED,
+)
+
+
+def settled(number: int, profiles: ProfileCounts, state: BatchState = BatchState.COMPLETE) -> BatchEntry:
+    entry = BatchEntry.planned(ENTRY.import_id, PLANNED[number - 1])
+    return entry.change(state=state, profiles=profiles, settled_at=NOW, submissions=1)
+
+
+ALL_WELL = (settled(1, ProfileCounts(success=3)), settled(2, ProfileCounts(success=2)))
+
+
+def test_an_import_whose_every_profile_is_a_success_succeeded() -> None:
+    summary = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert summary.unaccounted == 0
+    assert summary.profiles == ProfileCounts(success=5)
+    assert "1 of 8 rows were rejected" in summary.reason
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [
+        (ProfileCounts(success=1, error=1), ImportStatus.PARTIAL),
+        (ProfileCounts(pending=2), ImportStatus.PARTIAL),
+        (ProfileCounts(unknown=2), ImportStatus.PARTIAL),
+    ],
+)
+def test_some_profiles_that_are_no_success_make_it_partial(
+    second: ProfileCounts, status: ImportStatus
+) -> None:
+    summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], settled(2, second)), NOW)
+
+    assert summary.status is status
+    assert summary.unaccounted == 0
+
+
+def test_no_success_at_all_is_a_failure() -> None:
+    refused = (
+        settled(1, ProfileCounts(error=3), BatchState.REFUSED),
+        settled(2, ProfileCounts(error=2), BatchState.REFUSED),
+    )
+
+    assert reconcile(ENTRY, MANIFEST, refused, NOW).status is ImportStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("state", "counts"),
+    [
+        (BatchState.PLANNED, ProfileCounts(success=3, error=2)),
+        (BatchState.REFUSED, ProfileCounts(success=3, error=2)),
+        (BatchState.SENDING, ProfileCounts(success=3, unknown=2)),
+        (BatchState.UNKNOWN, ProfileCounts(success=3, unknown=2)),
+        (BatchState.ACCEPTED, ProfileCounts(success=3, pending=2)),
+    ],
+)
+def test_an_unsettled_batch_is_counted_as_far_as_is_known(state: BatchState, counts: ProfileCounts) -> None:
+    unsettled = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=state)
+
+    summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], unsettled), NOW)
+
+    assert summary.profiles == counts
+    assert summary.unaccounted == 0
+    assert "1 of 2 batches are not settled" in summary.reason
+
+
+@pytest.mark.parametrize("state", [BatchState.PLANNED, BatchState.REFUSED])
+def test_a_batch_that_may_have_arrived_is_not_counted_as_failed(state: BatchState) -> None:
+    lost = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=state, possibly_duplicate=True)
+
+    profiles = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], lost), NOW).profiles
+
+    assert profiles == ProfileCounts(success=3, unknown=2)
+
+
+def test_a_batch_that_the_ledger_lost_is_unaccounted() -> None:
+    summary = reconcile(ENTRY, MANIFEST, ALL_WELL[:1], NOW)
+
+    assert summary.unaccounted == 2
+    assert summary.status is ImportStatus.PARTIAL
+    assert "2 rows are unaccounted" in summary.reason
+
+
+def test_results_that_are_fewer_than_the_batchs_rows_are_unaccounted() -> None:
+    summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], settled(2, ProfileCounts(success=1))), NOW)
+
+    assert summary.unaccounted == 2
+
+
+def test_another_body_than_planned_is_unaccounted() -> None:
+    other = ALL_WELL[1].change(sha256="cc" * 32)
+
+    assert reconcile(ENTRY, MANIFEST, (ALL_WELL[0], other), NOW).unaccounted == 2
+
+
+def test_rows_that_are_in_no_count_are_unaccounted() -> None:
+    manifest = dataclasses.replace(MANIFEST, rows=dataclasses.replace(MANIFEST.rows, read=18))
+
+    summary = reconcile(ENTRY, manifest, ALL_WELL, NOW)
+
+    assert summary.unaccounted == 10
+    assert summary.status is ImportStatus.PARTIAL
+
+
+def test_nothing_to_send_because_every_row_was_rejected_is_a_failure() -> None:
+    manifest = dataclasses.replace(MANIFEST, rows=RowCounts(read=2, rejected=2), batches=())
+
+    assert reconcile(ENTRY, manifest, (), NOW).status is ImportStatus.FAILED
+
+
+def test_a_rejected_file_sent_nothing_and_says_why() -> None:
+    data = reject(ENTRY, "The file is empty.", NOW).to_json()
+
+    assert data["status"] == "rejected"
+    assert data["reason"] == "The file is empty."
+    assert data["rows"] == {"read": 0, "rejected": 0, "merged": 0, "skipped": 0, "sent": 0}
+    assert data["unaccounted"] == 0
+
+
+def test_every_count_is_a_metric() -> None:
+    metrics = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW).metrics()
+
+    assert metrics["RowsRead"] == 8
+    assert metrics["ProfilesSuccess"] == 5
+    assert metrics["Batches"] == 2
+    assert metrics["UnaccountedRows"] == 0
+    assert metrics["ImportsSucceeded"] == 1
+    assert metrics["ImportsFailed"] == 0

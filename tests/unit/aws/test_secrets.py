@@ -1,0 +1,109 @@
+"""Target's token: found, renewed, and seen nowhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import traceback
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.core.errors import TokenError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+@pytest.fixture
+def secrets() -> Iterator[SecretsManagerClient]:
+    with mock_aws():
+        yield boto3.client("secretsmanager")
+
+
+@pytest.fixture
+def name() -> str:
+    """A secret that no other test has left in the cache."""
+    return f"target-token-{uuid.uuid4()}"
+
+
+def test_without_a_secret_there_is_no_token() -> None:
+    assert Tokens("").get("demo") is None
+    assert Tokens("").renew("demo") is None
+
+
+@pytest.mark.parametrize(
+    "secret", ["abc.DEF-1", " abc.DEF-1\n", json.dumps({"demo": "abc.DEF-1", "other": "x"})]
+)
+def test_a_secret_is_a_token_or_one_for_each_client(
+    secrets: SecretsManagerClient, name: str, secret: str
+) -> None:
+    secrets.create_secret(Name=name, SecretString=secret)
+    assert Tokens(name).get("demo") == "abc.DEF-1"
+
+
+@pytest.mark.fault(41, "the token is renewed")
+def test_a_token_is_kept_until_it_is_renewed(secrets: SecretsManagerClient, name: str) -> None:
+    secrets.create_secret(Name=name, SecretString="old")
+    tokens = Tokens(name)
+    assert tokens.get("demo") == "old"
+    secrets.put_secret_value(SecretId=name, SecretString="new")
+    assert tokens.get("demo") == "old"
+    assert tokens.renew("demo") == "new"
+    assert tokens.get("demo") == "new"
+    assert Tokens(name).get("demo") == "new"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "two words-hidden",
+        "hidden\nX-Header: y",
+        "hid\x00den",
+        "hiddén",
+        "hidden" * 2000,
+        "{hidden",
+        '{"demo": {"hidden": 1}}',
+        '{"other": "hidden"}',
+        '{"demo": ""}',
+        '{"demo": "hidden hidden"}',
+    ],
+)
+def test_what_cannot_be_a_token_is_refused_and_not_shown(
+    secrets: SecretsManagerClient, name: str, secret: str
+) -> None:
+    secrets.create_secret(Name=name, SecretString=secret)
+    tokens = Tokens(name)
+    with pytest.raises(TokenError, match="no token for client demo") as caught:
+        tokens.get("demo")
+    shown = "".join(traceback.format_exception(caught.value)) + repr(tokens) + repr(vars(tokens))
+    assert "hid" not in shown
+
+
+def test_a_binary_secret_is_refused(secrets: SecretsManagerClient, name: str) -> None:
+    secrets.create_secret(Name=name, SecretBinary=b"abc")
+    with pytest.raises(TokenError, match="binary"):
+        Tokens(name).get("demo")
+
+
+@pytest.mark.fault(56, "Secrets Manager refuses")
+def test_a_secret_that_cannot_be_had_is_an_error_of_ours(secrets: SecretsManagerClient, name: str) -> None:
+    assert secrets.list_secrets()["SecretList"] == []
+    with pytest.raises(TokenError, match="Secrets Manager did not give"):
+        Tokens(name).get("demo")
+
+
+def test_who_needs_no_token_does_not_pay_for_it() -> None:
+    code = (
+        "import sys; from bulk_profiles.target import calls; from bulk_profiles.aws.secrets import Tokens;"
+        "Tokens('').get('demo');"
+        "print('aws_lambda_powertools' in sys.modules, 'boto3' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "False"]

@@ -1,0 +1,198 @@
+"""The bounds of the budget, sought by force: many askers, late calls, one clock that is wrong."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.budget.policy import Policy
+from bulk_profiles.budget.reserve import release, renew, reserve_check, reserve_submission, usable, withdraw
+from bulk_profiles.budget.state import BudgetState
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+LEASE = timedelta(minutes=30)
+WRONG_BY = timedelta(minutes=10)
+LATE = timedelta(seconds=4.999)
+
+ms = st.integers(0, 5_000).map(lambda n: timedelta(milliseconds=n))
+rates = st.one_of(st.integers(1, 120), st.sampled_from([600, 3000]))
+
+
+def most_in_a_minute(calls: list[datetime]) -> int:
+    calls = sorted(calls)
+    return max(n + 1 - bisect.bisect_right(calls, call - MINUTE) for n, call in enumerate(calls))
+
+
+def greedy(policy: Policy, length: timedelta, clocks: dict[timedelta, timedelta]) -> list[datetime]:
+    """Give the true times of all calls of one that asks at every moment that may be granted.
+
+    `clocks`: by how much its clock is wrong from when on.
+    """
+    state, granted, now = BudgetState(), [], START
+    while now < START + length:
+        wrong = next(wrong for since, wrong in reversed(clocks.items()) if now >= START + since)
+        after, slot = reserve_check(state, now=now + wrong, policy=policy, waited=1)
+        if slot.granted:
+            state = after
+            granted.append(now)
+        else:
+            changes = [START + since for since in clocks if START + since > now]
+            now = min([slot.at - wrong, *changes])
+    return granted
+
+
+def arrivals(calls: list[datetime], begin: datetime) -> list[datetime]:
+    """Give the arrivals that crowd most from `begin` on: earlier calls as late as may be, later at once."""
+    return [min(max(call, begin), call + LATE) for call in calls]
+
+
+@given(rates)
+def test_the_most_that_a_minute_can_see_is_what_is_allowed(calls_per_minute: int) -> None:
+    policy = Policy(calls_per_minute=calls_per_minute, max_in_flight=1)
+    granted = greedy(policy, 3 * MINUTE, {timedelta(0): timedelta(0)})
+    assert most_in_a_minute(arrivals(granted, START + LATE)) <= calls_per_minute
+    assert most_in_a_minute(arrivals(granted, START + MINUTE)) <= calls_per_minute
+    in_first_minute = len([call for call in granted if call < START + MINUTE])
+    assert in_first_minute == policy.burst + -(-MINUTE // policy.spacing) - 1
+
+
+@given(
+    st.integers(3, 200),
+    st.integers(1, 90_000).map(lambda n: timedelta(milliseconds=n)),
+    st.one_of(st.integers(-600_000, 600_000), st.just(600_000)).map(lambda n: timedelta(milliseconds=n)),
+    st.integers(61_000, 90_000).map(lambda n: timedelta(milliseconds=n)),
+)
+def test_one_wrong_clock_a_minute_costs_no_more_than_was_set_aside(
+    calls_per_minute: int, begins: timedelta, wrong: timedelta, lasts: timedelta
+) -> None:
+    policy = Policy(calls_per_minute=calls_per_minute, max_in_flight=1)
+    clocks = {timedelta(0): timedelta(0), begins: wrong, begins + lasts: timedelta(0)}
+    granted = greedy(policy, 4 * MINUTE, clocks)
+    for begin in {START + LATE, START + begins, START + begins + LATE, START + begins + lasts}:
+        assert most_in_a_minute(arrivals(granted, begin)) <= calls_per_minute
+
+
+@given(rates, st.lists(st.tuples(ms, ms, st.integers(0, 3)), min_size=1, max_size=150))
+def test_calls_at_any_times_and_late_as_they_may(
+    calls_per_minute: int, asks: list[tuple[timedelta, timedelta, int]]
+) -> None:
+    policy = Policy(calls_per_minute=calls_per_minute, max_in_flight=1)
+    state, now, arrived = BudgetState(), START, []
+    for pause, late, waited in asks:
+        now += pause / 4
+        state, slot = reserve_check(state, now=now, policy=policy, waited=waited)
+        if slot.granted:
+            assert slot.at == now.replace(microsecond=now.microsecond // 1000 * 1000)
+            assert usable(slot.at, now)
+            arrived.append(now + late * 0.9999)
+        else:
+            assert slot.at > now - timedelta(milliseconds=1)
+    assert most_in_a_minute(arrived) <= calls_per_minute
+
+
+@dataclass(frozen=True)
+class Step:
+    verb: str
+    holder: str
+    after: timedelta
+    clock: timedelta
+    rows: int
+
+
+steps = st.builds(
+    Step,
+    verb=st.sampled_from(["submit", "submit", "submit", "check", "renew", "release", "withdraw"]),
+    holder=st.sampled_from("abcdef"),
+    after=st.one_of(st.just(timedelta(0)), st.timedeltas(timedelta(0), timedelta(minutes=20))),
+    clock=st.one_of(st.just(timedelta(0)), st.timedeltas(-WRONG_BY, WRONG_BY)),
+    rows=st.integers(1, 700),
+)
+policies = st.builds(
+    Policy,
+    calls_per_minute=st.sampled_from([50, 3000]),
+    max_in_flight=st.integers(1, 3),
+    rows_per_day=st.just(1000),
+    reset_hour=st.integers(0, 3),
+    time_zone=st.sampled_from(["UTC", "Europe/Paris"]),
+)
+
+
+@pytest.mark.fault(40, "places in flight and rows, with any clock")
+@given(policies, st.lists(steps, max_size=80))
+def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -> None:
+    """All clocks are wrong, each by its own up to ten minutes; time passes over the resets of two days."""
+    state, now = BudgetState(), datetime(2026, 10, 24, 20, tzinfo=UTC)
+    leased: dict[str, datetime] = {}  # holder to the true end of its lease
+    granted_at: dict[str, tuple[datetime, int, int]] = {}  # with the rows and their true day
+    per_day: dict[int, int] = {}
+
+    def day(moment: datetime) -> int:
+        """Tell the true day by hand: Paris is 2 h ahead until October 25, 2026, 01:00 UTC, then 1 h."""
+        ahead = 0
+        if policy.time_zone == "Europe/Paris":
+            ahead = 2 if moment < datetime(2026, 10, 25, 1, tzinfo=UTC) else 1
+        return (moment + timedelta(hours=ahead - policy.reset_hour)).toordinal()
+
+    for step in todo:
+        now += step.after
+        clock = now + step.clock
+        if step.verb == "submit":
+            state, slot = reserve_submission(
+                state, holder=step.holder, rows=step.rows, now=clock, policy=policy, lease=LEASE, waited=1
+            )
+            if slot.granted:
+                others = [h for h, end in leased.items() if end > now and h != step.holder]
+                assert len(others) < policy.max_in_flight
+                leased[step.holder] = now + LEASE
+                granted_at[step.holder] = (slot.at, step.rows, day(now))
+                per_day[day(now)] = per_day.get(day(now), 0) + step.rows
+                assert per_day[day(now)] <= 1000
+            else:
+                assert slot.at > clock - timedelta(milliseconds=1)
+        elif step.verb == "check":
+            state, _ = reserve_check(state, now=clock, policy=policy, waited=1)
+        elif step.verb == "renew" and leased.get(step.holder, now) > now:
+            state = renew(state, step.holder, clock, LEASE)
+            leased[step.holder] = now + LEASE
+        elif step.verb == "release":
+            state = release(state, step.holder)
+            leased.pop(step.holder, None)
+        elif step.verb == "withdraw" and step.holder in granted_at and step.after < MINUTE:
+            at, rows, counted_for = granted_at.pop(step.holder)
+            state = withdraw(state, holder=step.holder, rows=rows, granted_at=at, policy=policy)
+            per_day[counted_for] -= rows
+            leased.pop(step.holder, None)
+        assert BudgetState.from_json(state.to_json()) == state
+        assert len(state.rows) <= 5
+
+
+@given(policies, st.lists(steps, max_size=40), st.timedeltas(-WRONG_BY, WRONG_BY))
+def test_nobody_waits_for_ever(policy: Policy, todo: list[Step], clock: timedelta) -> None:
+    """Whatever was asked before, by whatever clocks: one that comes back when it is told gets its call."""
+    state, now = BudgetState(), datetime(2026, 10, 24, 20, tzinfo=UTC)
+    for step in todo:
+        now += step.after
+        state, _ = reserve_submission(
+            state,
+            holder=step.holder,
+            rows=step.rows,
+            now=now + step.clock,
+            policy=policy,
+            lease=LEASE,
+            waited=0,
+        )
+    now += clock
+    for waited in range(200):
+        state, slot = reserve_submission(
+            state, holder="me", rows=500, now=now, policy=policy, lease=LEASE, waited=waited
+        )
+        if slot.granted:
+            return
+        now = slot.at + timedelta(seconds=1)
+    raise AssertionError("still waiting")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.core.models import (
+    ApiVersion,
+    ImportStatus,
+    Json,
+    KeyColumn,
+    Manifest,
+    PlannedBatch,
+    ProfileCounts,
+    RowCounts,
+    Source,
+    moment,
+    timestamp,
+)
+
+counts = st.integers(0, 10**9)
+text = st.text(st.characters(blacklist_categories=["Cs"]))
+sources = st.builds(Source, bucket=text, key=text, version_id=text, size=counts, sha256=text)
+row_counts = st.builds(RowCounts, read=counts, rejected=counts, merged=counts, skipped=counts, sent=counts)
+profile_counts = st.builds(ProfileCounts, success=counts, error=counts, pending=counts, unknown=counts)
+batches = st.builds(PlannedBatch, number=counts, rows=counts, size=counts, sha256=text)
+manifests = st.builds(
+    Manifest,
+    import_id=text,
+    feed=text,
+    client_code=text,
+    api_version=st.sampled_from(ApiVersion),
+    key_column=st.sampled_from(KeyColumn),
+    source=sources,
+    rows=row_counts,
+    rejects=st.dictionaries(text, counts, max_size=3),
+    warnings=st.dictionaries(text, counts, max_size=3),
+    batches=st.lists(batches, max_size=3).map(tuple),
+)
+
+
+def through_json(data: Json) -> Any:
+    return json.loads(json.dumps(data))
+
+
+@given(st.one_of(sources, row_counts, profile_counts, batches, manifests))
+def test_what_is_written_is_read_back(
+    noun: Source | RowCounts | ProfileCounts | PlannedBatch | Manifest,
+) -> None:
+    assert type(noun).from_json(through_json(noun.to_json())) == noun
+
+
+def test_a_manifest_in_full() -> None:
+    manifest = Manifest(
+        import_id="crm-0a1b2c3d4e5f",
+        feed="crm",
+        client_code="demo",
+        api_version=ApiVersion.V2,
+        key_column=KeyColumn.THIRD_PARTY_ID,
+        source=Source("drop-bucket", "drop/crm/crm.csv", "v1", 1234, "ab"),
+        rows=RowCounts(read=10, rejected=1, merged=2, skipped=3, sent=4),
+        rejects={"no_values": 1, "empty_id": 2},
+        warnings={"separator_in_value": 3, "long_id": 4},
+        batches=(PlannedBatch(1, 4, 99, "cd"),),
+    )
+    assert json.dumps(manifest.to_json()) == (
+        '{"importId": "crm-0a1b2c3d4e5f", "feed": "crm", "clientCode": "demo", "apiVersion": "v2",'
+        ' "keyColumn": "thirdPartyId", "source": {"bucket": "drop-bucket", "key": "drop/crm/crm.csv",'
+        ' "versionId": "v1", "bytes": 1234, "sha256": "ab", "modifiedAt": ""},'
+        ' "rows": {"read": 10, "rejected": 1, "merged": 2, "skipped": 3, "sent": 4},'
+        ' "rejects": {"empty_id": 2, "no_values": 1},'
+        ' "warnings": {"long_id": 4, "separator_in_value": 3},'
+        ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}]}'
+    )
+
+
+def test_profile_counts_in_full() -> None:
+    assert ProfileCounts(1, 2, 3, 4).to_json() == {"success": 1, "error": 2, "pending": 3, "unknown": 4}
+
+
+@pytest.mark.parametrize("change", [{"apiVersion": "v3"}, {"keyColumn": "thirdpartyid"}])
+def test_a_manifest_with_unknown_words_is_refused(change: Json) -> None:
+    manifest = Manifest("i", "f", "c", ApiVersion.V1, KeyColumn.PC_ID, Source("b", "k", "v"), RowCounts())
+    with pytest.raises(ValueError, match="is not a valid"):
+        Manifest.from_json(manifest.to_json() | change)
+
+
+@given(row_counts)
+def test_unaccounted_is_the_difference(rows: RowCounts) -> None:
+    assert rows.read == rows.rejected + rows.merged + rows.skipped + rows.sent + rows.unaccounted
+
+
+@given(profile_counts, profile_counts)
+def test_counts_add_up_word_by_word(one: ProfileCounts, other: ProfileCounts) -> None:
+    both = one + other
+    assert both.total == one.total + other.total
+    assert both.to_json() == {word: one.to_json()[word] + other.to_json()[word] for word in one.to_json()}
+    assert one + ProfileCounts() == one
+
+
+def test_the_final_statuses() -> None:
+    assert [status.value for status in ImportStatus if status.final] == [
+        "succeeded",
+        "partial",
+        "failed",
+        "rejected",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (datetime(2026, 11, 23, 18, tzinfo=UTC), "2026-11-23T18:00:00.000Z"),
+        (datetime(2026, 11, 23, 18, 0, 0, 999_999, tzinfo=UTC), "2026-11-23T18:00:00.999Z"),
+        (datetime(2026, 11, 23, 18, tzinfo=timezone(timedelta(hours=-5))), "2026-11-23T23:00:00.000Z"),
+        (datetime(2028, 2, 29, 23, 59, 59, 1000, tzinfo=UTC), "2028-02-29T23:59:59.001Z"),
+    ],
+)
+def test_a_moment_is_written_in_utc_with_milliseconds(value: datetime, written: str) -> None:
+    assert timestamp(value) == written
+
+
+@given(
+    st.integers(0, 4_000_000_000_000).map(
+        lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    ),
+    st.integers(-14, 14),
+)
+def test_a_moment_is_read_back_whatever_its_offset(value: datetime, offset: int) -> None:
+    elsewhere = value.astimezone(timezone(timedelta(hours=offset)))
+    assert moment(timestamp(elsewhere)) == value
+
+
+@given(st.lists(st.integers(0, 4_000_000_000_000), min_size=2, max_size=2))
+def test_written_moments_sort_as_moments(milliseconds: list[int]) -> None:
+    moments = [datetime.fromtimestamp(ms / 1000, UTC) for ms in milliseconds]
+    written = [timestamp(value) for value in moments]
+    assert sorted(written) == [timestamp(value) for value in sorted(moments)]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.core import names
+from bulk_profiles.core.names import (
+    batch_name,
+    feed_key,
+    feed_name,
+    import_id,
+    import_prefix,
+    object_key,
+    profiles_name,
+)
+
+
+def test_an_import_is_named_after_its_file_and_its_version() -> None:
+    assert (
+        import_id("drop-bucket", "drop/default/Customers 2026.csv", "v1") == "customers-2026-csv-eb8223a3d20c"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "slug"),
+    [
+        ("drop/crm/customers.csv", "customers-csv"),
+        ("customers.csv", "customers-csv"),
+        ("drop/crm/Été à Zürich.CSV", "ete-a-zurich-csv"),
+        ("drop/crm/a+b%20c&d=e.csv", "a-b-20c-d-e-csv"),
+        ("drop/crm/__a__.csv", "a-csv"),
+        ("drop/crm/顧客.", "file"),
+        ("drop/crm/😀😀", "file"),
+        ("drop/crm/", "file"),
+        ("", "file"),
+        ("drop/crm/" + "a" * 41, "a" * 40),
+        ("drop/crm/" + "a" * 39 + "-b", "a" * 39),
+        ("drop/crm/<b>=cmd|'/C calc'!A0", "c-calc-a0"),
+    ],
+)
+def test_the_slug_is_what_is_plain_in_the_file_name(key: str, slug: str) -> None:
+    name, _, digest = import_id("bucket", key, "v1").rpartition("-")
+    assert name == slug
+    assert re.fullmatch("[0-9a-f]{12}", digest)
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_object_version_has_a_name_that_an_execution_may_have(
+    bucket: str, key: str, version: str
+) -> None:
+    name = import_id(bucket, key, version)
+    assert re.fullmatch("[a-z0-9-]{1,80}", name)
+    assert name == import_id(bucket, key, version)
+
+
+plain = st.text(st.characters(blacklist_characters="\n", blacklist_categories=["Cs"]))
+
+
+@given(st.sets(st.tuples(plain, plain, plain), min_size=2, max_size=2))
+def test_other_versions_keys_and_buckets_are_other_imports(versions: set[tuple[str, str, str]]) -> None:
+    assert len({import_id(*version) for version in versions}) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "feed"),
+    [
+        ("drop/crm/customers.csv", "crm"),
+        ("drop/crm/2026/11/customers.csv", "crm"),
+        ("drop/default/customers.csv", "default"),
+        ("drop/customers.csv", "default"),
+        ("drop//customers.csv", "default"),
+        ("customers.csv", "default"),
+        ("crm/customers.csv", "crm"),
+        ("drop/crm/", "crm"),
+        ("drop/", "default"),
+        ("", "default"),
+    ],
+)
+def test_the_feed_is_the_first_folder(key: str, feed: str) -> None:
+    assert feed_name(key) == feed
+
+
+@given(st.text(st.characters(blacklist_characters="/"), min_size=1), st.text())
+def test_every_folder_is_a_feed(feed: str, rest: str) -> None:
+    assert feed_name(f"drop/{feed}/{rest}") == feed
+
+
+def test_the_objects_of_an_import_have_their_names() -> None:
+    assert import_prefix("crm-1") == "imports/crm-1/"
+    assert object_key("crm-1", names.MANIFEST) == "imports/crm-1/manifest.json"
+    assert object_key("crm-1", names.REJECTS) == "imports/crm-1/rejects.csv"
+    assert object_key("crm-1", names.REJECTED_ROWS) == "imports/crm-1/rejected-rows.csv"
+    assert object_key("crm-1", names.SUMMARY) == "imports/crm-1/summary.json"
+    assert object_key("crm-1", names.REPORT) == "imports/crm-1/report.html"
+    assert object_key("crm-1", batch_name(7)) == "imports/crm-1/batches/00007.batch"
+    assert object_key("crm-1", profiles_name(7)) == "imports/crm-1/profiles/00007.csv.gz"
+    assert feed_key("crm") == "feeds/crm.json"
+
+
+@given(st.lists(st.integers(1, 99_999), unique=True))
+def test_batches_sort_by_name_as_by_number(numbers: list[int]) -> None:
+    for name in (batch_name, profiles_name):
+        assert sorted(map(name, numbers)) == [name(number) for number in sorted(numbers)]

@@ -1,0 +1,92 @@
+"""Cutting rows into batches, at the edges of the limits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.splitting.batches.cutter import Cutter, Limits
+from bulk_profiles.splitting.parallel.thread import Background
+from tests.worlds.splitting import MemoryOutput
+
+HEAD = len(b"batch=id,a")
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    found = Background()
+    yield found
+    found.close()
+
+
+def cut(blocks: list[bytes], limits: Limits) -> tuple[Cutter, list[bytes]]:
+    output = MemoryOutput()
+    with closing(Background()) as background:
+        cutter = Cutter(b"id,a", limits, output, background)
+        for block in blocks:
+            list(cutter.add(block))
+        cutter.finish()
+    return cutter, [output.objects[name] for name in sorted(output.objects)]
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 9), max_size=6), max_size=6),
+    st.integers(1, 5),
+    st.integers(HEAD + 12, 60),
+)
+def test_batches_are_as_full_as_the_limits_allow(blocks: list[list[int]], rows: int, size: int) -> None:
+    lines = [[b"x," + b"y" * length for length in block] for block in blocks]
+    limits = Limits(max_batch_rows=rows, max_batch_bytes=size)
+    cutter, bodies = cut([b"".join(line + b"\n" for line in block) for block in lines], limits)
+    flat = [line for block in lines for line in block]
+    assert [line for body in bodies for line in body.split(b"\n")[1:]] == flat
+    for number, (batch, body) in enumerate(zip(cutter.batches, bodies, strict=True), 1):
+        assert body.startswith(b"batch=id,a\n")
+        assert (batch.number, batch.size, batch.rows) == (number, len(body), body.count(b"\n"))
+        assert batch.sha256 == hashlib.sha256(body).hexdigest()
+        assert len(body) <= size
+        assert batch.rows <= rows
+    for body, following in pairwise(bodies):
+        first = following.split(b"\n")[1]
+        assert body.count(b"\n") == rows or len(body) + 1 + len(first) > size
+
+
+def test_it_tells_how_many_rows_are_in_finished_batches(background: Background) -> None:
+    cutter = Cutter(b"id", Limits(max_batch_rows=2), MemoryOutput(), background)
+    assert list(cutter.add(b"1\n")) == []
+    assert list(cutter.add(b"2\n3\n4\n5\n")) == [1, 3]
+    assert cutter.is_open
+    assert list(cutter.add(b"")) == []
+
+
+def test_it_goes_on_after_finished_batches(background: Background) -> None:
+    first, _ = cut([b"1,x\n2,x\n"], Limits(max_batch_rows=1))
+    output = MemoryOutput()
+    second = Cutter(b"id,a", Limits(max_batch_rows=1), output, background, tuple(first.batches))
+    list(second.add(b"3,x\n"))
+    second.finish()
+    assert [batch.number for batch in second.batches] == [1, 2, 3]
+    assert list(output.objects) == ["batches/00003.batch"]
+
+
+def test_what_is_dropped_does_not_exist(background: Background) -> None:
+    output = MemoryOutput()
+    cutter = Cutter(b"id,a", Limits(), output, background)
+    list(cutter.add(b"1,x\n"))
+    cutter.abort()
+    cutter.finish()
+    assert output.objects == {}
+    assert cutter.batches == []
+
+
+def test_the_number_of_batches_has_a_limit() -> None:
+    cut([b"1\n2\n"], Limits(max_batch_rows=1, max_batches=2))
+    with pytest.raises(FileRejectedError, match="more than 2 batches"):
+        cut([b"1\n2\n3\n"], Limits(max_batch_rows=1, max_batches=2))

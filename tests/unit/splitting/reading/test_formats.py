@@ -1,0 +1,43 @@
+"""What a file is taken for, by its first bytes."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from bulk_profiles.core.errors import FileRejectedError
+from tests.worlds.splitting import run
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ORC", "ORCID", "BZh", "BZhang", "BZh9", "GIF8", "GIF89a", "PAR1", "Rar!", "%PDF", "SQLite format 3"],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_letters_that_start_other_files_may_start_a_name(name: str, delimiter: str) -> None:
+    data = f"{name}{delimiter}pcId\nx{delimiter}1\n".encode()
+    assert run(data).received == run(gzip.compress(data)).received == [("1", "x")]
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document"),
+        (b"GIF89a\x80\x02\xe0\x01\xf7\x00\x00", "an image"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "an image"),
+        (b"ORC\n\x06\x12\x04\x082P\x00\n\x15\n\x03\x00", "an ORC file"),
+        (b"ORC\x11\x00\x00\n\x06\x12\x04\x082P\x000\x00", "an ORC file"),
+        (b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
+        (b"Obj\x01\x04\x14avro.codec", "an Avro file"),
+        (b"SQLite format 3\x00\x10\x00", "a database"),
+    ],
+)
+def test_other_files_are_named(head: bytes, kind: str) -> None:
+    with pytest.raises(FileRejectedError, match=f"The file is {kind}"):
+        run(head + b"pcId,a\n")
+
+
+def test_a_compressed_parquet_file_is_named() -> None:
+    with pytest.raises(FileRejectedError, match="compressed Parquet file"):
+        run(gzip.compress(b"PAR1\x15\x04\x15\x1e\x00\x00\x00"))

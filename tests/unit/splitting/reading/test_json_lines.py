@@ -1,0 +1,158 @@
+"""JSON Lines with any line end, in any encoding, and with names that come late."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading import delimited, json_lines
+from tests.worlds.splitting import run, run_in_slices
+
+LINES = [
+    '{"pcId": "1", "a": "é\\r\\n"}',
+    '{"a": "no id"}',
+    "",
+    "[1]",
+    '{"pcId": "2",\t"a": "ß"}',
+    '{"pcId": "", "a": "ü"}',
+    '{"pcId": "3", "a": "z"}',
+]
+RECEIVED = [("1", "é\r\n"), ("2", "ß"), ("3", "z")]
+REJECTS = [["2", "pcId", "empty_id"], ["4", "", "bad_json"], ["6", "pcId", "empty_id"]]
+
+
+@pytest.mark.parametrize("block", [*range(1, 40), 512 * 1024])
+@pytest.mark.parametrize("ends", [["\n"], ["\r"], ["\r\n"], ["\r", "\r\n", "\n", "\r\n", "\r", "\r\n", "\r"]])
+@pytest.mark.parametrize("last", [True, False])
+def test_line_ends_do_not_matter(
+    block: int, ends: list[str], last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", block)
+    text = "".join(line + ends[number % len(ends)] for number, line in enumerate(LINES))
+    outcome = run((text if last else text.rstrip()).encode())
+    assert outcome.received == RECEIVED
+    assert outcome.rejects == REJECTS
+    mended = outcome.objects["rejected-rows.csv"].replace(b'""', b'"4"').replace(b"[1]", b"")
+    assert run(mended).received == [("4", "ü")]
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_it_goes_on_between_two_lines(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    data = end.join(LINES).encode()
+    sliced, goes = run_in_slices(data, Feed(), Limits(max_batch_rows=1), lambda: lambda: True)
+    assert goes > 1
+    assert (sliced.received, sliced.rejects) == (RECEIVED, REJECTS)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "named"),
+    [
+        ("latin-1", "latin-1"),
+        ("utf-16", None),
+        ("utf-16", "latin-1"),
+        ("utf-32", None),
+        ("utf-8-sig", "cp1252"),
+    ],
+)
+def test_rejected_rows_are_read_right_again_under_the_same_feed(encoding: str, named: str | None) -> None:
+    feed = Feed(encoding=named)
+    outcome = run("\n".join(LINES).encode(encoding), feed)
+    assert (outcome.received, outcome.rejects) == (RECEIVED, REJECTS)
+    mended = outcome.objects["rejected-rows.csv"].replace(b'""', b'"4"')
+    assert run(mended, feed).received == [("4", "ü")]
+    plain = run("\n".join(LINES).encode(), Feed(encoding=named and "utf-8"))
+    assert plain.objects["rejected-rows.csv"].startswith(b"{")
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [Feed(), Feed(key_column=KeyColumn.PC_ID), Feed(mapping=Mapping(key="pcId")), Feed(encoding="latin-1")],
+)
+def test_a_key_column_may_come_late(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    data = b'{"a": "x"}\n' * 20 + b'{"pcId": "1", "a": "y"}\n{"late": 1}\n'
+    outcome = run(data, feed)
+    assert outcome.received == [("1", "y", "")]
+    assert outcome.split.rejects == {"empty_id": 21}
+
+
+def test_only_the_whole_file_can_have_no_key_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    monkeypatch.setattr(json_lines, "_MAX_COLUMNS", 50)
+    with pytest.raises(FileRejectedError, match="no key column"):
+        run(b'{"a": "x"}\n' * 20)
+    with pytest.raises(FileRejectedError, match="more than 50 names"):
+        run(b"".join(b'{"a%d": "x"}\n' % number for number in range(60)))
+
+
+@pytest.mark.parametrize("name", ["", " "])
+@pytest.mark.parametrize("first", [0, 9])
+def test_a_name_must_not_be_empty(name: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    with pytest.raises(FileRejectedError, match="empty name: name it, or leave it out"):
+        run(('{"pcId": "1", "a": "x"}\n' * first + f'{{"pcId": "2", "{name}": "x"}}\n').encode())
+
+
+_NASTY = [
+    '{"pcId": "1", "a": "x"}',
+    '{"a": "2", "pcId": "2"}',
+    '{"pcId": 3}',
+    '{"pcId": "4", "a": null}',
+    '{"pcId": "5", "a": true}',
+    '{"pcId": "6", "a": 1.50}',
+    '{"pcId": "7", "a": "q,r\\n\\r\\t"}',
+    '{"pcId": "8", "a": "\U0010fffe\U0010ffff"}',
+    '{"pcId": "9", "a": "\\udbff\\udfff"}',
+    '{"pcId": "10", "a": "\\ud800"}',
+    '{"pcId": "11", "a": {}}',
+    '{"pcId": "12", "a": [1',
+    "2]}",
+    '{"pcId": "13", "a": "x',
+    'y"}',
+    '{"pcId": "14"',
+    '"a": "x"}',
+    '{"pcId": "15"}, {"pcId": "16"}',
+    '{"pcId": "17"}, -Infinity, {"pcId": "18"}',
+    '{"pcId": "19"},\t-Infinity',
+    '{"pcId": "20", "a": "-Infinity"}',
+    '{"pcId": "21", "a": -Infinity}',
+    '{"pcId": "22", "a": NaN}',
+    "-Infinity",
+    "]",
+    "[",
+    "null",
+    "[]",
+    "{}",
+    '"pcId"',
+    '{"pcId": "23", "pcId": "24"}',
+    ' \t{"pcId": "25"} ',
+    "",
+]
+
+
+@given(st.lists(st.sampled_from(_NASTY), max_size=8))
+def test_many_lines_at_once_are_read_as_each_is_by_itself(lines: list[str]) -> None:
+    data = "\n".join([_NASTY[0], *lines]).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_lines.JsonLines, "_whole_rows", lambda *_: None)
+        one_by_one = run(data)
+    assert run(data) == one_by_one
+
+
+def test_good_lines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines.JsonLines, "_row", None)
+    outcome = run("\n".join(_NASTY[:7]).encode())
+    assert outcome.split.rows.skipped == 2  # without a value
+    assert outcome.received == [
+        ("1", "x"),
+        ("2", "2"),
+        ("5", "true"),
+        ("6", "1.50"),
+        ("7", "q,r\n\r\t"),
+    ]

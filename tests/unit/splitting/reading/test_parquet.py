@@ -1,0 +1,155 @@
+"""Parquet files, made here by the same library that reads them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.splitting.reading import parquet as reader
+from tests.worlds.splitting import run
+
+
+def parquet(folder: Path, query: str) -> bytes:
+    """Make a file whose texts and names can be found in its bytes."""
+    path = folder / "customers.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)")
+    return path.read_bytes()
+
+
+def test_values_of_every_kind(tmp_path: Path) -> None:
+    data = parquet(
+        tmp_path,
+        """SELECT 'São, "x"' || chr(10) || 'y' AS name, 'id1' AS thirdPartyId, 1.5 AS score, true AS flag,
+           NULL AS nothing, DATE '2024-02-29' AS day""",
+    )
+    outcome = run(data, name="customers.csv")
+    assert outcome.received == [("id1", 'São, "x"\ny', "1.5", "true", "", "2024-02-29")]
+
+
+def test_rejects_are_numbered_by_row(tmp_path: Path) -> None:
+    key = "CASE WHEN i = 4 THEN '' ELSE 'id' || i END AS pcId"
+    query = f"SELECT {key}, 'a' || chr(10) || 'b' AS v FROM range(9) t(i)"
+    outcome = run(parquet(tmp_path, query))
+    assert outcome.rejects == [["5", "pcId", "empty_id"]]
+    assert outcome.split.rows.sent == 8
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [Mapping(drop=("list",)), Mapping(keep=("v",)), Mapping(key="pcId", keep=("v",)), Mapping(key="v")],
+)
+def test_only_columns_that_are_sent_must_hold_plain_values(mapping: Mapping, tmp_path: Path) -> None:
+    data = parquet(tmp_path, "SELECT {'a': [1]} AS \"profile.list\", 'a' AS pcId, 'x' AS v, 'y' AS \"last\"")
+    if mapping.key == "v":
+        with pytest.raises(FileRejectedError, match="Column 1"):
+            run(data, Feed(mapping=mapping))
+        return
+    expected = ("a", "x", "y") if mapping.drop else ("a", "x")
+    assert run(data, Feed(mapping=mapping)).received == [expected]
+
+
+def test_a_damaged_file_is_rejected(tmp_path: Path) -> None:
+    data = parquet(tmp_path, "SELECT 'a' AS pcId, 'x' AS v")
+    page = data[:8] + b"\xff" * 8 + data[16:]
+    for broken in (data[:-8], data[:40], b"PAR1", *[page] * 20):
+        with pytest.raises(FileRejectedError, match="damaged"):
+            run(broken)
+
+
+def test_what_does_not_fit_in_memory_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = parquet(
+        tmp_path, "SELECT i::VARCHAR AS pcId, repeat(md5(i::VARCHAR), 9) AS v FROM range(9000) t(i)"
+    )
+    monkeypatch.setattr(reader, "_MEMORY", "100KB")
+    with pytest.raises(FileRejectedError, match="smaller row groups"):
+        run(data)
+
+
+def test_names_come_through_as_they_are(tmp_path: Path) -> None:
+    data = parquet(
+        tmp_path, "SELECT '1' AS pcId, 'x' AS \"City\", {'pcId': 1} AS s, 'y' AS cxty, 'z' AS pcxd"
+    )
+    data = data.replace(b"cxty", b"city").replace(b"pcxd", b"pcid")
+    outcome = run(data, Feed(mapping=Mapping(drop=("s",))))
+    assert outcome.bodies == [b"batch=pcId,City,city,pcid\n1,x,y,z"]
+    assert outcome.split.warnings == {"look_alike": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [(b"City", "twice"), (b"pcId", "twice"), (b"    ", "Column 3 of the Parquet file has no")],
+)
+def test_names_that_cannot_be_told_apart_are_rejected(name: bytes, sentence: str, tmp_path: Path) -> None:
+    data = parquet(tmp_path, "SELECT '1' AS pcId, 'x' AS \"City\", 'y' AS cxty")
+    with pytest.raises(FileRejectedError, match=sentence):
+        run(data.replace(b"cxty", name))
+
+
+def test_of_several_columns_none_need_be_sent(tmp_path: Path) -> None:
+    data = parquet(tmp_path, "SELECT [1] AS a, 'x' AS b, '1' AS id, [2] AS c, 'y' AS d")
+    assert run(data, Feed(mapping=Mapping(key="id", keep=("d",)))).received == [("1", "y")]
+
+
+def test_spaces_in_names_say_nothing_about_values(tmp_path: Path) -> None:
+    data = parquet(tmp_path, "SELECT '1' AS pcId, ' x' AS \" a\", ' y' AS \" b\"")
+    assert run(data).received == [("1", " x", " y")]
+
+
+def test_a_single_column_counts_each_row(tmp_path: Path) -> None:
+    outcome = run(parquet(tmp_path, "SELECT unnest([NULL, '1', '', '2']) AS pcId"))
+    assert outcome.split.rows.read == 4
+    assert outcome.rejects == [["1", "", "empty_id"], ["3", "", "empty_id"]]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_times_are_utc_wherever_it_runs(zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = parquet(tmp_path, "SELECT '1' AS pcId, TIMESTAMPTZ '2024-07-01 00:00:00+00' AS t")
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert run(data).received == [("1", "2024-07-01 00:00:00+00")]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_only_the_row_that_is_not_utf8_is_rejected(dictionary: bool, tmp_path: Path) -> None:
+    data = parquet(
+        tmp_path,
+        f"""SELECT 'idä' || i AS pcId, 'n,ä' || (i % {2 if dictionary else 99999}) AS v, NULL AS w, i AS n
+            FROM range(5000) t(i)""",
+    )
+    broken = data.replace("idä4321".encode(), b"id\xc3\xc3" + b"4321")
+    assert len(broken) == len(data)
+    assert broken != data
+    outcome = run(broken)
+    assert outcome.rejects == [["4322", "pcId", "invalid_utf8"]]
+    assert outcome.split.rows.sent == 4999
+    assert outcome.received[5] == ("idä5", "n,ä1" if dictionary else "n,ä5", "", "5")
+    feed = Feed(mapping=Mapping(key="v", keep=("n",)))
+    assert run(broken, feed).objects == run(data, feed).objects
+
+
+def test_a_single_column_may_hold_what_is_not_utf8(tmp_path: Path) -> None:
+    data = parquet(tmp_path, "SELECT unnest([NULL, 'idä1', 'idä2']) AS pcId")
+    outcome = run(data.replace("ä2".encode(), b"\xff\xff2"))
+    assert outcome.rejects == [["1", "", "empty_id"], ["3", "pcId", "invalid_utf8"]]
+
+
+@pytest.mark.parametrize("feed", [Feed(delimiter=";"), Feed(encoding="cp1252"), Feed(delimiter="|")])
+def test_rejected_rows_are_read_right_again_under_the_same_feed(feed: Feed, tmp_path: Path) -> None:
+    query = "SELECT unnest(['1', '']) AS \" pcId\", 'é;,|' AS \" ß\", ' x' AS \" v\""
+    outcome = run(parquet(tmp_path, query), feed)
+    assert outcome.received == [("1", "é;,|", " x")]
+    lines = outcome.objects["rejected-rows.csv"].split(b"\n")
+    mended = b"\n".join([lines[0], b"2" + lines[1].removeprefix(b'""'), b""])
+    assert run(mended, feed).received == [("2", "é;,|", " x")]

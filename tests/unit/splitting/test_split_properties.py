@@ -1,0 +1,371 @@
+"""Every path gives the batches that the receiver should get, on generated nasty files."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import dataclasses
+import gzip
+import io
+import json
+import lzma
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from backports import zstd
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.batches import merged_rows, repeated_ids
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading import delimited
+from tests.worlds.splitting import Outcome, expected, run, run_in_slices
+
+type Rows = list[list[str]]
+
+_SIGNS = st.sampled_from(
+    [*"ab1 ,;|\"\t\n\r%&+=#'/\\", "é", "ß", "\u2028", "\x85", "\x00", "\x1f", "漢", "😀", "힣"]
+)
+_VALUES = st.text(_SIGNS, max_size=6)
+_IDS = st.text(st.sampled_from([*'abc,;" %', "é", "\n", "\t"]), min_size=1, max_size=3).filter(
+    lambda text: text != "\n"
+)
+_NAMES = st.lists(st.text(st.sampled_from("xyzé,; %"), min_size=1, max_size=3), min_size=1, max_size=4)
+_END = st.sampled_from(["\n", "\r\n", "\r"])
+
+# A long row, and short ones after it: read from there on, blocks of 50 bytes end in other places.
+_SHIFTING = (
+    ["thirdPartyId", "a"],
+    [[f"x{n:03d}", "1"] for n in range(5)] + [["y" * 40, "1"], ["a", "1"], ["b", "1"], ["c", "1"]],
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], Rows]:
+    names = [name.strip() for name in draw(_NAMES)]
+    names = list(dict.fromkeys(name for name in names if name))
+    names.insert(draw(st.integers(0, len(names))), "thirdPartyId")
+    width = len(names)
+    key = names.index("thirdPartyId")
+    rows = draw(st.lists(st.lists(_VALUES, min_size=width, max_size=width), max_size=12))
+    for row in rows:
+        row[key] = draw(_IDS)
+    return names, rows
+
+
+def as_csv(
+    names: Sequence[str], rows: Rows, *, end: str = "\n", delimiter: str = ",", style: int = csv.QUOTE_MINIMAL
+) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=style)  # type: ignore[arg-type]  # an int
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def as_loose_csv(
+    names: Sequence[str], rows: Rows, *, end: str, delimiter: str, gap: str, bad_every: int
+) -> tuple[bytes, list[str]]:
+    """Write quotes only around values that start with one or hold a separator; not around others.
+
+    `gap` comes after delimiters. After every so many rows comes one with text after a closing quote. Gives
+    the numbers of their lines, too.
+    """
+
+    def cell(value: str) -> str:
+        if value.startswith('"') or any(sign in value for sign in ("\n", "\r", delimiter)):
+            quoted = '"' + value.replace('"', '""') + '"'
+            return quoted if value.startswith(" ") else gap + quoted
+        return gap + value
+
+    text, bad = "", list[str]()
+    for number, row in enumerate([names, *rows]):
+        if number and number % bad_every == 0:
+            bad.append(str(len(re.split("\r\n|\n|\r", text))))
+            text += f'7{delimiter}{gap}"x""{delimiter}"y{end}'
+        text += delimiter.join(map(cell, row)).removeprefix(gap) + end
+    return text.encode(), bad
+
+
+def as_json_lines(names: Sequence[str], rows: Rows) -> bytes:
+    lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=len(row) % 2 == 0) for row in rows]
+    return "\n".join(lines).encode()
+
+
+def as_target(names: Sequence[str], rows: Rows) -> bytes:
+    lines = [",".join(quote(cell, safe="") for cell in row) for row in [names, *rows]]
+    return b"batch=" + "\n".join(lines).encode()
+
+
+@pytest.fixture(autouse=True, params=[3, 50, 4096], ids=lambda size: f"blocks-of-{size}")
+def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(delimited, "_LEAST_BYTES", request.param // 2)
+    monkeypatch.setattr(delimited, "_WORTHWHILE", 0)
+    monkeypatch.setattr(delimited, "_FEWEST_RECORDS", 1)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", request.param)
+
+
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.fault(27, "any text as a value")
+@pytest.mark.fault(22, "ids that repeat anywhere")
+@quick
+@given(
+    tables(),
+    _END,
+    st.sampled_from(",;\t|"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+)
+def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: str, style: int) -> None:
+    names, rows = table
+    outcome = run(as_csv(names, rows, end=end, delimiter=delimiter, style=style), Feed(delimiter=delimiter))
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+    assert outcome.split.rows.read == len(rows)
+
+
+@pytest.mark.fault(27, "quotes inside values without quotes")
+@quick
+@given(tables(), _END, st.sampled_from(",;\t|"), st.booleans(), st.integers(1, 9), st.integers(1, 2))
+def test_csv_with_literal_quotes_and_misplaced_ones(
+    table: tuple[list[str], Rows], end: str, delimiter: str, spaced: bool, bad_every: int, processes: int
+) -> None:
+    rows = table[1]
+    names = [name if name == "thirdPartyId" else f"c{number}" for number, name in enumerate(table[0])]
+    gap = " " if spaced and len(names) > 1 and delimiter != "\t" else ""
+    data, bad = as_loose_csv(names, rows * 2, end=end, delimiter=delimiter, gap=gap, bad_every=bad_every)
+    outcome = run(data, Feed(delimiter=delimiter), processes=processes)
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+    assert [line for line, *_ in outcome.rejects] == bad
+    assert {reason for *_, reason in outcome.rejects} <= {"bad_quote"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "BLOCK_BYTES", 1024 * 1024)
+        assert run(data, Feed(delimiter=delimiter)) == outcome
+
+
+@pytest.mark.fault(26, "Target's own format, of every kind")
+@quick
+@given(tables())
+def test_target_format(table: tuple[list[str], Rows]) -> None:
+    names, rows = table
+    outcome = run(as_target(names, rows))
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+
+
+@quick
+@given(
+    tables().filter(lambda table: bool(table[1])),
+    st.sampled_from(
+        [b"", b"{", b"[]", b'{"thirdPartyId":[]}', b'{"other":"x"}', b'{"thirdPartyId":"\xff"}', b"\n\n"]
+    ),
+    st.integers(1, 2),
+)
+def test_json_lines(table: tuple[list[str], Rows], odd: bytes, processes: int) -> None:
+    names, rows = table
+    lines = as_json_lines(names, rows)
+    outcome = run(b"\n".join([lines, odd, lines]), processes=processes)
+    if odd.startswith(b'{"other'):
+        names, rows = [*names, "other"], [[*row, ""] for row in rows]
+    assert outcome.received == expected(names, rows, "thirdPartyId")
+    assert [line for line, *_ in outcome.rejects] == [str(len(rows) + 1)] * bool(odd.strip())
+
+
+@pytest.mark.fault(22, "an id twice, in what would be another batch")
+@quick
+@given(tables(), st.integers(1, 5), st.integers(0, 60))
+def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, room: int) -> None:
+    names, rows = table
+    data = as_csv(names, rows)
+    whole = run(data)
+    longest = max((len(line) for body in whole.bodies for line in body.split(b"\n")[1:]), default=0)
+    head = len(b"batch=" + ",".join(quote(name, safe="") for name in names).encode())
+    cut = run(data, limits=Limits(max_batch_rows=most, max_batch_bytes=head + 1 + longest + room))
+    if not cut.split.rejects:  # a row that is merged into a longer one may be too large by itself
+        assert cut.received == whole.received
+
+
+@pytest.mark.fault(25, "goes on past one invocation's time")
+@quick
+@given(tables(), st.integers(1, 3), st.integers(0, 7))
+@example(_SHIFTING, 1, 3)
+def test_interrupted_anywhere_it_gives_the_same_bytes(
+    table: tuple[list[str], Rows], most: int, seed: int
+) -> None:
+    names, rows = table
+    data = as_csv(names, rows) + b"\n,x\nlate,\xff\n"
+    limits = Limits(max_batch_rows=most)
+    whole = run(data, limits=limits)
+
+    def budget() -> Callable[[], bool]:
+        asked = 0
+
+        def out_of_time() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked > seed
+
+        return out_of_time
+
+    for processes in (1, 2):
+        sliced, _ = run_in_slices(data, Feed(), limits, budget, processes)
+        assert sliced.split == whole.split
+        assert all(sliced.objects[name] == whole.objects[name] for name in whole.objects)
+
+
+@quick
+@given(
+    tables(),
+    _END,
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from([b"", b'x"y,"z"w\n', b'late,"never closed\n', b"late,\xff\n", b"\n,x\n"]),
+    st.integers(1, 9),
+)
+def test_with_helpers_it_gives_the_same_bytes(
+    table: tuple[list[str], Rows], end: str, style: int, odd: bytes, most: int
+) -> None:
+    names, rows = table
+    header, *records = as_csv(names, [["é"] * len(names), *rows], end=end, style=style).splitlines(True)
+    data = b"".join([header, *records, odd, *records * 2])
+    limits = Limits(max_batch_rows=most)
+    alone = _outcome(data, limits)
+    assert _outcome(data, limits, processes=2) == alone
+
+
+def _outcome(data: bytes, limits: Limits, **more: Any) -> Outcome | str:
+    try:
+        return run(data, limits=limits, **more)
+    except FileRejectedError as error:
+        return str(error)
+
+
+@quick
+@given(tables(), st.integers(1, 400))
+def test_merging_in_little_memory_gives_the_same_bytes(table: tuple[list[str], Rows], memory: int) -> None:
+    names, rows = table
+    data = as_csv(names, rows * 2)
+    whole = run(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merged_rows, "MEMORY", memory)
+        patch.setattr(repeated_ids, "RUN", 2)
+        spilled = run(data)
+    assert spilled.objects == whole.objects
+
+
+@given(data=st.binary(max_size=200))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_comes_is_accounted_for_or_rejected(data: bytes) -> None:
+    for start in (b"", b"pcId,a\n", b"batch=pcId,a\n", b'{"pcId":"1"}\n', b'pcId,"a"\n1,"x"\n'):
+        try:
+            outcome = run(start + data)
+        except FileRejectedError:
+            continue
+        assert outcome.split.rows.unaccounted == 0
+
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "gz-members": lambda data: gzip.compress(data[:40]) + gzip.compress(data[40:]) + b"\0" * 100,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+    "zst-frames": lambda data: zstd.compress(data[:40]) + zstd.compress(data[40:]),
+}
+
+
+def _zip(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("folder/customers.csv", data)
+        archive.writestr("__MACOSX/._customers.csv", b"x")
+    return packed.getvalue()
+
+
+COMPRESSIONS["zip"] = _zip
+SAMPLE = 'thirdPartyId,city,note\n1,Łódź,"a, b"\n,x,y\n2,"São\nPaulo",\n1,,späť\n'.encode()
+
+
+@pytest.mark.fault(23, "several members, wrong extension")
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_files(name: str) -> None:
+    data = COMPRESSIONS[name](SAMPLE)
+    outcome = run(data, name="wrong.extension")
+    assert outcome.objects == run(SAMPLE).objects
+    assert outcome.split == dataclasses.replace(run(SAMPLE).split, source_sha256=outcome.split.source_sha256)
+    sliced, goes = run_in_slices(data, Feed(), Limits(max_batch_rows=1), lambda: lambda: True)
+    assert goes > 1
+    assert sliced.received == outcome.received
+
+
+@pytest.mark.fault(14, "UTF-16 with a mark")
+@pytest.mark.fault(13, "a byte order mark")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_encodings_with_a_mark(encoding: str) -> None:
+    outcome = run(SAMPLE.decode().encode(encoding))
+    assert outcome.bodies == run(SAMPLE).bodies
+    assert outcome.rejects == run(SAMPLE).rejects
+    mended = outcome.objects["rejected-rows.csv"].replace(b"\n,x", b"\n7,x")
+    assert run(mended).received == [("7", "x", "y")]
+
+
+@pytest.mark.fault(14, "UTF-16 without a mark, named by the feed")
+@pytest.mark.parametrize("encoding", ["cp1250", "utf-16-le", "utf-16-be", "iso8859_2", "utf-8"])
+def test_encodings_that_the_feed_names(encoding: str) -> None:
+    outcome = run(SAMPLE.replace("ã".encode(), b"a").decode().encode(encoding), Feed(encoding=encoding))
+    assert outcome.received == [("1", "Łódź", "späť"), ("2", "Sao\nPaulo", "")]
+
+
+def test_what_an_encoding_cannot_mean_rejects_the_row() -> None:
+    outcome = run(b"pcId,a\n1,\x81\n2,\xe9\n", Feed(encoding="cp1252"))
+    assert outcome.rejects == [["2", "a", "invalid_utf8"]]
+    assert outcome.received == [("2", "é")]
+
+
+def test_json_lines_with_columns_that_come_late_and_values_of_every_kind() -> None:
+    lines: list[Any] = [
+        '{"thirdPartyId": "1", "a": null, "n": 1.10}',
+        "",
+        '{"n": 12345678901234567890, "thirdPartyId": 2, "late": true, "a": "x,y"}',
+        '{"thirdPartyId": "3", "a": [1]}',
+        "[1, 2]",
+        '{"thirdPartyId": "4", "a": "\\ud800"}',
+        '{"thirdPartyId": "5", "a": NaN}',
+        '{"a": "no id"}',
+        "{",
+    ]
+    outcome = run("\n".join(lines).encode(), limits=Limits(max_batch_rows=1))
+    assert outcome.bodies == [
+        b"batch=thirdPartyId,a,n,late\n1,,1.10,",
+        b"batch=thirdPartyId,a,n,late\n2,x%2Cy,12345678901234567890,true",
+    ]
+    assert outcome.rejects == [
+        ["4", "a", "nested_value"],
+        ["5", "", "bad_json"],
+        ["6", "a", "invalid_utf8"],
+        ["7", "", "bad_json"],
+        ["8", "thirdPartyId", "empty_id"],
+        ["9", "", "bad_json"],
+    ]
+
+
+@pytest.mark.fault(23, "an archive cut short, damaged, with junk after it")
+def test_a_damaged_archive_is_rejected_as_a_whole() -> None:
+    big = b"".join(b"%d,Oslo,%x\n" % (number, hash(number * 7919)) for number in range(5000))
+    for name, compress in COMPRESSIONS.items():
+        packed = compress(SAMPLE + big)
+        broken = bytearray(packed)
+        broken[len(broken) // 2] ^= 0xFF
+        for data in (packed[: len(packed) // 3], packed[: len(packed) * 2 // 3], bytes(broken)):
+            if name.startswith("zst") and data == broken:
+                continue  # without a checksum, a changed value is a value
+            with pytest.raises(FileRejectedError, match=r"damaged|cut short"):
+                run(data)
+    with pytest.raises(FileRejectedError, match="follows the end"):
+        run(gzip.compress(SAMPLE) + b"junk")

@@ -1,0 +1,132 @@
+"""What the functions are invoked with may be anything: it is an event that they know, or an `EventError`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.core.errors import EventError
+from bulk_profiles.core.names import import_id
+from bulk_profiles.steps.messages import BatchEvent, DroppedObject, ImportEvent
+
+ID = import_id("drop-bucket", "drop/default/Größe & Maß.csv", "v1")
+
+
+def created(**object_: Any) -> dict[str, Any]:
+    """Give S3's event as EventBridge sends it."""
+    return {
+        "id": "event-1",
+        "detail": {
+            "bucket": {"name": "drop-bucket"},
+            "object": {"key": "drop/a.csv", "version-id": "v1"} | object_,
+        },
+    }
+
+
+def test_a_dropped_object_is_read() -> None:
+    assert DroppedObject.from_event(created()) == DroppedObject("event-1", "drop-bucket", "drop/a.csv", "v1")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["drop/a b+c%20.csv", "drop/=cmd()", "drop/<script>", "drop/Größe😀.csv", "drop/../../x", "x" * 1024],
+)
+def test_a_key_is_taken_as_it_is(key: str) -> None:
+    assert DroppedObject.from_event(created(key=key)).key == key
+
+
+def test_a_sender_need_not_know_version_and_event() -> None:
+    event = created()
+    del event["id"], event["detail"]["object"]["version-id"]
+    assert DroppedObject.from_event(event) == DroppedObject("", "drop-bucket", "drop/a.csv", "")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "text",
+        7,
+        {},
+        {"detail": None},
+        {"detail": {"bucket": "b", "object": {"key": "k"}}},
+        {"detail": {"bucket": {"name": "b"}, "object": []}},
+        {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"},
+        {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]},
+        created(key=None),
+        created(key=7),
+        created(key=""),
+        created(key="drop/\ud800.csv"),
+        created() | {"id": 7},
+        created(**{"version-id": ["v1"]}),
+    ],
+)
+def test_what_is_not_a_dropped_object_is_refused(event: Any) -> None:
+    with pytest.raises(EventError):
+        DroppedObject.from_event(event)
+
+
+def test_a_batch_is_read() -> None:
+    assert BatchEvent.from_event({"importId": ID, "batch": 12, "more": "ignored"}) == BatchEvent(ID, 12)
+    assert ImportEvent.from_event({"importId": ID, "batches": [1]}) == ImportEvent(ID)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "",
+        7,
+        [ID],
+        "../other",
+        "a/b",
+        "A",
+        "a b",
+        "a\n",
+        "a#BATCH",
+        "é",
+        "-" * 81,
+        "%2e%2e",
+        "\ud800",
+        "\0",
+    ],
+)
+def test_an_import_has_a_name_that_an_import_can_have(name: Any) -> None:
+    for read in (ImportEvent.from_event, BatchEvent.from_event):
+        with pytest.raises(EventError, match="importId"):
+            read({"importId": name, "batch": 1})
+
+
+@pytest.mark.parametrize("number", [None, "1", 1.0, True, 0, -1, 100_000, 10**30, [1], {"batch": 1}])
+def test_a_batch_has_a_number_that_a_batch_can_have(number: Any) -> None:
+    with pytest.raises(EventError, match="batch"):
+        BatchEvent.from_event({"importId": ID, "batch": number})
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["detail", "id"]), inner),
+    )
+)
+def test_whatever_comes_is_an_event_or_an_event_error(event: Any) -> None:
+    for kind in (DroppedObject, ImportEvent, BatchEvent):
+        with contextlib.suppress(EventError):
+            kind.from_event(event)
+
+
+@pytest.mark.parametrize("kind", [DroppedObject, ImportEvent, BatchEvent])
+def test_an_error_says_nothing_of_what_the_event_holds(kind: Any) -> None:
+    event = json.loads(
+        '{"detail": {"bucket": "canary-5f1d"}, "importId": "canary 5f1d", "batch": "canary-5f1d"}'
+    )
+    with pytest.raises(EventError) as caught:
+        kind.from_event(event)
+    assert "5f1d" not in "".join(traceback.format_exception(caught.value))

@@ -1,0 +1,266 @@
+"""A dropped file becomes an import, whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.models import ApiVersion, ImportStatus
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps import split_file
+from bulk_profiles.steps.finish_import import finish_import
+from bulk_profiles.steps.messages import DroppedObject
+from bulk_profiles.steps.settings import SplitFileSettings
+from bulk_profiles.steps.split_file import Imported, import_file
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, Machine, Topic
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+FILE = b"name,thirdPartyId,city\nAda,u1,London\nGrace,u2,New York\nNobody,,Nowhere\nAda L,u1,\n"
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def topic() -> Topic:
+    return Topic()
+
+
+@pytest.fixture
+def drop(s3: S3Client) -> Callable[..., DroppedObject]:
+    def put(body: bytes, key: str = "drop/default/customers.csv", event: str = "event-1") -> DroppedObject:
+        version = s3.put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
+        return DroppedObject(event, DROP_BUCKET, key, version)
+
+    return put
+
+
+@pytest.fixture
+def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Callable[..., Imported]:
+    settings = SplitFileSettings(
+        data_bucket=DATA_BUCKET,
+        imports_table="imports",
+        state_machine_arn="arn",
+        topic_arn="arn",
+        client_code="demo",
+        api_version=ApiVersion.V2,
+        max_batch_rows=1,
+        max_batch_bytes=49_999_999,
+        rows_per_day=0,
+        separator_in_value="encode",
+        retention_days=30,
+    )
+
+    def start(dropped: DroppedObject, now: datetime = NOW) -> Imported:
+        return import_file(
+            dropped,
+            settings=settings,
+            storage=storage,
+            ledger=ledger,
+            executions=Executions(machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            notices=Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            clock=lambda: now,
+        )
+
+    return start
+
+
+def test_a_file_is_split_entered_and_started(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    storage: Storage,
+    ledger: Ledger,
+    machine: Machine,
+) -> None:
+    imported = run(drop(FILE))
+
+    assert imported.manifest is not None
+    assert imported.manifest.rows.to_json() == {
+        "read": 4,
+        "rejected": 1,
+        "merged": 1,
+        "skipped": 0,
+        "sent": 2,
+    }
+    assert machine.started == {imported.import_id: [1, 2]}
+    assert [batch.rows for batch in ledger.batches(imported.import_id)] == [1, 1]
+    entry = ledger.get_import(imported.import_id)
+    assert entry is not None
+    assert entry.status is ImportStatus.UPLOADING
+    with storage.open(f"imports/{imported.import_id}/batches/00001.batch") as body:
+        assert body.read().startswith(b"batch=thirdPartyId,name,city\nu1,Ada%20L,London")
+
+
+@pytest.mark.fault(1, "the same event again")
+def test_the_same_event_again_changes_nothing(
+    drop: Callable[..., DroppedObject], run: Callable[..., Imported], machine: Machine
+) -> None:
+    dropped = drop(FILE)
+    run(dropped)
+    machine.started.clear()
+
+    again = run(dropped)
+
+    assert again.manifest is None
+    assert again.summary is None
+    assert machine.started == {}
+
+
+@pytest.mark.fault(4, "new content under the same key")
+def test_new_content_under_the_same_key_is_a_new_import(
+    drop: Callable[..., DroppedObject], run: Callable[..., Imported]
+) -> None:
+    first, second = run(drop(FILE)), run(drop(FILE + b"Linus,u3,Oslo\n"))
+
+    assert first.import_id != second.import_id
+    assert second.manifest is not None
+
+
+@pytest.mark.fault(2, "a second event while the split runs, and after it died")
+def test_a_second_event_leaves_a_live_split_alone_and_takes_over_a_dead_one(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped = drop(FILE)
+    rival = DroppedObject("event-2", dropped.bucket, dropped.key, dropped.version_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "start_execution", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(dropped)
+
+    assert run(rival).manifest is None
+    assert run(rival, NOW + timedelta(minutes=3)).manifest is not None
+    assert len(machine.started) == 1
+
+
+def test_a_killed_split_is_finished_by_the_platforms_second_try(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped = drop(FILE)
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "start_execution", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(dropped)
+
+    assert run(dropped).manifest is not None
+    assert len(machine.started) == 1
+
+
+@pytest.mark.fault(51, "a split that dies when its batches are on their way")
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_split_is_never_split_again(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    s3: S3Client,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gone: bool,
+) -> None:
+    dropped = drop(FILE)
+    with monkeypatch.context() as patch:
+        patch.setattr(split_file, "_started", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(dropped)
+    before = s3.list_object_versions(Bucket=DATA_BUCKET)["Versions"]
+    if gone:
+        s3.delete_object(Bucket=dropped.bucket, Key=dropped.key, VersionId=dropped.version_id)
+
+    again = run(dropped)
+
+    assert again.manifest is not None
+    assert again.summary is None
+    assert s3.list_object_versions(Bucket=DATA_BUCKET)["Versions"] == before
+
+
+@pytest.mark.fault(11, "zero bytes")
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "empty"),
+        (b"name,city\nAda,London\n", "thirdPartyId"),
+        (b"thirdPartyId,a,a\n1,2,3\n", "a"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_rejected_with_a_sentence(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    storage: Storage,
+    machine: Machine,
+    topic: Topic,
+    body: bytes,
+    words: str,
+) -> None:
+    imported = run(drop(body))
+
+    assert imported.summary is not None
+    summary = storage.read_json(f"imports/{imported.import_id}/summary.json")
+    assert summary is not None
+    assert summary["status"] == "rejected"
+    assert words in summary["reason"]
+    assert summary["unaccounted"] == 0
+    assert machine.started == {}
+    assert "rejected" in topic.messages[0]
+
+
+@pytest.mark.fault(6, "the object is gone before it is read")
+def test_a_file_that_is_gone_is_rejected(
+    drop: Callable[..., DroppedObject], run: Callable[..., Imported], s3: S3Client
+) -> None:
+    dropped = drop(FILE)
+    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
+
+    imported = run(dropped)
+
+    assert imported.summary is not None
+    assert "deleted before it could be read" in imported.summary.reason
+
+
+def test_a_feed_without_sense_rejects_the_file(
+    drop: Callable[..., DroppedObject], run: Callable[..., Imported], storage: Storage
+) -> None:
+    storage.write_json("feeds/crm.json", {"apiVersion": "v3"})
+
+    imported = run(drop(FILE, key="drop/crm/customers.csv"))
+
+    assert imported.summary is not None
+    assert "apiVersion" in imported.summary.reason
+
+
+@pytest.mark.fault(12, "a header and no rows")
+def test_a_header_alone_ends_well(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., Imported],
+    storage: Storage,
+    ledger: Ledger,
+    machine: Machine,
+    topic: Topic,
+) -> None:
+    imported = run(drop(b"thirdPartyId,name\n"))
+    assert machine.started == {imported.import_id: []}
+
+    summary = finish_import(
+        imported.import_id,
+        storage=storage,
+        ledger=ledger,
+        notices=Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+        now=NOW,
+    )
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert "no rows" in summary.reason

@@ -1,0 +1,92 @@
+"""What nobody else would notice is begun, started again, and counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from bulk_profiles.core.models import ImportStatus
+from tests.worlds.deployment import IMPORTS_TABLE, Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n"
+
+
+@pytest.fixture(autouse=True)
+def half_an_hour_later(deployment: Deployment) -> None:
+    deployment.clock.now = datetime.now(UTC) + timedelta(minutes=30)
+
+
+@pytest.mark.fault(7, "the event is lost")
+def test_a_file_whose_event_was_lost_is_imported(deployment: Deployment) -> None:
+    dropped = deployment.drop(FILE)
+
+    swept = deployment.sweep()
+
+    assert (swept.looked_at, swept.split) == (1, 1)
+    [import_id] = deployment.machine.started
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+    assert deployment.sweep().split == 0
+    assert dropped.key
+
+
+def test_a_file_that_was_just_dropped_is_left_to_its_own_event(deployment: Deployment) -> None:
+    deployment.drop(FILE)
+    deployment.clock.now = datetime.now(UTC)
+
+    assert deployment.sweep().looked_at == 0
+
+
+@pytest.mark.fault(7, "a split that died for good")
+def test_a_split_that_died_for_good_is_done_again_after_its_lease(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = deployment.drop(FILE)
+    with monkeypatch.context() as patch:
+        patch.setattr(deployment.machine, "start_execution", lambda **_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deployment.split(dropped)
+
+    assert deployment.sweep().split == 0
+    deployment.clock.advance(minutes=17)
+    assert deployment.sweep().split == 1
+    assert len(deployment.machine.started) == 1
+
+
+@pytest.mark.fault(57, "an execution died, or was stopped on purpose")
+@pytest.mark.parametrize(
+    ("status", "restarted"),
+    [("RUNNING", 0), ("ABORTED", 0), ("SUCCEEDED", 0), ("FAILED", 1), ("TIMED_OUT", 1)],
+)
+def test_an_import_whose_execution_died_is_started_again(
+    deployment: Deployment, status: str, restarted: int
+) -> None:
+    imported = deployment.split(deployment.drop(FILE))
+    deployment.machine.statuses[imported.import_id] = status
+
+    assert deployment.sweep().restarted == restarted
+    again = [name for name in deployment.machine.started if name != imported.import_id]
+    assert len(again) == restarted
+    assert all(deployment.machine.started[name] == [1, 2] for name in again)
+
+
+@pytest.mark.fault(57, "children gave up, and their import was reported")
+def test_an_import_with_batches_that_gave_up_is_started_again(deployment: Deployment) -> None:
+    imported = deployment.split(deployment.drop(FILE))
+    assert deployment.finish(imported.import_id).status is ImportStatus.FAILED
+    deployment.machine.statuses[imported.import_id] = "FAILED"
+
+    assert deployment.sweep().restarted == 1
+    assert deployment.resume(imported.import_id).status is ImportStatus.SUCCEEDED
+    assert deployment.sweep().restarted == 0
+
+
+def test_sums_that_are_off_are_counted(deployment: Deployment) -> None:
+    summary = deployment.run(FILE)
+    assert deployment.sweep().unaccounted == 0
+
+    key = {"pk": f"IMPORT#{summary.entry.import_id}", "sk": "BATCH#00002"}
+    boto3.resource("dynamodb").Table(IMPORTS_TABLE).delete_item(Key=key)
+
+    assert deployment.sweep().unaccounted == 1

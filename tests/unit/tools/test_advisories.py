@@ -1,0 +1,31 @@
+"""An audit that could not ask says so, and is not taken for a clean one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tools.advisories import Audited, read
+
+SOUND = {"name": "sound", "version": "1.0", "vulns": []}
+UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
+VULNERABLE = {"name": "bad", "version": "2.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
+
+
+def test_what_was_asked_about_is_counted() -> None:
+    assert read(json.dumps({"dependencies": [SOUND, SOUND]}), pinned=2) == Audited(0, 2)
+
+
+def test_what_could_not_be_asked_about_is_counted_too() -> None:
+    assert read(json.dumps({"dependencies": [SOUND, UNKNOWN]}), pinned=2) == Audited(1, 2)
+
+
+def test_a_vulnerability_is_named() -> None:
+    audited = read(json.dumps({"dependencies": [SOUND, VULNERABLE]}), pinned=2)
+    assert audited == Audited(0, 2, ("bad 2.0: PYSEC-1, mended in ['2.1']",))
+
+
+@pytest.mark.parametrize("answer", ["", "ERROR: no connection", "[]", "{}", "null"])
+def test_no_answer_is_no_audit(answer: str) -> None:
+    assert read(answer, pinned=7) == Audited(7, 7)

@@ -1,0 +1,277 @@
+"""The whole application in this process: moto for AWS, a real HTTP server for Target, time that is told.
+
+It walks the state machine's states as the definition has them, without its waits: the clock jumps to the
+moment that an outcome asks for. `tests/local` runs the real state machine on the engine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from bulk_profiles.accounting.profile_results import read_results
+from bulk_profiles.accounting.summary import Summary
+from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.functions import Invocations
+from bulk_profiles.aws.profiles_table import ProfilesTable
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.models import ApiVersion, ProfileResult, ProfileResultsPolicy, moment
+from bulk_profiles.core.names import object_key, profiles_name
+from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.check_status import Checker
+from bulk_profiles.steps.finish_import import finish_import
+from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
+from bulk_profiles.steps.settings import (
+    CheckStatusSettings,
+    SplitFileSettings,
+    UnknownPolicy,
+    UploadBatchSettings,
+)
+from bulk_profiles.steps.split_file import Imported, import_file
+from bulk_profiles.steps.sweep_imports import Swept, sweep
+from bulk_profiles.steps.upload_batch import Submitter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DROP_BUCKET = "drop-bucket"
+DATA_BUCKET = "data-bucket"
+IMPORTS_TABLE = "imports"
+PROFILES_TABLE = "profiles"
+START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+_MOST_STEPS = 2_000  # of one batch, before a test is told that it goes round in circles
+
+
+@dataclass(slots=True)
+class Clock:
+    """Time, as it is told."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def reach(self, moment_: datetime) -> None:
+        self.now = max(self.now, moment_)
+
+    def advance(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@dataclass
+class Machine:
+    """Stands where Step Functions is: remembers what was started."""
+
+    started: dict[str, list[int]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+
+    def start_execution(self, *, name: str, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
+        state = json.loads(input)
+        assert name.startswith(state["importId"])
+        self.started[name] = state["batches"]
+        self.statuses[name] = "RUNNING"
+
+    def get_paginator(self, _operation: str) -> Machine:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        newest_first = reversed(self.statuses.items())
+        return [{"executions": [{"name": name, "status": status} for name, status in newest_first]}]
+
+
+@dataclass(slots=True)
+class Topic:
+    """Stands where SNS is: remembers what was said."""
+
+    messages: list[str] = field(default_factory=list)
+
+    def publish(self, *, Subject: str, Message: str, **_: Any) -> None:  # noqa: N803  # the API's own names
+        self.messages.append(f"{Subject}\n{Message}")
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One deployment. Change its settings with `split_settings`, `upload_settings`, `check_settings`."""
+
+    endpoint: str
+    s3: S3Client
+    clock: Clock = field(default_factory=Clock)
+    machine: Machine = field(default_factory=Machine)
+    topic: Topic = field(default_factory=Topic)
+    split_settings: SplitFileSettings = field(
+        default_factory=lambda: SplitFileSettings(
+            data_bucket=DATA_BUCKET,
+            imports_table=IMPORTS_TABLE,
+            state_machine_arn="arn",
+            topic_arn="arn",
+            client_code="demo",
+            api_version=ApiVersion.V2,
+            max_batch_rows=2,
+            max_batch_bytes=49_999_999,
+            rows_per_day=0,
+            separator_in_value="encode",
+            retention_days=30,
+        )
+    )
+    upload_settings: UploadBatchSettings = field(init=False)
+    check_settings: CheckStatusSettings = field(init=False)
+
+    def __post_init__(self) -> None:
+        common: dict[str, Any] = {
+            "data_bucket": DATA_BUCKET,
+            "imports_table": IMPORTS_TABLE,
+            "target_endpoint": self.endpoint,
+            "client_code": "demo",
+            "calls_per_minute": 50,
+            "max_in_flight": 10,
+            "rows_per_day": 0,
+            "reset_hour": 0,
+            "time_zone": "UTC",
+            "max_submissions": 3,
+            "first_check_seconds": 60,
+            "max_check_seconds": 900,
+            "deadline_hours": 24,
+            "retention_days": 30,
+        }
+        self.upload_settings = UploadBatchSettings(
+            **common, unknown_policy=UnknownPolicy.RESEND, upload_timeout_seconds=2
+        )
+        self.check_settings = CheckStatusSettings(
+            **common,
+            profiles_table=PROFILES_TABLE,
+            check_backoff=1.5,
+            profile_results=ProfileResultsPolicy.ALL,
+        )
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.s3, DATA_BUCKET)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(VersionedTable(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30)))
+
+    @property
+    def notices(self) -> Notices:
+        return Notices(self.topic, "arn")  # type: ignore[arg-type]  # stands at the boundary
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings of whichever functions have them."""
+        for name in ("split_settings", "upload_settings", "check_settings"):
+            current = getattr(self, name)
+            known = {key: value for key, value in settings.items() if hasattr(current, key)}
+            setattr(self, name, replace(current, **known))
+
+    def drop(
+        self, body: bytes, key: str = "drop/default/customers.csv", event: str = "event-1"
+    ) -> DroppedObject:
+        version = self.s3.put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
+        return DroppedObject(event, DROP_BUCKET, key, version)
+
+    def split(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> Imported:
+        return import_file(
+            dropped,
+            settings=self.split_settings,
+            storage=self.storage,
+            ledger=self.ledger,
+            executions=Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            notices=self.notices,
+            clock=self.clock,
+            out_of_time=out_of_time,
+        )
+
+    def sweep(self) -> Swept:
+        """Sweep; whatever it has split is split at once."""
+        executions = Executions(self.machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
+        splits = Invocations(_Splitter(self), "split")  # type: ignore[arg-type]  # stands at the boundary
+        return sweep(
+            DROP_BUCKET,
+            storage=self.storage,
+            ledger=self.ledger,
+            executions=executions,
+            splits=splits,
+            now=self.clock(),
+        )
+
+    def submit(self, import_id: str, number: int) -> Outcome:
+        tokens = Tokens(self.upload_settings.token_secret_arn)
+        submitter = Submitter(self.upload_settings, self.storage, self.ledger, tokens, self.clock)
+        return submitter.submit(import_id, number)
+
+    def check(self, import_id: str, number: int) -> Outcome:
+        tokens = Tokens(self.check_settings.token_secret_arn)
+        profiles = ProfilesTable(boto3.client("dynamodb"), PROFILES_TABLE)
+        checker = Checker(self.check_settings, self.storage, self.ledger, profiles, tokens, self.clock)
+        return checker.check(import_id, number, lambda: False)
+
+    def finish(self, import_id: str) -> Summary:
+        return finish_import(
+            import_id, storage=self.storage, ledger=self.ledger, notices=self.notices, now=self.clock()
+        )
+
+    def walk(
+        self, import_id: str, number: int, submit: Callable[[str, int], Outcome] | None = None
+    ) -> Iterator[str]:
+        """Walk one batch through its states; each step gives the state's name and what it answered."""
+        submit = submit or self.submit
+        state = "Upload batch"
+        for _ in range(_MOST_STEPS):
+            outcome = (submit if state == "Upload batch" else self.check)(import_id, number)
+            yield f"{state}: {outcome.word}"
+            if outcome.word is Word.SETTLED and state == "Check status":
+                return
+            if outcome.resume_at is not None:
+                self.clock.reach(moment(outcome.to_json()["resumeAt"]))
+            if state == "Upload batch":
+                state = state if outcome.word is Word.DEFERRED else "Check status"
+            elif outcome.word is Word.RESUBMIT:
+                state = "Upload batch"
+        raise AssertionError("the batch goes round in circles")
+
+    def run(self, body: bytes, key: str = "drop/default/customers.csv") -> Summary:
+        """Import a file from its drop to its end and hold its accounting."""
+        imported = self.split(self.drop(body, key))
+        assert imported.manifest is not None
+        return self.resume(imported.import_id)
+
+    def resume(self, import_id: str) -> Summary:
+        for number in self.machine.started[import_id]:
+            for _ in self.walk(import_id, number):
+                pass
+        summary = self.finish(import_id)
+        assert summary.unaccounted == 0
+        return summary
+
+    def objects(self, import_id: str) -> dict[str, bytes]:
+        """Give an import's objects by name below its folder, but for what the split keeps for itself."""
+        prefix = f"imports/{import_id}/"
+        found = {}
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=DATA_BUCKET, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                name = item["Key"].removeprefix(prefix)
+                if not name.startswith("scratch/"):
+                    with self.storage.open(item["Key"]) as body:
+                        found[name] = body.read()
+        return found
+
+    def profiles(self, import_id: str, number: int) -> list[ProfileResult]:
+        return list(read_results(self.storage, object_key(import_id, profiles_name(number))))
+
+
+@dataclass(slots=True)
+class _Splitter:
+    """Stands where Lambda is: splits what it is invoked with."""
+
+    deployment: Deployment
+
+    def invoke(self, *, Payload: str, **_: Any) -> None:  # noqa: N803  # the API's own name
+        self.deployment.split(DroppedObject.from_event(json.loads(Payload)))

@@ -1,0 +1,175 @@
+"""What the splitter's tests share: files in memory, the receiver's view of a batch, and a slow oracle."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.names import batch_name
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.checkpoint import OutOfTimeError
+from bulk_profiles.splitting.split import Split, split
+
+
+@dataclass(frozen=True)
+class MemoryFile:
+    """A source file in memory."""
+
+    data: bytes
+    name: str = "customers.csv"
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def open(self, start: int = 0) -> BinaryIO:
+        return io.BytesIO(self.data[start:])
+
+
+class MemoryFolder:
+    """An output and a scratch in memory. Objects exist once they are committed."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def write(self, name: str) -> MemorySink:
+        return MemorySink(self.objects, name)
+
+    def read(self, name: str, start: int = 0) -> BinaryIO:
+        return io.BytesIO(self.objects[name][start:])
+
+
+class MemoryOutput(MemoryFolder):
+    def open(self, name: str) -> MemorySink:
+        return self.write(name)
+
+
+class MemoryScratch(MemoryFolder):
+    def open(self, name: str, start: int = 0) -> BinaryIO:
+        return self.read(name, start)
+
+
+class MemorySink:
+    def __init__(self, objects: dict[str, bytes], name: str) -> None:
+        self._objects = objects
+        self._name = name
+        self._data = bytearray()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        self._data += data
+
+    def commit(self) -> None:
+        self._objects[self._name] = bytes(self._data)
+
+    def abort(self) -> None:
+        self._data.clear()
+
+
+@dataclass
+class Outcome:
+    """A split and what it wrote."""
+
+    split: Split
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [self.objects[batch_name(batch.number)] for batch in self.split.batches]
+
+    @property
+    def received(self) -> list[tuple[str, ...]]:
+        """The rows of all batches as the receiver decodes them, header left out."""
+        return [row for body in self.bodies for row in receive(body)[1:]]
+
+    @property
+    def rejects(self) -> list[list[str]]:
+        lines = csv.reader(io.StringIO(self.objects["rejects.csv"].decode(), newline=""))
+        return [line[:3] for line in lines][1:]
+
+
+def receive(body: bytes) -> list[tuple[str, ...]]:
+    """Read a body as Target does."""
+    assert body.startswith(b"batch=")
+    rows = body.removeprefix(b"batch=").decode("ascii").split("\n")
+    assert set(body.decode("ascii")) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%,+=\n"
+    )
+    return [tuple(unquote(cell, errors="strict") for cell in row.split(",")) for row in rows]
+
+
+def run(
+    data: bytes,
+    feed: Feed | None = None,
+    limits: Limits | None = None,
+    name: str = "customers.csv",
+    **more: Any,
+) -> Outcome:
+    """Split a file in memory and check what holds for every split."""
+    output = MemoryOutput()
+    result = split(MemoryFile(data, name), feed or Feed(), limits or Limits(), output, **more)
+    outcome = Outcome(result, output.objects)
+    check(outcome, limits or Limits())
+    return outcome
+
+
+def check(outcome: Outcome, limits: Limits) -> None:
+    """Hold a split against the accounting and the limits."""
+    result = outcome.split
+    assert result.rows.unaccounted == 0
+    assert result.rows.rejected == sum(result.rejects.values())
+    assert result.rows.sent == sum(batch.rows for batch in result.batches)
+    assert [batch.number for batch in result.batches] == list(range(1, len(result.batches) + 1))
+    assert len(outcome.rejects) == result.rows.rejected
+    for batch, body in zip(result.batches, outcome.bodies, strict=True):
+        assert len(body) == batch.size <= limits.max_batch_bytes
+        assert 0 < body.count(b"\n") == batch.rows <= limits.max_batch_rows
+        assert not body.endswith(b"\n")
+    ids = [row[0] for row in outcome.received]
+    assert len(ids) == len(set(ids)) == result.rows.sent
+
+
+def run_in_slices(
+    data: bytes,
+    feed: Feed,
+    limits: Limits,
+    budget: Callable[[], Callable[[], bool]],
+    processes: int = 1,
+) -> tuple[Outcome, int]:
+    """Split a file with a budget of time for each go; give the outcome and the number of goes."""
+    output, scratch, checkpoint, goes = MemoryOutput(), MemoryScratch(), None, 1
+    while True:
+        try:
+            result = split(
+                MemoryFile(data),
+                feed,
+                limits,
+                output,
+                scratch=scratch,
+                checkpoint=checkpoint,
+                out_of_time=budget(),
+                processes=processes,
+            )
+        except OutOfTimeError as error:
+            checkpoint, goes = error.checkpoint, goes + 1
+            continue
+        outcome = Outcome(result, output.objects)
+        check(outcome, limits)
+        return outcome, goes
+
+
+def expected(names: Sequence[str], rows: Sequence[Sequence[str]], key: str) -> list[tuple[str, ...]]:
+    """Say what must be received of rows without faults: the slow and obvious way."""
+    place = names.index(key)
+    merged: dict[str, list[str]] = {}
+    for row in rows:
+        padded = [*row, *[""] * (len(names) - len(row))]
+        cells = [padded[place], *padded[:place], *padded[place + 1 :]]
+        held = merged.setdefault(cells[0], cells)
+        if held is not cells:
+            merged[cells[0]] = [new or old for old, new in zip(held, cells, strict=True)]
+    return [tuple(cells) for cells in merged.values() if any(cells[1:])]
