@@ -15,7 +15,7 @@ import simulator
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import is_dropped_file
 from bulk_profiles.steps.messages import DroppedObject
-from bulk_profiles.steps.split_file import Imported
+from bulk_profiles.steps.split_file import SplitResult
 from tests.faults.test_whole_import import freeze_s3_a_minute_later
 from tests.worlds.deployment import DROP_BUCKET, Deployment
 
@@ -47,7 +47,7 @@ def test_of_two_splits_at_once_one_wins(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
     together = threading.Barrier(4)
 
-    def split(event: str) -> Imported:
+    def split(event: str) -> SplitResult:
         together.wait()
         return deployment.split(replace(dropped, event_id=event))
 
@@ -65,7 +65,7 @@ def test_two_invocations_of_one_event_do_the_same(deployment: Deployment) -> Non
     dropped = deployment.drop(FILE)
     together = threading.Barrier(2)
 
-    def split(_: int) -> Imported:
+    def split(_: int) -> SplitResult:
         together.wait()
         return deployment.split(dropped)
 

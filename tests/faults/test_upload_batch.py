@@ -13,9 +13,9 @@ import simulator
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.core.errors import TokenError
 from bulk_profiles.core.models import BatchState, ImportStatus, ProfileCounts
-from bulk_profiles.steps import slots, upload_batch
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.settings import UnknownPolicy
+from bulk_profiles.steps.slots import Slots
 from tests.worlds.deployment import START, Deployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
@@ -407,7 +407,7 @@ def test_a_place_that_another_execution_has_taken_is_not_given_back(
     deployment.configure(max_in_flight=1)
     target.script(simulator.fault("unavailable"))
     import_id = deployment.split(deployment.drop(FILE + b"u3,Edsger\n")).import_id
-    give_back, others = slots.withdraw_submission, list[Outcome]()
+    give_back, others = Slots.withdraw, list[Outcome]()
 
     def give_back_after_the_other_one_has_sent(*arguments: Any) -> None:
         if not others:
@@ -415,7 +415,7 @@ def test_a_place_that_another_execution_has_taken_is_not_given_back(
             others.append(deployment.submit(import_id, 1))
         give_back(*arguments)
 
-    with patch.object(upload_batch, "withdraw_submission", give_back_after_the_other_one_has_sent):
+    with patch.object(Slots, "withdraw", give_back_after_the_other_one_has_sent):
         deployment.submit(import_id, 1)
 
     assert others[0].word is Word.ACCEPTED

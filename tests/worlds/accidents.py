@@ -27,7 +27,7 @@ from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.messages import DroppedObject, Outcome
-from bulk_profiles.steps.split_file import Imported
+from bulk_profiles.steps.split_file import SplitResult
 from tests.worlds.deployment import DATA_BUCKET, IMPORTS_TABLE, Deployment, Machine, Topic
 
 _MOST_TRIES = 5  # of one invocation; an accident happens once
@@ -121,7 +121,7 @@ class AccidentalDeployment(QuickDeployment):
 
     outside: Outside
 
-    def split(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> Imported:
+    def split(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> SplitResult:
         return self._invoke("split", lambda: Deployment.split(self, dropped, out_of_time))
 
     def submit(self, import_id: str, number: int) -> Outcome:

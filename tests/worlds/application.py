@@ -21,6 +21,7 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import clear_caches
 from botocore.exceptions import ClientError
 
+from bulk_profiles.steps import wiring
 from simulator import Simulator
 from tests.worlds import deployable
 from tests.worlds.deployment import Clock
@@ -169,7 +170,7 @@ class Application:
                 def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # of the same kind
                     return clock().astimezone(tz)
 
-            self.patch.setattr(app, "datetime", Told)
+            self.patch.setattr(wiring, "datetime", Told)
         return self._apps[folder]
 
     def _context(self, folder: str) -> Any:

@@ -26,18 +26,20 @@ from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.models import ApiVersion, ProfileResult, ProfileResultsPolicy, moment
 from bulk_profiles.core.names import object_key, profiles_name
 from bulk_profiles.ledger.ledger import Ledger
-from bulk_profiles.steps.check_status import Checker
-from bulk_profiles.steps.finish_import import finish_import
+from bulk_profiles.steps.check_status import CheckStatus
+from bulk_profiles.steps.finish_import import FinishImport
 from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
 from bulk_profiles.steps.settings import (
     CheckStatusSettings,
+    FinishImportSettings,
     SplitFileSettings,
+    SweepImportsSettings,
     UnknownPolicy,
     UploadBatchSettings,
 )
-from bulk_profiles.steps.split_file import Imported, import_file
-from bulk_profiles.steps.sweep_imports import Swept, sweep
-from bulk_profiles.steps.upload_batch import Submitter
+from bulk_profiles.steps.split_file import SplitFile, SplitResult
+from bulk_profiles.steps.sweep_imports import SweepImports, SweepResult
+from bulk_profiles.steps.upload_batch import UploadBatch
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -176,46 +178,52 @@ class Deployment:
         version = self.s3.put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
         return DroppedObject(event, DROP_BUCKET, key, version)
 
-    def split(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> Imported:
-        return import_file(
-            dropped,
-            settings=self.split_settings,
-            storage=self.storage,
-            ledger=self.ledger,
-            executions=Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
-            notices=self.notices,
-            clock=self.clock,
-            out_of_time=out_of_time,
+    def split(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> SplitResult:
+        step = SplitFile(
+            self.split_settings,
+            self.storage,
+            self.ledger,
+            Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            self.notices,
+            self.clock,
         )
+        return step.run(dropped, out_of_time)
 
-    def sweep(self) -> Swept:
+    def sweep(self) -> SweepResult:
         """Sweep; whatever it has split is split at once."""
-        executions = Executions(self.machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
-        splits = Invocations(_Splitter(self), "split")  # type: ignore[arg-type]  # stands at the boundary
-        return sweep(
-            DROP_BUCKET,
-            storage=self.storage,
-            ledger=self.ledger,
-            executions=executions,
-            splits=splits,
-            now=self.clock(),
+        step = SweepImports(
+            SweepImportsSettings(
+                drop_bucket=DROP_BUCKET,
+                data_bucket=DATA_BUCKET,
+                imports_table=IMPORTS_TABLE,
+                state_machine_arn="arn",
+                split_file_function="split",
+                retention_days=30,
+            ),
+            self.storage,
+            self.ledger,
+            Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            Invocations(_Splitter(self), "split"),  # type: ignore[arg-type]  # stands at the boundary
+            self.clock,
         )
+        return step.run()
 
     def submit(self, import_id: str, number: int) -> Outcome:
         tokens = Tokens(self.upload_settings.token_secret_arn)
-        submitter = Submitter(self.upload_settings, self.storage, self.ledger, tokens, self.clock)
-        return submitter.submit(import_id, number)
+        step = UploadBatch(self.upload_settings, self.storage, self.ledger, tokens, self.clock)
+        return step.run(import_id, number)
 
     def check(self, import_id: str, number: int) -> Outcome:
         tokens = Tokens(self.check_settings.token_secret_arn)
         profiles = ProfilesTable(boto3.client("dynamodb"), PROFILES_TABLE)
-        checker = Checker(self.check_settings, self.storage, self.ledger, profiles, tokens, self.clock)
-        return checker.check(import_id, number, lambda: False)
+        step = CheckStatus(self.check_settings, self.storage, self.ledger, profiles, tokens, self.clock)
+        return step.run(import_id, number, lambda: False)
 
     def finish(self, import_id: str) -> Summary:
-        return finish_import(
-            import_id, storage=self.storage, ledger=self.ledger, notices=self.notices, now=self.clock()
+        settings = FinishImportSettings(
+            data_bucket=DATA_BUCKET, imports_table=IMPORTS_TABLE, client_code="demo", retention_days=30
         )
+        return FinishImport(settings, self.storage, self.ledger, self.notices, self.clock).run(import_id)
 
     def walk(
         self, import_id: str, number: int, submit: Callable[[str, int], Outcome] | None = None

@@ -14,10 +14,10 @@ from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.models import ApiVersion, ImportStatus
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps import split_file
-from bulk_profiles.steps.finish_import import finish_import
+from bulk_profiles.steps.finish_import import FinishImport
 from bulk_profiles.steps.messages import DroppedObject
-from bulk_profiles.steps.settings import SplitFileSettings
-from bulk_profiles.steps.split_file import Imported, import_file
+from bulk_profiles.steps.settings import FinishImportSettings, SplitFileSettings
+from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, Machine, Topic
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def drop(s3: S3Client) -> Callable[..., DroppedObject]:
 
 
 @pytest.fixture
-def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Callable[..., Imported]:
+def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Callable[..., SplitResult]:
     settings = SplitFileSettings(
         data_bucket=DATA_BUCKET,
         imports_table="imports",
@@ -62,23 +62,23 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
         retention_days=30,
     )
 
-    def start(dropped: DroppedObject, now: datetime = NOW) -> Imported:
-        return import_file(
-            dropped,
-            settings=settings,
-            storage=storage,
-            ledger=ledger,
-            executions=Executions(machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
-            notices=Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
-            clock=lambda: now,
+    def start(dropped: DroppedObject, now: datetime = NOW) -> SplitResult:
+        step = SplitFile(
+            settings,
+            storage,
+            ledger,
+            Executions(machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            lambda: now,
         )
+        return step.run(dropped)
 
     return start
 
 
 def test_a_file_is_split_entered_and_started(
     drop: Callable[..., DroppedObject],
-    run: Callable[..., Imported],
+    run: Callable[..., SplitResult],
     storage: Storage,
     ledger: Ledger,
     machine: Machine,
@@ -104,7 +104,7 @@ def test_a_file_is_split_entered_and_started(
 
 @pytest.mark.fault(1, "the same event again")
 def test_the_same_event_again_changes_nothing(
-    drop: Callable[..., DroppedObject], run: Callable[..., Imported], machine: Machine
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult], machine: Machine
 ) -> None:
     dropped = drop(FILE)
     run(dropped)
@@ -119,7 +119,7 @@ def test_the_same_event_again_changes_nothing(
 
 @pytest.mark.fault(4, "new content under the same key")
 def test_new_content_under_the_same_key_is_a_new_import(
-    drop: Callable[..., DroppedObject], run: Callable[..., Imported]
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult]
 ) -> None:
     first, second = run(drop(FILE)), run(drop(FILE + b"Linus,u3,Oslo\n"))
 
@@ -130,7 +130,7 @@ def test_new_content_under_the_same_key_is_a_new_import(
 @pytest.mark.fault(2, "a second event while the split runs, and after it died")
 def test_a_second_event_leaves_a_live_split_alone_and_takes_over_a_dead_one(
     drop: Callable[..., DroppedObject],
-    run: Callable[..., Imported],
+    run: Callable[..., SplitResult],
     machine: Machine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_second_event_leaves_a_live_split_alone_and_takes_over_a_dead_one(
 
 def test_a_killed_split_is_finished_by_the_platforms_second_try(
     drop: Callable[..., DroppedObject],
-    run: Callable[..., Imported],
+    run: Callable[..., SplitResult],
     machine: Machine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_killed_split_is_finished_by_the_platforms_second_try(
 @pytest.mark.parametrize("gone", [False, True])
 def test_what_is_split_is_never_split_again(
     drop: Callable[..., DroppedObject],
-    run: Callable[..., Imported],
+    run: Callable[..., SplitResult],
     s3: S3Client,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -199,7 +199,7 @@ def test_what_is_split_is_never_split_again(
 )
 def test_a_file_that_cannot_be_read_is_rejected_with_a_sentence(
     drop: Callable[..., DroppedObject],
-    run: Callable[..., Imported],
+    run: Callable[..., SplitResult],
     storage: Storage,
     machine: Machine,
     topic: Topic,
@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_read_is_rejected_with_a_sentence(
 
 @pytest.mark.fault(6, "the object is gone before it is read")
 def test_a_file_that_is_gone_is_rejected(
-    drop: Callable[..., DroppedObject], run: Callable[..., Imported], s3: S3Client
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult], s3: S3Client
 ) -> None:
     dropped = drop(FILE)
     s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
@@ -232,7 +232,7 @@ def test_a_file_that_is_gone_is_rejected(
 
 
 def test_a_feed_without_sense_rejects_the_file(
-    drop: Callable[..., DroppedObject], run: Callable[..., Imported], storage: Storage
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult], storage: Storage
 ) -> None:
     storage.write_json("feeds/crm.json", {"apiVersion": "v3"})
 
@@ -245,7 +245,7 @@ def test_a_feed_without_sense_rejects_the_file(
 @pytest.mark.fault(12, "a header and no rows")
 def test_a_header_alone_ends_well(
     drop: Callable[..., DroppedObject],
-    run: Callable[..., Imported],
+    run: Callable[..., SplitResult],
     storage: Storage,
     ledger: Ledger,
     machine: Machine,
@@ -254,13 +254,11 @@ def test_a_header_alone_ends_well(
     imported = run(drop(b"thirdPartyId,name\n"))
     assert machine.started == {imported.import_id: []}
 
-    summary = finish_import(
-        imported.import_id,
-        storage=storage,
-        ledger=ledger,
-        notices=Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
-        now=NOW,
+    settings = FinishImportSettings(
+        data_bucket=DATA_BUCKET, imports_table="imports", client_code="demo", retention_days=30
     )
+    notices = Notices(topic, "arn")  # type: ignore[arg-type]  # stands at the boundary
+    summary = FinishImport(settings, storage, ledger, notices, lambda: NOW).run(imported.import_id)
 
     assert summary.status is ImportStatus.SUCCEEDED
     assert "no rows" in summary.reason

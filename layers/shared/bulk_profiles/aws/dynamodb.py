@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import boto3
 from boto3.dynamodb.conditions import Attr, Key
 
 from bulk_profiles.core.errors import ConflictError, LedgerError
@@ -34,6 +35,11 @@ class VersionedTable:
     def __init__(self, table: Table, retention: timedelta) -> None:
         self._table = table
         self._retention = retention
+
+    @classmethod
+    def connect(cls, name: str, retention_days: int) -> Self:
+        """Connect to the table `name` of this account and region."""
+        return cls(boto3.resource("dynamodb").Table(name), timedelta(days=retention_days))
 
     def get(self, key: ItemKey) -> Json | None:
         """Read an item, consistently; None where there is none."""

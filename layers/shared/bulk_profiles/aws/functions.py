@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+import boto3
 
 from bulk_profiles.core.errors import InvocationError
 from bulk_profiles.core.models import Json
@@ -20,6 +22,11 @@ class Invocations:
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client
         self._function = function
+
+    @classmethod
+    def connect(cls, function: str) -> Self:
+        """Connect to a function of this account and region."""
+        return cls(boto3.client("lambda"), function)
 
     def invoke(self, payload: Json) -> None:
         """Invoke the function with an event. Raises `InvocationError` where Lambda does not queue it."""

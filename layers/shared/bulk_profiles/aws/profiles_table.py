@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import boto3
 
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.models import (
@@ -37,6 +39,11 @@ class ProfilesTable:
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         self._client = client
         self._name = name
+
+    @classmethod
+    def connect(cls, name: str) -> Self:
+        """Connect to the table `name` of this account and region."""
+        return cls(boto3.client("dynamodb"), name)
 
     def fill(
         self,

@@ -11,7 +11,9 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import boto3
 
 from bulk_profiles.core.errors import MissingObjectError, StorageError
 from bulk_profiles.core.models import Json, Source, timestamp
@@ -30,6 +32,11 @@ class Storage:
         self._client = client
         self._bucket = bucket
         self._pool = ThreadPoolExecutor(PARTS_IN_FLIGHT)
+
+    @classmethod
+    def connect(cls, bucket: str) -> Self:
+        """Connect to the Data bucket `bucket`."""
+        return cls(boto3.client("s3"), bucket)
 
     def source(self, bucket: str, key: str, version_id: str) -> Source:
         """Ask for an object's version and size; without `version_id`, the newest.

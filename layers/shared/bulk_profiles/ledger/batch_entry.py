@@ -112,6 +112,65 @@ class BatchEntry:
         """How many bytes that body has."""
         return self.follow_ups[-1].size if self.follow_ups else self.size
 
+    @property
+    def settled(self) -> bool:
+        """Whether the batch's profile results are written and final."""
+        return self.settled_at is not None
+
+    def sending(self, until: datetime) -> Self:
+        """Return the entry that is written before the first byte leaves; after `until` the sender is dead."""
+        return self.move(BatchState.SENDING, submissions=self.submissions + 1, sending_until=until)
+
+    def unsent(self) -> Self:
+        """Return the entry of a batch that is `sending`, without the submission: not one byte has left."""
+        return self.move(BatchState.PLANNED, submissions=self.submissions - 1, sending_until=None)
+
+    def postponed(self, wait: timedelta, reason: str, not_before: datetime | None) -> Self:
+        """Return the entry of a batch that Target certainly did not take and that is sent again after `wait`.
+
+        `not_before`: the moment that Target itself asked for.
+        """
+        return self.unsent().change(
+            turned_away=self.turned_away + 1,
+            put_off=self.put_off + wait,
+            next_check_at=not_before,
+            reason=reason,
+        )
+
+    def renewed(self, reason: str) -> Self:
+        """Return the entry of a batch refused for its token, which is sent once with another token."""
+        return self.move(BatchState.PLANNED, sending_until=None, renewals=1, reason=reason)
+
+    def accepted(self, status_url: str, batch_id: str, now: datetime, check_at: datetime) -> Self:
+        """Return the entry of a batch that Target took: its status is asked for at `check_at` first."""
+        return self.move(
+            BatchState.ACCEPTED,
+            status_url=status_url,
+            batch_id=batch_id,
+            accepted_at=now,
+            next_check_at=check_at,
+            turned_away=0,
+            renewals=0,
+            reason="",
+        )
+
+    def refused(self, reason: str) -> Self:
+        """Return the entry of a batch that is never sent again.
+
+        A batch that may have arrived before is not said to have been refused: what became of it is unknown.
+        """
+        if self.possibly_duplicate:
+            return self.lost(reason, held=True)
+        return self.move(BatchState.REFUSED, reason=reason)
+
+    def lost(self, reason: str, *, held: bool = False) -> Self:
+        """Return the entry of a batch of which bytes left, and nobody answered. `held`: never sent again."""
+        return self.move(BatchState.UNKNOWN, held=held or self.held, reason=reason)
+
+    def resent(self) -> Self:
+        """Return the entry of a lost batch that is sent again, so that it may reach Target a second time."""
+        return self.move(BatchState.PLANNED, possibly_duplicate=True)
+
     def follow_up(self, follow_up: FollowUp, known: ProfileCounts) -> Self:
         """Give the entry of a batch whose failed profiles, the errors of `known`, are to be sent again.
 
@@ -131,10 +190,10 @@ class BatchEntry:
             next_check_at=None,
         )
 
-    @property
-    def settled(self) -> bool:
-        """Whether the batch's profile results are written and final."""
-        return self.settled_at is not None
+    def settled_as(self, state: BatchState, now: datetime) -> Self:
+        """Return the entry of a batch whose profile results are all written."""
+        entry = self if state is self.state else self.move(state)
+        return entry.change(settled_at=now)
 
     def move(self, state: BatchState, **changes: object) -> Self:
         """Give the entry in another state. Raises `ValueError` for a change that the ledger does not know."""

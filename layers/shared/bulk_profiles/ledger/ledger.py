@@ -60,6 +60,13 @@ class Ledger:
         item = self._table.get(_import_key(import_id))
         return ImportEntry.from_item(item) if item else None
 
+    def import_of(self, batch: BatchEntry) -> ImportEntry:
+        """Return the entry of a batch's import. Raises `LedgerError` where there is none."""
+        entry = self.get_import(batch.import_id)
+        if entry is None:
+            raise LedgerError(f"The ledger has batches of import {batch.import_id}, but not the import.")
+        return entry
+
     def change_import(
         self, import_id: str, now: datetime, change: Callable[[ImportEntry], ImportEntry]
     ) -> ImportEntry:

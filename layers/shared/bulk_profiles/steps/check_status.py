@@ -1,34 +1,30 @@
-"""One receipt -> the profile results of a batch, or the moment to ask again.
+"""Check status: one look at what became of a batch: its profile results, or the moment to ask again.
 
-A batch settles in three steps, each of which may be repeated: its results file is written, whole; the
+A batch settles in three stages, each of which may be repeated: its results file is written, whole; the
 Profiles table is filled from that file; the ledger says that the batch is settled.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import unquote
 
 from bulk_profiles.accounting.profile_results import read_results, write_results
-from bulk_profiles.aws import secrets
 from bulk_profiles.aws.profiles_table import ProfilesTable, profile_items
 from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileResult, ProfileStatus
-from bulk_profiles.core.names import attempt_name, follow_up_name, object_key, profiles_name
-from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
+from bulk_profiles.core.names import attempt_name, object_key, profiles_name
+from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
-from bulk_profiles.target import calls, outcomes
+from bulk_profiles.target import calls
 from bulk_profiles.target.answers import StatusAnswer
+from bulk_profiles.target.outcomes import Answered, CheckOutcome, Deferred, Gone, Unauthorized
 from bulk_profiles.target.verdict import (
     Verdict,
     add_details,
@@ -38,210 +34,185 @@ from bulk_profiles.target.verdict import (
     whole_batch,
 )
 
+from .bodies import body_ids, write_follow_up
 from .messages import Outcome, Word
 from .settings import CheckStatusSettings
-from .slots import free_place, import_of, take_check_slot
+from .slots import Slots
 
-_HEADER_ROWS = 1
 _CALL_TIMEOUT = 60.0  # seconds for one status call, all included
-_MOST_DETAIL_CHECKS = 3  # without any in Target's answer; one that is out of reach may still have them
-_MOST_GROWTH = 50  # times that the wait grows; by then it is the longest, and numbers end somewhere
+_MOST_DETAIL_CHECKS = (
+    3  # that Target answers without details; where it is out of reach it may still have some
+)
+_MOST_GROWTH = 50  # times that the wait grows: by then it is the longest, and a float is not yet infinite
 
 
 @dataclass(frozen=True, slots=True)
-class Checker:
-    """Follows batches with one deployment's edges and settings."""
+class CheckStatus:
+    """The step with one deployment's edges and settings."""
 
     settings: CheckStatusSettings
     storage: Storage
     ledger: Ledger
     profiles: ProfilesTable
-    tokens: secrets.Tokens
+    tokens: Tokens
     clock: Callable[[], datetime]
 
-    def check(self, import_id: str, number: int, out_of_time: Callable[[], bool]) -> Outcome:
-        """Bring one batch a step further. Doing it again is always safe."""
-        entry = self.ledger.get_batch(import_id, number)
-        owner = import_of(self.ledger, entry)
-        if entry.settled:
-            free_place(entry, owner.client_code, self.settings, self.ledger, self.clock())
+    def run(self, import_id: str, number: int, out_of_time: Callable[[], bool]) -> Outcome:
+        """Bring one batch a step further. It is always safe to do this again."""
+        batch = self.ledger.get_batch(import_id, number)
+        import_entry = self.ledger.import_of(batch)
+        if batch.settled:
+            self._slots(import_entry).free(batch, self.clock())
             return Outcome(Word.SETTLED)
-        if entry.state in {BatchState.PLANNED, BatchState.SENDING}:
+        if batch.state in {BatchState.PLANNED, BatchState.SENDING}:
             return Outcome(Word.RESUBMIT)
-        if entry.profiles_written is None:
-            verdict = _unsent(entry)
+        if batch.profiles_written is None:
+            verdict = _unsent(batch)
             if verdict is None:
-                entry, verdict = self._ask(entry, owner)
+                batch, verdict = self._ask(batch, import_entry)
             if verdict is None:
-                return Outcome(Word.PROCESSING, entry.next_check_at)
-            follow_up = self._follow_up(entry, verdict)
+                return Outcome(Word.PROCESSING, batch.next_check_at)
+            follow_up = self._follow_up(batch, verdict)
             if follow_up is not None:
-                return self._send_again(follow_up, owner)
-            entry = self._write_file(entry, verdict)
-        return self._fill_table(entry, owner, out_of_time)
+                return self._send_again(follow_up, import_entry)
+            batch = self._write_file(batch, verdict)
+        return self._fill_table(batch, import_entry, out_of_time)
 
-    def _ask(self, entry: BatchEntry, owner: ImportEntry) -> tuple[BatchEntry, Verdict | None]:
-        """Ask Target once, if the budget allows; without a verdict the entry says when to ask next."""
-        token = self.tokens.get(owner.client_code)  # before the slot: a secret may take its time
+    def _ask(self, batch: BatchEntry, import_entry: ImportEntry) -> tuple[BatchEntry, Verdict | None]:
+        """Ask Target once, if the budget allows; without a verdict the batch says when to ask next."""
+        token = self.tokens.get(import_entry.client_code)  # before the slot, as it may take long
         now = self.clock()
-        if entry.next_check_at is not None and now < entry.next_check_at:
-            return entry, None
-        entry, ask_at = take_check_slot(entry, owner.client_code, self.settings, self.ledger, now)
+        if batch.next_check_at is not None and now < batch.next_check_at:
+            return batch, None
+        batch, ask_at = self._slots(import_entry).take_check(batch, now)
         if ask_at is not None or not usable(now, self.clock()):
-            # Nothing was asked, so there is nothing to write: whoever else is at it may have the answer.
-            return entry.change(next_check_at=ask_at or self.clock()), None
-        first = None if entry.terminal is None else StatusAnswer.from_json(entry.terminal)
-        outcome = calls.check(entry.status_url, token, _CALL_TIMEOUT, details=first is not None)
+            # Nothing was asked, so nothing is written: another execution may have the answer.
+            return batch.change(next_check_at=ask_at or self.clock()), None
+        first = None if batch.terminal is None else StatusAnswer.from_json(batch.terminal)
+        reply = calls.check(batch.status_url, token, _CALL_TIMEOUT, details=first is not None)
         now = self.clock()
-        overdue = entry.overdue(now, timedelta(hours=self.settings.deadline_hours))
-        entry = entry.change(checks=entry.checks + 1, polls=entry.polls + 1)
-        answer = outcome.answer if isinstance(outcome, outcomes.Answered) else None
+        overdue = batch.overdue(now, timedelta(hours=self.settings.deadline_hours))
+        batch = batch.change(checks=batch.checks + 1, polls=batch.polls + 1)
+        answer = reply.answer if isinstance(reply, Answered) else None
         if first is None and answer is not None and needs_details(answer):
-            return self._later(entry.change(terminal=answer.to_json()), now), None
+            return self._later(batch.change(terminal=answer.to_json()), now), None
         if first is not None:
-            entry = entry.change(detail_checks=entry.detail_checks + _has_none(outcome))
-        no_more = overdue or entry.detail_checks >= _MOST_DETAIL_CHECKS
+            batch = batch.change(detail_checks=batch.detail_checks + _lacks_details(reply))
+        no_more = overdue or batch.detail_checks >= _MOST_DETAIL_CHECKS
         if first is None or no_more or gives_details(answer):
             # The first terminal answer stands, whatever came after it; only details are added.
             answer = answer if first is None else add_details(first, answer)
-            with self._ids(entry) as ids:
-                verdict = settle(answer, ids, rows=entry.body_rows, overdue=overdue, batch_id=entry.batch_id)
+            with body_ids(batch, self.storage) as ids:
+                verdict = settle(answer, ids, rows=batch.body_rows, overdue=overdue, batch_id=batch.batch_id)
             if verdict is not None:
-                return entry, verdict
-        if isinstance(outcome, outcomes.Unauthorized):
-            self.tokens.renew(owner.client_code)
-        return self._later(entry, self._next_check(entry, outcome, now)), None
+                return batch, verdict
+        if isinstance(reply, Unauthorized):
+            self.tokens.renew(import_entry.client_code)
+        return self._later(batch, self._next_check(batch, reply, now)), None
 
-    def _later(self, entry: BatchEntry, ask_at: datetime) -> BatchEntry:
-        return self.ledger.save_batch(entry.change(next_check_at=ask_at), self.clock())
+    def _slots(self, import_entry: ImportEntry) -> Slots:
+        return Slots(self.ledger, self.settings, import_entry.client_code)
 
-    def _next_check(self, entry: BatchEntry, outcome: outcomes.CheckOutcome, now: datetime) -> datetime:
-        growth = self.settings.check_backoff ** min(entry.polls, _MOST_GROWTH)
+    def _later(self, batch: BatchEntry, ask_at: datetime) -> BatchEntry:
+        return self.ledger.save_batch(batch.change(next_check_at=ask_at), self.clock())
+
+    def _next_check(self, batch: BatchEntry, reply: CheckOutcome, now: datetime) -> datetime:
+        growth = self.settings.check_backoff ** min(batch.polls, _MOST_GROWTH)
         seconds = min(self.settings.max_check_seconds, self.settings.first_check_seconds * growth)
-        asked = outcome.retry_after if isinstance(outcome, outcomes.Deferred) else None
-        return now + max(timedelta(seconds=seconds), asked or timedelta(0))
+        requested = reply.retry_after if isinstance(reply, Deferred) else None
+        return now + max(timedelta(seconds=seconds), requested or timedelta(0))
 
-    @contextmanager
-    def _ids(self, entry: BatchEntry) -> Iterator[Iterator[str]]:
-        """Give the batch's ids, decoded, in the order of its rows; nothing is read before it is asked for."""
-        with contextlib.ExitStack() as stack:
+    def _follow_up(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry | None:
+        """Write the profiles that Target named as failed into a follow-up, if it may be sent.
 
-            def read() -> Iterator[str]:
-                key = object_key(entry.import_id, entry.body_name)
-                body = stack.enter_context(self.storage.open(key))
-                yield from map(_profile_id, itertools.islice(body, _HEADER_ROWS, None))
-
-            yield read()
-
-    def _follow_up(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry | None:
-        """Gather the profiles that Target named as failed in a body of their own, if it may be sent.
-
-        What is known after this attempt is written down first, for the history and for the attempts to come.
+        What is known after this attempt is written first, for the history and for the attempts to come.
         """
-        may_send = verdict.state is BatchState.COMPLETE and entry.submissions < self.settings.max_submissions
+        may_send = verdict.state is BatchState.COMPLETE and batch.submissions < self.settings.max_submissions
         if not may_send or not verdict.named.said[ProfileStatus.ERROR]:
             return None
-        attempt, rows, size, digest = entry.attempt + 1, 0, 0, hashlib.sha256()
-        name = follow_up_name(entry.number, attempt)
-        sink = self.storage.sink(object_key(entry.import_id, name))
-        for line in self._failed_rows(entry, verdict):
-            # No line feed after the last row: a batch ends with its last row's last byte.
-            piece = line if size == 0 else b"\n" + line
-            rows += size > 0
-            size += sink.write(piece)
-            digest.update(piece)
-        sink.commit()
-        known = self._write_results(entry, verdict, attempt_name(entry.number, entry.attempt))
-        return entry.follow_up(FollowUp(attempt, rows, size, digest.hexdigest()), known)
 
-    def _failed_rows(self, entry: BatchEntry, verdict: Verdict) -> Iterator[bytes]:
-        """Give the header and the rows of the profiles that Target named as failed, without line feeds."""
-        with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
-            yield body.readline().rstrip(b"\n")
-            for line in body:
-                if verdict.result_of(_profile_id(line)).status is ProfileStatus.ERROR:
-                    yield line.rstrip(b"\n")
+        def failed(profile_id: str) -> bool:
+            return verdict.result_of(profile_id).status is ProfileStatus.ERROR
 
-    def _send_again(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
+        follow_up = write_follow_up(batch, self.storage, failed)
+        known = self._write_results(batch, verdict, attempt_name(batch.number, batch.attempt))
+        return batch.follow_up(follow_up, known)
+
+    def _send_again(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
         now = self.clock()
-        self.ledger.save_batch(entry, now)
-        free_place(entry, owner.client_code, self.settings, self.ledger, now)
+        self.ledger.save_batch(batch, now)
+        self._slots(import_entry).free(batch, now)
         return Outcome(Word.RESUBMIT)
 
-    def _write_file(self, entry: BatchEntry, verdict: Verdict) -> BatchEntry:
-        counts = self._write_results(entry, verdict, profiles_name(entry.number))
-        written = entry.change(
+    def _write_file(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry:
+        counts = self._write_results(batch, verdict, profiles_name(batch.number))
+        written = batch.change(
             profiles_written=0,
             profiles=counts,
             verdict=verdict.state.value,
-            reason=entry.reason or verdict.reason or verdict.note,
+            reason=batch.reason or verdict.reason or verdict.note,
         )
         return self.ledger.save_batch(written, self.clock())
 
-    def _write_results(self, entry: BatchEntry, verdict: Verdict, name: str) -> ProfileCounts:
-        """Write what is known of all the batch's profiles after this attempt."""
-        key = object_key(entry.import_id, name)
-        results = self._results(entry, verdict)
-        return write_results(self.storage, key, entry.number, results, now=self.clock())
+    def _write_results(self, batch: BatchEntry, verdict: Verdict, name: str) -> ProfileCounts:
+        """Write what is known of all profiles of the batch after this attempt."""
+        key = object_key(batch.import_id, name)
+        results = self._results(batch, verdict)
+        return write_results(self.storage, key, batch.number, results, now=self.clock())
 
-    def _results(self, entry: BatchEntry, verdict: Verdict) -> Iterator[ProfileResult]:
-        if entry.attempt == 1:
-            with self._ids(entry) as ids:
+    def _results(self, batch: BatchEntry, verdict: Verdict) -> Iterator[ProfileResult]:
+        if batch.attempt == 1:
+            with body_ids(batch, self.storage) as ids:
                 yield from map(verdict.result_of, ids)
             return
-        earlier = object_key(entry.import_id, attempt_name(entry.number, entry.attempt - 1))
+        earlier = object_key(batch.import_id, attempt_name(batch.number, batch.attempt - 1))
         for result in read_results(self.storage, earlier):
             if result.status is not ProfileStatus.ERROR:
                 yield result
             else:  # it was sent again: the last word counts
                 again = verdict.result_of(result.profile_id)
-                yield dataclasses.replace(again, attempt=entry.attempt)
+                yield dataclasses.replace(again, attempt=batch.attempt)
 
-    def _fill_table(self, entry: BatchEntry, owner: ImportEntry, out_of_time: Callable[[], bool]) -> Outcome:
-        if owner.key_column is None:
+    def _fill_table(
+        self, batch: BatchEntry, import_entry: ImportEntry, out_of_time: Callable[[], bool]
+    ) -> Outcome:
+        if import_entry.key_column is None:
             raise LedgerError(
-                f"Import {entry.import_id} has no key column in the ledger: was its split cut off?"
+                f"Import {batch.import_id} has no key column in the ledger: was its split cut off?"
             )
         now = self.clock()
         items = profile_items(
-            read_results(self.storage, object_key(entry.import_id, profiles_name(entry.number))),
+            read_results(self.storage, object_key(batch.import_id, profiles_name(batch.number))),
             self.settings.profile_results,
-            client_code=owner.client_code,
-            key_column=owner.key_column,
-            import_id=entry.import_id,
-            number=entry.number,
+            client_code=import_entry.client_code,
+            key_column=import_entry.key_column,
+            import_id=batch.import_id,
+            number=batch.number,
             now=now,
             expires_at=int((now + timedelta(days=self.settings.retention_days)).timestamp()),
         )
-        written, all_in = self.profiles.fill(items, entry.profiles_written or 0, out_of_time)
+        written, complete = self.profiles.fill(items, batch.profiles_written or 0, out_of_time)
         now = self.clock()
-        entry = entry.change(profiles_written=written)
-        if not all_in:
-            self.ledger.save_batch(entry, now)
+        batch = batch.change(profiles_written=written)
+        if not complete:
+            self.ledger.save_batch(batch, now)
             return Outcome(Word.PROCESSING, now)
-        state = BatchState(entry.verdict)
-        if state is not entry.state:
-            entry = entry.move(state)
-        entry = self.ledger.save_batch(entry.change(settled_at=now), now)
-        free_place(entry, owner.client_code, self.settings, self.ledger, now)
+        batch = self.ledger.save_batch(batch.settled_as(BatchState(batch.verdict), now), now)
+        self._slots(import_entry).free(batch, now)
         return Outcome(Word.SETTLED)
 
 
-def _profile_id(row: bytes) -> str:
-    return unquote(row.partition(b",")[0].rstrip(b"\n").decode())
+def _lacks_details(reply: CheckOutcome) -> bool:
+    """Whether Target answered the question for details without giving any."""
+    if isinstance(reply, Answered):
+        return not gives_details(reply.answer)
+    return isinstance(reply, Gone)
 
 
-def _has_none(outcome: outcomes.CheckOutcome) -> bool:
-    """Tell whether Target answered the question for details, and gave none."""
-    if isinstance(outcome, outcomes.Answered):
-        return not gives_details(outcome.answer)
-    return isinstance(outcome, outcomes.Gone)
-
-
-def _unsent(entry: BatchEntry) -> Verdict | None:
-    """Give the verdict on a batch that there is nothing to ask about."""
-    if entry.state is BatchState.REFUSED:
-        return whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, entry.reason)
-    if entry.state is BatchState.UNKNOWN:
-        return whole_batch(BatchState.UNKNOWN, ProfileStatus.UNKNOWN, entry.reason)
+def _unsent(batch: BatchEntry) -> Verdict | None:
+    """Return the verdict on a batch about which Target cannot be asked; None for any other."""
+    if batch.state is BatchState.REFUSED:
+        return whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, batch.reason)
+    if batch.state is BatchState.UNKNOWN:
+        return whole_batch(BatchState.UNKNOWN, ProfileStatus.UNKNOWN, batch.reason)
     return None

@@ -14,13 +14,16 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
 
-def conclude(summary: Summary, *, storage: Storage, ledger: Ledger, notices: Notices, now: datetime) -> None:
-    """Write an import's summary and report, close its entry, tell people. Doing it again repairs a half."""
+def conclude(summary: Summary, storage: Storage, ledger: Ledger, notices: Notices, now: datetime) -> None:
+    """Write an import's summary and report, close its entry and tell people.
+
+    Where it was interrupted, doing it again completes it.
+    """
     import_id = summary.entry.import_id
     storage.write(object_key(import_id, REPORT), render_report(summary).encode(), "text/html; charset=utf-8")
     storage.write_json(object_key(import_id, SUMMARY), summary.to_json())
     closed = ledger.change_import(import_id, now, lambda entry: _closed(entry, summary))
-    if closed.over:  # with batches that may yet be sent it keeps its place before later imports
+    if closed.over:  # otherwise batches may yet be sent, and it keeps its place before later imports
         ledger.leave_queue(summary.entry.client_code, import_id, now)
     notices.publish(f"Import {import_id}: {summary.status}", render_text(summary))
 

@@ -1,7 +1,9 @@
-"""The end of an import: reconciled, written down, told."""
+"""Finish import: an import whose batches have ended is reconciled, reported and told."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from bulk_profiles.accounting.summary import Summary, reconcile
@@ -13,20 +15,29 @@ from bulk_profiles.core.names import MANIFEST, object_key
 from bulk_profiles.ledger.ledger import Ledger
 
 from .closing import conclude
+from .settings import FinishImportSettings
 
 
-def finish_import(
-    import_id: str, *, storage: Storage, ledger: Ledger, notices: Notices, now: datetime
-) -> Summary:
-    """Hold the ledger against the manifest, write summary and report, tell people.
+@dataclass(frozen=True, slots=True)
+class FinishImport:
+    """The step with one deployment's edges and settings."""
 
-    Raises `LedgerError` where there is no such import, or it has no manifest yet.
-    """
-    entry = ledger.get_import(import_id)
-    manifest = storage.read_json(object_key(import_id, MANIFEST))
-    if entry is None or manifest is None:
-        raise LedgerError(f"There is no split import {import_id}: is the name right, is its split done?")
-    known = Manifest.from_json(manifest)
-    summary = reconcile(entry, known, ledger.batches(import_id), now)
-    conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
-    return summary
+    settings: FinishImportSettings
+    storage: Storage
+    ledger: Ledger
+    notices: Notices
+    clock: Callable[[], datetime]
+
+    def run(self, import_id: str) -> Summary:
+        """Compare the ledger with the manifest, write summary and report, and tell people.
+
+        Raises `LedgerError` where there is no such import, or it has no manifest yet.
+        """
+        entry = self.ledger.get_import(import_id)
+        manifest = self.storage.read_json(object_key(import_id, MANIFEST))
+        if entry is None or manifest is None:
+            raise LedgerError(f"There is no split import {import_id}: is the name right, is its split done?")
+        now = self.clock()
+        summary = reconcile(entry, Manifest.from_json(manifest), self.ledger.batches(import_id), now)
+        conclude(summary, self.storage, self.ledger, self.notices, now)
+        return summary

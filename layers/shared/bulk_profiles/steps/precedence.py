@@ -1,74 +1,94 @@
-"""Imports that share ids do not race: the later one waits until the earlier one sends nothing any more.
+"""Precedence: imports that share ids do not race, and an older version of a file never follows a newer one.
 
-Whether two imports share ids is found out only while both are under way, from their batches: nothing is
-stored for it, and imports without a common id never wait for each other.
+The imports of one client that are under way stand in a queue. An import waits for the earlier ones that have
+an id in common with it until these send nothing any more. Whether two share ids is found from their batches
+while both are under way: imports without a common id never wait for each other.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.errors import MissingObjectError
-from bulk_profiles.core.models import ImportStatus, Manifest
-from bulk_profiles.core.names import MANIFEST, batch_name, object_key
+from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-_BLOCK = 4 * 1024 * 1024
-_ID = re.compile(rb"^[^,\n]+", re.MULTILINE)
+_ACTIVE = timedelta(hours=1)  # for which an import's entry is written once; far longer than a function lives
+_STARTED = frozenset(
+    {ImportStatus.UPLOADING, ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.FAILED}
+)
 
 
-def sharing_ids(manifest: Manifest, others: list[str], storage: Storage) -> list[str]:
-    """Give those of the other imports, under way, that have a profile in common with this one."""
-    if not others:
-        return []
-    import numpy as np  # noqa: PLC0415  # only where two imports meet
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of an import among those under way."""
 
-    ours = np.sort(np.concatenate([np.empty(0, np.int64), *_hashes(manifest, storage)]))
-    return [other for other in others if _shares(ours, manifest, other, storage)]
+    newer: str = ""  # the import of a newer version that came first: nothing of this one may be sent
+    earlier: tuple[str, ...] = ()  # imports before it that may yet send something
 
 
-def _shares(ours: NDArray[np.int64], manifest: Manifest, other: str, storage: Storage) -> bool:
-    data = storage.read_json(object_key(other, MANIFEST))
-    if data is None:
-        return True  # nobody can say: waiting is safe
-    theirs = Manifest.from_json(data)
-    if theirs.client_code != manifest.client_code or theirs.key_column is not manifest.key_column:
+def enter_queue(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datetime) -> Place:
+    """Enter an import among those under way, unless a newer version of its file came first."""
+    # Decided once: batches of an import that is queued already may be on their way to Target.
+    queued = ledger.is_queued(entry.client_code, entry.import_id)
+    if not queued and (newer := _newer_version(entry, storage, ledger, now)):
+        return Place(newer)
+    earlier = _under_way(entry, ledger, now)
+    newer = next((other.import_id for other in earlier if _is_newer(other, entry, storage)), "")
+    return Place(newer, tuple(other.import_id for other in earlier))
+
+
+def earlier_goes_first(entry: ImportEntry, ledger: Ledger, now: datetime, deadline: timedelta) -> bool:
+    """Whether an earlier import with some of the same ids may still send.
+
+    An earlier import that nobody has worked on for `deadline` is overtaken. Once overtaken it sends nothing:
+    what it sent before, Target has settled or dropped by then.
+    """
+    return any(_goes_first(name, entry, ledger, now, deadline) for name in entry.after)
+
+
+def keep_active(entry: ImportEntry, until: datetime, ledger: Ledger, now: datetime) -> ImportEntry:
+    """Return the import's entry, in which it is active until then, or overtaken.
+
+    Nobody overtakes an import that is active, and nobody sends for one that is not: whoever reads that it is
+    active has ended long before it may be overtaken.
+    """
+
+    def renew(current: ImportEntry) -> ImportEntry:
+        if current.overtaken_by or _is_active(current, until):
+            return current
+        return dataclasses.replace(current, active_until=until + _ACTIVE)
+
+    if _is_active(entry, until):
+        return entry
+    return ledger.change_import(entry.import_id, now, renew)
+
+
+def _goes_first(name: str, entry: ImportEntry, ledger: Ledger, now: datetime, deadline: timedelta) -> bool:
+    def overtake(earlier: ImportEntry) -> ImportEntry:
+        if earlier.over or not earlier.abandoned(now, deadline):
+            return earlier
+        return dataclasses.replace(earlier, overtaken_by=entry.import_id)
+
+    earlier = ledger.get_import(name)
+    if earlier is None or earlier.over:
         return False
-    try:
-        return any(_any_in(ours, hashes) for hashes in _hashes(theirs, storage))
-    except MissingObjectError:  # so old that its batches have been deleted
+    if not earlier.abandoned(now, deadline) or not ledger.change_import(name, now, overtake).over:
         return True
+    ledger.leave_queue(entry.client_code, name, now)
+    return False
 
 
-def _any_in(ordered: NDArray[np.int64], hashes: NDArray[np.int64]) -> bool:
-    places = ordered.searchsorted(hashes)
-    places[places == len(ordered)] = 0
-    return bool(len(ordered)) and bool((ordered[places] == hashes).any())
+def _is_active(entry: ImportEntry, until: datetime) -> bool:
+    return entry.active_until is not None and until <= entry.active_until
 
 
-def _hashes(manifest: Manifest, storage: Storage) -> Iterator[NDArray[np.int64]]:
-    """Hash the ids of all batches; equal only within this process, which is all that is needed."""
-    import numpy as np  # noqa: PLC0415  # only where two imports meet
-
-    for batch in manifest.batches:
-        with storage.open(object_key(manifest.import_id, batch_name(batch.number))) as body:
-            body.readline()  # the header
-            while block := body.read(_BLOCK):
-                rows = block + body.readline()
-                yield np.fromiter(map(hash, _ID.findall(rows)), np.int64)
-
-
-def under_way(entry: ImportEntry, ledger: Ledger, now: datetime) -> list[ImportEntry]:
-    """Enter an import among those under way; give those before it that may yet send something."""
+def _under_way(entry: ImportEntry, ledger: Ledger, now: datetime) -> list[ImportEntry]:
+    """Enter an import in the queue; return those before it that may yet send something."""
     earlier = []
     for name in ledger.queue_import(entry.client_code, entry.import_id, now):
         other = ledger.get_import(name)
@@ -79,19 +99,18 @@ def under_way(entry: ImportEntry, ledger: Ledger, now: datetime) -> list[ImportE
     return earlier
 
 
-def newer_version(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datetime) -> str:
-    """Give the import of a newer version of the same object whose batches may have left already, if any."""
+def _newer_version(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datetime) -> str:
+    """Return the import of a newer version of the object whose batches may have left, or an empty text."""
     name = f"{entry.source.bucket}/{entry.source.key}"
     newest = ledger.first_of("KEY", name, entry.import_id, entry.source.modified_at, now)
     other = ledger.get_import(newest) if newest != entry.import_id else None
-    started = {ImportStatus.UPLOADING, ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.FAILED}
-    if other is None or other.status not in started:
+    if other is None or other.status not in _STARTED:
         return ""
-    return newest if is_newer(other, entry, storage) else ""
+    return newest if _is_newer(other, entry, storage) else ""
 
 
-def is_newer(other: ImportEntry, entry: ImportEntry, storage: Storage) -> bool:
-    """Tell whether another import is of a newer version of the same object.
+def _is_newer(other: ImportEntry, entry: ImportEntry, storage: Storage) -> bool:
+    """Whether another import is of a newer version of the same object.
 
     S3 dates versions by the second: within one, only the last of them is known to be newer than the others.
     """

@@ -1,4 +1,4 @@
-"""A batch's way to its next call: granted by the client's budget now, or the moment to ask again."""
+"""Slots: the moments at which the client's budget lets a batch make its next call to Target."""
 
 from __future__ import annotations
 
@@ -6,23 +6,115 @@ import contextlib
 from datetime import datetime, timedelta
 
 from bulk_profiles.budget.policy import Policy
-from bulk_profiles.budget.reserve import Slot, lease_end, release, renew, reserve_check, reserve_submission
-from bulk_profiles.budget.reserve import withdraw as withdrawn
+from bulk_profiles.budget.reserve import (
+    Slot,
+    lease_end,
+    release,
+    renew,
+    reserve_check,
+    reserve_submission,
+    withdraw,
+)
 from bulk_profiles.budget.state import BudgetState
-from bulk_profiles.core.errors import ConflictError, LedgerError
+from bulk_profiles.core.errors import ConflictError
 from bulk_profiles.core.models import BatchState
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
 from .settings import TargetSettings
 
-_CROWDED = timedelta(seconds=2)
-_MARGIN = timedelta(minutes=15)  # a function's longest life: a place outlives whoever is about to renew it
+_CONTENTION_DELAY = timedelta(seconds=2)  # before another try where too many change the budget at once
+_FUNCTION_LIFETIME = timedelta(minutes=15)  # Lambda's limit: a place outlives whoever is about to renew it
 
 
-def policy_of(settings: TargetSettings) -> Policy:
-    """Give the budget that a deployment is set to."""
+class Slots:
+    """The slots of one client code. A batch's place in flight is leased under the batch's name."""
+
+    def __init__(self, ledger: Ledger, settings: TargetSettings, client_code: str) -> None:
+        self._ledger = ledger
+        self._client_code = client_code
+        self._policy = _policy(settings)
+        longest_wait = max(settings.first_check_seconds, settings.max_check_seconds)
+        self._lease = timedelta(seconds=longest_wait) + _FUNCTION_LIFETIME
+
+    def take_submission(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
+        """Reserve a submission: a call, a place in flight, and the rows of the day.
+
+        Returns the entry, and None where the batch may be submitted now, otherwise when to ask again.
+        """
+
+        def reserve(state: BudgetState) -> tuple[BudgetState, Slot]:
+            return reserve_submission(
+                state,
+                holder=_holder(batch),
+                rows=batch.body_rows,
+                now=now,
+                policy=self._policy,
+                lease=self._lease,
+                waited=batch.deferrals,
+            )
+
+        try:
+            slot = self._ledger.change_budget(self._client_code, now, reserve)
+        except ConflictError:
+            return batch, now + _CONTENTION_DELAY
+        return self._granted(batch, slot, now)
+
+    def take_check(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
+        """Reserve a status check and renew the batch's place in flight.
+
+        Returns the entry, and None where Target may be asked now, otherwise when to ask again.
+        """
+
+        def reserve(state: BudgetState) -> tuple[BudgetState, Slot]:
+            renewed = renew(state, _holder(batch), now, self._lease)
+            return reserve_check(renewed, now=now, policy=self._policy, waited=batch.deferrals)
+
+        try:
+            slot = self._ledger.change_budget(self._client_code, now, reserve)
+        except ConflictError:
+            return batch, now + _CONTENTION_DELAY
+        return self._granted(batch, slot, now)
+
+    def withdraw(self, batch: BatchEntry, slot_at: datetime) -> None:
+        """Give back what a submission granted at `slot_at` reserved and Target certainly did not take."""
+
+        def give_back(state: BudgetState) -> tuple[BudgetState, None]:
+            return withdraw(
+                state,
+                holder=_holder(batch),
+                rows=batch.body_rows,
+                granted_at=slot_at,
+                policy=self._policy,
+                leased_until=lease_end(slot_at, self._lease),
+            ), None
+
+        with contextlib.suppress(ConflictError):  # then it stays reserved: the budget errs on the safe side
+            self._ledger.change_budget(self._client_code, slot_at, give_back)
+
+    def free(self, batch: BatchEntry, now: datetime) -> None:
+        """Free the place in flight of a batch that ended at `now`.
+
+        A batch that Target may still be working on, for all that is known, keeps its place until the lease
+        ends. So does one whose place another execution has leased since.
+        """
+        if batch.state in {BatchState.UNKNOWN, BatchState.EXPIRED}:
+            return
+        holder, until = _holder(batch), lease_end(now, self._lease)
+        with contextlib.suppress(ConflictError):  # then its lease ends by itself
+            self._ledger.change_budget(
+                self._client_code, now, lambda state: (release(state, holder, until), None)
+            )
+
+    def _granted(self, batch: BatchEntry, slot: Slot, now: datetime) -> tuple[BatchEntry, datetime | None]:
+        if slot.granted:
+            return batch.change(deferrals=0), None
+        batch = batch.change(deferrals=batch.deferrals + 1)
+        self._ledger.note_deferral(batch, now)
+        return batch, slot.at
+
+
+def _policy(settings: TargetSettings) -> Policy:
     return Policy(
         calls_per_minute=settings.calls_per_minute,
         max_in_flight=settings.max_in_flight,
@@ -33,104 +125,5 @@ def policy_of(settings: TargetSettings) -> Policy:
     )
 
 
-def import_of(ledger: Ledger, entry: BatchEntry) -> ImportEntry:
-    """Give a batch's import. Raises `LedgerError` where there is none."""
-    found = ledger.get_import(entry.import_id)
-    if found is None:
-        raise LedgerError(f"The ledger has batches of import {entry.import_id}, but not the import.")
-    return found
-
-
-def take_submission_slot(
-    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, now: datetime
-) -> tuple[BatchEntry, datetime | None]:
-    """Give the entry, and None where the batch may be submitted now, else when to ask again."""
-    policy, lease = policy_of(settings), _lease(settings)
-
-    def reserve(state: BudgetState) -> tuple[BudgetState, Slot]:
-        return reserve_submission(
-            state,
-            holder=_holder(entry),
-            rows=entry.body_rows,
-            now=now,
-            policy=policy,
-            lease=lease,
-            waited=entry.deferrals,
-        )
-
-    try:
-        slot = ledger.change_budget(client_code, now, reserve)
-    except ConflictError:
-        return entry, now + _CROWDED
-    return _answer(entry, slot, ledger, now)
-
-
-def take_check_slot(
-    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, now: datetime
-) -> tuple[BatchEntry, datetime | None]:
-    """Give the entry, and None where Target may be asked now, else when; keep the batch's place."""
-    policy, lease = policy_of(settings), _lease(settings)
-
-    def reserve(state: BudgetState) -> tuple[BudgetState, Slot]:
-        kept = renew(state, _holder(entry), now, lease)
-        return reserve_check(kept, now=now, policy=policy, waited=entry.deferrals)
-
-    try:
-        slot = ledger.change_budget(client_code, now, reserve)
-    except ConflictError:
-        return entry, now + _CROWDED
-    return _answer(entry, slot, ledger, now)
-
-
-def withdraw_submission(
-    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, slot_at: datetime
-) -> None:
-    """Give back what a submission granted at `slot_at` took and Target certainly did not take."""
-    policy = policy_of(settings)
-
-    def withdraw(state: BudgetState) -> tuple[BudgetState, None]:
-        holder = _holder(entry)
-        return withdrawn(
-            state,
-            holder=holder,
-            rows=entry.body_rows,
-            granted_at=slot_at,
-            policy=policy,
-            leased_until=lease_end(slot_at, _lease(settings)),
-        ), None
-
-    with contextlib.suppress(ConflictError):  # then it stays taken: the budget errs on the safe side
-        ledger.change_budget(client_code, slot_at, withdraw)
-
-
-def free_place(
-    entry: BatchEntry, client_code: str, settings: TargetSettings, ledger: Ledger, now: datetime
-) -> None:
-    """Give the place in flight of a batch that was done with at `now` to others.
-
-    One that Target may still be at, for all that is known, keeps its place until the lease ends; so does one
-    for which another execution has taken it since.
-    """
-    if entry.state in {BatchState.UNKNOWN, BatchState.EXPIRED}:
-        return
-    holder, until = _holder(entry), lease_end(now, _lease(settings))
-    with contextlib.suppress(ConflictError):  # then its lease ends by itself
-        ledger.change_budget(client_code, now, lambda state: (release(state, holder, until), None))
-
-
-def _answer(
-    entry: BatchEntry, slot: Slot, ledger: Ledger, now: datetime
-) -> tuple[BatchEntry, datetime | None]:
-    if slot.granted:
-        return entry.change(deferrals=0), None
-    entry = entry.change(deferrals=entry.deferrals + 1)
-    ledger.note_deferral(entry, now)
-    return entry, slot.at
-
-
-def _holder(entry: BatchEntry) -> str:
-    return f"{entry.import_id}#{entry.number}"
-
-
-def _lease(settings: TargetSettings) -> timedelta:
-    return timedelta(seconds=max(settings.first_check_seconds, settings.max_check_seconds)) + _MARGIN
+def _holder(batch: BatchEntry) -> str:
+    return f"{batch.import_id}#{batch.number}"

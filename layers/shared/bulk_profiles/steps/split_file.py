@@ -1,4 +1,4 @@
-"""A dropped file becomes an import: claimed once, split, entered in the ledger, started."""
+"""Split file: a dropped file becomes an import: claimed once, split, entered in the ledger, started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from bulk_profiles.accounting.summary import Summary, reject
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
-from bulk_profiles.core.errors import ExistingObjectError, FeedError, FileRejectedError, MissingObjectError
+from bulk_profiles.core.errors import (
+    ExistingObjectError,
+    FeedError,
+    FileRejectedError,
+    MissingObjectError,
+)
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.models import ImportStatus, Json, Manifest, Source
 from bulk_profiles.core.names import (
@@ -34,108 +39,196 @@ from bulk_profiles.splitting.split import split
 from .closing import conclude
 from .lease import LEASE, Lease
 from .messages import DroppedObject
-from .precedence import is_newer, newer_version, sharing_ids, under_way
+from .precedence import enter_queue
 from .settings import SplitFileSettings
+from .shared_ids import sharing_ids
+
+_DELETED = "The file was deleted before it could be read: drop it again."
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What became of an event: split, rejected (`summary`), or neither where there was nothing to do.
-
-    `unfinished`: the split stopped in time, and goes on when the same event comes again.
-    """
+class SplitResult:
+    """What became of a dropped file. Without manifest and summary there was nothing to do."""
 
     import_id: str
-    manifest: Manifest | None = None
-    summary: Summary | None = None
-    unfinished: bool = False
+    manifest: Manifest | None = None  # of an import that was started
+    summary: Summary | None = None  # of a file that was rejected
+    unfinished: bool = False  # the split ran out of time, and goes on when the same event comes again
 
 
-def import_file(
-    dropped: DroppedObject,
-    *,
-    settings: SplitFileSettings,
-    storage: Storage,
-    ledger: Ledger,
-    executions: Executions,
-    notices: Notices,
-    clock: Callable[[], datetime],
-    out_of_time: Callable[[], bool] = lambda: False,
-) -> Imported:
-    """Make an import of one version of a dropped object and start its state machine.
+@dataclass(frozen=True, slots=True)
+class SplitFile:
+    """The step with one deployment's edges and settings."""
 
-    The same event again, at the same time or later, changes nothing: the import's id is its version's.
-    `dropped.event_id` tells who splits: what was killed is done again at once by the platform's next try of
-    it, by others after its lease, with the same bytes under the same names. Raises `ConflictError` where
-    somebody else has taken the split over.
-    """
-    now, gone = clock(), ""
-    try:
-        source = storage.source(dropped.bucket, dropped.key, dropped.version_id)
-    except MissingObjectError:
-        source = Source(dropped.bucket, dropped.key, dropped.version_id)
-        gone = "The file was deleted before it could be read: drop it again."
-    entry = ledger.claim_import(_first_entry(source, dropped.event_id, settings, now), now)
-    if entry is None:
-        return Imported(import_id(source.bucket, source.key, source.version_id))
-    lease = Lease(entry, ledger, clock)
-    done = storage.read_json(object_key(entry.import_id, MANIFEST))
-    manifest: Manifest | str = gone
-    if done is not None:  # by a try that died after it: its batches may be on their way, and stay as they are
-        manifest = Manifest.from_json(done)
-    elif not gone:
+    settings: SplitFileSettings
+    storage: Storage
+    ledger: Ledger
+    executions: Executions
+    notices: Notices
+    clock: Callable[[], datetime]
+
+    def run(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> SplitResult:
+        """Make an import of one version of a dropped object and start its state machine.
+
+        The same event again, at the same time or later, changes nothing: the import's id is its version's.
+        `dropped.event_id` says who splits: a split that was killed is done again at once by the platform's
+        next try of the same invocation, and by others after its lease, with the same bytes and names.
+        Raises `ConflictError` where somebody else has taken the split over.
+        """
+        source, missing = self._source(dropped)
+        entry = self._claim(source, dropped.event_id)
+        if entry is None:
+            return SplitResult(import_id(source.bucket, source.key, source.version_id))
+        lease = Lease(entry, self.ledger, self.clock)
         try:
-            entry, feed = _with_feed(entry, settings, storage, ledger, now)
-            manifest = _split(entry, feed, storage, lambda: lease.kept() and out_of_time())
-        except OutOfTimeError as stopped:
-            storage.write_json(object_key(entry.import_id, CHECKPOINT), stopped.checkpoint)
+            # A manifest is there if an earlier try died after it: its batches may be on their way.
+            manifest = self._manifest(entry)
+            if manifest is None and missing:
+                return self._reject(reject(entry, _DELETED, self.clock()))
+            if manifest is None:
+                entry, feed = self._pin_feed(entry)
+                manifest = self._split(entry, feed, lambda: lease.kept() and out_of_time())
+        except OutOfTimeError as stop:
+            self.storage.write_json(object_key(entry.import_id, CHECKPOINT), stop.checkpoint)
             lease.free()
-            return Imported(entry.import_id, unfinished=True)
+            return SplitResult(entry.import_id, unfinished=True)
         except (FileRejectedError, FeedError) as error:
-            manifest = str(error)
-    if isinstance(manifest, str):
-        summary = reject(entry, manifest, now)
-        conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
-        return Imported(entry.import_id, summary=summary)
-    now = clock()  # what follows may be done twice, even at once: no lease is needed any more
-    entry = ledger.change_import(entry.import_id, now, _split_done(manifest, ledger, now))
-    # Decided once: what is queued already may be on its way to Target.
-    queued = ledger.is_queued(entry.client_code, entry.import_id)
-    newer = "" if queued else newer_version(entry, storage, ledger, now)
-    earlier: list[ImportEntry] = []
-    if not newer:
-        earlier = under_way(entry, ledger, now)
-        newer = next((other.import_id for other in earlier if is_newer(other, entry, storage)), "")
-    if newer:
-        summary = _reject_older(entry, manifest, newer, now)
-        conclude(summary, storage=storage, ledger=ledger, notices=notices, now=now)
-        return Imported(entry.import_id, summary=summary)
-    after = tuple(sharing_ids(manifest, [other.import_id for other in earlier], storage))
-    ledger.change_import(entry.import_id, now, lambda current: dataclasses.replace(current, after=after))
-    ledger.add_batches(entry.import_id, manifest.batches, now)
-    executions.start(entry.import_id, [batch.number for batch in manifest.batches])
-    ledger.change_import(entry.import_id, now, _started)
-    return Imported(entry.import_id, manifest)
+            return self._reject(reject(entry, str(error), self.clock()))
+        return self._start(entry, manifest)
 
+    def _source(self, dropped: DroppedObject) -> tuple[Source, bool]:
+        """Return the version that was dropped, and whether it is missing."""
+        try:
+            return self.storage.source(dropped.bucket, dropped.key, dropped.version_id), False
+        except MissingObjectError:
+            return Source(dropped.bucket, dropped.key, dropped.version_id), True
 
-def _split_done(manifest: Manifest, ledger: Ledger, now: datetime) -> Callable[[ImportEntry], ImportEntry]:
-    content = f"{manifest.client_code}/{manifest.source.sha256}"
-    first = ledger.first_of("CONTENT", content, manifest.import_id, "", now)
+    def _claim(self, source: Source, event_id: str) -> ImportEntry | None:
+        now = self.clock()
+        entry = ImportEntry(
+            import_id=import_id(source.bucket, source.key, source.version_id),
+            status=ImportStatus.SPLITTING,
+            source=source,
+            feed=feed_name(source.key),
+            client_code=self.settings.client_code,
+            api_version=self.settings.api_version,
+            started_at=now,
+            owner=event_id,
+            lease_until=now + LEASE,
+        )
+        return self.ledger.claim_import(entry, now)
 
-    def change(entry: ImportEntry) -> ImportEntry:
-        return dataclasses.replace(
-            entry,
-            source=manifest.source,
-            key_column=manifest.key_column,
-            active_until=now,
-            duplicate_of="" if first == entry.import_id else first,
+    def _manifest(self, entry: ImportEntry) -> Manifest | None:
+        data = self.storage.read_json(object_key(entry.import_id, MANIFEST))
+        return None if data is None else Manifest.from_json(data)
+
+    def _pin_feed(self, entry: ImportEntry) -> tuple[ImportEntry, Feed]:
+        """Keep the feed and the limits as they are now, or as they were when a killed split began."""
+        if not entry.settings:
+            configured: Json = {
+                "clientCode": self.settings.client_code,
+                "apiVersion": self.settings.api_version.value,
+                "separatorInValue": self.settings.separator_in_value,
+            } | (self.storage.read_json(feed_key(entry.feed)) or {})
+            feed = Feed.from_json(configured)
+            rows = self.settings.max_batch_rows
+            if self.settings.rows_per_day:  # a batch must fit in a day
+                rows = min(rows, self.settings.rows_per_day)
+            pinned = {
+                "feed": configured,
+                "maxBatchRows": rows,
+                "maxBatchBytes": self.settings.max_batch_bytes,
+            }
+            entry = self.ledger.change_import(
+                entry.import_id,
+                self.clock(),
+                lambda current: dataclasses.replace(
+                    current,
+                    settings=current.settings or pinned,
+                    client_code=feed.client_code or self.settings.client_code,
+                    api_version=feed.api_version or self.settings.api_version,
+                ),
+            )
+        return entry, Feed.from_json(entry.settings["feed"])
+
+    def _split(self, entry: ImportEntry, feed: Feed, out_of_time: Callable[[], bool]) -> Manifest:
+        """Split the file, or go on with it, and write the manifest last."""
+        result = split(
+            self.storage.source_file(entry.source),
+            feed,
+            Limits(
+                max_batch_rows=int(entry.settings["maxBatchRows"]),
+                max_batch_bytes=int(entry.settings["maxBatchBytes"]),
+            ),
+            self.storage.output(entry.import_id),
+            scratch=self.storage.scratch(entry.import_id),
+            checkpoint=self.storage.read_json(object_key(entry.import_id, CHECKPOINT)),
+            out_of_time=out_of_time,
+        )
+        # A file whose ids repeat is split anew once that is found out, perhaps in fewer batches.
+        planned = {batch_name(batch.number) for batch in result.batches}
+        for name in self.storage.names(entry.import_id, BATCHES):
+            if name not in planned:
+                self.storage.delete(object_key(entry.import_id, name))
+        manifest = Manifest(
+            import_id=entry.import_id,
+            feed=entry.feed,
+            client_code=entry.client_code,
+            api_version=entry.api_version,
+            key_column=result.key_column,
+            source=dataclasses.replace(entry.source, sha256=result.source_sha256),
+            rows=result.rows,
+            rejects=result.rejects,
+            warnings=result.warnings,
+            batches=result.batches,
+        )
+        # An earlier try of this split may have come so far: the split is deterministic, so it says the same.
+        with contextlib.suppress(ExistingObjectError):
+            self.storage.write_json(object_key(entry.import_id, MANIFEST), manifest.to_json(), once=True)
+        return manifest
+
+    def _start(self, entry: ImportEntry, manifest: Manifest) -> SplitResult:
+        """Enter a split import in the ledger and start its state machine.
+
+        This may be done twice, even at once: no lease is needed any more.
+        """
+        now = self.clock()
+        entry = self._enter_source(entry, manifest, now)
+        place = enter_queue(entry, self.storage, self.ledger, now)
+        if place.newer:
+            return self._reject(_older_version(entry, manifest, place.newer, now))
+        after = tuple(sharing_ids(manifest, list(place.earlier), self.storage))
+        self.ledger.change_import(
+            entry.import_id, now, lambda current: dataclasses.replace(current, after=after)
+        )
+        self.ledger.add_batches(entry.import_id, manifest.batches, now)
+        self.executions.start(entry.import_id, [batch.number for batch in manifest.batches])
+        self.ledger.change_import(entry.import_id, now, _started)
+        return SplitResult(entry.import_id, manifest)
+
+    def _enter_source(self, entry: ImportEntry, manifest: Manifest, now: datetime) -> ImportEntry:
+        """Enter what the split found out about the source file."""
+        content = f"{manifest.client_code}/{manifest.source.sha256}"
+        first = self.ledger.first_of("CONTENT", content, entry.import_id, "", now)
+        return self.ledger.change_import(
+            entry.import_id,
+            now,
+            lambda current: dataclasses.replace(
+                current,
+                source=manifest.source,
+                key_column=manifest.key_column,
+                active_until=now,
+                duplicate_of="" if first == current.import_id else first,
+            ),
         )
 
-    return change
+    def _reject(self, summary: Summary) -> SplitResult:
+        conclude(summary, self.storage, self.ledger, self.notices, self.clock())
+        return SplitResult(summary.entry.import_id, summary=summary)
 
 
-def _reject_older(entry: ImportEntry, manifest: Manifest, newer: str, now: datetime) -> Summary:
-    """Account for a version that a newer one came before: what would have been sent is rejected."""
+def _older_version(entry: ImportEntry, manifest: Manifest, newer: str, now: datetime) -> Summary:
+    """Account for a version after which a newer one came first: what would have been sent is rejected."""
     rows = manifest.rows
     reason = (
         f"A newer version of this file, import {newer}, came first: of this older one nothing was sent. "
@@ -153,86 +246,3 @@ def _started(entry: ImportEntry) -> ImportEntry:
     if entry.status is not ImportStatus.SPLITTING:
         return entry  # the machine is fast: the import may have ended already
     return dataclasses.replace(entry, status=ImportStatus.UPLOADING, lease_until=None)
-
-
-def _first_entry(source: Source, event_id: str, settings: SplitFileSettings, now: datetime) -> ImportEntry:
-    return ImportEntry(
-        import_id=import_id(source.bucket, source.key, source.version_id),
-        status=ImportStatus.SPLITTING,
-        source=source,
-        feed=feed_name(source.key),
-        client_code=settings.client_code,
-        api_version=settings.api_version,
-        started_at=now,
-        owner=event_id,
-        lease_until=now + LEASE,
-    )
-
-
-def _with_feed(
-    entry: ImportEntry, settings: SplitFileSettings, storage: Storage, ledger: Ledger, now: datetime
-) -> tuple[ImportEntry, Feed]:
-    """Pin the feed and the limits as they are now, or as they were when a killed split began."""
-    if not entry.settings:
-        configured: Json = {
-            "clientCode": settings.client_code,
-            "apiVersion": settings.api_version.value,
-            "separatorInValue": settings.separator_in_value,
-        } | (storage.read_json(feed_key(entry.feed)) or {})
-        feed = Feed.from_json(configured)
-        rows = settings.max_batch_rows
-        if settings.rows_per_day:  # a batch must fit in a day
-            rows = min(rows, settings.rows_per_day)
-        pinned = {
-            "feed": configured,
-            "maxBatchRows": rows,
-            "maxBatchBytes": settings.max_batch_bytes,
-        }
-        entry = ledger.change_import(
-            entry.import_id,
-            now,
-            lambda current: dataclasses.replace(
-                current,
-                settings=current.settings or pinned,
-                client_code=feed.client_code or settings.client_code,
-                api_version=feed.api_version or settings.api_version,
-            ),
-        )
-    return entry, Feed.from_json(entry.settings["feed"])
-
-
-def _split(entry: ImportEntry, feed: Feed, storage: Storage, out_of_time: Callable[[], bool]) -> Manifest:
-    limits = Limits(
-        max_batch_rows=int(entry.settings["maxBatchRows"]),
-        max_batch_bytes=int(entry.settings["maxBatchBytes"]),
-    )
-    result = split(
-        storage.source_file(entry.source),
-        feed,
-        limits,
-        storage.output(entry.import_id),
-        scratch=storage.scratch(entry.import_id),
-        checkpoint=storage.read_json(object_key(entry.import_id, CHECKPOINT)),
-        out_of_time=out_of_time,
-    )
-    # A file whose ids repeat is split anew when that is found out, in fewer batches perhaps.
-    planned = {batch_name(batch.number) for batch in result.batches}
-    for name in storage.names(entry.import_id, BATCHES):
-        if name not in planned:
-            storage.delete(object_key(entry.import_id, name))
-    manifest = Manifest(
-        import_id=entry.import_id,
-        feed=entry.feed,
-        client_code=entry.client_code,
-        api_version=entry.api_version,
-        key_column=result.key_column,
-        source=dataclasses.replace(entry.source, sha256=result.source_sha256),
-        rows=result.rows,
-        rejects=result.rejects,
-        warnings=result.warnings,
-        batches=result.batches,
-    )
-    # An earlier try of this split may have come so far: the split is deterministic, so it says the same.
-    with contextlib.suppress(ExistingObjectError):
-        storage.write_json(object_key(entry.import_id, MANIFEST), manifest.to_json(), once=True)
-    return manifest

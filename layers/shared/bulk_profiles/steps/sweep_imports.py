@@ -1,11 +1,12 @@
-"""What nobody else would notice: dropped objects without an import, imports that stopped, sums that are off.
+"""Sweep imports: once an hour, what nobody else would notice.
 
-S3's events can be lost and executions can die. The sweep looks at every version that was dropped within a
-week, but not within a quarter of an hour: those may yet be begun by their own event.
+Events of S3 can be lost, executions can die, and sums can be wrong. The sweep looks at every version that was
+dropped within a week, but not within a quarter of an hour: those may yet be begun by their own event.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,22 +21,23 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
 from .messages import DroppedObject
+from .settings import SweepImportsSettings
 
 _LOOK_BACK = timedelta(days=7)
 _YOUNGEST = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
-class Swept:
-    """What a sweep did. `unaccounted` is the largest difference that any import's accounting shows."""
+class SweepResult:
+    """What a sweep did."""
 
-    looked_at: int = 0
-    split: int = 0
-    restarted: int = 0
-    unaccounted: int = 0
+    looked_at: int = 0  # versions of dropped files
+    split: int = 0  # of which a split was begun
+    restarted: int = 0  # imports whose state machine was started again
+    unaccounted: int = 0  # rows: the largest difference that the accounting of any import shows
 
     def metrics(self) -> dict[str, int]:
-        """Give the sweep's counts as CloudWatch metrics."""
+        """Return the counts as CloudWatch metrics."""
         return {
             "SweptVersions": self.looked_at,
             "SplitBySweep": self.split,
@@ -44,52 +46,57 @@ class Swept:
         }
 
 
-def sweep(
-    drop_bucket: str,
-    *,
-    storage: Storage,
-    ledger: Ledger,
-    executions: Executions,
-    splits: Invocations,
-    now: datetime,
-) -> Swept:
-    """Begin what was never begun, start again what died, and hold every sum. Doing it again is safe."""
-    swept = Swept()
-    for source in storage.dropped(drop_bucket, now - _LOOK_BACK, now - _YOUNGEST):
-        if not is_dropped_file(source.key):
-            continue
-        swept.looked_at += 1
+@dataclass(frozen=True, slots=True)
+class SweepImports:
+    """The step with one deployment's edges and settings."""
+
+    settings: SweepImportsSettings
+    storage: Storage
+    ledger: Ledger
+    executions: Executions
+    invocations: Invocations  # of split_file
+    clock: Callable[[], datetime]
+
+    def run(self) -> SweepResult:
+        """Begin what was never begun, start again what died, and reconcile every import.
+
+        It is safe to do this again.
+        """
+        now, result = self.clock(), SweepResult()
+        for source in self.storage.dropped(self.settings.drop_bucket, now - _LOOK_BACK, now - _YOUNGEST):
+            if is_dropped_file(source.key):
+                result.looked_at += 1
+                self._look_at(source, now, result)
+        return result
+
+    def _look_at(self, source: Source, now: datetime, result: SweepResult) -> None:
         name = import_id(source.bucket, source.key, source.version_id)
-        entry = ledger.get_import(name)
+        entry = self.ledger.get_import(name)
         if entry is None or _split_died(entry, now):
-            splits.invoke(_event(source, name).to_event())
-            swept.split += 1
-            continue
-        manifest = storage.read_json(object_key(name, MANIFEST))
+            dropped = DroppedObject(f"sweep-{name}", source.bucket, source.key, source.version_id)
+            self.invocations.invoke(dropped.to_event())
+            result.split += 1
+            return
+        manifest = self.storage.read_json(object_key(name, MANIFEST))
         if manifest is None:
-            continue
-        batches = list(ledger.batches(name))
+            return
+        batches = list(self.ledger.batches(name))
         if entry.status is not ImportStatus.SPLITTING and entry.status is not ImportStatus.REJECTED:
             summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
-            swept.unaccounted = max(swept.unaccounted, summary.unaccounted)
-        if _has_open_ends(entry, batches) and executions.died(name):
-            executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
-            swept.restarted += 1
-    return swept
+            result.unaccounted = max(result.unaccounted, summary.unaccounted)
+        if _is_unfinished(entry, batches) and self.executions.died(name):
+            self.executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
+            result.restarted += 1
 
 
 def _split_died(entry: ImportEntry, now: datetime) -> bool:
-    over = entry.lease_until is None or entry.lease_until <= now
-    return entry.status is ImportStatus.SPLITTING and over
+    free = entry.lease_until is None or entry.lease_until <= now
+    return entry.status is ImportStatus.SPLITTING and free
 
 
-def _has_open_ends(entry: ImportEntry, batches: list[BatchEntry]) -> bool:
-    """Tell whether an import has no end yet, or batches that gave up: their deadline settles them."""
+def _is_unfinished(entry: ImportEntry, batches: list[BatchEntry]) -> bool:
+    """Whether an import has not ended, or has batches that gave up, which their deadline settles."""
     if entry.status is ImportStatus.UPLOADING:
         return True
     reported = entry.status in {ImportStatus.PARTIAL, ImportStatus.FAILED}
     return reported and not all(batch.settled for batch in batches)
-
-
-def _event(source: Source, name: str) -> DroppedObject:
-    return DroppedObject(f"sweep-{name}", source.bucket, source.key, source.version_id)

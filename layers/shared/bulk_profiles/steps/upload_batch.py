@@ -1,22 +1,22 @@
-"""One batch -> one submission -> a receipt, or the moment to come back at.
+"""Upload batch: one submission of one batch, or the moment to come back at.
 
-The ledger says `sending` before the first byte leaves. Whatever happens after that is either Target's clear
-word, or certain not to have been sent, or unknown: a batch is never sent again without that mark.
+The ledger says `sending` before the first byte leaves. What happens after that is either Target's clear word,
+or certain not to have been sent, or unknown: an unknown batch is never sent again without being marked as
+possibly a duplicate.
 
-A batch is given up only after Target has turned it away, never because it waited: for the budget, for its
-turn, for who starts the import again.
+A batch is given up only after Target has turned it away, never because it waited: for the budget, for an
+earlier import, or for somebody who starts the import again.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from enum import Enum, auto
 
-from bulk_profiles.aws import secrets
 from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import TokenError
 from bulk_profiles.core.models import BatchState
@@ -24,288 +24,256 @@ from bulk_profiles.core.names import object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
-from bulk_profiles.target import calls, outcomes
+from bulk_profiles.target import calls
 from bulk_profiles.target.addresses import UnsafeStatusUrlError, batch_id_of, safe_status_url
+from bulk_profiles.target.outcomes import (
+    Accepted,
+    Deferred,
+    NotSent,
+    Refused,
+    SubmissionOutcome,
+    Unauthorized,
+    Unknown,
+)
 
 from .messages import Outcome, Word
+from .precedence import earlier_goes_first, keep_active
 from .settings import UnknownPolicy, UploadBatchSettings
-from .slots import import_of, take_submission_slot, withdraw_submission
+from .slots import Slots
 
-_FIRST_DELAY = timedelta(seconds=5)
-_MAX_DELAY = timedelta(minutes=15)
-_SHORTEST_LOOK = timedelta(minutes=1)  # between two looks at an earlier import with the same ids
-_LOOKS = 16  # the wait between two grows to this part of what was waited already
-_GRACE = timedelta(seconds=15)  # between our deadline for a call and the certainty that its function is gone
-_ACTIVE = timedelta(hours=1)  # for which an import's entry is written once; far longer than a function lives
+_FIRST_BACKOFF = timedelta(seconds=5)
+_LONGEST_BACKOFF = timedelta(minutes=15)
+_SHORTEST_TURN = timedelta(minutes=1)  # between two looks at an earlier import with some of the same ids
+_TURNS = 16  # the wait between two looks grows to this part of the time since the import began
+_GRACE = timedelta(seconds=15)  # from the deadline of a call to the certainty that its function is gone
 
 
 @dataclass(frozen=True, slots=True)
-class Submitter:
-    """Submits batches with one deployment's edges and settings."""
+class UploadBatch:
+    """The step with one deployment's edges and settings."""
 
     settings: UploadBatchSettings
     storage: Storage
     ledger: Ledger
-    tokens: secrets.Tokens
+    tokens: Tokens
     clock: Callable[[], datetime]
 
-    def submit(self, import_id: str, number: int) -> Outcome:
-        """Bring one batch a step further. Doing it again is always safe."""
+    def run(self, import_id: str, number: int) -> Outcome:
+        """Bring one batch a step further. It is always safe to do this again."""
         now = self.clock()
-        entry = self.ledger.get_batch(import_id, number)
-        if entry.settled:
+        batch = self.ledger.get_batch(import_id, number)
+        if batch.settled:
             return Outcome(Word.SETTLED)
-        owner = import_of(self.ledger, entry)
-        if entry.state is BatchState.SENDING:
-            if entry.sending_until is not None and now < entry.sending_until:
-                return Outcome(Word.DEFERRED, entry.sending_until)  # an earlier invocation may be alive
-            lost = entry.move(BatchState.UNKNOWN, reason="The upload stopped before Target answered.")
-            entry = self.ledger.save_batch(lost, now)
-        if entry.state is BatchState.UNKNOWN and self._may_resend(entry) and not owner.overtaken_by:
-            again = entry.move(BatchState.PLANNED, possibly_duplicate=True)
-            entry = self.ledger.save_batch(again, now)
-        match entry.state:
-            case BatchState.PLANNED:
-                return self._send_in_turn(entry, owner, now)
-            case BatchState.ACCEPTED:
-                return Outcome(Word.ACCEPTED, entry.next_check_at or now)
-            case BatchState.UNKNOWN:
-                return Outcome(Word.UNKNOWN)
-            case _:
-                return Outcome(Word.REFUSED)
-
-    def _send_in_turn(self, entry: BatchEntry, owner: ImportEntry, now: datetime) -> Outcome:
-        if owner.overtaken_by:
-            return self._overtaken(entry, owner)
-        if entry.next_check_at is not None and now < entry.next_check_at:
-            outcome = Outcome(Word.DEFERRED, entry.next_check_at)
-        elif self._must_wait(owner, now):
-            longest = timedelta(seconds=self.settings.max_check_seconds)
-            wait = min(max(_SHORTEST_LOOK, (now - owner.started_at) / _LOOKS), longest)
-            outcome = Outcome(Word.DEFERRED, now + wait)
-        else:
-            outcome = self._send(entry, owner)
+        import_entry = self.ledger.import_of(batch)
+        if (
+            batch.state is BatchState.SENDING
+            and batch.sending_until is not None
+            and now < batch.sending_until
+        ):
+            return Outcome(Word.DEFERRED, batch.sending_until)  # an earlier invocation may be alive
+        batch = self._recovered(batch, import_entry, now)
+        if batch.state is not BatchState.PLANNED:
+            return _outcome(batch, now)
+        outcome = self._send_in_turn(batch, import_entry, now)
         if outcome.word is Word.DEFERRED and outcome.resume_at is not None:
-            self._keep_active(owner, outcome.resume_at)
+            keep_active(import_entry, outcome.resume_at, self.ledger, self.clock())
         return outcome
 
-    def _send(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
-        # All that may take its time comes before the slot. Once refused, a token that was kept is no good.
-        ask = self.tokens.renew if entry.renewals else self.tokens.get
-        try:
-            token = ask(owner.client_code)
-        except TokenError as error:  # the batch will say why it was not sent
-            self.ledger.save_batch(entry.change(reason=str(error)), self.clock())
-            raise
-        with self.storage.open(object_key(entry.import_id, entry.body_name)) as body:
-            return self._send_body(entry, owner, token, body)
+    def _recovered(self, batch: BatchEntry, import_entry: ImportEntry, now: datetime) -> BatchEntry:
+        """Return the batch as lost where its sender died, and as planned where a lost one is sent again."""
+        recovered = batch
+        if recovered.state is BatchState.SENDING:
+            recovered = recovered.lost("The upload stopped before Target answered.")
+        resend = recovered.state is BatchState.UNKNOWN and may_resend(recovered, self.settings)
+        if resend and not import_entry.overtaken_by:
+            recovered = recovered.resent()
+        return batch if recovered is batch else self.ledger.save_batch(recovered, now)
 
-    def _send_body(self, entry: BatchEntry, owner: ImportEntry, token: str | None, body: BinaryIO) -> Outcome:
-        owner = self._keep_active(owner, self.clock())
-        if owner.overtaken_by:
-            return self._overtaken(entry, owner)
-        now = self.clock()
-        entry, ask_at = take_submission_slot(entry, owner.client_code, self.settings, self.ledger, now)
-        if ask_at is not None:
-            return Outcome(Word.DEFERRED, ask_at)
-        timeout = timedelta(seconds=self.settings.upload_timeout_seconds)
-        sending = entry.move(
-            BatchState.SENDING,
-            submissions=entry.submissions + 1,
-            sending_until=now + timeout + _GRACE,
-        )
-        entry = self.ledger.save_batch(sending, now)
-        if not usable(now, self.clock()):  # the ledger took too long: the slot is over
-            unsent = entry.change(submissions=entry.submissions - 1)
-            return self._plan_again(unsent, owner, now, timedelta(0))
-        answer = calls.submit(
-            self.settings.target_endpoint,
-            owner.client_code,
-            owner.api_version,
-            body,
-            entry.body_size,
-            token,
-            timeout.total_seconds(),
-        )
-        return self._record(entry, owner, now, token, answer)
-
-    def _must_wait(self, owner: ImportEntry, now: datetime) -> bool:
-        """Tell whether an earlier import with some of the same ids goes first."""
-        return any(self._goes_first(name, owner, now) for name in owner.after)
-
-    def _goes_first(self, name: str, owner: ImportEntry, now: datetime) -> bool:
-        """Tell whether an earlier import may still send, and overtake one that nobody works on any more.
-
-        Once overtaken it sends nothing: what it sent before, Target has settled or dropped by then.
-        """
+    def _send_in_turn(self, batch: BatchEntry, import_entry: ImportEntry, now: datetime) -> Outcome:
+        if import_entry.overtaken_by:
+            return self._give_up(batch, import_entry)
+        if batch.next_check_at is not None and now < batch.next_check_at:
+            return Outcome(Word.DEFERRED, batch.next_check_at)
         deadline = timedelta(hours=self.settings.deadline_hours)
+        if earlier_goes_first(import_entry, self.ledger, now, deadline):
+            longest = timedelta(seconds=self.settings.max_check_seconds)
+            wait = min(max(_SHORTEST_TURN, (now - import_entry.started_at) / _TURNS), longest)
+            return Outcome(Word.DEFERRED, now + wait)
+        return self._send(batch, import_entry)
 
-        def overtake(earlier: ImportEntry) -> ImportEntry:
-            if earlier.over or not earlier.abandoned(now, deadline):
-                return earlier
-            return dataclasses.replace(earlier, overtaken_by=owner.import_id)
+    def _send(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
+        token = self._token(batch, import_entry.client_code)  # what may take long comes before the slot
+        with self.storage.open(object_key(batch.import_id, batch.body_name)) as body:
+            import_entry = keep_active(import_entry, self.clock(), self.ledger, self.clock())
+            if import_entry.overtaken_by:
+                return self._give_up(batch, import_entry)
+            slots = Slots(self.ledger, self.settings, import_entry.client_code)
+            slot_at = self.clock()
+            batch, ask_at = slots.take_submission(batch, slot_at)
+            if ask_at is not None:
+                return Outcome(Word.DEFERRED, ask_at)
+            timeout = timedelta(seconds=self.settings.upload_timeout_seconds)
+            batch = self.ledger.save_batch(batch.sending(slot_at + timeout + _GRACE), slot_at)
+            if not usable(slot_at, self.clock()):  # the ledger took too long: the slot is over
+                decision = Decision(batch.unsent(), Outcome(Word.DEFERRED, self.clock()), gives_back=True)
+            else:
+                reply = calls.submit(
+                    self.settings.target_endpoint,
+                    import_entry.client_code,
+                    import_entry.api_version,
+                    body,
+                    batch.body_size,
+                    token,
+                    timeout.total_seconds(),
+                )
+                client_code = import_entry.client_code
+                token_state = self._token_state(batch, client_code, token, reply)
+                decision = decide(
+                    batch,
+                    reply,
+                    self.settings,
+                    client_code=client_code,
+                    token_state=token_state,
+                    now=self.clock(),
+                )
+        self.ledger.save_batch(decision.batch, self.clock())
+        if decision.gives_back:
+            slots.withdraw(batch, slot_at)
+        return decision.outcome
 
-        earlier = self.ledger.get_import(name)
-        if earlier is None or earlier.over:
-            return False
-        if not earlier.abandoned(now, deadline):
-            return True
-        if not self.ledger.change_import(name, now, overtake).over:
-            return True
-        self.ledger.leave_queue(owner.client_code, name, now)
-        return False
-
-    def _keep_active(self, owner: ImportEntry, until: datetime) -> ImportEntry:
-        """Give the import's entry, in which it is active until then or overtaken.
-
-        Nobody overtakes an import that is active, and nobody sends for one that is not: who reads that it is
-        has ended long before it may be overtaken.
-        """
-
-        def renew(current: ImportEntry) -> ImportEntry:
-            if current.overtaken_by or _active(current, until):
-                return current
-            return dataclasses.replace(current, active_until=until + _ACTIVE)
-
-        if _active(owner, until):
-            return owner
-        return self.ledger.change_import(owner.import_id, self.clock(), renew)
-
-    def _record(
-        self,
-        entry: BatchEntry,
-        owner: ImportEntry,
-        slot_at: datetime,
-        token: str | None,
-        answer: outcomes.SubmissionOutcome,
-    ) -> Outcome:
-        """Write down what Target answered."""
-        match answer:
-            case outcomes.Accepted():
-                return self._accept(entry, owner, answer.status_url)
-            case outcomes.Refused():
-                return self._turned_down(entry, owner, slot_at, answer.message)
-            case outcomes.Unauthorized() if self._has_new_token(entry, owner, token, answer):
-                again = entry.change(renewals=1, reason="Target did not accept the token.")
-                return self._plan_again(again, owner, slot_at, timedelta(0))
-            case outcomes.Unauthorized():
-                return self._turned_down(entry, owner, slot_at, _unauthorized(token, answer))
-            case outcomes.Deferred() | outcomes.NotSent():
-                return self._put_off(entry, owner, slot_at, answer)
-            case outcomes.Unknown():
-                return self._lose(entry, answer.reason)
-
-    def _accept(self, entry: BatchEntry, owner: ImportEntry, status_url: str) -> Outcome:
+    def _token(self, batch: BatchEntry, client_code: str) -> str | None:
+        """Return the client's token; once it was refused, the one that is kept will not do."""
         try:
-            url = safe_status_url(status_url, self.settings.target_endpoint, owner.client_code)
-        except UnsafeStatusUrlError as error:
-            # Target may have the batch, and will answer the same when it is sent again: so it is held.
-            return self._lose(entry.change(held=True), f"unsafe_status_url: {error}")
-        now = self.clock()
-        check_at = now + timedelta(seconds=self.settings.first_check_seconds)
-        accepted = entry.move(
-            BatchState.ACCEPTED,
-            status_url=url,
-            batch_id=batch_id_of(url),
-            accepted_at=now,
-            next_check_at=check_at,
-            turned_away=0,
-            renewals=0,
-            reason="",
-        )
-        self.ledger.save_batch(accepted, now)
-        return Outcome(Word.ACCEPTED, check_at)
+            return self.tokens.renew(client_code) if batch.renewals else self.tokens.get(client_code)
+        except TokenError as error:  # the batch will say why it was not sent
+            self.ledger.save_batch(batch.change(reason=str(error)), self.clock())
+            raise
 
-    def _has_new_token(
-        self, entry: BatchEntry, owner: ImportEntry, token: str | None, answer: outcomes.Unauthorized
-    ) -> bool:
-        """Tell whether the secret holds another token by now, with which the batch may go once more."""
-        may_go = entry.renewals == 0 and entry.submissions < self.settings.max_submissions
-        if token is None or not answer.renewable or not may_go:
-            return False
+    def _token_state(
+        self, batch: BatchEntry, client_code: str, token: str | None, reply: SubmissionOutcome
+    ) -> TokenState:
+        """Return whether the batch may be sent once more, with another token."""
+        if token is None:
+            return TokenState.MISSING
+        may_go = batch.renewals == 0 and batch.submissions < self.settings.max_submissions
+        if not (isinstance(reply, Unauthorized) and reply.renewable and may_go):
+            return TokenState.SAME
         try:
-            return self.tokens.renew(owner.client_code) != token
+            return TokenState.SAME if self.tokens.renew(client_code) == token else TokenState.REPLACED
         except TokenError:
-            return True  # the next step asks again, and says why there is none
+            return TokenState.REPLACED  # the next step asks again, and says why there is none
 
-    def _refuse(self, entry: BatchEntry, reason: str) -> Outcome:
-        self.ledger.save_batch(entry.move(BatchState.REFUSED, reason=reason), self.clock())
-        return Outcome(Word.REFUSED)
-
-    def _put_off(
-        self,
-        entry: BatchEntry,
-        owner: ImportEntry,
-        slot_at: datetime,
-        answer: outcomes.Deferred | outcomes.NotSent,
-    ) -> Outcome:
-        """Have a batch wait that Target certainly has not taken: it was no submission."""
-        entry = entry.change(submissions=entry.submissions - 1, reason=answer.reason)
-        if entry.put_off >= timedelta(hours=self.settings.deadline_hours):
-            reason = (
-                f"Target did not take the batch for {self.settings.deadline_hours} hours: {answer.reason}"
-            )
-            return self._turned_down(entry, owner, slot_at, reason)
-        entry = entry.change(turned_away=entry.turned_away + 1)
-        asked = answer.retry_after if isinstance(answer, outcomes.Deferred) else None
-        wait = max(asked or timedelta(0), _delay(entry.turned_away))
-        # What Target asks for holds for whoever comes next; our own delays end where somebody starts anew.
-        entry = entry.change(
-            put_off=entry.put_off + wait, next_check_at=self.clock() + asked if asked else None
-        )
-        return self._plan_again(entry, owner, slot_at, wait)
-
-    def _turned_down(self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, reason: str) -> Outcome:
-        """Send a batch no more of which Target has not taken anything this time."""
-        outcome = self._give_up(entry, reason)
-        withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
-        return outcome
-
-    def _plan_again(
-        self, entry: BatchEntry, owner: ImportEntry, slot_at: datetime, wait: timedelta
-    ) -> Outcome:
-        """Plan a batch again of which Target has nothing, and give back what it took of the budget."""
+    def _give_up(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
+        """Never send a batch of an import that has been overtaken."""
+        newer = import_entry.overtaken_by
+        batch = batch.refused(f"A newer import, {newer}, with some of the same ids has gone first.")
         now = self.clock()
-        self.ledger.save_batch(entry.move(BatchState.PLANNED, sending_until=None), now)
-        withdraw_submission(entry, owner.client_code, self.settings, self.ledger, slot_at)
-        return Outcome(Word.DEFERRED, now + wait)
+        return _outcome(self.ledger.save_batch(batch, now), now)
 
-    def _overtaken(self, entry: BatchEntry, owner: ImportEntry) -> Outcome:
-        reason = f"A newer import, {owner.overtaken_by}, with some of the same ids has gone first."
-        return self._give_up(entry, reason)
 
-    def _give_up(self, entry: BatchEntry, reason: str) -> Outcome:
-        """Send a batch no more. One that may have arrived before is not said to have been refused."""
-        if not entry.possibly_duplicate:
-            return self._refuse(entry, reason)
-        lost = entry.move(BatchState.UNKNOWN, held=True, reason=reason)
-        self.ledger.save_batch(lost, self.clock())
-        return Outcome(Word.UNKNOWN)
+class TokenState(Enum):
+    """What is known of the client's token after a submission."""
 
-    def _lose(self, entry: BatchEntry, reason: str) -> Outcome:
-        now = self.clock()
-        lost = self.ledger.save_batch(entry.move(BatchState.UNKNOWN, reason=reason), now)
-        if not self._may_resend(lost):
+    MISSING = auto()  # no secret is configured
+    SAME = auto()  # the secret holds the token that was sent, for all that is known
+    REPLACED = auto()  # the secret holds another token, with which the batch may be sent once
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a submission comes to."""
+
+    batch: BatchEntry  # the entry to be written
+    outcome: Outcome  # the answer to the state machine
+    gives_back: bool = False  # what the submission reserved of the budget was not used
+
+
+def decide(
+    batch: BatchEntry,
+    reply: SubmissionOutcome,
+    settings: UploadBatchSettings,
+    *,
+    client_code: str,
+    token_state: TokenState,
+    now: datetime,
+) -> Decision:
+    """Return what Target's reply to a submission means for a batch that is `sending`."""
+    match reply:
+        case Accepted():
+            return _accepted(batch, reply, settings, client_code, now)
+        case Refused():
+            return _refused(batch, reply.message, now)
+        case Unauthorized() if token_state is TokenState.REPLACED:
+            again = batch.renewed("Target did not accept the token.")
+            return Decision(again, Outcome(Word.DEFERRED, now), gives_back=True)
+        case Unauthorized():
+            return _refused(batch, _token_advice(token_state, reply), now)
+        case Deferred() | NotSent():
+            return _postponed(batch, reply, settings, now)
+        case Unknown():
+            lost = batch.lost(reply.reason)
+            resume = Outcome(Word.DEFERRED, now + _backoff(lost.submissions))
+            return Decision(lost, resume if may_resend(lost, settings) else _outcome(lost, now))
+
+
+def may_resend(batch: BatchEntry, settings: UploadBatchSettings) -> bool:
+    """Whether a batch that was lost may be sent again."""
+    allowed = settings.unknown_policy is UnknownPolicy.RESEND and not batch.held
+    return allowed and batch.submissions < settings.max_submissions
+
+
+def _accepted(
+    batch: BatchEntry, reply: Accepted, settings: UploadBatchSettings, client_code: str, now: datetime
+) -> Decision:
+    try:
+        url = safe_status_url(reply.status_url, settings.target_endpoint, client_code)
+    except UnsafeStatusUrlError as error:
+        # Target may have the batch, and would answer the same to the same batch: so it is held.
+        lost = batch.lost(f"unsafe_status_url: {error}", held=True)
+        return Decision(lost, _outcome(lost, now))
+    check_at = now + timedelta(seconds=settings.first_check_seconds)
+    accepted = batch.accepted(url, batch_id_of(url), now, check_at)
+    return Decision(accepted, _outcome(accepted, now))
+
+
+def _postponed(
+    batch: BatchEntry, reply: Deferred | NotSent, settings: UploadBatchSettings, now: datetime
+) -> Decision:
+    """Decide on a batch that Target certainly has not taken: this was no submission."""
+    if batch.put_off >= timedelta(hours=settings.deadline_hours):
+        reason = f"Target did not take the batch for {settings.deadline_hours} hours: {reply.reason}"
+        return _refused(batch.change(submissions=batch.submissions - 1), reason, now)
+    requested = reply.retry_after if isinstance(reply, Deferred) else None
+    wait = max(requested or timedelta(0), _backoff(batch.turned_away + 1))
+    # What Target asks for binds whoever comes next; our own backoff ends where somebody starts it anew.
+    postponed = batch.postponed(wait, reply.reason, now + requested if requested else None)
+    return Decision(postponed, Outcome(Word.DEFERRED, now + wait), gives_back=True)
+
+
+def _refused(batch: BatchEntry, reason: str, now: datetime) -> Decision:
+    refused = batch.refused(reason)
+    return Decision(refused, _outcome(refused, now), gives_back=True)
+
+
+def _outcome(batch: BatchEntry, now: datetime) -> Outcome:
+    """Return the answer for a batch that is not to be sent now."""
+    match batch.state:
+        case BatchState.ACCEPTED:
+            return Outcome(Word.ACCEPTED, batch.next_check_at or now)
+        case BatchState.UNKNOWN:
             return Outcome(Word.UNKNOWN)
-        return Outcome(Word.DEFERRED, now + _delay(lost.submissions))
-
-    def _may_resend(self, entry: BatchEntry) -> bool:
-        resend = self.settings.unknown_policy is UnknownPolicy.RESEND and not entry.held
-        return resend and entry.submissions < self.settings.max_submissions
+        case _:
+            return Outcome(Word.REFUSED)
 
 
-def _active(owner: ImportEntry, until: datetime) -> bool:
-    return owner.active_until is not None and until <= owner.active_until
+def _token_advice(token_state: TokenState, reply: Unauthorized) -> str:
+    if token_state is TokenState.MISSING:
+        return f"Target wants a token (HTTP {reply.http_status}): set TokenSecretArn."
+    if reply.renewable:
+        return f"Target did not accept the token (HTTP {reply.http_status}): renew the secret."
+    return f"Target does not allow what the token asks for (HTTP {reply.http_status}): check its rights."
 
 
-def _unauthorized(token: str | None, answer: outcomes.Unauthorized) -> str:
-    if token is None:
-        return f"Target wants a token (HTTP {answer.http_status}): set TokenSecretArn."
-    if answer.renewable:
-        return f"Target did not accept the token (HTTP {answer.http_status}): renew the secret."
-    return f"Target does not allow what the token asks for (HTTP {answer.http_status}): check its rights."
-
-
-def _delay(times: int) -> timedelta:
-    """Give the wait after so many failures in a row: 10 s, 20 s, ... a quarter of an hour."""
-    return min(_MAX_DELAY, _FIRST_DELAY * (1 << min(times, 10)))
+def _backoff(failures: int) -> timedelta:
+    """Return the wait after so many failures in a row: exponential, 10 s, 20 s, ... a quarter of an hour."""
+    return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * (1 << min(failures, 10)))

@@ -1,0 +1,57 @@
+"""The bodies of a batch in the Data bucket: their ids, and the follow-up that sends failed profiles again."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import unquote
+
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.core.names import follow_up_name, object_key
+from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
+
+_HEADER_ROWS = 1
+
+
+@contextmanager
+def body_ids(batch: BatchEntry, storage: Storage) -> Iterator[Iterator[str]]:
+    """Open the body that is on its way, for its ids: decoded, in the order of its rows.
+
+    Nothing is read from S3 before the first id is asked for.
+    """
+    with ExitStack() as stack:
+
+        def read() -> Iterator[str]:
+            body = stack.enter_context(storage.open(object_key(batch.import_id, batch.body_name)))
+            yield from map(_profile_id, itertools.islice(body, _HEADER_ROWS, None))
+
+        yield read()
+
+
+def write_follow_up(batch: BatchEntry, storage: Storage, failed: Callable[[str], bool]) -> FollowUp:
+    """Write the rows whose id `failed` as a body of their own, the next attempt of the batch."""
+    attempt, rows, size, digest = batch.attempt + 1, 0, 0, hashlib.sha256()
+    sink = storage.sink(object_key(batch.import_id, follow_up_name(batch.number, attempt)))
+    for line in _failed_lines(batch, storage, failed):
+        # No line feed after the last row: a batch ends with the last byte of its last row.
+        piece = line if size == 0 else b"\n" + line
+        rows += size > 0
+        size += sink.write(piece)
+        digest.update(piece)
+    sink.commit()
+    return FollowUp(attempt, rows, size, digest.hexdigest())
+
+
+def _failed_lines(batch: BatchEntry, storage: Storage, failed: Callable[[str], bool]) -> Iterator[bytes]:
+    """Yield the header and the rows whose id failed, without line feeds."""
+    with storage.open(object_key(batch.import_id, batch.body_name)) as body:
+        yield body.readline().rstrip(b"\n")
+        for line in body:
+            if failed(_profile_id(line)):
+                yield line.rstrip(b"\n")
+
+
+def _profile_id(row: bytes) -> str:
+    return unquote(row.partition(b",")[0].rstrip(b"\n").decode())
