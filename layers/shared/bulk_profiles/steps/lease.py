@@ -16,7 +16,7 @@ _RENEW_AFTER = timedelta(seconds=20)
 
 
 class Lease:
-    """The right of one invocation to split, renewed while it works."""
+    """The lease of one split. An invocation that finds it taken over stops with `ConflictError`."""
 
     def __init__(self, entry: ImportEntry, ledger: Ledger, clock: Callable[[], datetime]) -> None:
         self._entry = entry
@@ -25,13 +25,13 @@ class Lease:
         self._renewed_at = clock()
 
     def kept(self) -> bool:
-        """Renew the lease if it is time."""
+        """Renew the lease if it is time; always true, so that it can be asked for between two blocks."""
         if self._clock() - self._renewed_at >= _RENEW_AFTER:
             self._set(LEASE)
         return True
 
     def free(self) -> None:
-        """Let anybody go on."""
+        """End the lease now, so that any invocation may go on."""
         self._set(timedelta(0))
 
     def _set(self, length: timedelta) -> None:

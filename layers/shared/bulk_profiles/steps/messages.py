@@ -11,22 +11,22 @@ from typing import Any, Self
 from bulk_profiles.core.errors import EventError
 from bulk_profiles.core.models import Json, timestamp
 
-_IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `identity.import_id` gives: no other may name an object
+_IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedObject:
-    """EventBridge's `Object Created`. `version_id` is empty where the sender does not know it."""
+    """S3's `Object Created`, as EventBridge sends it."""
 
     event_id: str
     bucket: str
-    key: str
-    version_id: str
+    key: str  # not URL-encoded
+    version_id: str  # empty where the sender does not know it
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read an event from EventBridge; its key is not URL-encoded."""
+        """Read an event of EventBridge. Raises `EventError`."""
         try:
             detail = event["detail"]
             bucket, key = detail["bucket"]["name"], detail["object"]["key"]
@@ -40,33 +40,33 @@ class DroppedObject:
         return cls(event_id, bucket, key, version_id)
 
     def to_event(self) -> dict[str, Any]:
-        """Give the event that `from_event` reads."""
+        """Return the event that `from_event` reads."""
         dropped = {"key": self.key, "version-id": self.version_id}
         return {"id": self.event_id, "detail": {"bucket": {"name": self.bucket}, "object": dropped}}
 
 
 @dataclass(frozen=True, slots=True)
 class ImportEvent:
-    """What the state machine gives finish_import."""
+    """The event with which the state machine invokes finish_import."""
 
     import_id: str
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read `{"importId": ...}`."""
+        """Read `{"importId": ...}`. Raises `EventError`."""
         return cls(_import_id(event))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEvent:
-    """What the state machine gives upload_batch and check_status."""
+    """The event with which the state machine invokes upload_batch and check_status."""
 
     import_id: str
     number: int
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read `{"importId": ..., "batch": ...}`."""
+        """Read `{"importId": ..., "batch": ...}`. Raises `EventError`."""
         import_id = _import_id(event)
         number = event.get("batch")
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MOST_BATCHES:
@@ -87,26 +87,26 @@ def _is_text(value: Any) -> bool:
 
 
 class Word(StrEnum):
-    """The words that the state machine's choices know."""
+    """The words by which the state machine chooses the next state."""
 
     DEFERRED = "deferred"  # the batch waits for a slot
-    ACCEPTED = "accepted"  # Target has the batch: ask what became of it
-    REFUSED = "refused"  # Target will not have the batch: write that down
-    UNKNOWN = "unknown"  # the batch left, nobody answered, and it is not sent again: write that down
-    PROCESSING = "processing"  # Target is not done: ask again
+    ACCEPTED = "accepted"  # Target has the batch: check its status
+    REFUSED = "refused"  # Target will not take the batch: write its results
+    UNKNOWN = "unknown"  # the batch left, nobody answered, and it is not sent again: write its results
+    PROCESSING = "processing"  # Target has not finished: check again
     RESUBMIT = "resubmit"  # the batch, or what failed of it, is to be sent again
     SETTLED = "settled"  # every profile of the batch has its result
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer. `resume_at` where the word asks for a wait."""
+    """What a function answers the state machine."""
 
-    word: Word
-    resume_at: datetime | None = None
+    word: Word  # the choice is made by it
+    resume_at: datetime | None = None  # where the word asks for a wait
 
     def to_json(self) -> Json:
-        """Give the function's answer."""
+        """Return the function's answer."""
         answer: Json = {"outcome": self.word.value}
         if self.resume_at is not None:
             answer["resumeAt"] = timestamp(self.resume_at)

@@ -1,4 +1,4 @@
-"""What a function is told by its environment: one frozen dataclass per function, read once by its app.py.
+"""The settings of a function: one frozen dataclass each, read once from the environment.
 
 A field `max_batch_rows` is the variable `MAX_BATCH_ROWS`. A field with a default may be missing or empty.
 """
