@@ -1,8 +1,8 @@
-"""Target's addresses: the ones that are called, and the one that an answer names, which comes from outside.
+"""The addresses of Target: where batches are submitted, and the status URL that a receipt names.
 
-A status URL is never called as it came. It is taken apart by a strict pattern, not by a lenient parser;
-each part must be one that Target has reason to send; the address that is called is put together from
-those parts.
+A status URL comes from outside, so it is never called as it came. A strict pattern, not a lenient parser,
+takes it apart. Each part must be one that Target has a reason to send, and the URL that is called is built
+from the accepted parts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bulk_profiles.core.models import ApiVersion
 
 _MAX_LENGTH = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_ADDRESS = re.compile(
+_ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?",
     re.ASCII | re.IGNORECASE,
 )
@@ -25,75 +25,75 @@ _PARAMETERS = {
     "batchId": re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII),
     "m2Node": re.compile(r"[A-Za-z0-9._~-]{1,32}", re.ASCII),
 }
-type _Address = tuple[str, str, int | None]
 
 
 class UnsafeStatusUrlError(BulkProfilesError):
-    """A status URL leads, or may lead, elsewhere than to Target's answer about the own batch.
+    """A status URL may lead elsewhere than to Target's status of a batch of this client.
 
-    The message names the part that is wrong, not the URL.
+    The message names the part that is wrong and does not repeat the URL.
     """
 
 
-def base_url(endpoint: str, client: str) -> str:
-    """Give the endpoint of a client; `{client}` in it stands for the client code."""
-    return endpoint.replace("{client}", client).rstrip("/")
-
-
 def submission_url(endpoint: str, client: str, version: ApiVersion) -> str:
-    """Give the address that takes a client's batches."""
+    """Return the URL to which a client's batches are submitted."""
     path = "v2/profile" if version is ApiVersion.V2 else "profile"
-    return f"{base_url(endpoint, client)}/m2/{quote(client, safe='')}/{path}/batchUpdate"
+    return f"{_base_url(endpoint, client)}/m2/{quote(client, safe='')}/{path}/batchUpdate"
 
 
 def safe_status_url(url: str, endpoint: str, client: str) -> str:
-    """Put a status URL together anew from the parts of the one that Target named.
+    """Return the status URL to call, built from the accepted parts of the one that Target named.
 
-    On a host of Target it is https, whatever it was. Raises `UnsafeStatusUrlError`.
+    On a host of Target the scheme is always https. Raises `UnsafeStatusUrlError`.
     """
     url = url.strip().replace("&amp;", "&")
     if len(url) > _MAX_LENGTH:
         raise UnsafeStatusUrlError("The status URL is too long.")
-    address = _ADDRESS.match(url)
-    if not address:
+    origin = _ORIGIN.match(url)
+    if not origin:
         raise UnsafeStatusUrlError("The status URL names no plain host of http or https.")
-    base = _base(_parts(address), endpoint, client)
-    path, _, query = url[address.end() :].partition("?")
-    found = _PATH.fullmatch(path)
-    if not found or found["client"] != quote(client, safe=""):
+    base = _trusted_base(origin, endpoint, client)
+    path, _, query = url[origin.end() :].partition("?")
+    parts = _PATH.fullmatch(path)
+    if not parts or parts["client"] != quote(client, safe=""):
         raise UnsafeStatusUrlError("The status URL's path is not that of the client's batches.")
     parameters = "&".join(f"{name}={value}" for name, value in _parameters(query).items())
     return f"{base}{path}?{parameters}"
 
 
 def with_details(url: str) -> str:
-    """Give the status URL that asks for counts as well."""
+    """Return the status URL that asks for counts as well."""
     return f"{url}&showDetails=true"
 
 
 def batch_id_of(url: str) -> str:
-    """Give the batch id in a safe status URL."""
+    """Return the batch id in a safe status URL."""
     return _parameters(url.partition("?")[2])["batchId"]
 
 
-def _parts(address: re.Match[str]) -> _Address:
-    """Give scheme, host and port; None for the scheme's own port."""
-    scheme = address["scheme"].lower()
-    port = int(address["port"]) if address["port"] else None
-    return scheme, address["host"].lower(), None if port == _DEFAULT_PORTS[scheme] else port
+def _base_url(endpoint: str, client: str) -> str:
+    """Return the endpoint of a client; `{client}` in `endpoint` stands for the client code."""
+    return endpoint.replace("{client}", client).rstrip("/")
 
 
-def _base(named: _Address, endpoint: str, client: str) -> str:
-    """Give scheme, host and port to call: those of the endpoint, or https on a host of Target."""
-    own = _ADDRESS.fullmatch(base_url(endpoint, client))
-    if own and named[1:] == _parts(own)[1:]:
+def _trusted_base(origin: re.Match[str], endpoint: str, client: str) -> str:
+    """Return the scheme, host and port to call: those of the endpoint, or https on a host of Target."""
+    host, port = _host_and_port(origin)
+    own = _ORIGIN.fullmatch(_base_url(endpoint, client))
+    if own and (host, port) == _host_and_port(own):
         return own[0]
-    if named[2] is None and _TARGET_HOST.fullmatch(named[1]):
-        return f"https://{named[1]}"
+    if port is None and _TARGET_HOST.fullmatch(host):
+        return f"https://{host}"
     raise UnsafeStatusUrlError("The status URL leads to a host or a port that is not Target's.")
 
 
+def _host_and_port(origin: re.Match[str]) -> tuple[str, int | None]:
+    """Return the host and the port, which is None where it is the default of the scheme."""
+    port = int(origin["port"]) if origin["port"] else None
+    return origin["host"].lower(), None if port == _DEFAULT_PORTS[origin["scheme"].lower()] else port
+
+
 def _parameters(query: str) -> dict[str, str]:
+    """Return the batch id and, where it is given, the node; other parameters are dropped."""
     parameters: dict[str, str] = {}
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
