@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["bulk_profiles"]):
     from bulk_profiles.core.feeds import Feed, Mapping, Quoting, SeparatorInValue
     from bulk_profiles.core.models import KeyColumn
     from bulk_profiles.splitting.batches.cutter import Limits
-    from bulk_profiles.target.answers import StatusAnswer, read_status, read_submission
+    from bulk_profiles.target.answers import StatusAnswer, read_receipt, read_status
     from bulk_profiles.target.response import UnusableAnswerError
     from tests.worlds.splitting import run
 
@@ -42,9 +42,9 @@ def answers(data: bytes) -> None:
     if not data:
         return
     size, body = data[0] % 16 + 1, data[1:]
-    submission = read_submission(body)
-    assert submission.success is not True or submission.status_url
-    assert submission.message.isprintable() or not submission.message
+    receipt = read_receipt(body)
+    assert receipt.success is not True or receipt.status_url
+    assert receipt.message.isprintable() or not receipt.message
     pieces = [body[place : place + size] for place in range(0, len(body), size)]
     assert _status([body]) == _status(pieces)
 

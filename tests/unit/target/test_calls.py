@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bulk_profiles.core.models import ApiVersion, ProfileStatus
 from bulk_profiles.target import calls, http, outcomes
-from bulk_profiles.target.addresses import safe_status_url
+from bulk_profiles.target.addresses import safe_status_url, submission_url
 from bulk_profiles.target.answers import TargetState
 from simulator import Fault, Settings, Simulator, fault, running
 
@@ -35,7 +35,8 @@ def submit(
     token: str | None = None,
     seconds: float = SECONDS,
 ) -> outcomes.SubmissionOutcome:
-    return calls.submit(simulator.url, "demo", version, io.BytesIO(BODY), len(BODY), token, seconds)
+    url = submission_url(simulator.url, "demo", version)
+    return calls.submit(url, io.BytesIO(BODY), len(BODY), token, seconds)
 
 
 def status_url(simulator: Simulator, version: ApiVersion = ApiVersion.V2) -> str:
@@ -153,7 +154,8 @@ def test_nothing_is_sent_where_no_connection_comes_about() -> None:
         ("nonsense", "MissingSchema"),
         ("http://", "InvalidURL"),
     ):
-        outcome = calls.submit(endpoint, "demo", ApiVersion.V2, batch, len(BODY), None, SECONDS)
+        url = submission_url(endpoint, "demo", ApiVersion.V2)
+        outcome = calls.submit(url, batch, len(BODY), None, SECONDS)
         assert outcome == outcomes.NotSent(f"The connection to Target failed: {reason}.")
         assert calls.check(f"{endpoint}/x?batchId=1", None, SECONDS) == outcomes.Unanswered(outcome.reason)
 
@@ -192,7 +194,7 @@ def test_every_generation_of_the_status_is_answered(
     assert answer.state is (None if generation == 1 else TargetState.COMPLETE)
     assert answer.batch_size == (None if generation == 1 else 3)
     assert answer.failed == (1 if generation == 4 else None)
-    named = {name: answer.status_of(name) for name in "ab"}
+    named = {name: answer.profiles.get(name) for name in "ab"}
     success, error = ProfileStatus.SUCCESS, ProfileStatus.ERROR
     assert (
         named

@@ -23,6 +23,7 @@ import trustme
 from bulk_profiles.core.errors import StorageError
 from bulk_profiles.core.models import ApiVersion
 from bulk_profiles.target import calls, http, outcomes
+from bulk_profiles.target.addresses import submission_url
 from bulk_profiles.target.response import UnusableAnswerError
 
 SECONDS = 10
@@ -52,7 +53,8 @@ class Peer:
         return self.send(io.BytesIO(body), len(body) if size is None else size, seconds)
 
     def send(self, source: http.Readable, size: int, seconds: float = SECONDS) -> outcomes.SubmissionOutcome:
-        return calls.submit(self.url, "demo", ApiVersion.V2, source, size, "token", seconds)
+        url = submission_url(self.url, "demo", ApiVersion.V2)
+        return calls.submit(url, source, size, "token", seconds)
 
     def check(self, seconds: float = SECONDS) -> outcomes.CheckOutcome:
         return calls.check(f"{self.url}/m2/demo/profile/batchStatus?batchId=1", None, seconds)
@@ -165,7 +167,8 @@ def test_a_large_body_is_streamed_whole() -> None:
 
 def test_without_a_token_nothing_is_authorized() -> None:
     with peer(says(answer())) as there:
-        calls.submit(there.url, "demo", ApiVersion.V1, io.BytesIO(BODY), len(BODY), None, SECONDS)
+        url = submission_url(there.url, "demo", ApiVersion.V1)
+        calls.submit(url, io.BytesIO(BODY), len(BODY), None, SECONDS)
     assert b"authorization" not in there.received[0].lower()
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from bulk_profiles.core.models import ProfileStatus
 from bulk_profiles.target import flat_reader, xml_reader
-from bulk_profiles.target.answers import read_status_response, read_submission_response
-from bulk_profiles.target.flat_reader import may_mislead
+from bulk_profiles.target.answers import read_receipt_response, read_status_response
+from bulk_profiles.target.flat_reader import is_ambiguous
 from bulk_profiles.target.response import Response, UnusableAnswerError
 
 ENOUGH = 10_000_000
@@ -101,13 +101,13 @@ class TestTexts:
     def test_a_submissions_answer_without_tags_is_read_word_by_word(self, body: bytes, message: str) -> None:
         url = "http://127.0.0.1/" if message else ""
         said = {"success": "true" if body else "", "batchStatus": url, "message": message}
-        assert read_submission_response(body) == Response(said, flattened=True)
+        assert read_receipt_response(body) == Response(said, flattened=True)
 
     @pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
     @pytest.mark.parametrize("declared", ["", "<?xml version='1.0' encoding='ISO-8859-1'?>"])
     def test_a_message_is_read_whatever_charset_it_claims(self, charset: str, declared: str) -> None:
         body = f"{declared}<response><success>false</success><message>Ungültig</message></response>"
-        answer = read_submission_response(body.encode(charset))
+        answer = read_receipt_response(body.encode(charset))
         assert answer == Response({"success": "false", "message": "Ungültig"})
 
 
@@ -213,4 +213,4 @@ def test_what_is_refused_is_refused_with_a_reason_and_nothing_of_its_own(body: b
     ],
 )
 def test_an_id_misleads_where_it_reads_as_more_than_an_id(profile_id: str, *, misleads: bool) -> None:
-    assert may_mislead(profile_id) is misleads
+    assert is_ambiguous(profile_id) is misleads

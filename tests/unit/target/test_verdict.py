@@ -13,13 +13,13 @@ import pytest
 from bulk_profiles.core.models import Basis, BatchState, ProfileResult, ProfileStatus
 from bulk_profiles.core.text import printable
 from bulk_profiles.target import flat_reader, xml_reader
-from bulk_profiles.target.answers import StatusAnswer, Submission, TargetState, read_status, read_submission
-from bulk_profiles.target.named_ids import find_named
+from bulk_profiles.target.answers import Receipt, StatusAnswer, TargetState, read_receipt, read_status
+from bulk_profiles.target.named_ids import match_ids
 from bulk_profiles.target.response import UnusableAnswerError
 from bulk_profiles.target.verdict import add_details, needs_details, settle, whole_batch
 
 URL = "http://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501&m2Node=00"
-NONE_OF_BOTH = Submission()
+NONE_OF_BOTH = Receipt()
 IDS = ("a", "b", "c")
 WORDS = ("success", "failed", "error")
 
@@ -87,14 +87,12 @@ def results(answer: StatusAnswer | None, *, rows: int = 3, overdue: bool = False
     ids=["raw", "escaped", "cdata", "flattened", "upper-case", "flattened-lines"],
 )
 def test_a_yes_with_a_status_url_is_a_yes(body: bytes) -> None:
-    assert read_submission(body) == Submission(success=True, status_url=URL, message="Batch submitted")
+    assert read_receipt(body) == Receipt(success=True, status_url=URL, message="Batch submitted")
 
 
 def test_a_flattened_url_may_be_https() -> None:
     url = URL.replace("http:", "HTTPS:")
-    assert read_submission(f"true {url} Fine".encode()) == Submission(
-        success=True, status_url=url, message="Fine"
-    )
+    assert read_receipt(f"true {url} Fine".encode()) == Receipt(success=True, status_url=url, message="Fine")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +125,7 @@ def test_a_flattened_url_may_be_https() -> None:
     ],
 )
 def test_a_no_is_a_no_whatever_else_it_says(body: bytes, message: str | None) -> None:
-    answer = read_submission(body)
+    answer = read_receipt(body)
     assert answer.success is False
     assert answer.status_url == ""
     if message is None:
@@ -166,13 +164,13 @@ def test_a_no_is_a_no_whatever_else_it_says(body: bytes, message: str | None) ->
     ],
 )
 def test_whatever_else_is_neither_yes_nor_no(body: bytes) -> None:
-    assert read_submission(body).success is None
-    assert read_submission(body).status_url == ""
+    assert read_receipt(body).success is None
+    assert read_receipt(body).status_url == ""
 
 
 def test_a_cut_submission_is_neither() -> None:
     whole = xml(element("success", "true"), element("batchStatus", URL), element("message", "Fine"))
-    assert all(read_submission(whole[:length]) == NONE_OF_BOTH for length in range(len(whole)))
+    assert all(read_receipt(whole[:length]) == NONE_OF_BOTH for length in range(len(whole)))
 
 
 def test_texts_from_outside_are_made_printable() -> None:
@@ -186,7 +184,7 @@ def test_texts_from_outside_are_made_printable() -> None:
 def test_reads_the_first_generation() -> None:
     answer = status(element("batchId", "\n demo-1 "), profile("a", "success"), profile("b", "Error"))
     assert (answer.state, answer.batch_id, answer.batch_size) == (None, "demo-1", None)
-    assert [answer.status_of(name) for name in IDS] == [ProfileStatus.SUCCESS, ProfileStatus.ERROR, None]
+    assert [answer.profiles.get(name) for name in IDS] == [ProfileStatus.SUCCESS, ProfileStatus.ERROR, None]
 
 
 def test_reads_the_second_generation_with_its_two_kinds_of_status() -> None:
@@ -442,7 +440,7 @@ def named(answer: StatusAnswer, *ids: str) -> list[str]:
         assert [result.profile_id for result in results] == list(ids)
         words = (verdict.named.status_of(profile_id) for profile_id in set(ids) - verdict.named.doubtful)
         doubtful = {ProfileStatus.UNKNOWN: len(verdict.named.doubtful)}
-        assert verdict.named.said == Counter(words) + Counter(doubtful)
+        assert verdict.named.by_status == Counter(words) + Counter(doubtful)
     assert found[0] == found[1]
     return found[0]
 
@@ -490,7 +488,7 @@ def test_a_spelling_that_may_mean_two_ids_is_believed_of_neither(spelling: str, 
     assert named(answer, ids[0], "c") == ["error reported", "success implied"]
     verdict = settle(answer, (*ids, "c"), rows=3, overdue=False)
     assert verdict is not None
-    assert (verdict.named.foreign, verdict.result_of(ids[0]).reason) == (
+    assert (verdict.named.foreign.total(), verdict.result_of(ids[0]).reason) == (
         0,
         "Target named an id that may be this one, or another of the batch.",
     )
@@ -675,7 +673,7 @@ def test_ids_of_others_neither_hold_up_a_batch_nor_speak_for_it() -> None:
     answer = status(head(), profile("x", "pending"), profile("y", "success"), profile("b", "failed"))
     verdict = settle(answer, IDS, rows=3, overdue=False)
     assert verdict is not None
-    assert verdict.named.foreign == 2
+    assert verdict.named.foreign.total() == 2
     assert results(answer) == {
         "state": "complete",
         "a": "success implied",
@@ -705,7 +703,7 @@ def test_a_failure_of_an_id_that_is_not_ours_leaves_room_for_one_of_ours() -> No
         assert named(answer, *IDS) == ["unknown batch", "error reported", "unknown batch"]
         verdict = settle(answer, IDS, rows=3, overdue=False)
         assert verdict is not None
-        assert verdict.named.foreign_errors == 1
+        assert verdict.named.foreign[ProfileStatus.ERROR] == 1
         assert verdict.reason == "Target named 1 failed ids that are not in the batch."
 
 
@@ -731,7 +729,7 @@ def test_a_text_that_can_be_read_in_two_ways_is_refused_with_a_reason(
 ) -> None:
     answer = read_status([f"demo-1 {text}".encode()])
     with pytest.raises(UnusableAnswerError) as refused:
-        find_named(answer.profiles, ids, 2, flattened=answer.flattened)
+        match_ids(answer.profiles, ids, 2, flattened=answer.flattened)
     assert str(refused.value) == message
 
 
@@ -742,7 +740,7 @@ def test_a_size_that_is_not_ours_is_noted() -> None:
         assert verdict is not None
         note = f"Target counted {size} rows in the batch, and 3 were sent."
         assert verdict.note == (note if differs else "")
-        assert verdict.named.foreign == 0
+        assert verdict.named.foreign.total() == 0
 
 
 def test_the_ids_are_not_read_where_they_decide_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_profiles.core.models import Basis, BatchState, ProfileStatus
-from bulk_profiles.target.answers import StatusAnswer, TargetState, read_status, read_submission
+from bulk_profiles.target.answers import StatusAnswer, TargetState, read_receipt, read_status
 from bulk_profiles.target.response import UnusableAnswerError
 from bulk_profiles.target.verdict import settle
 
@@ -68,7 +68,7 @@ def test_every_generation_is_read_as_it_was_written(
     answer = read_status(pieces(body, at))
     assert (answer.state, answer.batch_size, answer.failed) == (STATES[word], size, failed)
     assert answer.profiles == {profile_id: WORDS[status] for profile_id, status in profiles.items()}
-    assert all(answer.status_of(profile_id) is WORDS[status] for profile_id, status in profiles.items())
+    assert all(answer.profiles.get(profile_id) is WORDS[status] for profile_id, status in profiles.items())
 
 
 @given(reported, st.booleans(), st.data())
@@ -90,7 +90,7 @@ def test_garbage_is_unusable_or_read_the_same_in_pieces(garbage: bytes, at: list
             read_status(pieces(garbage, at))
     else:
         assert read_status(pieces(garbage, at)) == answer
-    assert read_submission(garbage).success in {True, False, None}
+    assert read_receipt(garbage).success in {True, False, None}
 
 
 @given(reported, st.data())

@@ -128,7 +128,7 @@ class CheckStatus:
         What is known after this attempt is written first, for the history and for the attempts to come.
         """
         may_send = verdict.state is BatchState.COMPLETE and batch.submissions < self.settings.max_submissions
-        if not may_send or not verdict.named.said[ProfileStatus.ERROR]:
+        if not may_send or not verdict.named.by_status[ProfileStatus.ERROR]:
             return None
 
         def failed(profile_id: str) -> bool:

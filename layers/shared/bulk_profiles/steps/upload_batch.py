@@ -25,7 +25,7 @@ from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.target import calls
-from bulk_profiles.target.addresses import UnsafeStatusUrlError, batch_id_of, safe_status_url
+from bulk_profiles.target.addresses import UnsafeStatusUrlError, batch_id_of, safe_status_url, submission_url
 from bulk_profiles.target.outcomes import (
     Accepted,
     Deferred,
@@ -117,15 +117,10 @@ class UploadBatch:
             if not usable(slot_at, self.clock()):  # the ledger took too long: the slot is over
                 decision = Decision(batch.unsent(), Outcome(Word.DEFERRED, self.clock()), gives_back=True)
             else:
-                reply = calls.submit(
-                    self.settings.target_endpoint,
-                    import_entry.client_code,
-                    import_entry.api_version,
-                    body,
-                    batch.body_size,
-                    token,
-                    timeout.total_seconds(),
+                url = submission_url(
+                    self.settings.target_endpoint, import_entry.client_code, import_entry.api_version
                 )
+                reply = calls.submit(url, body, batch.body_size, token, timeout.total_seconds())
                 client_code = import_entry.client_code
                 token_state = self._token_state(batch, client_code, token, reply)
                 decision = decide(

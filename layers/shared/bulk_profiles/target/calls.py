@@ -1,13 +1,11 @@
-"""Target itself: one submission, one look at a status. Whatever happens is an outcome, never an error."""
+"""The two calls to Target: submit a batch, check its status. Each returns an outcome and raises nothing."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bulk_profiles.core.models import ApiVersion
-
-from .addresses import submission_url, with_details
-from .answers import Submission, read_status, read_submission
+from .addresses import with_details
+from .answers import Receipt, read_receipt, read_status
 from .http import Body, BodyError, Readable, Reply, TransportError, call, retry_after
 from .outcomes import (
     Accepted,
@@ -25,33 +23,24 @@ from .outcomes import (
 from .response import UnusableAnswerError
 
 _MAX_RECEIPT_BYTES = 1024 * 1024
-_SUCCESS, _CLIENT_ERROR = 2, 4  # HTTP's classes
+_SUCCESS, _CLIENT_ERROR = 2, 4  # HTTP's classes of status codes
 _UNAUTHORIZED = frozenset({401, 403})
-_LATER = frozenset({408, 425, 429, 503})  # each of them says that the request was not dealt with
+_LATER = frozenset({408, 425, 429, 503})  # each says that the request was not dealt with
 _GONE = frozenset({404, 410})
 
 
-def submit(  # noqa: PLR0917  # every call of it spells the names of what it passes
-    endpoint: str,
-    client: str,
-    version: ApiVersion,
-    body: Readable,
-    size: int,
-    token: str | None,
-    seconds: float,
-) -> SubmissionOutcome:
-    """Send one batch of `size` bytes, once, within `seconds`.
+def submit(url: str, body: Readable, size: int, token: str | None, seconds: float) -> SubmissionOutcome:
+    """Submit one batch of `size` bytes to a submission URL, once, within `seconds`.
 
-    The first byte of the body divides the outcomes. Before it, no failure has sent anything. After it,
-    only Target's clear word counts: its yes, its no, or an HTTP status that says that it did not deal
-    with the batch. A body of ours that breaks off is not sent either: short of its announced length, it
-    is no request.
+    The outcome depends on whether the first byte of the body has left. Before it, every failure is
+    `NotSent`. After it, only a clear answer counts: Target's yes or no, or an HTTP status which says that
+    the request was not dealt with. A body of ours that breaks off is `NotSent` too: shorter than its
+    announced length, it is no complete request.
     """
     sent = Body(body, size)
-    url = submission_url(endpoint, client, version)
     try:
         with call("POST", url, seconds=seconds, token=token, body=sent) as reply:
-            outcome = _outcome(reply)
+            outcome = _submission_outcome(reply)
     except BodyError as error:
         return NotSent(str(error))
     except TransportError as error:
@@ -61,57 +50,53 @@ def submit(  # noqa: PLR0917  # every call of it spells the names of what it pas
     return outcome
 
 
-def _outcome(reply: Reply) -> SubmissionOutcome:
-    """Translate the answer to a submission.
-
-    500, 502, 504 and whatever is not HTTP's plain yes or no may come from something that stands between
-    us and a Target that took the batch: unknown.
-    """
-    if reply.status in _UNAUTHORIZED:
-        return Unauthorized(reply.status)
-    if reply.status in _LATER:
-        return Unknown(f"Target answered HTTP {reply.status}.") if _said(reply).success else _deferred(reply)
-    if reply.status // 100 == _SUCCESS:
-        return _receipt(reply)
-    if reply.status // 100 == _CLIENT_ERROR:
-        return _refused(reply)
-    return Unknown(f"Target answered HTTP {reply.status}.")
-
-
-def _receipt(reply: Reply) -> Accepted | Refused | Unknown:
-    answer = read_submission(reply.body(_MAX_RECEIPT_BYTES))
-    if answer.success is None:
-        return Unknown("Target's answer to the batch says neither yes nor no.")
-    if answer.success:
-        return Accepted(answer.status_url, answer.message)
-    return Refused(answer.message or "Target refused the batch without a reason.", reply.status)
-
-
-def _refused(reply: Reply) -> Refused | Unknown:
-    """Translate a 4xx: the status is the no, the body may say why; a body that says yes leaves no answer."""
-    plain, answer = f"Target answered HTTP {reply.status}.", _said(reply)
-    return Unknown(plain) if answer.success else Refused(answer.message or plain, reply.status)
-
-
-def _said(reply: Reply) -> Submission:
-    """Read what comes with an HTTP status that says enough by itself; nothing where it cannot be read."""
-    try:
-        return read_submission(reply.body(_MAX_RECEIPT_BYTES))
-    except TransportError:
-        return Submission()
-
-
 def check(status_url: str, token: str | None, seconds: float, *, details: bool = False) -> CheckOutcome:
-    """Ask once what became of a batch, within `seconds`; `status_url` is a safe one."""
+    """Ask once for the status of a batch, within `seconds`; `status_url` is a safe one."""
     url = with_details(status_url) if details else status_url
     try:
         with call("GET", url, seconds=seconds, token=token) as reply:
-            return _status(reply)
+            return _check_outcome(reply)
     except (TransportError, UnusableAnswerError) as error:
         return Unanswered(str(error))
 
 
-def _status(reply: Reply) -> CheckOutcome:
+def _submission_outcome(reply: Reply) -> SubmissionOutcome:
+    """Return the outcome of a submission that was answered.
+
+    Where a proxy stands between us and Target, a 500, 502 or 504 may be its own while Target took the batch:
+    such a status is `Unknown`, like every other that is neither HTTP's yes nor its no.
+    """
+    if reply.status in _UNAUTHORIZED:
+        return Unauthorized(reply.status)
+    if reply.status // 100 == _SUCCESS:
+        return _receipt_outcome(read_receipt(reply.body(_MAX_RECEIPT_BYTES)), reply.status)
+    if reply.status not in _LATER and reply.status // 100 != _CLIENT_ERROR:
+        return Unknown(_sentence(reply))
+    receipt = _optional_receipt(reply)
+    if receipt.success:  # against the status: then neither counts
+        return Unknown(_sentence(reply))
+    if reply.status in _LATER:
+        return _deferred(reply)
+    return Refused(receipt.message or _sentence(reply), reply.status)
+
+
+def _receipt_outcome(receipt: Receipt, http_status: int) -> Accepted | Refused | Unknown:
+    if receipt.success is None:
+        return Unknown("Target's answer to the batch says neither yes nor no.")
+    if receipt.success:
+        return Accepted(receipt.status_url, receipt.message)
+    return Refused(receipt.message or "Target refused the batch without a reason.", http_status)
+
+
+def _optional_receipt(reply: Reply) -> Receipt:
+    """Return the receipt in an answer whose HTTP status suffices; an empty one if the body cannot be read."""
+    try:
+        return read_receipt(reply.body(_MAX_RECEIPT_BYTES))
+    except TransportError:
+        return Receipt()
+
+
+def _check_outcome(reply: Reply) -> CheckOutcome:
     if reply.status in _UNAUTHORIZED:
         return Unauthorized(reply.status)
     if reply.status in _GONE:
@@ -119,7 +104,7 @@ def _status(reply: Reply) -> CheckOutcome:
     if reply.status in _LATER:
         return _deferred(reply)
     if reply.status // 100 != _SUCCESS:
-        return Unanswered(f"Target answered HTTP {reply.status}.")
+        return Unanswered(_sentence(reply))
     answer = read_status(reply.pieces())
     if answer.flattened and answer.state is not None and not reply.framed:
         return Unanswered("Nothing shows that all of Target's answer arrived.")
@@ -128,4 +113,8 @@ def _status(reply: Reply) -> CheckOutcome:
 
 def _deferred(reply: Reply) -> Deferred:
     header = reply.headers.get("Retry-After", "")
-    return Deferred(f"Target answered HTTP {reply.status}.", retry_after(header, datetime.now(UTC)))
+    return Deferred(_sentence(reply), retry_after(header, datetime.now(UTC)))
+
+
+def _sentence(reply: Reply) -> str:
+    return f"Target answered HTTP {reply.status}."

@@ -1,4 +1,7 @@
-"""Target's oldest answers: the text of the XML with its tags lost."""
+"""The reader of flattened answers, Target's oldest form: the text of the XML with its tags lost.
+
+Nothing in such a text shows that it was cut short, so whoever reads it must know that all of it arrived.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,25 @@ from collections.abc import Iterable, Iterator
 
 from bulk_profiles.core.models import ProfileStatus
 
-from .response import MAX_PROFILES, MAX_TEXT, Response, UnusableAnswerError, note, profile_status, refuse
+from .response import (
+    MAX_PROFILES,
+    MAX_TEXT,
+    Response,
+    Statuses,
+    UnusableAnswerError,
+    profile_status,
+    record_status,
+)
 
 _BATCH_ID = re.compile(r"(?=.*[0-9])[\w.-]{1,128}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _COUNTS = ("consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")  # v1 has no first one
 _BATCH_WORDS = frozenset({"complete", "incomplete", "stuck"})
+_HEAD_WORDS = 2 + len(_COUNTS) + 1  # state, size, counts, and one more to see whether that was all
 
 
-def may_mislead(profile_id: str) -> bool:
-    """Tell whether an id, its tags lost, may be taken for several ids or for a word for the batch."""
+def is_ambiguous(profile_id: str) -> bool:
+    """Whether a flattened answer with this id may be read in two ways: as several ids, or as a state."""
     words = profile_id.split()
     if len(words) < 2:  # noqa: PLR2004  # a single word has its place
         return False
@@ -27,57 +39,45 @@ def may_mislead(profile_id: str) -> bool:
     return any(profile_status(word) is not ProfileStatus.UNKNOWN for word in words)
 
 
-def split_words(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Give the words of a text that arrives in pieces, each with the white space before it."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    rest = ""
-    try:
-        for chunk in chunks:
-            *pieces, last = re.split(r"(\s+)", rest + decoder.decode(chunk))
-            before = ""
-            for word, space in itertools.batched(pieces, 2, strict=True):
-                if word:
-                    yield before + word
-                before = space
-            rest = before + last
-            if len(rest) > MAX_TEXT:
-                refuse("has a word without end")
-        rest += decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise UnusableAnswerError("The answer is neither XML nor UTF-8.") from error
-    if rest.strip():
-        yield rest
+def read_flat_receipt(text: str) -> Response:
+    """Read the answer to a submission: `true URL message`, where only a following word shows a whole URL."""
+    success, *words = text.split() or [""]
+    has_url = len(words) > 1 and words[0].lower().startswith(("http://", "https://"))
+    url = words.pop(0) if has_url else ""
+    return Response({"success": success, "batchStatus": url, "message": " ".join(words)}, flattened=True)
 
 
-def read_flat(words: Iterator[str]) -> Response:
+def read_flat(pieces: Iterable[bytes]) -> Response:
     """Read `b [complete 164] [counts | id word id word ...]`; an id may have several words.
 
-    A number in third place tells a word for the batch from an id, if that word is known or no id follows.
-    Whoever knows the batch's ids must see whether the text can be read in another way: `may_mislead`.
+    A number in third place makes the second word the batch's state and not an id, if the word is a known
+    state, if it is followed by all counts, or if nothing follows. Whoever knows the batch's ids must check
+    them with `is_ambiguous`. Raises `UnusableAnswerError`.
     """
+    words = _split_words(pieces)
     batch_id = next(words, "").strip()
     if not _BATCH_ID.fullmatch(batch_id):
-        refuse("is not a response of Target")
-    fields = {"batchId": batch_id}
-    head = list(itertools.islice(words, 2))
-    plain = [word.strip() for word in head]
-    if len(head) == 2 and _NUMBER.fullmatch(plain[1]):  # noqa: PLR2004  # as many as were taken
-        more = list(itertools.islice(words, 5))
-        numbers = [word.strip() for word in more]
-        counted = len(more) in {3, 4} and all(map(_NUMBER.fullmatch, numbers))
-        if plain[0].lower() in _BATCH_WORDS or counted or not more:
-            fields |= {"status": plain[0], "batchSize": plain[1]}
-            head = []
-        if counted:
-            counts = dict(zip(_COUNTS[-len(more) :], numbers, strict=True))
-            return Response(fields | counts, flattened=True)
-        head += more
-    return Response(fields, _read_profiles(itertools.chain(head, words)), flattened=True)
+        raise UnusableAnswerError("is not a response of Target")
+    head = list(itertools.islice(words, _HEAD_WORDS))
+    batch = _read_head([word.strip() for word in head])
+    profiles = _read_profiles(itertools.chain(head[len(batch) :], words))
+    return Response({"batchId": batch_id} | batch, profiles, flattened=True)
 
 
-def _read_profiles(words: Iterable[str]) -> dict[str, ProfileStatus]:
-    """Read `id word id word ...`: a word for a profile ends its id, but for one that begins an id."""
-    profiles: dict[str, ProfileStatus] = {}
+def _read_head(words: list[str]) -> dict[str, str]:
+    """Return the batch's state, size and counts, as far as they are there: each is one word."""
+    if len(words) < 2 or not _NUMBER.fullmatch(words[1]):  # noqa: PLR2004  # state and size
+        return {}
+    state, size, *numbers = words
+    head = {"status": state, "batchSize": size}
+    if len(numbers) in {3, 4} and all(map(_NUMBER.fullmatch, numbers)):
+        return head | dict(zip(_COUNTS[-len(numbers) :], numbers, strict=True))
+    return head if state.lower() in _BATCH_WORDS or not numbers else {}
+
+
+def _read_profiles(words: Iterable[str]) -> Statuses:
+    """Read `id word id word ...`: a known word for a status ends an id, unless it begins one."""
+    profiles: Statuses = {}
     profile_id = ""
     for word in words:
         status = profile_status(word.strip())
@@ -86,10 +86,32 @@ def _read_profiles(words: Iterable[str]) -> dict[str, ProfileStatus]:
         elif status is ProfileStatus.UNKNOWN:
             profile_id += word
         else:
-            note(profiles, profile_id, status)
+            record_status(profiles, profile_id, status)
             profile_id = ""
         if len(profile_id) > MAX_TEXT or len(profiles) > MAX_PROFILES:
-            refuse("has an id without end, or too many of them")
+            raise UnusableAnswerError("has an id without end, or too many of them")
     if profile_id:
-        refuse("is not a list of ids and their status")
+        raise UnusableAnswerError("is not a list of ids and their status")
     return profiles
+
+
+def _split_words(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Yield the words of a text that arrives in pieces, each with the white space before it."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    tail = ""
+    try:
+        for piece in pieces:
+            *parts, last = re.split(r"(\s+)", tail + decoder.decode(piece))
+            before = ""
+            for word, space in itertools.batched(parts, 2, strict=True):
+                if word:
+                    yield before + word
+                before = space
+            tail = before + last
+            if len(tail) > MAX_TEXT:
+                raise UnusableAnswerError("has a word without end")
+        tail += decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise UnusableAnswerError("is neither XML nor UTF-8") from error
+    if tail.strip():
+        yield tail

@@ -1,148 +1,144 @@
-"""Which ids of a batch Target means by the ids that it spells.
+"""The ids that Target named: which ids of a batch the spellings in its answer stand for.
 
-A spelling that is an id of the batch speaks for that id alone; any other is read decoded, and believed where
-it can mean one id of the batch only.
+A spelling that is an id of the batch stands for that id alone. Any other spelling is decoded, and stands for
+an id only if no other id of the batch fits.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import html
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_plus
 
 from bulk_profiles.core.models import ProfileStatus
 
-from .flat_reader import may_mislead
-from .response import UnusableAnswerError, note
+from .flat_reader import is_ambiguous
+from .response import Statuses, UnusableAnswerError, record_status
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What Target said of the ids of one batch.
+class NamedIds:
+    """What Target said of the ids of one batch."""
 
-    `spelled`: by id as Target spelled it. `read`: ids that Target spelled in another way, which can mean no
-    other id of the batch. `doubtful`: ids that a spelling may mean, as it may another. `foreign`: how many
-    spellings mean no id of the batch; `foreign_errors`: how many of these failed. `said`: how many of the ids
-    have which word; None: they have none.
-    """
-
-    spelled: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
-    read: dict[str, ProfileStatus] = field(default_factory=dict, repr=False)
+    by_spelling: Statuses = field(default_factory=dict, repr=False)  # as in the answer
+    # By id, where Target spelled it in another way that fits no other id of the batch.
+    by_reading: Statuses = field(default_factory=dict, repr=False)
+    # Ids that a spelling may stand for, as it may for another id.
     doubtful: frozenset[str] = field(default=frozenset(), repr=False)
-    foreign: int = 0
-    foreign_errors: int = 0
-    said: Counter[ProfileStatus | None] = field(default_factory=Counter)
+    # How many spellings stand for no id of the batch, by their status.
+    foreign: Counter[ProfileStatus] = field(default_factory=Counter)
+    # How many ids of the batch have each status; None: Target did not name them.
+    by_status: Counter[ProfileStatus | None] = field(default_factory=Counter)
 
     def status_of(self, profile_id: str) -> ProfileStatus | None:
-        """Give what Target said of an id (decoded, as in the source file), or None where it did not name it.
+        """Return the status of an id (decoded, as in the source file), or None if Target did not name it.
 
-        `unknown`: named with a word that is not known.
+        `unknown`: Target named it with a word that is not known.
         """
-        return self.read.get(profile_id) or self.spelled.get(profile_id)
+        return self.by_reading.get(profile_id) or self.by_spelling.get(profile_id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ours:
-    """The ids of a batch that Target's spellings may mean.
+class _Candidates:
+    """The ids of a batch that the spellings in an answer may stand for."""
 
-    `exact`: those that are spelled so. `plain`: those that one may read as. `bent`: the same, by what they
-    are without the white space that may get lost on the way.
-    """
+    inexact: set[str]  # spellings that may stand for other ids than they spell
+    exact: set[str] = field(default_factory=set)  # ids that are spelled exactly so
+    plain: set[str] = field(default_factory=set)  # ids that are a reading of an inexact spelling
+    # Ids with white space that may get lost on the way, by what is left: `a b` -> {`a  b`, ` a b`}.
+    spaced: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    exact: set[str]
-    plain: set[str]
-    bent: dict[str, set[str]]
-
-    def meant_by(self, spelling: str) -> set[str]:
-        """Give the ids that a spelling may mean if it is not taken as it is."""
+    def others(self, spelling: str) -> set[str]:
+        """Return the ids that a spelling may stand for, other than the one that it spells exactly."""
         readings = _readings(spelling)
-        meant = {reading for reading in readings if reading in self.exact or reading in self.plain}
-        return meant.union(*(self.bent.get(reading, ()) for reading in readings)) - {spelling}
+        ids = {reading for reading in readings if reading in self.exact or reading in self.plain}
+        return ids.union(*(self.spaced.get(reading, ()) for reading in readings)) - {spelling}
 
 
-def find_named(spelled: dict[str, ProfileStatus], ids: Iterable[str], rows: int, *, flattened: bool) -> Named:
-    """Find the batch's `rows` ids among Target's spellings; without any, no id is read.
+def match_ids(spellings: Statuses, ids: Iterable[str], rows: int, *, flattened: bool) -> NamedIds:
+    """Match the spellings in an answer with the batch's `rows` ids, which are read only if there is any.
 
-    `flattened`: the answer lost its tags. Raises `UnusableAnswerError` where such an answer can be read in
-    more than one way.
+    Raises `UnusableAnswerError` where the answer is `flattened` and can be read in more than one way.
     """
-    if not spelled:
-        return Named(said=Counter({None: rows}))
-    odd = {spelling for spelling in spelled if _is_odd(spelling)}
-    several = [spelling for spelling in spelled if len(spelling.split()) > 1] if flattened else []
-    odd.update(several)
-    ours = _find(spelled, odd, _unmistakable(ids) if flattened else ids)
-    if any(spelling not in ours.exact and not ours.meant_by(spelling) for spelling in several):
-        raise UnusableAnswerError("The answer lost its tags, and has words that are no id of the batch.")
-    read, doubtful, meaning = _read(spelled, odd, ours)
-    foreign = [word for spelling, word in spelled.items() if spelling not in meaning]
-    named = Named(spelled, read, frozenset(doubtful), len(foreign), foreign.count(ProfileStatus.ERROR))
-    said = Counter(map(named.status_of, ours.exact | read.keys()))
-    said[ProfileStatus.UNKNOWN] += len(doubtful)
-    said[None] = rows - said.total()
-    return dataclasses.replace(named, said=said)
+    if not spellings:
+        return NamedIds(by_status=Counter({None: rows}))
+    candidates = _find_candidates(spellings, ids, flattened=flattened)
+    by_reading, doubtful, foreign = _match_inexact(spellings, candidates)
+    foreign |= spellings.keys() - candidates.exact - candidates.inexact
+    if flattened and any(map(_has_spaces, foreign)):
+        raise UnusableAnswerError("lost its tags, and has words that are no id of the batch")
+    by_status: Counter[ProfileStatus | None] = Counter(by_reading.values())
+    by_status.update(spellings[profile_id] for profile_id in candidates.exact - by_reading.keys())
+    by_status[ProfileStatus.UNKNOWN] += len(doubtful)
+    by_status[None] = rows - by_status.total()
+    foreign_by_status = Counter(spellings[spelling] for spelling in foreign)
+    return NamedIds(spellings, by_reading, frozenset(doubtful), foreign_by_status, by_status)
 
 
-def _unmistakable(ids: Iterable[str]) -> Iterator[str]:
+def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool) -> _Candidates:
+    """Read the ids of the batch once, and keep those that a spelling may stand for."""
+    candidates = _Candidates(set(filter(_is_inexact, spellings)))
+    if flattened:
+        candidates.inexact.update(filter(_has_spaces, spellings))
+        ids = _unambiguous(ids)
+    readings = {reading for spelling in candidates.inexact for reading in _readings(spelling)}
     for profile_id in ids:
-        if may_mislead(profile_id):
-            raise UnusableAnswerError("The answer lost its tags, and the batch has ids that may mislead.")
-        yield profile_id
-
-
-def _find(spelled: Container[str], odd: set[str], ids: Iterable[str]) -> _Ours:
-    """Read the ids once and keep those that matter; a spelling that may have lost white space is odd too."""
-    readings = {reading for spelling in odd for reading in _readings(spelling)}
-    ours = _Ours(set(), set(), defaultdict(set))
-    for profile_id in ids:
-        if profile_id in spelled:
-            ours.exact.add(profile_id)
+        if profile_id in spellings:
+            candidates.exact.add(profile_id)
         folded = _fold(profile_id)
         if folded == profile_id:
             if profile_id in readings:
-                ours.plain.add(profile_id)
-        elif folded in spelled or folded in readings:
-            if folded in spelled:
-                odd.add(folded)
-            ours.bent[folded].add(profile_id)
-    return ours
+                candidates.plain.add(profile_id)
+        elif folded in spellings or folded in readings:
+            candidates.spaced[folded].add(profile_id)
+    candidates.inexact.update(candidates.spaced.keys() & spellings.keys())
+    return candidates
 
 
-def _read(
-    spelled: dict[str, ProfileStatus], odd: set[str], ours: _Ours
-) -> tuple[dict[str, ProfileStatus], set[str], set[str]]:
-    """Give what odd spellings mean, what they may mean, and which of all spellings mean some id."""
-    read: dict[str, ProfileStatus] = {}
+def _match_inexact(spellings: Statuses, candidates: _Candidates) -> tuple[Statuses, set[str], set[str]]:
+    """Return the statuses of ids that alone fit a spelling, the doubtful ids, and the foreign spellings."""
+    by_reading: Statuses = {}
     doubtful: set[str] = set()
-    meaning = set(ours.exact)
-    for spelling in odd - ours.exact:
-        meant = ours.meant_by(spelling)
-        if meant:
-            meaning.add(spelling)
-        # What is spelled exactly has its own word; Target has no reason to name it twice.
-        meant = meant - ours.exact or meant
-        if len(meant) > 1:
-            doubtful |= meant
-        for profile_id in meant if len(meant) == 1 else ():
-            note(read, profile_id, spelled.get(profile_id, spelled[spelling]))
-            note(read, profile_id, spelled[spelling])
-    for spelling in read.keys() & odd & ours.exact:
-        # Target spells this id in another way as well: its exact spelling may be another id's, encoded.
-        doubtful |= ours.meant_by(spelling) - read.keys()
-    doubtful -= ours.exact
-    return {name: word for name, word in read.items() if name not in doubtful}, doubtful, meaning
+    foreign: set[str] = set()
+    for spelling in candidates.inexact - candidates.exact:
+        others = candidates.others(spelling)
+        # An id that is spelled exactly has a status of its own; Target has no reason to name it twice.
+        ids = others - candidates.exact or others
+        if not ids:
+            foreign.add(spelling)
+        elif len(ids) > 1:
+            doubtful |= ids
+        else:
+            [profile_id] = ids
+            record_status(by_reading, profile_id, spellings.get(profile_id, spellings[spelling]))
+            record_status(by_reading, profile_id, spellings[spelling])
+    for spelling in by_reading.keys() & candidates.inexact & candidates.exact:
+        # Target spells this id in another way as well: the exact spelling may be another id's, encoded.
+        doubtful |= candidates.others(spelling) - by_reading.keys()
+    doubtful -= candidates.exact
+    return {name: status for name, status in by_reading.items() if name not in doubtful}, doubtful, foreign
 
 
-def _is_odd(spelling: str) -> bool:
-    """Tell whether a spelling may be that of another id: encoded, or with white space to lose."""
+def _unambiguous(ids: Iterable[str]) -> Iterator[str]:
+    for profile_id in ids:
+        if is_ambiguous(profile_id):
+            raise UnusableAnswerError("lost its tags, and the batch has ids that may mislead")
+        yield profile_id
+
+
+def _is_inexact(spelling: str) -> bool:
+    """Whether a spelling may stand for another id: it may be encoded, or it has white space to lose."""
     return "%" in spelling or "+" in spelling or "&" in spelling or spelling != _fold(spelling)
 
 
+def _has_spaces(spelling: str) -> bool:
+    return len(spelling.split()) > 1
+
+
 def _readings(spelling: str) -> set[str]:
-    """Give all that a spelling may mean: as it is, or encoded for the URL, for XML, or for both."""
+    """Return all that a spelling may stand for: as it is, or decoded from a URL, from XML or from both."""
     texts = {spelling, html.unescape(spelling)}
     for text in tuple(texts):
         texts.add(unquote(text))
@@ -152,4 +148,5 @@ def _readings(spelling: str) -> set[str]:
 
 
 def _fold(text: str) -> str:
+    """Return a text without the white space that may get lost: ` a  b` becomes `a b`."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The outcomes of a call to Target: whatever happens is one of these, never an exception."""
+"""The outcomes of a call to Target: every call ends as one of these, never as an exception."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from .answers import StatusAnswer
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Target has the batch. `status_url` is as it came: not to be called before it is proved safe."""
+    """Target has the batch."""
 
-    status_url: str
+    status_url: str  # as it came from outside: not to be called before `safe_status_url` has passed it
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Target will not have the batch, now or later. `message` is Target's own, if it gave one."""
+    """Target does not take the batch, now or later."""
 
-    message: str
+    message: str  # Target's own, if it gave one
     http_status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Target will not deal with the call now. `retry_after`: 1 s to 1 hour, None where it named no time."""
+    """Target does not deal with the call now."""
 
     reason: str
-    retry_after: timedelta | None
+    retry_after: timedelta | None  # from a second to an hour; None: Target named no time
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Target has nothing of the batch, for certain."""
+    """Target certainly has nothing of the batch."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """Target does not accept the token, or wants one."""
+    """Target does not accept the token, or requires one."""
 
     http_status: int
 
     @property
     def renewable(self) -> bool:
-        """Whether another token may do; what one is not allowed to do, its successor is not either."""
+        """Whether another token may be accepted: on 401, but not on 403, where the client has no right."""
         return self.http_status == HTTPStatus.UNAUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Bytes of the batch left, and Target said neither yes nor no."""
+    """Bytes of the batch were sent, and Target's answer is neither yes nor no."""
 
     reason: str
 
@@ -64,14 +64,14 @@ type SubmissionOutcome = Accepted | Refused | Deferred | NotSent | Unauthorized 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Target said where the batch is."""
+    """Target reported the status of the batch."""
 
     answer: StatusAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Target does not know the batch (any more)."""
+    """Target does not know the batch, or no longer."""
 
     http_status: int
 
