@@ -1,10 +1,11 @@
-"""One HTTP call with one end: the only module that knows requests, whose errors never leave it.
+"""One HTTP call within a deadline: the only module that knows requests, whose errors never leave it.
 
-Time-outs of sockets are for a single read or write, so a peer that gives a byte a second outlives them
-all. Here a timer cuts the connection when the call's time is up, whatever the call is doing; a duplicate
-of the socket is what it cuts, so it need not know of TLS. Every call has a connection of its own: one
-kept open from an earlier call may be dead, and a body lost in it would look like one that Target took and
-did not answer.
+The time-outs of sockets are for a single read or write, so a peer that sends a byte a second outlives them
+all. Here a timer shuts the connection down at the deadline, whatever the call is doing. It shuts down a
+duplicate of the socket, which has the same effect and needs no knowledge of TLS.
+
+Every call has a connection of its own: a connection kept open from an earlier call may be dead, and a body
+lost in it would look like one that Target took and did not answer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, Self, cast, override
@@ -22,15 +23,17 @@ from typing import Any, Protocol, Self, cast, override
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from bulk_profiles.core.errors import BulkProfilesError
 
 _CONNECT_SECONDS = 10.0
-_PIECE = 64 * 1024
-_BLOCK = 256 * 1024
+_RECEIVED_BYTES = 64 * 1024  # of an answer, in one piece
+_SENT_BYTES = 256 * 1024  # of a body, in one block
 _FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
+_SHORTEST_WAIT = timedelta(seconds=1)
+_LONGEST_WAIT = timedelta(hours=1)
+_SENSIBLE_WAIT = timedelta(days=1)  # beyond it a Retry-After is nonsense
 
 
 class TransportError(BulkProfilesError):
@@ -38,40 +41,41 @@ class TransportError(BulkProfilesError):
 
 
 class BodyError(BulkProfilesError):
-    """The body to send could not be read, or is not as long as was said: the request was broken off."""
+    """The body to send could not be read, or has another size than announced: the request was broken off."""
 
 
 class Readable(Protocol):
     """What a body is read from: an S3 object, an open file, bytes in memory."""
 
     def read(self, size: int, /) -> bytes:
-        """Give at most so many bytes, none at the end."""
+        """Return at most `size` bytes, and none at the end."""
 
 
 class Body:
-    """A body of known size, read as it is sent. `left`: bytes not yet handed over."""
+    """A body of known size that is read while it is sent."""
 
     def __init__(self, source: Readable, size: int) -> None:
         self._source = source
         self._size = size
-        self.left = size
-        self.started = False
+        self.left = size  # bytes not yet handed over
+        self.started = False  # whether any was handed over
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the blocks, each held back until it is known what follows.
+        """Yield the blocks, each only after the next one has been read.
 
-        So a body of another length than announced never arrives whole.
+        So a body of another size than announced never arrives whole. Raises `BodyError`.
         """
         block = self._read()
         while True:
             following = self._read() if block else b""
-            if len(block) > self.left or (len(block) == self.left) is bool(following):
+            left = self.left - len(block)
+            if left < 0 or (left > 0) is not bool(following):
                 raise BodyError("The batch is not as long as its manifest says.")
+            self.left = left
             self.started = True
-            self.left -= len(block)
             yield block
             if not following:
                 return
@@ -79,13 +83,13 @@ class Body:
 
     def _read(self) -> bytes:
         try:
-            return self._source.read(_BLOCK)
+            return self._source.read(_SENT_BYTES)
         except Exception as error:
             raise BodyError(f"The batch could not be read: {type(error).__name__}.") from error
 
 
 class Reply:
-    """An answer whose head has arrived. Its body is read within the call's time."""
+    """An answer whose head has arrived. Its body is read before the deadline of the call."""
 
     def __init__(self, response: requests.Response, deadline: _Deadline, token: str | None) -> None:
         self._response = response
@@ -96,26 +100,26 @@ class Reply:
 
     @property
     def framed(self) -> bool:
-        """Whether a body that is cut short is noticed without looking into it."""
+        """Whether HTTP itself shows that a body is cut short: it has a length, or comes in chunks."""
         chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         return chunked or "Content-Length" in self.headers
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the body, decompressed piece by piece."""
-        yield from self._response.iter_content(_PIECE)
-        if self._deadline.passed:  # to a body without a length, being cut looks like its end
+        """Yield the body in pieces, decompressed."""
+        yield from self._response.iter_content(_RECEIVED_BYTES)
+        if self._deadline.passed:  # a body without a length ends where the connection was shut down
             raise TimeoutError
 
-    def body(self, limit: int) -> bytes:
-        """Give the whole body, without the token, should it be repeated there.
+    def body(self, limit_bytes: int) -> bytes:
+        """Return the whole body, with `***` in place of the token.
 
-        Raises `TransportError` where it is longer than `limit` bytes.
+        Raises `TransportError` if the body is longer than `limit_bytes`.
         """
         body = b""
         for piece in self.pieces():
             body += piece
-            if len(body) > limit:
-                raise TransportError(f"Target's answer is longer than {limit} bytes.")
+            if len(body) > limit_bytes:
+                raise TransportError(f"Target's answer is longer than {limit_bytes} bytes.")
         return body.replace(self._token.encode(), b"***") if self._token else body
 
 
@@ -123,10 +127,10 @@ class Reply:
 def call(
     method: str, url: str, *, seconds: float, token: str | None, body: Body | None = None
 ) -> Iterator[Reply]:
-    """Make one call that is over after `seconds`, with its answer read inside the block.
+    """Make one call that ends after `seconds`; its answer is read inside the `with` block.
 
-    No redirect is followed, no proxy or password is taken from the environment, TLS is verified.
-    Raises `TransportError`, and `BodyError` where it is the body's fault.
+    No redirect is followed, no proxy or password is taken from the environment, TLS is verified. Raises
+    `TransportError`, or `BodyError` if the body is at fault.
     """
     headers = {"Accept-Encoding": "identity"}
     if body is not None:
@@ -150,7 +154,26 @@ def call(
         ):
             yield Reply(response, deadline, token)
     except _FAILURES as error:
-        raise TransportError(_sentence(error, deadline)) from error
+        raise TransportError(_describe(error, deadline)) from error
+
+
+def retry_after(header: str, now: datetime) -> timedelta | None:
+    """Return the wait that a Retry-After header asks for, from a second to an hour; None if it is nonsense.
+
+    The header is a number of seconds or a date.
+    """
+    header = header.strip()
+    if re.fullmatch(r"[+-]?[0-9]+", header):
+        wait = timedelta(seconds=int(header[:12]))
+    else:
+        try:
+            until = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    if not timedelta(0) <= wait <= _SENSIBLE_WAIT:
+        return None
+    return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
 class _Session(requests.Session):
@@ -162,7 +185,7 @@ class _Session(requests.Session):
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """See no redirect: requests reads the whole body of one, even if it is not to follow it."""
+        """Return no target: requests reads the whole body of a redirect, even if it is not to follow it."""
         return None
 
 
@@ -176,28 +199,23 @@ class _Adapter(HTTPAdapter):
         pool = cast("urllib3.HTTPConnectionPool", super().get_connection_with_tls_context(*args, **kwargs))
         deadline = self._deadline
 
-        class Connection(HTTPConnection):
+        class Connection(pool.ConnectionCls):  # type: ignore[misc,name-defined]  # of http or of https
             def _new_conn(self) -> socket.socket:
                 return deadline.watch(super()._new_conn())
 
-        class SecureConnection(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return deadline.watch(super()._new_conn())
-
-        secure = isinstance(pool, urllib3.HTTPSConnectionPool)
-        pool.ConnectionCls = SecureConnection if secure else Connection
+        pool.ConnectionCls = Connection
         return pool
 
 
 class _Deadline:
-    """The end of a call: from then on its connections are shut, those to come included."""
+    """The deadline of a call: once it has passed, all connections of the call are shut down."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.passed = False
         self._lock = threading.Lock()
-        self._twins: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
+        self._duplicates: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._pass)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -208,36 +226,34 @@ class _Deadline:
         self._timer.cancel()
         self._timer.join()
         with self._lock:
-            while self._twins:
-                self._twins.pop().close()
+            while self._duplicates:
+                self._duplicates.pop().close()
 
     def watch(self, connection: socket.socket) -> socket.socket:
-        """Give a new connection back, watched."""
-        connection.settimeout(self.seconds)  # a slow reader has all the call's time, not only that to connect
+        """Return a new connection that is shut down at the deadline, or at once if that has passed."""
+        connection.settimeout(self.seconds)  # for a slow reader, instead of the time-out for connecting
         with self._lock:
-            self._twins.append(connection.dup())
+            self._duplicates.append(connection.dup())
             if self.passed:
-                self._shut()
+                self._shut_down()
         return connection
 
-    def _cut(self) -> None:
+    def _pass(self) -> None:
         with self._lock:
             self.passed = True
-            self._shut()
+            self._shut_down()
 
-    def _shut(self) -> None:
-        for twin in self._twins:
-            try:
-                twin.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # it is over already
+    def _shut_down(self) -> None:
+        for duplicate in self._duplicates:
+            with suppress(OSError):  # the connection is closed already
+                duplicate.shutdown(socket.SHUT_RDWR)
 
 
-def _sentence(error: BaseException, deadline: _Deadline) -> str:
-    """Say what went wrong: a word of our own and the name of the first cause, never its text."""
+def _describe(error: BaseException, deadline: _Deadline) -> str:
+    """Return what went wrong: a sentence of our own, or the class of the first cause, but never its text."""
     cause = error
-    while following := cause.__cause__ or cause.__context__:
-        cause = following
+    while earlier := cause.__cause__ or cause.__context__:
+        cause = earlier
     if isinstance(error, requests.ConnectTimeout) and not deadline.passed:
         return "No connection to Target came about in time."
     if isinstance(cause, TimeoutError) or deadline.passed:
@@ -245,24 +261,3 @@ def _sentence(error: BaseException, deadline: _Deadline) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "TLS failed: Target's certificate was not accepted, or the handshake broke off."
     return f"The connection to Target failed: {type(cause).__name__}."
-
-
-_SHORTEST_WAIT = timedelta(seconds=1)
-_LONGEST_WAIT = timedelta(hours=1)
-_SENSIBLE_WAIT = timedelta(days=1)  # beyond it a Retry-After is nonsense
-
-
-def retry_after(header: str, now: datetime) -> timedelta | None:
-    """Read a Retry-After, seconds or a date, as a wait from a second to an hour; None for nonsense."""
-    header = header.strip()
-    if re.fullmatch(r"[+-]?[0-9]+", header):
-        wait = timedelta(seconds=int(header[:12]))
-    else:
-        try:
-            until = parsedate_to_datetime(header)
-        except (ValueError, OverflowError):
-            return None
-        wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
-    if not timedelta(0) <= wait <= _SENSIBLE_WAIT:
-        return None
-    return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
