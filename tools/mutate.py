@@ -42,8 +42,12 @@ _MODULES = (
     "target.flat_reader",
 )
 _TESTS = (
+    "target/test_answers",
     "target/test_verdict",
+    "target/test_named_ids",
     "target/test_response",
+    "target/test_xml_reader",
+    "target/test_flat_reader",
     "budget/test_reserve",
     "splitting/batches/test_cutter",
     "splitting/batches/test_merged_rows",

@@ -1,4 +1,4 @@
-"""The address an answer names: what may be called, and every way to lead elsewhere."""
+"""The URLs of Target: what may be called, and every way in which a status URL may lead elsewhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SAFE = f"https://{EDGE}{PATH}?{QUERY}"
         ),
     ],
 )
-def test_puts_the_url_together_anew(url: str, safe: str) -> None:
+def test_safe_status_url_is_rebuilt_from_its_parts(url: str, safe: str) -> None:
     assert safe_status_url(url, ENDPOINT, "demo") == safe
 
 
@@ -61,11 +61,11 @@ def test_puts_the_url_together_anew(url: str, safe: str) -> None:
         ("http://127.0.0.1:9000", f"http://{EDGE}", f"https://{EDGE}"),
     ],
 )
-def test_the_configured_endpoint_is_target_too_in_its_own_scheme(endpoint: str, url: str, safe: str) -> None:
+def test_safe_status_url_on_the_endpoint_keeps_its_scheme(endpoint: str, url: str, safe: str) -> None:
     assert safe_status_url(f"{url}{PATH}?{QUERY}", endpoint, "demo") == f"{safe}{PATH}?{QUERY}"
 
 
-@pytest.mark.fault(42, "another host, an IP, user info, a port, another client, ...")
+@pytest.mark.fault(42, "a status URL with another host, an IP address, user info, a port, another client")
 @pytest.mark.parametrize(
     "url",
     [
@@ -148,14 +148,14 @@ def test_the_configured_endpoint_is_target_too_in_its_own_scheme(endpoint: str, 
         f"http://{EDGE}{PATH}?batchId=demo-1&x={'x' * 3000}",
     ],
 )
-def test_calls_nothing_else(url: str) -> None:
+def test_safe_status_url_of_another_place_raises(url: str) -> None:
     for endpoint in (ENDPOINT, "http://127.0.0.1:9000"):
-        with pytest.raises(UnsafeStatusUrlError) as caught:
+        with pytest.raises(UnsafeStatusUrlError) as raised:
             safe_status_url(url, endpoint, "demo")
-        assert "evil" not in str(caught.value)
+        assert "evil" not in str(raised.value)
 
 
-def test_a_client_is_one_part_of_the_path() -> None:
+def test_submission_url_quotes_the_client_code() -> None:
     assert submission_url(ENDPOINT, "demo", ApiVersion.V2) == (
         "https://demo.tt.omtrdc.net/m2/demo/v2/profile/batchUpdate"
     )
@@ -167,7 +167,7 @@ def test_a_client_is_one_part_of_the_path() -> None:
     )
 
 
-def test_asks_for_details_and_names_the_batch() -> None:
+def test_with_details_keeps_the_batch_id() -> None:
     assert with_details(SAFE) == f"{SAFE}&showDetails=true"
     assert batch_id_of(SAFE) == batch_id_of(with_details(SAFE)) == "demo-1845664501"
 
@@ -177,11 +177,11 @@ HOSTS = ("http://", "https://", ".tt.omtrdc.net", EDGE, "127.0.0.1", ":9000", ":
 parts = st.lists(st.sampled_from((*DISGUISES, *HOSTS, PATH, QUERY, "batchId=1")), max_size=8)
 
 
-@pytest.mark.fault(42, "whatever is named")
+@pytest.mark.fault(42, "a status URL of any text")
 @given(parts)
 @example(["http://", EDGE, PATH, "?", QUERY])
 @example(["https://", "127.0.0.1", ":9000", PATH, "?", "batchId=1"])
-def test_what_is_called_is_target_whatever_was_named(pieces: list[str]) -> None:
+def test_safe_status_url_of_any_text_is_of_target_or_raises(pieces: list[str]) -> None:
     try:
         url = safe_status_url("".join(pieces), "http://127.0.0.1:9000", "demo")
     except UnsafeStatusUrlError:

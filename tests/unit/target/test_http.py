@@ -1,4 +1,4 @@
-"""A peer that does not play by the rules: on the bare socket, one connection at a time."""
+"""HTTP calls against a server that breaks the rules, on a bare socket, one connection at a time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 import requests
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulk_profiles.core.errors import StorageError
 from bulk_profiles.core.models import ApiVersion
@@ -27,6 +29,7 @@ from bulk_profiles.target.addresses import submission_url
 from bulk_profiles.target.response import UnusableAnswerError
 
 SECONDS = 10
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHORT = 0.5
 NEVER_SHOWN = "T0ken"
 BODY = b"batch=thirdPartyId,city\na,Bern\n"
@@ -42,10 +45,10 @@ type Script = Callable[[socket.socket], object]
 
 @dataclass
 class Peer:
-    """Somebody at the other end. `received`: the bytes of each connection, as far as they were read."""
+    """The other end of the calls."""
 
     url: str
-    received: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)  # by each connection, as far as they were read
 
     def submit(
         self, body: bytes = BODY, *, size: int | None = None, seconds: float = SECONDS
@@ -62,38 +65,38 @@ class Peer:
 
 @contextlib.contextmanager
 def peer(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Peer]:
-    """Let `script` meet each connection, one after the other, when its request was read.
+    """Run a server that reads the request of a connection, runs `script` on it, and goes on to the next.
 
-    At the end every connection that was made has been met.
+    At the end it has served every connection that was made.
     """
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as last:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as last:
         last.bind(("127.0.0.1", 0))
         scheme = "https" if tls else "http"
-        there = Peer(f"{scheme}://127.0.0.1:{server.getsockname()[1]}")
+        server = Peer(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
 
-        def serve() -> None:
+        def accept() -> None:
             while True:
-                connection, address = server.accept()
+                connection, address = listener.accept()
                 with connection, contextlib.suppress(OSError):
                     if address == last.getsockname():
                         return
                     connection.settimeout(SECONDS)
-                    meet(connection)
+                    serve(connection)
 
-        def meet(connection: socket.socket) -> None:
+        def serve(connection: socket.socket) -> None:
             if tls:
                 connection = tls.wrap_socket(connection, server_side=True)
             with connection:
                 if not getattr(script, "unread", False):
-                    there.received.append(read_request(connection))
+                    server.received.append(read_request(connection))
                 script(connection)
 
-        thread = threading.Thread(target=serve, daemon=True)
+        thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         try:
-            yield there
+            yield server
         finally:
-            last.connect(server.getsockname())
+            last.connect(listener.getsockname())
             thread.join(3 * SECONDS)
             assert not thread.is_alive()
 
@@ -116,7 +119,7 @@ def answer(body: bytes = YES, *headers: bytes, status: bytes = b"200 OK", length
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def says(data: bytes) -> Script:
+def sends(data: bytes) -> Script:
     return lambda connection: connection.sendall(data)
 
 
@@ -141,10 +144,10 @@ def open_files() -> int:
 # What is sent
 
 
-def test_a_submission_is_one_plain_post_of_known_length() -> None:
-    with peer(says(answer())) as there:
-        assert there.submit() == ACCEPTED
-    (request,) = there.received
+def test_call_is_one_plain_post_of_known_length() -> None:
+    with peer(sends(answer())) as server:
+        assert server.submit() == ACCEPTED
+    (request,) = server.received
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     headers = dict(line.lower().split(": ") for line in lines)
@@ -158,37 +161,39 @@ def test_a_submission_is_one_plain_post_of_known_length() -> None:
     assert body == BODY
 
 
-def test_a_large_body_is_streamed_whole() -> None:
+def test_call_streams_a_large_body_whole() -> None:
     body = os.urandom(3_000_000)
-    with peer(says(answer())) as there:
-        assert there.submit(body) == ACCEPTED
-    assert there.received[0].endswith(b"\r\n\r\n" + body)
+    with peer(sends(answer())) as server:
+        assert server.submit(body) == ACCEPTED
+    assert server.received[0].endswith(b"\r\n\r\n" + body)
 
 
-def test_without_a_token_nothing_is_authorized() -> None:
-    with peer(says(answer())) as there:
-        url = submission_url(there.url, "demo", ApiVersion.V1)
+def test_call_without_token_sends_no_authorization() -> None:
+    with peer(sends(answer())) as server:
+        url = submission_url(server.url, "demo", ApiVersion.V1)
         calls.submit(url, io.BytesIO(BODY), len(BODY), None, SECONDS)
-    assert b"authorization" not in there.received[0].lower()
+    assert b"authorization" not in server.received[0].lower()
 
 
-def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_call_ignores_proxies_and_netrc_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password secret\n")
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("NETRC", str(netrc))
-    with peer(says(answer(b"<response><batchId>b1</batchId></response>"))) as there:
-        assert isinstance(there.check(), outcomes.Answered)
-    assert b"authorization" not in there.received[0].lower()
+    with peer(sends(answer(b"<response><batchId>b1</batchId></response>"))) as server:
+        assert isinstance(server.check(), outcomes.Answered)
+    assert b"authorization" not in server.received[0].lower()
 
 
-def test_every_call_has_a_connection_of_its_own_and_leaves_nothing_open() -> None:
+def test_call_opens_its_own_connection_and_closes_it() -> None:
     before, threads = open_files(), threading.active_count()
-    with peer(says(answer())) as there:
-        assert [there.submit() for _ in range(5)] == [ACCEPTED] * 5
-    assert len(there.received) == 5
+    with peer(sends(answer())) as server:
+        assert [server.submit() for _ in range(5)] == [ACCEPTED] * 5
+    assert len(server.received) == 5
     assert open_files() == before
     assert threading.active_count() == threads
 
@@ -233,21 +238,21 @@ def silence_while_open(connection: socket.socket) -> None:
     "script",
     [until_closed, slow_head, slow_body_without_length, slow_chunks, endless_continue, silence_while_open],
 )
-def test_the_time_of_a_call_ends_whatever_the_peer_does(script: Script) -> None:
-    with peer(script) as there:
-        assert there.submit(seconds=SHORT) == TOO_LATE
-        assert there.check(seconds=SHORT) == outcomes.Unanswered(TOO_LATE.reason)
+def test_call_ends_at_its_deadline_whatever_the_peer_does(script: Script) -> None:
+    with peer(script) as server:
+        assert server.submit(seconds=SHORT) == TOO_LATE
+        assert server.check(seconds=SHORT) == outcomes.Unanswered(TOO_LATE.reason)
 
 
 @pytest.mark.fault(34, "a peer that stops reading")
-def test_a_peer_that_stops_reading_is_given_up() -> None:
-    with peer(unread(lambda _: released.wait(SECONDS))) as there:
+def test_call_to_a_peer_that_stops_reading_times_out() -> None:
+    with peer(unread(lambda _: released.wait(SECONDS))) as server:
         released = threading.Event()
-        assert there.submit(b"x" * 30_000_000, seconds=SHORT) == TOO_LATE
+        assert server.submit(b"x" * 30_000_000, seconds=SHORT) == TOO_LATE
         released.set()
 
 
-def test_a_peer_that_pauses_has_all_the_time_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_waits_for_a_slow_peer_until_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_CONNECT_SECONDS", 0.1)
 
     def pause(connection: socket.socket) -> None:
@@ -255,17 +260,17 @@ def test_a_peer_that_pauses_has_all_the_time_of_the_call(monkeypatch: pytest.Mon
         read_request(connection)
         connection.sendall(answer())
 
-    with peer(unread(pause)) as there:
-        assert there.submit(b"x" * 30_000_000) == ACCEPTED
+    with peer(unread(pause)) as server:
+        assert server.submit(b"x" * 30_000_000) == ACCEPTED
 
 
-def test_a_handshake_that_never_comes_sends_nothing() -> None:
-    with peer(unread(until_closed)) as there:
-        there.url = there.url.replace("http:", "https:")
-        assert there.submit(seconds=SHORT) == outcomes.NotSent(TOO_LATE.reason)
+def test_call_without_tls_handshake_sends_nothing() -> None:
+    with peer(unread(until_closed)) as server:
+        server.url = server.url.replace("http:", "https:")
+        assert server.submit(seconds=SHORT) == outcomes.NotSent(TOO_LATE.reason)
 
 
-def test_where_nobody_takes_the_connection_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_without_connection_in_time_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_CONNECT_SECONDS", 0.2)
     with contextlib.ExitStack() as queue:
         full = queue.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -273,11 +278,11 @@ def test_where_nobody_takes_the_connection_nothing_is_sent(monkeypatch: pytest.M
             waiting = queue.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
-        there = Peer(f"http://127.0.0.1:{full.getsockname()[1]}")
-        assert there.submit() == outcomes.NotSent("No connection to Target came about in time.")
+        server = Peer(f"http://127.0.0.1:{full.getsockname()[1]}")
+        assert server.submit() == outcomes.NotSent("No connection to Target came about in time.")
 
 
-def test_a_connection_that_comes_too_late_is_shut_at_once() -> None:
+def test_deadline_once_passed_shuts_down_new_connections() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, socket.socket() as unconnected, http._Deadline(0) as deadline:
         deadline._timer.join()
@@ -285,34 +290,34 @@ def test_a_connection_that_comes_too_late_is_shut_at_once() -> None:
         assert theirs.recv(1) == b""
         with pytest.raises(BrokenPipeError):
             ours.sendall(BODY)
-        deadline.watch(unconnected)  # there is nothing to shut
+        deadline.watch(unconnected)  # it cannot be shut down
 
 
 # Resets
 
 
-@pytest.mark.fault(32, "reset during the body")
-def test_a_reset_after_bytes_of_the_body_leaves_the_batch_unknown() -> None:
+@pytest.mark.fault(32, "a connection reset during the body")
+def test_call_reset_during_the_body_leaves_the_batch_unknown() -> None:
     unknown = outcomes.Unknown("The connection to Target failed: ConnectionResetError.")
-    with peer(reset) as there:
-        assert there.submit() == unknown
+    with peer(reset) as server:
+        assert server.submit() == unknown
 
     def during(connection: socket.socket) -> None:
         connection.recv(100_000)
         reset(connection)
 
-    with peer(unread(during)) as there:
-        outcome = there.submit(b"x" * 30_000_000)
+    with peer(unread(during)) as server:
+        outcome = server.submit(b"x" * 30_000_000)
     assert isinstance(outcome, outcomes.Unknown)
 
 
-def test_a_yes_before_the_body_is_whole_is_no_yes() -> None:
+def test_call_answered_yes_before_the_whole_body_is_unknown() -> None:
     def early(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(answer())
 
-    with peer(unread(early)) as there:
-        assert isinstance(there.submit(b"x" * 30_000_000), outcomes.Unknown)
+    with peer(unread(early)) as server:
+        assert isinstance(server.submit(b"x" * 30_000_000), outcomes.Unknown)
 
 
 # Our own body
@@ -349,10 +354,10 @@ class Source:
         (Source([]), 10, "The batch is not as long as its manifest says."),
     ],
 )
-def test_a_body_that_breaks_off_never_arrives_whole(source: Source, size: int, reason: str) -> None:
-    with peer(says(answer())) as there:
-        assert there.send(source, size) == outcomes.NotSent(reason)
-    (request,) = there.received
+def test_body_that_breaks_off_never_arrives_whole(source: Source, size: int, reason: str) -> None:
+    with peer(sends(answer())) as server:
+        assert server.send(source, size) == outcomes.NotSent(reason)
+    (request,) = server.received
     assert len(request.partition(b"\r\n\r\n")[2]) < size
 
 
@@ -360,53 +365,53 @@ def test_a_body_that_breaks_off_never_arrives_whole(source: Source, size: int, r
 
 
 @pytest.mark.fault(37, "an answer without end")
-def test_an_answer_without_end_is_bounded() -> None:
+def test_reply_without_end_is_bounded() -> None:
     def endless(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n<response>")
         while True:
             connection.sendall(b" " * 65536)
 
-    with peer(endless) as there:
-        assert there.submit() == outcomes.Unknown("Target's answer is longer than 1048576 bytes.")
-        assert there.check() == outcomes.Unanswered("The answer has a text that is too long.")
+    with peer(endless) as server:
+        assert server.submit() == outcomes.Unknown("Target's answer is longer than 1048576 bytes.")
+        assert server.check() == outcomes.Unanswered("The answer has a text that is too long.")
 
 
-def test_a_no_by_status_needs_no_words_however_many_there_are() -> None:
-    with peer(says(answer(b"<" * 2_000_000, status=b"400 Bad Request"))) as there:
-        assert there.submit() == outcomes.Refused("Target answered HTTP 400.", 400)
+def test_reply_of_status_400_is_a_no_whatever_its_size() -> None:
+    with peer(sends(answer(b"<" * 2_000_000, status=b"400 Bad Request"))) as server:
+        assert server.submit() == outcomes.Refused("Target answered HTTP 400.", 400)
 
 
 @pytest.mark.fault(37, "a gzip bomb as an answer")
-def test_a_compressed_answer_is_read_and_a_bomb_is_not() -> None:
+def test_reply_in_gzip_is_read_but_a_bomb_is_not() -> None:
     packed = b"Content-Encoding: gzip"
-    with peer(says(answer(gzip.compress(YES), packed))) as there:
-        assert there.submit() == ACCEPTED
+    with peer(sends(answer(gzip.compress(YES), packed))) as server:
+        assert server.submit() == ACCEPTED
     bomb = gzip.compress(b"<response>" + bytes(50_000_000), 9)
-    with peer(says(answer(bomb, packed))) as there:
-        assert there.submit() == outcomes.Unknown("Target's answer is longer than 1048576 bytes.")
-        assert isinstance(there.check(), outcomes.Unanswered)
-    with peer(says(answer(gzip.compress(YES)[:-9], packed))) as there:
-        assert isinstance(there.submit(), outcomes.Unknown)
-    with peer(says(answer(YES, packed))) as there:
-        assert isinstance(there.submit(), outcomes.Unknown)
+    with peer(sends(answer(bomb, packed))) as server:
+        assert server.submit() == outcomes.Unknown("Target's answer is longer than 1048576 bytes.")
+        assert isinstance(server.check(), outcomes.Unanswered)
+    with peer(sends(answer(gzip.compress(YES)[:-9], packed))) as server:
+        assert isinstance(server.submit(), outcomes.Unknown)
+    with peer(sends(answer(YES, packed))) as server:
+        assert isinstance(server.submit(), outcomes.Unknown)
 
 
-@pytest.mark.fault(36, "a redirect")
+@pytest.mark.fault(36, "a redirect: neither followed nor read")
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Again", b"308 Moved"])
-def test_a_redirect_is_neither_followed_nor_read(status: bytes) -> None:
-    with peer(says(answer())) as elsewhere:
+def test_reply_with_redirect_is_neither_followed_nor_read(status: bytes) -> None:
+    with peer(sends(answer())) as elsewhere:
         location = b"Location: " + elsewhere.url.encode() + b"/m2/demo/v2/profile/batchUpdate"
-        with peer(says(answer(b"x" * 1000, location, status=status, length=10**12))) as there:
+        with peer(sends(answer(b"x" * 1000, location, status=status, length=10**12))) as server:
             code = status[:3].decode()
-            assert there.submit() == outcomes.Unknown(f"Target answered HTTP {code}.")
-            assert there.check() == outcomes.Unanswered(f"Target answered HTTP {code}.")
+            assert server.submit() == outcomes.Unknown(f"Target answered HTTP {code}.")
+            assert server.check() == outcomes.Unanswered(f"Target answered HTTP {code}.")
     assert elsewhere.received == []
 
 
 # Answers that are cut short or are none
 
 
-@pytest.mark.fault(35, "half an answer and none")
+@pytest.mark.fault(35, "half an answer, no answer")
 @pytest.mark.parametrize(
     "data",
     [
@@ -432,30 +437,30 @@ def test_a_redirect_is_neither_followed_nor_read(status: bytes) -> None:
     ],
     ids=range(19),
 )
-def test_half_an_answer_and_none_leave_the_batch_unknown(data: bytes) -> None:
-    with peer(says(data)) as there:
-        assert isinstance(there.submit(), outcomes.Unknown)
-        assert isinstance(there.check(), outcomes.Unanswered)
+def test_reply_cut_short_leaves_the_batch_unknown(data: bytes) -> None:
+    with peer(sends(data)) as server:
+        assert isinstance(server.submit(), outcomes.Unknown)
+        assert isinstance(server.check(), outcomes.Unanswered)
 
 
-def test_a_text_without_tags_must_be_seen_to_be_whole() -> None:
+def test_reply_unframed_flattened_text_is_no_answer() -> None:
     text, profiles = b"demo-1 complete 3 a failed", b"demo-1 a success"
     for body, framed, unframed in (
         (text, outcomes.Answered, outcomes.Unanswered),
         (profiles, outcomes.Answered, outcomes.Answered),
     ):
-        with peer(says(answer(body))) as there:
-            assert isinstance(there.check(), framed)
+        with peer(sends(answer(body))) as server:
+            assert isinstance(server.check(), framed)
         chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-        with peer(says(chunked % (len(body), body))) as there:
-            assert isinstance(there.check(), framed)
-        with peer(says(b"HTTP/1.0 200 OK\r\n\r\n" + body)) as there:
-            assert isinstance(there.check(), unframed)
+        with peer(sends(chunked % (len(body), body))) as server:
+            assert isinstance(server.check(), framed)
+        with peer(sends(b"HTTP/1.0 200 OK\r\n\r\n" + body)) as server:
+            assert isinstance(server.check(), unframed)
 
 
-def test_a_whole_answer_without_a_length_is_an_answer() -> None:
-    with peer(says(b"HTTP/1.0 200 OK\r\n\r\n" + YES)) as there:
-        assert there.submit() == ACCEPTED
+def test_reply_unframed_but_whole_xml_is_an_answer() -> None:
+    with peer(sends(b"HTTP/1.0 200 OK\r\n\r\n" + YES)) as server:
+        assert server.submit() == ACCEPTED
 
 
 # TLS
@@ -476,61 +481,104 @@ def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def test_over_tls_all_is_the_same(authority: trustme.CA) -> None:
-    with peer(says(answer()), serving(authority.issue_cert("127.0.0.1"))) as there:
-        assert there.submit(os.urandom(1_000_000)) == ACCEPTED
-    with peer(slow_head, serving(authority.issue_cert("127.0.0.1"))) as there:
-        assert there.submit(seconds=SHORT) == TOO_LATE
-    with peer(until_closed, serving(authority.issue_cert("127.0.0.1"))) as there:
-        assert there.submit(seconds=SHORT) == TOO_LATE
+def test_call_over_tls_behaves_as_over_http(authority: trustme.CA) -> None:
+    with peer(sends(answer()), serving(authority.issue_cert("127.0.0.1"))) as server:
+        assert server.submit(os.urandom(1_000_000)) == ACCEPTED
+    with peer(slow_head, serving(authority.issue_cert("127.0.0.1"))) as server:
+        assert server.submit(seconds=SHORT) == TOO_LATE
+    with peer(until_closed, serving(authority.issue_cert("127.0.0.1"))) as server:
+        assert server.submit(seconds=SHORT) == TOO_LATE
 
 
-@pytest.mark.fault(33, "expired, wrong host, self-signed")
+@pytest.mark.fault(33, "a certificate that is expired, of another host or self-signed")
 @pytest.mark.parametrize("fault", ["expired", "wrong host", "self-signed"])
-def test_a_certificate_that_does_not_hold_is_refused_and_nothing_sent(
-    authority: trustme.CA, fault: str
-) -> None:
+def test_call_with_an_invalid_certificate_sends_nothing(authority: trustme.CA, fault: str) -> None:
     certificate = {
         "expired": lambda: authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) - timedelta(days=1)),
         "wrong host": lambda: authority.issue_cert("demo.tt.omtrdc.net"),
         "self-signed": lambda: trustme.CA().issue_cert("127.0.0.1"),
     }[fault]()
     reason = "TLS failed: Target's certificate was not accepted, or the handshake broke off."
-    with peer(says(answer()), serving(certificate)) as there:
-        assert there.submit() == outcomes.NotSent(reason)
-        assert there.check() == outcomes.Unanswered(reason)
-    assert there.received == []
+    with peer(sends(answer()), serving(certificate)) as server:
+        assert server.submit() == outcomes.NotSent(reason)
+        assert server.check() == outcomes.Unanswered(reason)
+    assert server.received == []
 
 
-@pytest.mark.fault(33, "an old protocol")
-def test_an_old_protocol_is_refused(authority: trustme.CA) -> None:
+@pytest.mark.fault(33, "an old TLS version")
+def test_call_over_an_old_tls_version_sends_nothing(authority: trustme.CA) -> None:
     context = serving(authority.issue_cert("127.0.0.1"))
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with peer(says(answer()), context) as there:
-        assert isinstance(there.submit(), outcomes.NotSent)
+    with peer(sends(answer()), context) as server:
+        assert isinstance(server.submit(), outcomes.NotSent)
 
 
-@pytest.mark.fault(33, "never downgraded")
-def test_plain_http_on_a_tls_port_is_refused() -> None:
-    with peer(unread(says(answer()))) as there:
-        there.url = there.url.replace("http:", "https:")
-        assert isinstance(there.submit(), outcomes.NotSent)
+@pytest.mark.fault(33, "plain HTTP on a TLS port: no downgrade")
+def test_call_over_tls_to_a_plain_http_port_sends_nothing() -> None:
+    with peer(unread(sends(answer()))) as server:
+        server.url = server.url.replace("http:", "https:")
+        assert isinstance(server.submit(), outcomes.NotSent)
 
 
 # Errors
 
 
-def test_only_our_own_errors_leave_a_call() -> None:
-    with peer(reset) as there, pytest.raises(http.TransportError) as caught:  # noqa: SIM117  # two worlds
-        with http.call("GET", there.url, seconds=SECONDS, token=NEVER_SHOWN):
+def test_call_raises_only_our_own_errors() -> None:
+    with peer(reset) as server, pytest.raises(http.TransportError) as raised:  # noqa: SIM117  # two worlds
+        with http.call("GET", server.url, seconds=SECONDS, token=NEVER_SHOWN):
             pytest.fail("there is no answer")
-    assert NEVER_SHOWN not in str(caught.value)
+    assert NEVER_SHOWN not in str(raised.value)
 
 
-def test_a_readers_own_error_passes_through_a_call() -> None:
-    with peer(says(answer())) as there, pytest.raises(UnusableAnswerError, match="of the reader"):  # noqa: SIM117
-        with http.call("GET", there.url, seconds=SECONDS, token=None):
+def test_call_lets_an_error_of_its_reader_pass() -> None:
+    with peer(sends(answer())) as server, pytest.raises(UnusableAnswerError, match="of the reader"):  # noqa: SIM117
+        with http.call("GET", server.url, seconds=SECONDS, token=None):
             raise UnusableAnswerError("of the reader")
+
+
+# Retry-After
+
+
+@pytest.mark.fault(28, "Retry-After in seconds, as a date, as nonsense")
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        (" 7 ", 7),
+        ("0", 1),
+        ("-5", None),
+        ("3599", 3599),
+        ("3601", 3600),
+        ("86400", 3600),
+        ("86401", None),
+        ("9" * 5000, None),
+        ("-" + "9" * 5000, None),
+        ("Sun, 01 Mar 2026 12:01:00 GMT", 60),
+        ("Sun, 01 Mar 2026 13:01:00 +0100", 60),
+        ("Sun, 01 Mar 2026 12:01:00 -0000", 60),
+        ("Sunday, 01-Mar-26 12:01:00 GMT", 60),
+        ("Sun Mar  1 12:01:00 2026", 60),
+        ("Sun, 01 Mar 2026 15:00:00 GMT", 3600),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", None),
+        ("", None),
+        ("soon", None),
+        ("1.5", None),
+        ("7, 8", None),
+        ("Sun, 32 Mar 2026 12:01:00 GMT", None),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+    ],
+)
+def test_retry_after_is_read_within_reason(header: str, seconds: int | None) -> None:
+    expected = None if seconds is None else timedelta(seconds=seconds)
+    assert http.retry_after(header, NOW) == expected
+
+
+@given(st.text(st.characters(codec="latin-1"), max_size=40))
+def test_retry_after_of_any_text_raises_nothing(header: str) -> None:
+    wait = http.retry_after(header, NOW)
+    assert wait is None or timedelta(seconds=1) <= wait <= timedelta(hours=1)

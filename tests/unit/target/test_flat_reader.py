@@ -1,0 +1,110 @@
+"""Flattened answers: every limit to the character, every refusal in words, any pieces."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulk_profiles.core.models import ProfileStatus
+from bulk_profiles.target.flat_reader import is_ambiguous, read_flat, read_flat_receipt
+from bulk_profiles.target.response import Response
+from tests.worlds.answers import reason
+
+LONGEST_TEXT = 8 * 1024
+
+
+def test_read_flat_is_the_same_in_any_two_pieces() -> None:
+    text = "b1 é  a success\nc failed".encode()
+    whole = read_flat([text])
+    assert whole.profiles == {"é  a": ProfileStatus.SUCCESS, "c": ProfileStatus.ERROR}
+    assert all(read_flat([text[:at], text[at:]]) == whole for at in range(len(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("true http://127.0.0.1/ Batch  submitted", "Batch submitted"),
+        ("true", ""),
+        ("", ""),
+    ],
+)
+def test_read_flat_receipt_is_read_word_by_word(text: str, message: str) -> None:
+    url = "http://127.0.0.1/" if message else ""
+    fields = {"success": "true" if text else "", "batchStatus": url, "message": message}
+    assert read_flat_receipt(text) == Response(fields, flattened=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Service Unavailable",
+        "Service Unavailable right now",
+        "404 page not-found",
+        "demo-1 complete",
+        "demo-1 complete 3 a",
+        "demo-1 a odd",
+        "demo-1 complete 3 1 2 3 4 5",
+        "demo-1 complete 3 1 2",
+        "demo-1 success",
+        "demo-1 id one success id two succ",
+        '{"batchId": "demo-1", "status": "complete"}',
+        "demo 1",
+        "demo-1 a success \udcff",
+        "demo-1 " + "x" * 10_000,
+    ],
+)
+def test_read_flat_other_text_is_unusable(text: str) -> None:
+    assert reason(read_flat, text.encode(errors="surrogateescape"))
+
+
+def test_read_flat_word_over_8_kb_is_unusable() -> None:
+    longest = " " + "x" * (LONGEST_TEXT - 1)
+    assert read_flat([b"demo-1", longest.encode(), b" failed"]).profiles == {longest[1:]: ProfileStatus.ERROR}
+    assert reason(read_flat, b"demo-1", longest.encode() + b"x", b" failed") == (
+        "The answer has a word without end."
+    )
+
+
+def test_read_flat_id_over_8_kb_is_unusable() -> None:
+    longest = " ".join(["x" * 1023] * 8) + "y"
+    assert len(longest) == LONGEST_TEXT
+    assert read_flat([f"demo-1 {longest} failed".encode()]).profiles == {longest: ProfileStatus.ERROR}
+    assert reason(read_flat, f"demo-1 {longest}y failed".encode()) == (
+        "The answer has an id without end, or too many of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"Service Unavailable", "is not a response of Target"),
+        (b"", "is not a response of Target"),
+        (b"demo-1 a odd", "is not a list of ids and their status"),
+        (b"demo-1 a success \xff", "is neither XML nor UTF-8"),
+        (b"demo-1 a success\xc3", "is neither XML nor UTF-8"),  # cut within a character
+    ],
+)
+def test_read_flat_unusable_text_is_not_quoted(body: bytes, fault: str) -> None:
+    assert reason(read_flat, body) == f"The answer {fault}."
+
+
+@pytest.mark.parametrize(
+    ("profile_id", "ambiguous"),
+    [
+        ("complete 5", True),
+        ("Incomplete 12 x", True),
+        ("stuck 123456789012", True),
+        ("stuck 1234567890123", False),
+        ("complete x 5", False),
+        ("a complete 5", False),
+        ("a failed", True),
+        ("Success a", True),
+        ("a pending b", True),
+        ("a odd", False),
+        ("failed", False),
+        ("complete", False),
+        ("", False),
+    ],
+)
+def test_is_ambiguous_id_that_reads_as_more_than_an_id(profile_id: str, *, ambiguous: bool) -> None:
+    assert is_ambiguous(profile_id) is ambiguous

@@ -1,0 +1,171 @@
+"""The ids that Target named: every spelling of an id, and spellings that fit two."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulk_profiles.target.answers import read_status
+from bulk_profiles.target.named_ids import match_ids
+from bulk_profiles.target.response import UnusableAnswerError
+from bulk_profiles.target.verdict import settle
+from tests.worlds.answers import element, head, profile, results, status
+
+# Spellings
+
+
+@pytest.mark.fault(48, "encoded ids")
+@pytest.mark.parametrize(
+    "spelling",
+    ["a&b c<é", "a%26b%20c%3C%C3%A9", "a%26b+c%3c%c3%a9", "a&amp;b c&lt;é", "a&#38;b c&#x3c;é"],
+)
+def test_match_ids_id_is_found_in_any_encoding(spelling: str) -> None:
+    for written in (
+        spelling.replace("&", "&amp;").replace("<", "&lt;"),
+        f"\n  {spelling.replace('<', '&lt;')}  ",
+    ):
+        answer = status(head(), profile(written, "failed"))
+        assert results(answer, "a&b c<é", "a") == ["error reported", "success implied"]
+        assert results(answer, " a&b  c<é\n", "a") == ["error reported", "success implied"]
+
+
+@pytest.mark.fault(48, "a spelling that is an id of the batch stands for that id alone")
+@pytest.mark.parametrize(
+    ("spelling", "other"),
+    [
+        ("x%20y", "x y"),
+        ("p+q", "p q"),
+        ("a&amp;b", "a&b"),
+        ("a&b", "a%26b"),
+        ("a&#43;b", "a+b"),
+        ("a", " a"),
+        ("a b", "a  b"),
+        ("a  b", "a b"),
+        (" a", "a"),
+        ("a\n", "a"),
+    ],
+)
+def test_match_ids_exact_spelling_stands_for_its_id_alone(spelling: str, other: str) -> None:
+    written = profile(spelling.replace("&", "&amp;"), "failed")
+    cdata = profile(f"<![CDATA[{spelling}]]>", "failed")
+    for answer in (status(head(), written), status(head(), cdata)):
+        assert results(answer, spelling, other) == ["error reported", "success implied"]
+    both = status(element("batchId", "b1"), written, profile(other.replace("&", "&amp;"), "success"))
+    assert results(both, spelling, other) == ["error reported", "success reported"]
+
+
+@pytest.mark.fault(48, "a spelling that may stand for two ids is believed for neither")
+@pytest.mark.parametrize(
+    ("spelling", "ids"),
+    [
+        ("p&#43;q", ("p+q", "p q")),
+        ("x%2520y&amp;z", ("x%2520y&z", "x%20y&z")),
+        ("\n a\n", ("a", " a")),
+        ("a", (" a", "a ")),
+        ("%61", ("a", "a\t")),
+    ],
+)
+def test_match_ids_spelling_of_two_ids_makes_both_doubtful(spelling: str, ids: tuple[str, str]) -> None:
+    written = spelling.replace("&", "&amp;")
+    answer = status(head(), profile(written, "failed"))
+    assert results(answer, *ids, "c") == ["unknown batch", "unknown batch", "success implied"]
+    assert results(answer, ids[0], "c") == ["error reported", "success implied"]
+    verdict = settle(answer, (*ids, "c"), rows=3, overdue=False)
+    assert verdict is not None
+    assert (verdict.named.foreign.total(), verdict.result_of(ids[0]).reason) == (
+        0,
+        "Target named an id that may be this one, or another of the batch.",
+    )
+    every = status(element("batchId", "b1"), profile(written, "success"), profile("c", "success"))
+    assert settle(every, (*ids, "c"), rows=3, overdue=False) is None
+    # If the other id is spelled exactly, only one id fits.
+    exact = ids[1].replace("&", "&amp;")
+    answer = status(head(), profile(written, "failed"), profile(exact, "pending"))
+    assert results(answer, *ids) == ["error reported", "pending reported"]
+
+
+def test_match_ids_doubtful_ids_of_all_spellings_add_up() -> None:
+    answer = status(head(), *(profile(spelling, "failed") for spelling in ("%61", "%62")))
+    doubtful = ["unknown batch"] * 4
+    assert results(answer, "a", "a\t", "b", "b\t") == doubtful
+    encoded = status(head(), profile("%61", "failed"), profile("x%20y", "failed"), profile("x%2520y", "odd"))
+    assert results(encoded, "a", "a\t", "x y", "x%20y") == [*doubtful[:3], "error reported"]
+
+
+def test_match_ids_exact_statuses_survive_a_doubtful_spelling() -> None:
+    answer = status(
+        head(), profile("p&amp;#43;q", "failed"), profile("p+q", "success"), profile("p q", "success")
+    )
+    assert results(answer, "p+q", "p q") == ["success reported", "success reported"]
+
+
+def test_match_ids_id_that_is_also_encoded_doubts_another() -> None:
+    answer = status(head(), profile("x%20y", "failed"), profile("x%2520y", "success"))
+    assert results(answer, "x%20y", "x y") == ["error reported", "unknown batch"]
+    assert results(answer, "x%20y", "c") == ["error reported", "success implied"]
+
+
+def test_match_ids_exact_id_goes_before_the_decoded_one() -> None:
+    answer = status(element("batchId", "b1"), profile("a%26b", "success"), profile("a&amp;b", "error"))
+    assert results(answer, "a%26b", "a&b") == ["success reported", "error reported"]
+
+
+def test_match_ids_status_words_in_xml_ids_are_part_of_the_id() -> None:
+    answer = status(head(), profile("not ours", "success"), profile("a success", "failed"))
+    assert results(answer, "a success", "complete 5") == ["error reported", "success implied"]
+
+
+# Flattened answers
+
+
+SPACED = ("id one", "id2", "3 4", "complete", "id 5 x")
+
+
+@pytest.mark.fault(50, "flattened text with spaces in the ids")
+@pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        (
+            "id one success id2 failed 3 4 success complete error id 5 x pending",
+            ["success", "error", "success", "error", "pending"],
+        ),
+        ("3 4 failed id 5 x success", [None, None, "error", None, "success"]),
+        ("complete 5 id one failed 3 4 failed", ["error", None, "error", None, None]),
+        ("complete 5 3 4 failed complete failed", [None, None, "error", "error", None]),
+        ("incomplete 5 complete success", [None, None, None, "success", None]),
+        ("id+one failed 3%204 failed", ["error", None, "error", None, None]),
+    ],
+)
+def test_match_ids_flattened_ids_with_spaces_are_found(text: str, statuses: list[str | None]) -> None:
+    for spaces in (" ", "\n "):
+        answer = read_status([f"demo-1 {text}".replace(" ", spaces).encode()])
+        assert read_status(bytes([byte]) for byte in f"demo-1 {text}".replace(" ", spaces).encode()) == answer
+        verdict = settle(answer, SPACED, rows=5, overdue=True)
+        assert verdict is not None
+        assert [verdict.named.status_of(profile_id) for profile_id in SPACED] == statuses
+
+
+def test_match_ids_flattened_ids_keep_their_white_space() -> None:
+    answer = read_status([b"demo-1 complete 3 a  b failed"])
+    assert results(answer, "a  b", "a b") == ["error reported", "success implied"]
+    assert results(answer, "a b", "c") == ["error reported", "success implied"]
+
+
+def test_match_ids_flattened_word_of_no_id_is_foreign() -> None:
+    answer = read_status([b"demo-1 complete 2 other pending a failed"])
+    assert results(answer, "a", "b") == ["error reported", "success implied"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "message"),
+    [
+        ("a b failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
+        ("a failed", ("a", "b failed"), "The answer lost its tags, and the batch has ids that may mislead."),
+    ],
+)
+def test_match_ids_flattened_ambiguous_text_raises_a_reason(
+    text: str, ids: tuple[str, ...], message: str
+) -> None:
+    answer = read_status([f"demo-1 {text}".encode()])
+    with pytest.raises(UnusableAnswerError) as raised:
+        match_ids(answer.profiles, ids, 2, flattened=answer.flattened)
+    assert str(raised.value) == message
