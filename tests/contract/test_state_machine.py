@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from cfnlint.api import lint_all  # type: ignore[import-untyped]  # cfn-lint car
 
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.steps import check_status, upload_batch
 from bulk_profiles.steps.messages import BatchEvent, ImportEvent, Outcome, Word
 from tests.worlds.deployable import (
     DEFINITION,
@@ -63,6 +66,11 @@ def test_a_wrong_structure_would_be_found() -> None:
     wrong = copy.deepcopy(machine())
     wrong["States"]["Finish import"]["TimeoutSecond"] = 1
     assert any("TimeoutSecond" in fault for fault in faults(wrong))
+
+
+def test_the_file_is_plain_json() -> None:
+    """Any editor, and the console's Workflow Studio, can open it as it is."""
+    assert json.loads(DEFINITION.read_text())["States"].keys() == machine()["States"].keys()
 
 
 def test_places_and_substitutions_match() -> None:
@@ -129,7 +137,16 @@ def test_no_batch_stops_another() -> None:
     assert batches["ToleratedFailurePercentage"] == 100
     assert batches["ResultPath"] is None  # ten thousand results do not fit a state
     assert child()["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
-    assert batches["MaxConcurrency"] == parameters()["MaxInFlight"]["Default"]
+
+
+def test_as_many_batches_at_once_as_may_be_in_flight() -> None:
+    """The map takes a number or a path to one; what is substituted in a string is text."""
+    limits, batches = (machine()["States"][name] for name in ("Limit batches in flight", "Upload batches"))
+    assert machine()["StartAt"] == "Limit batches in flight"
+    assert limits["Next"] == "Upload batches"
+    assert f"{limits['ResultPath']}.inFlight" == batches["MaxConcurrencyPath"]
+    default = parameters()["MaxInFlight"]["Default"]
+    assert limits["Parameters"] == {"inFlight.$": f"States.StringToJson('{default}')"}
 
 
 @pytest.mark.fault(57, "the map run is stopped")
@@ -140,42 +157,77 @@ def test_whatever_becomes_of_the_batches_the_import_is_finished() -> None:
     assert batches["Catch"][-1]["ResultPath"] is None  # the import's name goes on to Finish import
 
 
-def test_only_a_complete_import_ends_well() -> None:
-    [choice] = machine()["States"]["Import complete?"]["Choices"]
-    assert choice["StringEquals"] == ImportStatus.SUCCEEDED.value
-    assert machine()["States"][choice["Next"]]["Type"] == "Succeed"
-    others = machine()["States"]["Import complete?"]["Default"], *catchers("Finish import")
-    assert {machine()["States"][name]["Type"] for name in others} == {"Fail"}
+def test_an_import_ends_as_its_status_says() -> None:
+    """A rejected file starts no execution; a status that is no word of ours is a failure too."""
+    choice = machine()["States"]["Import complete?"]
+    assert {rule["StringEquals"]: rule["Next"] for rule in choice["Choices"]} == {
+        ImportStatus.SUCCEEDED: "Import succeeded",
+        ImportStatus.PARTIAL: "Import incomplete",
+        ImportStatus.FAILED: "Import incomplete",
+    }
+    ends = {name: machine()["States"][name]["Type"] for name in set(targets(choice))}
+    assert ends == {
+        "Import succeeded": "Succeed",
+        "Import incomplete": "Fail",
+        "Import not reconciled": "Fail",
+    }
+    assert choice["Default"] == "Import not reconciled"
+    assert catchers("Finish import") == ["Import not reconciled"]
 
 
 def catchers(name: str) -> list[str]:
     return [catch["Next"] for catch in machine()["States"][name]["Catch"]]
 
 
-@pytest.mark.parametrize("word", Word)
 @pytest.mark.parametrize(
-    ("question", "answers", "otherwise"),
+    ("step", "question", "next_states"),
     [
         (
+            upload_batch,
             "Upload outcome?",
-            {Word.DEFERRED: "Wait for slot", Word.ACCEPTED: "Wait for Target"},
-            "Check status",  # it writes the results of a batch that Target will not answer for
+            {
+                Word.DEFERRED: "Wait for slot",
+                Word.ACCEPTED: "Wait for Target",
+                Word.REFUSED: "Check status",  # it writes the results of a batch that is not sent again
+                Word.UNKNOWN: "Check status",
+                Word.SETTLED: "Check status",  # it frees the place of a batch that was settled before
+            },
         ),
         (
+            check_status,
             "Check outcome?",
             {
                 Word.PROCESSING: "Wait for Target",
                 Word.RESUBMIT: "Upload batch",
                 Word.SETTLED: "Batch settled",
             },
-            "Batch failed",
         ),
     ],
+    ids=["upload_batch", "check_status"],
 )
-def test_every_word_leads_on(question: str, answers: dict[Word, str], otherwise: str, word: Word) -> None:
-    state = child()["States"][question]
-    led = [choice["Next"] for choice in state["Choices"] if choice["StringEquals"] == word.value]
-    assert (led or [state["Default"]]) == [answers.get(word, otherwise)]
+def test_every_outcome_of_a_step_is_named(
+    step: ModuleType, question: str, next_states: dict[Word, str]
+) -> None:
+    words = {Word[name] for name in re.findall(r"\bWord\.([A-Z]+)\b", inspect.getsource(step))}
+    assert words == set(next_states)
+    rules = child()["States"][question]["Choices"]
+    assert {rule["StringEquals"]: rule["Next"] for rule in rules} == next_states
+
+
+@pytest.mark.parametrize("question", ["Upload outcome?", "Check outcome?"])
+def test_an_outcome_of_no_known_word_fails_the_batch(question: str) -> None:
+    assert child()["States"][question]["Default"] == "Batch failed"
+
+
+def test_a_wait_is_only_for_an_outcome_with_a_time() -> None:
+    """`Outcome.resume_at` is given with these three words, and no others."""
+    waiting = {
+        rule["StringEquals"]
+        for _, state in child_states("Choice")
+        for rule in state["Choices"]
+        if child()["States"][rule["Next"]]["Type"] == "Wait"
+    }
+    assert waiting == {Word.DEFERRED, Word.ACCEPTED, Word.PROCESSING}
 
 
 def test_choices_and_waits_read_what_an_outcome_says() -> None:

@@ -14,6 +14,7 @@ import pytest
 from local import sample
 from simulator import fault
 from tests.local.conftest import Stack, wait_until
+from tests.worlds.deployable import parameters
 
 pytestmark = pytest.mark.engine
 
@@ -83,6 +84,16 @@ def test_starting_again_with_the_same_input_sends_nothing_twice(stack: Stack) ->
     wait_until(lambda: states.describe_execution(executionArn=resumed)["status"] != "RUNNING")
     assert states.describe_execution(executionArn=resumed)["status"] == "SUCCEEDED"
     assert len(stack.target.submissions) == arrivals
+
+
+def test_no_more_children_run_than_batches_may_be_in_flight(stack: Stack) -> None:
+    ended = stack.bring("limited.csv", CUSTOMERS)
+    states = stack.deployment.engine.stepfunctions
+    machine = stack.deployment.outputs["StateMachineArn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{ended.import_id}"
+    [run] = states.list_map_runs(executionArn=execution)["mapRuns"]
+    limit = states.describe_map_run(mapRunArn=run["mapRunArn"])["maxConcurrency"]
+    assert limit == parameters()["MaxInFlight"]["Default"]
 
 
 @pytest.mark.parametrize(
@@ -162,3 +173,12 @@ def test_a_busy_target_is_waited_for(stack: Stack) -> None:
     assert ended.summary["status"] == "succeeded"
     assert [batch["submissions"] for batch in ended.summary["batches"]] == [1, 1, 1]
     assert len(ended.arrivals) == 3
+
+
+def test_a_refused_batch_has_results_of_its_own(stack: Stack) -> None:
+    stack.target.script(fault("refused"))
+    ended = stack.bring("refused.csv", CUSTOMERS)
+    assert (ended.summary["status"], ended.summary["unaccounted"]) == ("partial", 0)
+    [refused] = [batch for batch in ended.summary["batches"] if batch["state"] == "refused"]
+    assert [row["status"] for row in ended.profiles()].count("error") == refused["rows"]
+    assert len(ended.arrivals) == 2
