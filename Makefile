@@ -3,15 +3,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed imported run test check chaos bench reliability format requirements clean
+.PHONY: help setup installed run test check chaos bench reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
-quoted = '$(subst ','\'',$(1))'
-option = $(if $(2),$(1) $(call quoted,$(2)))
 # One set-up at a time, however many are started.
 alone := $(if $(shell command -v flock),flock .tools/lock)
 
@@ -28,21 +26,8 @@ setup: ## Install everything, pinned and hashed, below .venv and .tools
 installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
 	@:
 
-run: imported ## Import a file on this machine, from its drop to its last profile
-	$(call exit,$(shell cat $(CODE); rm $(CODE)))
-
-# A failed recipe is 2, whatever its own exit code was. But a make that is only asked a question (-q) answers
-# 0 or 1, and an error is still 2: those are the exit codes of a run. Lines that begin with + are run all the same.
-ifeq (run,$(MAKECMDGOALS))
-MAKEFLAGS += -q
-CODE := .run/exit-code-$(shell echo $$PPID)
-exit = $(if $(filter 0,$(1)),,$(if $(filter 1,$(1)),false,$(error the run could not take place)))
-endif
-imported:
-	+@mkdir -p .run; code=2; if MAKEFLAGS=--no-print-directory $(MAKE) setup; then code=0; $(BIN)/python -m local.run \
-		$(call option,--file,$(FILE)) $(call option,--target,$(TARGET)) $(call option,--params,$(PARAMS)) \
-		$(call option,--out,$(OUT)) $(call option,--feed,$(FEED)) $(call option,--failing,$(FAILING)) \
-		$(if $(filter-out 0,$(KEEP)),--keep) || code=$$?; fi; echo $$code > $(CODE)
+run: ## Import a file on this machine, from its drop to its last profile; exit code 0, 1 or 2
+include local/run.mk
 
 test: setup ## Run every test that this machine can run
 	@echo 'Left out: tests/local/test_chaos.py, which kills at random for minutes: make chaos;'
