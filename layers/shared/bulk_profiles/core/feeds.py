@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from .errors import FeedError
 from .models import ApiVersion, Json, KeyColumn
+from .text import is_utf8_text
 
 PREFIX = "profile."
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -142,7 +143,7 @@ class _Reader:
 
     def text(self, fields: Json, name: str) -> str | None:
         value = fields.pop(name, None)
-        if value is None or _is_sendable(value):
+        if value is None or is_utf8_text(value):
             return value or None
         self.faults.append(f"{name} must be text")
         return None
@@ -158,14 +159,14 @@ class _Reader:
 
     def names(self, fields: Json, name: str) -> tuple[str, ...]:
         value = _given(fields, name, [])
-        if isinstance(value, list) and all(map(_is_sendable, value)):
+        if isinstance(value, list) and all(map(is_utf8_text, value)):
             return tuple(map(plain_name, value))
         self.faults.append(f"{name} must be a list of texts")
         return ()
 
     def values(self, fields: Json, name: str) -> dict[str, str]:
         pairs = _given(fields, name, {})
-        if isinstance(pairs, dict) and all(map(_is_sendable, (*pairs, *pairs.values()))):
+        if isinstance(pairs, dict) and all(map(is_utf8_text, (*pairs, *pairs.values()))):
             return {plain_name(column): value for column, value in pairs.items()}
         self.faults.append(f"{name} must be an object of texts")
         return {}
@@ -181,11 +182,6 @@ class _Reader:
 def _given(fields: Json, name: str, otherwise: Any) -> Any:
     value = fields.pop(name, None)
     return otherwise if value is None else value
-
-
-def _is_sendable(value: Any) -> bool:
-    """Say whether a value is text that UTF-8 can write: JSON can spell half a character."""
-    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _mapping(reader: _Reader, fields: Json) -> Mapping:

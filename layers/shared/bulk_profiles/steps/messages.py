@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from bulk_profiles.core.errors import EventError
 from bulk_profiles.core.models import Json, timestamp
+from bulk_profiles.core.text import is_utf8_text
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
@@ -33,7 +34,7 @@ class DroppedObject:
             version_id, event_id = detail["object"].get("version-id", ""), event.get("id", "")
         except (TypeError, KeyError, AttributeError) as error:
             raise EventError("The event is not S3's `Object Created` as EventBridge sends it.") from error
-        if not (all(map(_is_text, (bucket, key, version_id, event_id))) and bucket and key):
+        if not (all(map(is_utf8_text, (bucket, key, version_id, event_id))) and bucket and key):
             raise EventError(
                 "The event's bucket, key, version and id must be texts, bucket and key not empty."
             )
@@ -79,11 +80,6 @@ def _import_id(event: Any) -> str:
     if not isinstance(import_id, str) or not _IMPORT_ID.fullmatch(import_id):
         raise EventError("The event's `importId` must be an import's name.")
     return import_id
-
-
-def _is_text(value: Any) -> bool:
-    """Say whether a value is text that can be written as UTF-8: JSON may hold half a character."""
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 class Word(StrEnum):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.text import is_utf8_text
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
@@ -117,7 +118,9 @@ class JsonLines:
         for _, data in self._lines(self.first):
             for line in _split(data or b""):
                 fields = (self._object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
-                names.update(dict.fromkeys(name for name in fields if name not in names and _is_utf8(name)))
+                names.update(
+                    dict.fromkeys(name for name in fields if name not in names and is_utf8_text(name))
+                )
             if len(names) > _MAX_COLUMNS:
                 raise FileRejectedError(
                     f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
@@ -183,7 +186,7 @@ class JsonLines:
         if fields is None:
             return fault_row(Reject.BAD_JSON)
         if not fields.keys() <= self._known:
-            if not all(map(_is_utf8, fields)):
+            if not all(map(is_utf8_text, fields)):
                 return fault_row(Reject.INVALID_UTF8)
             raise NewColumnError(self._all_names)
         values: list[Any] = [fields.get(name) for name in self.names]
@@ -220,11 +223,6 @@ def _find(start: Position, data: bytes, numbers: Sequence[int]) -> list[Record]:
 def _is_enough(waiting: Collection[tuple[Position, bytes]], helpers: Helpers) -> bool:
     """Say whether no more text should wait for helpers."""
     return len(waiting) == helpers.count or sum(len(data) for _, data in waiting) > MOST_WAITING
-
-
-def _is_utf8(name: str) -> bool:
-    """Say whether a name can be sent: invalid UTF-8 and half characters are lone surrogates here."""
-    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _value(decoder: json.JSONDecoder, text: bytes) -> Any:
