@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -12,11 +11,11 @@ import smart_open.s3
 
 from bulk_profiles.core.errors import ExistingObjectError, MissingObjectError, StorageError
 from bulk_profiles.core.models import Source
+from bulk_profiles.core.streams import PieceReader
 
 from .errors import translated
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -121,26 +120,17 @@ class S3Sink:
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
 
-class ObjectReader(io.RawIOBase):
-    """An object's bytes; what goes wrong on the way is a `StorageError`."""
+class ObjectReader(PieceReader):
+    """An object's bytes; raises `StorageError` where S3 does not send them."""
 
     def __init__(self, body: StreamingBody, key: str) -> None:
+        super().__init__(body)
         self._body = body
         self._key = key
 
-    def readable(self) -> bool:  # noqa: D102 as in the base class
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:  # noqa: D102 as in the base class
-        view = memoryview(buffer)
+    def read_piece(self, size: int) -> bytes:  # noqa: D102 as in the base class
         with s3_errors("read", self._key):
-            piece = self._body.read(len(view))
-        view[: len(piece)] = piece
-        return len(piece)
-
-    def close(self) -> None:  # noqa: D102 as in the base class
-        self._body.close()
-        super().close()
+            return self._body.read(size)
 
 
 def s3_errors(action: str, key: str) -> AbstractContextManager[None]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
+from bulk_profiles.core.streams import PieceReader
 from bulk_profiles.splitting.parallel.thread import Background
 
 from .files import SourceFile
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _PIECE = 1024 * 1024
 
@@ -50,20 +47,18 @@ class TappedSource:
         return cast("BinaryIO", _Tap(self, self._source.open(start), start, self._progress))
 
 
-class _Tap(io.RawIOBase):
+class _Tap(PieceReader):
     def __init__(
         self, owner: TappedSource, stream: BinaryIO, start: int, progress: Callable[[int, int], None] | None
     ) -> None:
+        super().__init__(stream)
         self._owner = owner
         self._stream = stream
         self._position = start
         self._progress = progress
         self._digest = hashlib.sha256() if owner.digests and start == 0 and not owner.sha256 else None
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
+    def read_piece(self, size: int) -> bytes:
         data = self._stream.read(size)
         self._position += len(data)
         if self._digest is not None:
@@ -75,14 +70,3 @@ class _Tap(io.RawIOBase):
         if self._progress is not None and data:
             self._progress(self._position, self._owner.size)
         return data
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()

@@ -9,12 +9,10 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from bulk_profiles.core.errors import FileRejectedError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from bulk_profiles.core.streams import PieceReader
 
 _PIECE = 128 * 1024
 _UTF8_NAMES = frozenset({"utf-8", "utf-8-sig", "ascii"})
@@ -79,8 +77,9 @@ def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(_Recoded(stream, encoding), 2 * _PIECE))
 
 
-class _Recoded(io.RawIOBase):
+class _Recoded(PieceReader):
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        super().__init__(stream)
         wide = encoding.startswith(("utf-16", "utf-32"))
         self._stream = stream
         self._encoding = encoding
@@ -88,16 +87,7 @@ class _Recoded(io.RawIOBase):
         self._pending = b""
         self._ended = False
 
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
+    def read_piece(self, size: int) -> bytes:
         while not self._pending and not self._ended:
             data = self._stream.read(_PIECE)
             self._ended = not data
@@ -108,7 +98,5 @@ class _Recoded(io.RawIOBase):
                     f"The file is not {self._encoding} text, or is cut short: save it as UTF-8."
                 ) from error
             self._pending = text.encode("utf-8", "surrogatepass")
-        piece = self._pending[: len(view)]
-        self._pending = self._pending[len(view) :]
-        view[: len(piece)] = piece
-        return len(piece)
+        piece, self._pending = self._pending[:size], self._pending[size:]
+        return piece

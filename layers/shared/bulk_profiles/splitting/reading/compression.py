@@ -8,12 +8,10 @@ import lzma
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 from bulk_profiles.core.errors import FileRejectedError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from bulk_profiles.core.streams import PieceReader
 
 _PIECE = 256 * 1024
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -90,28 +88,20 @@ def decompressed(head: bytes, opener: Callable[[int], BinaryIO], size: int) -> B
     return cast("BinaryIO", io.BufferedReader(_Members(opener(0), form), _PIECE))
 
 
-class _Members(io.RawIOBase):
+class _Members(PieceReader):
     """The members of a gzip, zstd, xz or bzip2 file, one after the other."""
 
     def __init__(self, stream: BinaryIO, form: _Format) -> None:
+        super().__init__(stream)
         self._stream = stream
         self._format = form
         self._member = form.make()
         self._pending = b""
 
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
+    def read_piece(self, size: int) -> bytes:
         while True:
             if self._member.eof and not self._next_member():
-                return 0
+                return b""
             data = b""
             if self._member.needs_input:
                 data = self._pending or self._stream.read(_PIECE)
@@ -120,10 +110,9 @@ class _Members(io.RawIOBase):
                     raise FileRejectedError(
                         f"The {self._format.name} file is cut short: drop it again, whole."
                     )
-            piece = self._unpack(data, len(view))
+            piece = self._unpack(data, size)
             if piece:
-                view[: len(piece)] = piece
-                return len(piece)
+                return piece
 
     def _unpack(self, data: bytes, most: int) -> bytes:
         try:

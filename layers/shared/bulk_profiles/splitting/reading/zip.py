@@ -8,12 +8,10 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from bulk_profiles.core.errors import FileRejectedError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from bulk_profiles.core.streams import Closable, PieceReader
 
 _PIECE = 256 * 1024
 _END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, but for its comment
@@ -25,7 +23,8 @@ _WORKBOOK = "[Content_Types].xml"
 def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
     """Open the one file in a zip file; raises `FileRejectedError` where there is not exactly one."""
     try:
-        archive = zipfile.ZipFile(io.BufferedReader(_Ranges(opener, size), _PIECE))
+        file = io.BufferedReader(_Ranges(opener, size), _PIECE)
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise FileRejectedError("The zip file is damaged or cut short: pack and drop it again.") from error
     if not _is_whole(archive, opener, size):
@@ -42,7 +41,7 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
     if names[0].flag_bits & _ENCRYPTED:
         raise FileRejectedError("The zip file is encrypted: pack it without a password.")
     try:
-        return cast("BinaryIO", io.BufferedReader(_ZipMember(archive, archive.open(names[0])), _PIECE))
+        return cast("BinaryIO", io.BufferedReader(_ZipMember(archive.open(names[0]), archive, file), _PIECE))
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise FileRejectedError(
             "The zip file is damaged, or packed in an unknown way: pack it again."
@@ -57,17 +56,15 @@ def _is_whole(archive: zipfile.ZipFile, opener: Callable[[int], BinaryIO], size:
     return ends and min((info.header_offset for info in archive.infolist()), default=0) == 0
 
 
-class _Ranges(io.RawIOBase):
+class _Ranges(PieceReader):
     """A seekable view of a file that can be opened from any byte on."""
 
     def __init__(self, opener: Callable[[int], BinaryIO], size: int) -> None:
+        super().__init__()
         self._opener = opener
         self._size = size
         self._position = 0
         self._stream: BinaryIO | None = None
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return True
@@ -82,14 +79,12 @@ class _Ranges(io.RawIOBase):
             self._drop()
         return self._position
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def read_piece(self, size: int) -> bytes:
         if self._stream is None:
             self._stream = self._opener(self._position)
-        view = memoryview(buffer).cast("B")
-        data = self._stream.read(len(view))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        piece = self._stream.read(size)
+        self._position += len(piece)
+        return piece
 
     def close(self) -> None:
         self._drop()
@@ -101,31 +96,17 @@ class _Ranges(io.RawIOBase):
             self._stream = None
 
 
-class _ZipMember(io.RawIOBase):
-    """The one member of a zip file; damage is the sender's affair, not ours."""
+class _ZipMember(PieceReader):
+    """The one member of a zip file; what is damaged in it rejects the file."""
 
-    def __init__(self, archive: zipfile.ZipFile, member: IO[bytes]) -> None:
-        self._archive = archive
+    def __init__(self, member: IO[bytes], *containers: Closable) -> None:
+        super().__init__(member, *containers)
         self._member = member
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
+    def read_piece(self, size: int) -> bytes:
         try:
-            data = self._member.read(len(view))
+            return self._member.read(size)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
             raise FileRejectedError(
                 "The zip file is damaged or cut short: pack and drop it again."
             ) from error
-        view[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._member.close()
-            self._archive.close()
-            if self._archive.fp:
-                self._archive.fp.close()
-        super().close()
