@@ -8,52 +8,32 @@ from __future__ import annotations
 
 import codecs
 import io
-import re
 from typing import BinaryIO, cast
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.streams import PieceReader
 
+from .signatures import Foreign, MarkedEncoding, signature_of
+
 _PIECE = 128 * 1024
-_UTF8_NAMES = frozenset({"utf-8", "utf-8-sig", "ascii"})
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_BINARY = {
-    re.compile(magic, re.DOTALL): kind
-    for magic, kind in (
-        (rb"%PDF-\d", "a PDF document"),
-        # Letters alone may be those of a name: a byte that no text has must be near.
-        (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a.{,15}[\x00-\x08]", "an image"),
-        (rb"\xd0\xcf\x11\xe0", "an Office document"),
-        (rb"7z\xbc\xaf", "a 7z archive"),
-        (rb"Rar!\x1a", "a RAR archive"),
-        (rb"Obj\x01", "an Avro file"),
-        (rb"ORC.{,15}[\x00-\x08]", "an ORC file"),
-        (rb"SQLite format 3\x00", "a database"),
-    )
-}
+UTF8_NAMES = frozenset({"utf-8", "utf-8-sig", "ascii"})  # whose texts are UTF-8 as they are
 
 
-def encoding_of(head: bytes, named: str | None) -> tuple[str, int]:
-    """Give the encoding of a text that starts with these bytes, and the length of its byte order mark.
+def encoding_of(head: bytes, named: str | None) -> str:
+    """Return the name of the encoding of a text that starts with these bytes.
 
-    A byte order mark says more than the name that the feed gives.
+    A byte order mark goes before the name in the feed, and that goes before what the bytes look like.
+    Raises `FileRejectedError` where they are no text.
     """
-    for bom, name in _BOMS:
-        if head.startswith(bom):
-            return name, len(bom)
+    signature = signature_of(head)
+    if isinstance(signature, MarkedEncoding):
+        return signature.value
     if named:
-        return codecs.lookup(named).name, 0
-    for magic, kind in _BINARY.items():
-        if magic.match(head):
-            raise FileRejectedError(f"The file is {kind}: export the table as CSV (UTF-8) and drop that.")
+        return codecs.lookup(named).name
+    if isinstance(signature, Foreign):
+        raise signature.rejection()
     _refuse_binary(head[:1024])
-    return "utf-8", 0
+    return MarkedEncoding.UTF_8.value
 
 
 def _refuse_binary(head: bytes) -> None:
@@ -72,7 +52,7 @@ def _refuse_binary(head: bytes) -> None:
 
 def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
     """Read a text as UTF-8, without its byte order mark where that tells the byte order."""
-    if encoding in _UTF8_NAMES:
+    if encoding in UTF8_NAMES:
         return stream
     return cast("BinaryIO", io.BufferedReader(_Recoded(stream, encoding), 2 * _PIECE))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,8 @@ from .blocks import Block, FindHelpers, Position, Reader
 from .delimited import DelimitedBlocks
 from .header import Header, read_header
 from .json_lines import JsonLines
-from .text import HEAD_BYTES, PARQUET, Text
-
-_BATCH = b"batch="
-_JSON_ARRAY = re.compile(rb'\[\s*[\[{"]')
+from .signatures import Layout, signature_of
+from .text import HEAD_BYTES, Text
 
 
 @contextmanager
@@ -35,14 +32,14 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
         head = stream.read(HEAD_BYTES)
     if not head:
         raise FileRejectedError("The file is empty.")
-    if PARQUET.match(head):
+    if signature_of(head) is Layout.PARQUET:
         from tempfile import TemporaryDirectory  # noqa: PLC0415 only a Parquet file needs it
 
         from .parquet import ParquetAsCsv  # noqa: PLC0415 the same
 
         with TemporaryDirectory(prefix="parquet-") as folder:
             csv = ParquetAsCsv(source, feed, Path(folder))
-            yield Table(Text(csv, b"", "utf-8", 0), csv.header, by_record=True)
+            yield Table(Text(csv), csv.header, by_record=True)
     else:
         yield _open_text(Text.of(source, head, feed.encoding), feed, names)
 
@@ -50,12 +47,16 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
 def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     with text.open() as stream:
         start = stream.read(HEAD_BYTES)
-    if start.startswith(_BATCH):
-        return Table(text, read_header(text, feed, after=len(_BATCH), delimited_by=b","), encoded=True)
-    if start.lstrip().startswith(b"{"):
-        return JsonLines(text, feed, names)
-    if _JSON_ARRAY.match(start.lstrip()):
-        raise FileRejectedError("The file is one JSON array: write one object per line instead (JSON Lines).")
+    match signature_of(start):
+        case Layout.TARGET:
+            header = read_header(text, feed, after=len(b"batch="), delimited_by=b",")
+            return Table(text, header, encoded=True)
+        case Layout.JSON_LINES:
+            return JsonLines(text, feed, names)
+        case Layout.JSON_ARRAY:
+            raise FileRejectedError(
+                "The file is one JSON array: write one object per line instead (JSON Lines)."
+            )
     if not start.strip():
         raise FileRejectedError("The file is empty: it has no header.")
     return Table(text, read_header(text, feed))

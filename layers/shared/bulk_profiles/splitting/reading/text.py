@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import codecs
-import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.files import SourceFile
 
-from .charset import as_utf8, encoding_of
-from .compression import decompressed, is_compressed
+from .charset import UTF8_NAMES, as_utf8, encoding_of
+from .compression import decompressed
+from .signatures import Compression, Layout, MarkedEncoding, compression_of, signature_of
 
 HEAD_BYTES = 64 * 1024
-PARQUET = re.compile(rb"PAR1(?:\Z|.{,3}[^\t\n\r -~])", re.DOTALL)  # the letters alone may be a name
 _SKIP_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A source file as UTF-8 text. `mark` is the length of a byte order mark that is passed over."""
+    """A source file as UTF-8 text."""
 
     source: SourceFile
-    head: bytes  # of the file as stored
-    encoding: str
-    mark: int
+    compression: Compression | None = None
+    encoding: str = "utf-8"
+    mark: int = 0  # bytes of a byte order mark that is passed over
 
     @classmethod
     def of(cls, source: SourceFile, head: bytes, named: str | None) -> Text:
-        """Find out compression and encoding; raises `FileRejectedError` where it is no text."""
-        with cls(source, head, "utf-8", 0).open() as stream:
+        """Find out compression and encoding; raises `FileRejectedError` where it is no text.
+
+        `head` is the start of the file as stored, `named` the encoding that the feed names.
+        """
+        compression = compression_of(head)
+        with cls(source, compression).open() as stream:
             start = stream.read(HEAD_BYTES)
-        if PARQUET.match(start):
+        signature = signature_of(start)
+        if signature is Layout.PARQUET:
             raise FileRejectedError("The file is a compressed Parquet file: drop the Parquet file itself.")
-        encoding, mark = encoding_of(start, named)
-        return cls(source, head, encoding, mark if encoding == "utf-8" else 0)
+        mark = len(codecs.BOM_UTF8) if signature is MarkedEncoding.UTF_8 else 0
+        return cls(source, compression, encoding_of(start, named), mark)
 
     @property
     def header_mark(self) -> bytes:
@@ -45,13 +49,13 @@ class Text:
     def open(self, offset: int = 0) -> BinaryIO:
         """Open the text from a byte of its UTF-8 form on, its byte order mark not counted."""
         offset += self.mark
-        if not is_compressed(self.head) and self.encoding in {"utf-8", "utf-8-sig", "ascii"}:
+        if self.compression is None and self.encoding in UTF8_NAMES:
             # From the start while that costs little, so that the file is seen whole at least once.
             first = 0 if offset <= _SKIP_BYTES else offset
             return _after(self.source.open(first), offset - first)
         stream = (
-            decompressed(self.head, self.source.open, self.source.size)
-            if is_compressed(self.head)
+            decompressed(self.compression, self.source.open, self.source.size)
+            if self.compression
             else self.source.open()
         )
         return _after(as_utf8(stream, self.encoding), offset)

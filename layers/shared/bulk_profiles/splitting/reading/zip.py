@@ -13,6 +13,8 @@ from typing import IO, BinaryIO, cast
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.streams import Closable, PieceReader
 
+from .signatures import Foreign
+
 _PIECE = 256 * 1024
 _END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, but for its comment
 _ENCRYPTED = 0x1
@@ -33,9 +35,7 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
         )
     names = [info for info in archive.infolist() if not info.is_dir() and not _CLUTTER.search(info.filename)]
     if any(info.filename == _WORKBOOK for info in names):
-        raise FileRejectedError(
-            "The file is an Office document: export the table as CSV (UTF-8) and drop that."
-        )
+        raise Foreign.OFFICE.rejection()
     if len(names) != 1:
         raise FileRejectedError(f"The zip file holds {len(names)} files: pack exactly one.")
     if names[0].flag_bits & _ENCRYPTED:
