@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed, Quoting, plain_name
-from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.core.feeds import Feed, Quoting
+from bulk_profiles.splitting.rows.columns import has_key_column
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
@@ -62,13 +61,6 @@ def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
     if data[:4].lower() != b"sep=" or data[5:6] not in {b"\r", b"\n"}:
         return None
     return data[4:5], 7 if data[5:7] == b"\r\n" else 6
-
-
-def has_key_column(names: Iterable[str], feed: Feed) -> bool:
-    """Say whether a key column is among these names."""
-    named = feed.mapping.key or feed.key_column
-    keys = (named,) if named else tuple(KeyColumn)
-    return any(plain_name(name) in keys for name in names)
 
 
 def _parse(

@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.text import is_utf8_text
+from bulk_profiles.splitting.rows.columns import has_key_column
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
 from .blocks import Block, FindHelpers, Helpers, Position, Record
 from .delimited import BLOCK_BYTES, MOST_WAITING, too_long
-from .header import has_key_column
 from .long_rows import skip_long_row
 from .record_parser import Dialect, count_lines
 from .text import Text

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, plain_name
 from bulk_profiles.splitting.files import SourceFile
+from bulk_profiles.splitting.rows.columns import has_key_column
 
 from .blocks import Position
-from .header import Header, has_key_column
+from .header import Header
 from .record_parser import Dialect
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -149,22 +149,30 @@ def _refuse_duplicates(names: Sequence[str], where: str) -> None:
         raise FileRejectedError(f"{where} a column twice ({_quoted(twice)}): rename or drop one of the two.")
 
 
+def has_key_column(header: Iterable[str], feed: Feed) -> bool:
+    """Whether one of the names of a header, as they stand there, is that of a key column."""
+    return bool(_key_columns({plain_name(cell) for cell in header}, feed))
+
+
+def _key_columns(names: Container[str], feed: Feed) -> list[str]:
+    """Return the key columns among plain names: that of the feed, or else `pcId` and `thirdPartyId`."""
+    named = feed.mapping.key or feed.key_column
+    return [name for name in ([named] if named else KeyColumn) if name in names]
+
+
 def _find_key(names: Sequence[str], feed: Feed) -> tuple[int, KeyColumn]:
-    if feed.mapping.key:
-        if feed.mapping.key not in names:
-            raise FileRejectedError(
-                f"The header has no column {_quoted([feed.mapping.key])}, "
-                "which the feed names as the key column."
-            )
-        return names.index(feed.mapping.key), feed.key_column or _kind(feed.mapping.key)
-    wanted = [feed.key_column] if feed.key_column else list(KeyColumn)
-    found = [column for column in wanted if column in names]
-    if len(found) > 1:
+    keys = _key_columns(names, feed)
+    if len(keys) > 1:
         raise FileRejectedError(
             "The header has both pcId and thirdPartyId: choose one of them as keyColumn in the feed."
         )
-    if found:
-        return names.index(found[0]), found[0]
+    if keys:
+        return names.index(keys[0]), feed.key_column or _kind(keys[0])
+    if feed.mapping.key:
+        raise FileRejectedError(
+            f"The header has no column {_quoted([feed.mapping.key])}, which the feed names as the key column."
+        )
+    wanted = [feed.key_column] if feed.key_column else list(KeyColumn)
     alike = [name for name in names if name.lower().replace("_", "").replace(" ", "") in _KEY_NAMES]
     if alike:
         meant = _KEY_NAMES[alike[0].lower().replace("_", "").replace(" ", "")]
