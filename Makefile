@@ -13,8 +13,8 @@ export SAM_CLI_TELEMETRY := 0
 # One set-up at a time, however many are started.
 alone := $(if $(shell command -v flock),flock .tools/lock)
 
-help: ## Say what there is (this)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1 FAILING=n'
 	@echo '$(BIN)/python -m local.run --help says more'
@@ -119,7 +119,7 @@ fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, F
 		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
 
-mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget"
+mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget.policy"
 	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
 
 requirements: requirements-proof

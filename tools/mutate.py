@@ -1,8 +1,9 @@
-"""Change the code in many small ways and see whether a test notices: `make mutate`.
+"""Mutation testing: change the code in many small ways and see whether a test notices. `make mutate` runs it.
 
-mutmut does it, on a copy below .run/mutate. A run goes on where the last one of the same code stopped; the
-table says for each module how many changes were tried, and how many of them were noticed. A change that no
-test notices costs all tests that come by it: so only quick ones take part, those of the modules themselves.
+mutmut makes the changes, on a copy below .run/mutate. A run resumes where the last one of the same code
+stopped. The table counts for each module how many changes were tried and how many of them a test noticed. A
+change that no test notices costs the time of all tests that reach it, so only quick ones take part: those of
+the modules themselves.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ _TESTS = (
     "ledger/test_ledger",
 )
 _COPIED = ("tests", "local", "simulator")
-_SURVIVED, _UNNOTICEABLE = 0, 33  # mutmut's exit codes; 33: no test comes by
-_PATIENCE = 8.0  # times what the tests take, and as many seconds: beyond it a change goes round in circles
+_SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change
+_TIMEOUT = 8.0  # times the duration of the tests, plus as many seconds; then the change is an endless loop
 _WORK = ROOT / ".run/mutate"
 
 
 def prepare() -> None:
-    """Copy code and tests, unless they are those of the last run."""
+    """Copy code and tests, unless the last run copied the same."""
     files = [path for name in (*_COPIED, "layers") for path in sorted((ROOT / name).rglob("*.py"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     stamp = _WORK / "sources"
@@ -82,7 +83,7 @@ def prepare() -> None:
         "only_mutate": [f"src/bulk_profiles/{_path(name)}.py" for name in _MODULES],
         "pytest_add_cli_args": ["--import-mode=importlib", "-p", "no:cacheprovider"],
         "pytest_add_cli_args_test_selection": [f"tests/unit/{name}.py" for name in _TESTS],
-        "timeout_multiplier": [str(_PATIENCE)],
+        "timeout_multiplier": [str(_TIMEOUT)],
     }
     lines = ["[mutmut]", *(f"{name}=\n  " + "\n  ".join(values) for name, values in settings.items())]
     lines += ["[tool:pytest]", "pythonpath = .", "markers = fault: a fault that a test shows"]
@@ -90,8 +91,22 @@ def prepare() -> None:
     stamp.write_text(digest)
 
 
+def select(names: Sequence[str]) -> list[str]:
+    """Return the modules that the names of modules or rooms stand for; no name stands for all of them.
+
+    Raises ValueError for a name without any module.
+    """
+    if unknown := [name for name in names if not any(_is_in(module, name) for module in _MODULES)]:
+        raise ValueError(f"no module or room {', '.join(unknown)}; there are {', '.join(_MODULES)}")
+    return [module for module in _MODULES if not names or any(_is_in(module, name) for name in names)]
+
+
+def _is_in(module: str, room: str) -> bool:
+    return f"{module}.".startswith(f"{room}.")
+
+
 def run(modules: Sequence[str], seconds: float) -> None:
-    """Try changes, one for each processor at a time, until all are tried or the time is over."""
+    """Try changes, one per processor at a time, until all are tried or the time is over."""
     untried = [name for module in modules for name in _untried(module)]
     if not untried:
         return
@@ -111,7 +126,7 @@ def run(modules: Sequence[str], seconds: float) -> None:
 
 
 def _untried(module: str) -> list[str]:
-    """Give mutmut's names of a module's changes that are to be tried: one that is named is tried again."""
+    """Return mutmut's names of the changes to try; it would try again what it has tried before."""
     codes = _codes(module)
     if codes is None:
         return [f"bulk_profiles.{module}.*"]
@@ -119,7 +134,7 @@ def _untried(module: str) -> list[str]:
 
 
 def _codes(module: str) -> dict[str, int | None] | None:
-    """Give the exit code of each of a module's changes, None where it is untried; None: none is known yet."""
+    """Return the exit code of each change of a module, None for an untried one; None before the first run."""
     meta = _WORK / f"mutants/src/bulk_profiles/{_path(module)}.py.meta"
     return json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else None
 
@@ -129,17 +144,17 @@ def _path(module: str) -> str:
 
 
 def outcomes(module: str) -> Counter[str]:
-    """Count what became of a module's changes: noticed, survived, untried."""
+    """Count a module's changes by their outcome: noticed, survived, untried."""
     codes = _codes(module) or {}
     return Counter("untried" if code is None else _word(code) for code in codes.values())
 
 
 def _word(code: int) -> str:
-    return "survived" if code in {_SURVIVED, _UNNOTICEABLE} else "noticed"
+    return "survived" if code in {_SURVIVED, _UNTESTED} else "noticed"
 
 
 def table() -> list[str]:
-    """Give the score as a table in Markdown."""
+    """Return the scores as a Markdown table."""
     rows = {module: outcomes(module) for module in _MODULES}
     rows["all"] = sum(rows.values(), Counter())
     lines = ["| Module | Changes tried | Noticed | Score | Not tried |", "|---|--:|--:|--:|--:|"]
@@ -151,20 +166,25 @@ def table() -> list[str]:
 
 
 def main() -> int:
-    """Prepare, try, say."""
+    """Try the changes of the chosen modules and print the scores of all."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1800)
-    parser.add_argument("modules", nargs="*", metavar="module", help=f"of {', '.join(_MODULES)}; all if none")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help="a module or a room, e.g. budget.policy or budget"
+    )
     options = parser.parse_args()
-    if unknown := set(options.modules) - set(_MODULES):
-        parser.error(f"there is no module {', '.join(sorted(unknown))}")
+    try:
+        modules = select(options.names)
+    except ValueError as error:
+        parser.error(str(error))
     prepare()
-    run(options.modules or _MODULES, options.seconds)
+    run(modules, options.seconds)
     if not any(outcomes(module)["noticed"] for module in _MODULES):
-        print(f"No change was tried: {last_line(_WORK / 'mutmut.log')}; are all tests passing?")
+        print(f"No change was tried: {last_line(_WORK / 'mutmut.log')}.")
+        print("Do all tests pass, and is there time to run them all once first? See --seconds.")
         return 2
     print("\n".join(table()))
-    print(f"What survived: cd {_WORK.relative_to(ROOT)} and ask mutmut results; its log is beside it.")
+    print(f"For the survivors: cd {_WORK.relative_to(ROOT)}, then mutmut results. mutmut.log is there, too.")
     return 0
 
 
