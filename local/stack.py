@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import re
@@ -82,24 +81,7 @@ def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: P
     _sam(command, folder, _DEPLOY_SECONDS, "sam deploy", engine.environment)
     stacks = aws_session().client("cloudformation", endpoint_url=engine.url)
     [stack] = stacks.describe_stacks(StackName=_STACK)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    _limit_children(engine, outputs["StateMachineArn"])
-    return outputs
-
-
-def _limit_children(engine: Engine, machine: str) -> None:
-    """Write the limit of the map as a number, because the engine ignores `MaxConcurrencyPath`.
-
-    It would run 64 children at once. All but MaxInFlight of them would start a function, only to learn that
-    the budget has no place for their batch.
-    """
-    definition = json.loads(
-        engine.stepfunctions.describe_state_machine(stateMachineArn=machine)["definition"]
-    )
-    limits, batches = (definition["States"][name] for name in ("Limit batches in flight", "Upload batches"))
-    del batches["MaxConcurrencyPath"]
-    batches["MaxConcurrency"] = int(re.sub(r"\D", "", limits["Parameters"]["inFlight.$"]))
-    engine.stepfunctions.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition))
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def _pack_layers(built: Path) -> None:

@@ -93,7 +93,7 @@ def test_no_more_children_run_than_batches_may_be_in_flight(stack: Stack) -> Non
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{ended.import_id}"
     [run] = states.list_map_runs(executionArn=execution)["mapRuns"]
     limit = states.describe_map_run(mapRunArn=run["mapRunArn"])["maxConcurrency"]
-    assert limit == parameters()["MaxInFlight"]["Default"]
+    assert limit == parameters()["MaxInFlight"]["MaxValue"]
 
 
 @pytest.mark.parametrize(
