@@ -24,22 +24,22 @@ _STARTED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The place of an import among those under way."""
+class QueuePosition:
+    """The position of an import among those under way."""
 
     newer: str = ""  # the import of a newer version that came first: nothing of this one may be sent
     earlier: tuple[str, ...] = ()  # imports before it that may yet send something
 
 
-def enter_queue(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datetime) -> Place:
+def enter_queue(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datetime) -> QueuePosition:
     """Enter an import among those under way, unless a newer version of its file came first."""
     # Decided once: batches of an import that is queued already may be on their way to Target.
     queued = ledger.is_queued(entry.client_code, entry.import_id)
     if not queued and (newer := _newer_version(entry, storage, ledger, now)):
-        return Place(newer)
+        return QueuePosition(newer)
     earlier = _under_way(entry, ledger, now)
     newer = next((other.import_id for other in earlier if _is_newer(other, entry, storage)), "")
-    return Place(newer, tuple(other.import_id for other in earlier))
+    return QueuePosition(newer, tuple(other.import_id for other in earlier))
 
 
 def earlier_goes_first(entry: ImportEntry, ledger: Ledger, now: datetime, deadline: timedelta) -> bool:

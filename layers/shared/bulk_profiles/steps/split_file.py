@@ -194,10 +194,10 @@ class SplitFile:
         """
         now = self.clock()
         entry = self._enter_source(entry, manifest, now)
-        place = enter_queue(entry, self.storage, self.ledger, now)
-        if place.newer:
-            return self._reject(_older_version(entry, manifest, place.newer, now))
-        after = tuple(sharing_ids(manifest, list(place.earlier), self.storage))
+        position = enter_queue(entry, self.storage, self.ledger, now)
+        if position.newer:
+            return self._reject(_older_version(entry, manifest, position.newer, now))
+        after = tuple(sharing_ids(manifest, list(position.earlier), self.storage))
         self.ledger.change_import(
             entry.import_id, now, lambda current: dataclasses.replace(current, after=after)
         )
