@@ -9,7 +9,8 @@ from unittest.mock import patch
 import pytest
 
 import simulator
-from bulk_profiles.core.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts, moment
+from bulk_profiles.core.models import ApiVersion, Basis, BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.core.timestamps import moment
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.target import calls
 from bulk_profiles.target.outcomes import CheckOutcome

@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 
 import simulator
 from bulk_profiles.accounting.summary import Summary, reconcile
-from bulk_profiles.core.models import Manifest, moment
+from bulk_profiles.core.models import Manifest
 from bulk_profiles.core.names import MANIFEST, import_id, object_key
+from bulk_profiles.core.timestamps import moment
 from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
 from tests.worlds.accidents import Accident, KilledError, Outside, QuickDeployment, install
 from tests.worlds.deployment import Deployment

@@ -23,8 +23,9 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
-from bulk_profiles.core.models import ApiVersion, ProfileResult, ProfileResultsPolicy, moment
+from bulk_profiles.core.models import ApiVersion, ProfileResult, ProfileResultsPolicy
 from bulk_profiles.core.names import object_key, profiles_name
+from bulk_profiles.core.timestamps import moment
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.check_status import CheckStatus
 from bulk_profiles.steps.finish_import import FinishImport

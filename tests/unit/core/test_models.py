@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from bulk_profiles.core.models import (
     ProfileCounts,
     RowCounts,
     Source,
-    moment,
-    timestamp,
 )
 
 counts = st.integers(0, 10**9)
@@ -109,34 +106,3 @@ def test_the_final_statuses() -> None:
         "failed",
         "rejected",
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (datetime(2026, 11, 23, 18, tzinfo=UTC), "2026-11-23T18:00:00.000Z"),
-        (datetime(2026, 11, 23, 18, 0, 0, 999_999, tzinfo=UTC), "2026-11-23T18:00:00.999Z"),
-        (datetime(2026, 11, 23, 18, tzinfo=timezone(timedelta(hours=-5))), "2026-11-23T23:00:00.000Z"),
-        (datetime(2028, 2, 29, 23, 59, 59, 1000, tzinfo=UTC), "2028-02-29T23:59:59.001Z"),
-    ],
-)
-def test_a_moment_is_written_in_utc_with_milliseconds(value: datetime, written: str) -> None:
-    assert timestamp(value) == written
-
-
-@given(
-    st.integers(0, 4_000_000_000_000).map(
-        lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
-    ),
-    st.integers(-14, 14),
-)
-def test_a_moment_is_read_back_whatever_its_offset(value: datetime, offset: int) -> None:
-    elsewhere = value.astimezone(timezone(timedelta(hours=offset)))
-    assert moment(timestamp(elsewhere)) == value
-
-
-@given(st.lists(st.integers(0, 4_000_000_000_000), min_size=2, max_size=2))
-def test_written_moments_sort_as_moments(milliseconds: list[int]) -> None:
-    moments = [datetime.fromtimestamp(ms / 1000, UTC) for ms in milliseconds]
-    written = [timestamp(value) for value in moments]
-    assert sorted(written) == [timestamp(value) for value in sorted(moments)]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bulk_profiles.core.models import Basis, ProfileCounts, ProfileResult, ProfileStatus, timestamp
+from bulk_profiles.core.models import Basis, ProfileCounts, ProfileResult, ProfileStatus
+from bulk_profiles.core.timestamps import timestamp
 
 if TYPE_CHECKING:
     from bulk_profiles.aws.s3 import Storage

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from html import escape
 
-from bulk_profiles.core.models import timestamp
 from bulk_profiles.core.text import printable
+from bulk_profiles.core.timestamps import timestamp
 
 from .summary import Summary, batch_profiles
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import boto3
 
 from bulk_profiles.core.errors import MissingObjectError, StorageError
-from bulk_profiles.core.models import Json, Source, timestamp
+from bulk_profiles.core.models import Json, Source
 from bulk_profiles.core.names import DROP_PREFIX, SCRATCH, object_key
+from bulk_profiles.core.timestamps import timestamp
 
 from .s3_objects import PARTS_IN_FLIGHT, READ_AHEAD, ObjectReader, S3Sink, S3SourceFile, s3_errors
 

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from bulk_profiles.core.models import timestamp
+from bulk_profiles.core.timestamps import timestamp
 
 from .local_time import day_of, day_start
 from .policy import LATENESS, MILLISECOND, USE_WITHIN, Policy, Wait

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Self
 
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import Json, moment, timestamp
+from bulk_profiles.core.models import Json
+from bulk_profiles.core.timestamps import moment, timestamp
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,11 +46,11 @@ class BudgetState:
         """Read what `to_json` wrote. Raises `LedgerError` for anything else."""
         try:
             return cls(
-                asked_at=_moment(data["askedAt"]),
-                full_at=_moment(data["fullAt"]),
-                call_turn_at=_moment(data["callTurnAt"]),
-                place_turn_at=_moment(data["placeTurnAt"]),
-                places={str(holder): _moment(end) for holder, end in data["places"].items()},
+                asked_at=moment(data["askedAt"]),
+                full_at=moment(data["fullAt"]),
+                call_turn_at=moment(data["callTurnAt"]),
+                place_turn_at=moment(data["placeTurnAt"]),
+                places={str(holder): moment(end) for holder, end in data["places"].items()},
                 rows={date.fromisoformat(day): _count(rows) for day, rows in data["rows"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -57,13 +58,6 @@ class BudgetState:
                 "The client's budget in the ledger cannot be read. When no import of the client is running, "
                 "delete its item (CLIENT#<client code> / BUDGET): the budget starts afresh."
             ) from error
-
-
-def _moment(text: str) -> datetime:
-    value = moment(text)
-    if value.tzinfo is None:
-        raise ValueError("a moment without a time zone")
-    return value.astimezone(UTC)
 
 
 def _count(value: object) -> int:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
+
+from .timestamps import moment, timestamp
 
 type Json = dict[str, Any]
 
@@ -78,6 +80,14 @@ class Basis(StrEnum):
     COUNTS = "counts"  # Target counted failures without naming them
     DEADLINE = "deadline"  # Target had not finished when we stopped asking
     BATCH = "batch"  # what happened to the batch as a whole
+
+
+class ProfileResultsPolicy(StrEnum):
+    """Which profile results are written to the Profiles table. The files in S3 always hold all."""
+
+    ALL = "all"
+    FAILURES = "failures"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,24 +257,6 @@ class ProfileCounts:
     def from_json(cls, data: Json) -> Self:
         """Read what `to_json` wrote."""
         return cls(**{name: int(data[name]) for name in ("success", "error", "pending", "unknown")})
-
-
-def timestamp(moment: datetime) -> str:
-    """Write a moment as ISO 8601 in UTC with milliseconds, as Step Functions' TimestampPath reads it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(text: str) -> datetime:
-    """Read what `timestamp` wrote."""
-    return datetime.fromisoformat(text)
-
-
-class ProfileResultsPolicy(StrEnum):
-    """Which profile results are written to the Profiles table. The files in S3 always hold all."""
-
-    ALL = "all"
-    FAILURES = "failures"
-    NONE = "none"
 
 
 def write_moment(value: datetime | None) -> str:

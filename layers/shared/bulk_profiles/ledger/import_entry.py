@@ -14,11 +14,10 @@ from bulk_profiles.core.models import (
     Json,
     KeyColumn,
     Source,
-    moment,
     read_moment,
-    timestamp,
     write_moment,
 )
+from bulk_profiles.core.timestamps import moment, timestamp
 
 
 @dataclass(frozen=True, slots=True)

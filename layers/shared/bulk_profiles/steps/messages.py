@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any, Self
 
 from bulk_profiles.core.errors import EventError
-from bulk_profiles.core.models import Json, timestamp
+from bulk_profiles.core.models import Json
 from bulk_profiles.core.text import is_utf8_text
+from bulk_profiles.core.timestamps import timestamp
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
