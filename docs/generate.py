@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue
-from bulk_profiles.core.models import ApiVersion, Json, KeyColumn
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject, Warn

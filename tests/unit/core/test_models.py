@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
     ApiVersion,
     ImportStatus,
-    Json,
     KeyColumn,
     Manifest,
     PlannedBatch,

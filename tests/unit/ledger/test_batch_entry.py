@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
     ApiVersion,
     BatchState,
     ImportStatus,
-    Json,
     KeyColumn,
     PlannedBatch,
     ProfileCounts,
@@ -196,29 +196,29 @@ BATCHES = [(NEW_BATCH, NEW_BATCH_ITEM), (SETTLED_BATCH, SETTLED_BATCH_ITEM)]
 
 @pytest.mark.parametrize(("entry", "item"), [*IMPORTS, *BATCHES])
 def test_an_entry_is_written_with_all_that_it_knows(entry: ImportEntry | BatchEntry, item: Json) -> None:
-    assert entry.to_item() == item
+    assert entry.to_json() == item
 
 
 @pytest.mark.parametrize(("entry", "item"), [*IMPORTS, *BATCHES])
 def test_what_is_written_is_read_back(entry: ImportEntry | BatchEntry, item: Json) -> None:
-    read = type(entry).from_item(from_dynamodb(item))
+    read = type(entry).from_json(from_dynamodb(item))
     assert read == entry
-    assert json.dumps(read.to_item()) == json.dumps(item)  # and no number is still a Decimal
+    assert json.dumps(read.to_json()) == json.dumps(item)  # and no number is still a Decimal
 
 
 def test_an_import_that_began_before_the_ledger_knew_of_overtaking_goes_on() -> None:
     newer = {"unsettled", "activeUntil", "overtakenBy"}
     item = {name: value for name, value in NEW_IMPORT_ITEM.items() if name not in newer}
-    assert ImportEntry.from_item(from_dynamodb(item)) == NEW_IMPORT
+    assert ImportEntry.from_json(from_dynamodb(item)) == NEW_IMPORT
 
 
 def test_a_batch_that_began_before_the_ledger_knew_of_being_put_off_goes_on() -> None:
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name != "putOff"}
-    assert BatchEntry.from_item(from_dynamodb(item)) == NEW_BATCH
+    assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH
 
 
 def test_how_long_a_batch_was_put_off_is_kept_in_whole_seconds() -> None:
-    assert NEW_BATCH.change(put_off=timedelta(seconds=2.6)).to_item()["putOff"] == 3
+    assert NEW_BATCH.change(put_off=timedelta(seconds=2.6)).to_json()["putOff"] == 3
 
 
 def test_a_batch_begins_as_it_was_planned() -> None:

@@ -22,7 +22,8 @@ from moto import mock_aws
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.errors import ConflictError, LedgerError
-from bulk_profiles.core.models import ApiVersion, ImportStatus, Json, PlannedBatch, Source
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import ApiVersion, ImportStatus, PlannedBatch, Source
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -134,11 +135,11 @@ class TestItems:
         name = hashlib.sha256(b"drop/crm/crm.csv").hexdigest()
         assert [len(item.pop("writer", "")) for item in table.written] == [0, 0, 32, 32, 32]
         assert table.written == [
-            {"pk": "IMPORT#crm-1", "sk": "IMPORT", **entry().to_item(), "version": 1, "expiresAt": expires},
+            {"pk": "IMPORT#crm-1", "sk": "IMPORT", **entry().to_json(), "version": 1, "expiresAt": expires},
             {
                 "pk": "IMPORT#crm-1",
                 "sk": "BATCH#00001",
-                **BatchEntry.planned("crm-1", BATCHES[0]).to_item(),
+                **BatchEntry.planned("crm-1", BATCHES[0]).to_json(),
                 "expiresAt": expires,
             },
             {

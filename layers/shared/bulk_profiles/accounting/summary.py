@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bulk_profiles.core.models import BatchState, ImportStatus, Json, Manifest, ProfileCounts, RowCounts
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import BatchState, ImportStatus, Manifest, ProfileCounts, RowCounts
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry

@@ -14,7 +14,7 @@ import boto3
 from boto3.dynamodb.conditions import Attr, Key
 
 from bulk_profiles.core.errors import ConflictError, LedgerError
-from bulk_profiles.core.models import Json
+from bulk_profiles.core.json_object import Json
 
 from .errors import translated
 

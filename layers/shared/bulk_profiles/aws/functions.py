@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import boto3
 
 from bulk_profiles.core.errors import InvocationError
-from bulk_profiles.core.models import Json
+from bulk_profiles.core.json_object import Json
 
 from .errors import translated
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import boto3
 
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import Json, KeyColumn, ProfileResult, ProfileResultsPolicy, ProfileStatus
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import KeyColumn, ProfileResult, ProfileResultsPolicy, ProfileStatus
 from bulk_profiles.core.timestamps import timestamp
 
 from .errors import translated

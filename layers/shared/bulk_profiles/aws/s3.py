@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import boto3
 
 from bulk_profiles.core.errors import MissingObjectError, StorageError
-from bulk_profiles.core.models import Json, Source
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import Source
 from bulk_profiles.core.names import DROP_PREFIX, SCRATCH, object_key
 from bulk_profiles.core.timestamps import timestamp
 

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.models import ApiVersion, Json, Manifest, Source
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import ApiVersion, Manifest, Source
 from bulk_profiles.core.names import DEFAULT_FEED, MANIFEST, REJECTED_ROWS, REJECTS, batch_name, import_id
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.files import FileSink, Folder, Output, Sink

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any, Self
 
 from .errors import FeedError
-from .models import ApiVersion, Json, KeyColumn
+from .json_object import Json, SparseJsonObject
+from .models import ApiVersion, KeyColumn
 from .text import is_utf8_text
 
 PREFIX = "profile."
@@ -44,7 +45,7 @@ def plain_name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(SparseJsonObject):
     """How the columns of a file become the attributes that are sent. Names are the file's own, plain ones.
 
     `keep` names all that are sent, `drop` those that are not; `constants` are added to every row;
@@ -63,22 +64,9 @@ class Mapping:
         """Say whether a column that is not the key column is sent."""
         return name in self.keep if self.keep else name not in self.drop
 
-    def to_json(self) -> Json:
-        """Give the `mapping` of a feed, without what is not set."""
-        data: Json = {
-            "key": self.key,
-            "rename": dict(self.rename),
-            "drop": list(self.drop),
-            "keep": list(self.keep),
-            "constants": dict(self.constants),
-            "defaults": dict(self.defaults),
-            "tombstone": self.tombstone,
-        }
-        return {name: value for name, value in data.items() if value}
-
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class Feed(SparseJsonObject):
     """A named configuration. What is None is found out from the file or set by the deployment."""
 
     client_code: str | None = None
@@ -89,22 +77,6 @@ class Feed:
     quoting: Quoting = Quoting.DOUBLE
     separator_in_value: SeparatorInValue | None = None
     mapping: Mapping = Mapping()
-
-    def to_json(self) -> Json:
-        """Give the feed as `from_json` reads it, without what is not set."""
-        data: Json = {
-            "clientCode": self.client_code,
-            "apiVersion": self.api_version,
-            "keyColumn": self.key_column,
-            "encoding": self.encoding,
-            "delimiter": self.delimiter,
-            "quoting": self.quoting if self.quoting is not Quoting.DOUBLE else None,
-            "separatorInValue": self.separator_in_value,
-            "mapping": self.mapping.to_json() or None,
-        }
-        return {
-            name: str(value) if isinstance(value, StrEnum) else value for name, value in data.items() if value
-        }
 
     @classmethod
     def from_json(cls, data: Any) -> Self:

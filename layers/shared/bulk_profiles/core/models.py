@@ -1,19 +1,11 @@
-"""The nouns of an import, and their only crossing into JSON and back.
-
-Python speaks snake_case, JSON speaks camelCase: `to_json` and `from_json` are where they meet.
-"""
+"""The nouns of an import."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
 
-from .timestamps import moment, timestamp
-
-type Json = dict[str, Any]
+from .json_object import JsonObject, as_json
 
 
 class ApiVersion(StrEnum):
@@ -91,7 +83,7 @@ class ProfileResultsPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(JsonObject):
     """One version of one dropped object. `size` in bytes, `sha256` of its bytes as stored (hex).
 
     `modified_at`: when it was dropped, as S3 says; it orders the versions of one key.
@@ -100,30 +92,13 @@ class Source:
     bucket: str
     key: str
     version_id: str
-    size: int = 0
+    size: int = field(default=0, metadata=as_json(name="bytes"))
     sha256: str = ""
     modified_at: str = ""
 
-    def to_json(self) -> Json:
-        """Give the `source` of summary.json."""
-        return {
-            "bucket": self.bucket,
-            "key": self.key,
-            "versionId": self.version_id,
-            "bytes": self.size,
-            "sha256": self.sha256,
-            "modifiedAt": self.modified_at,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        names = ("bucket", "key", "versionId", "bytes", "sha256", "modifiedAt")
-        return cls(*(data[name] for name in names))
-
 
 @dataclass(frozen=True, slots=True)
-class RowCounts:
+class RowCounts(JsonObject):
     """What became of the rows of a source file: read = rejected + merged + skipped + sent."""
 
     read: int = 0
@@ -137,37 +112,19 @@ class RowCounts:
         """Rows that were read and are in no other count."""
         return self.read - self.rejected - self.merged - self.skipped - self.sent
 
-    def to_json(self) -> Json:
-        """Give the `rows` of summary.json."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(**{name: int(data[name]) for name in ("read", "rejected", "merged", "skipped", "sent")})
-
 
 @dataclass(frozen=True, slots=True)
-class PlannedBatch:
+class PlannedBatch(JsonObject):
     """A batch as the splitter wrote it. `size` in bytes, all included; `sha256` of the body (hex)."""
 
     number: int
     rows: int
-    size: int
+    size: int = field(metadata=as_json(name="bytes"))
     sha256: str
-
-    def to_json(self) -> Json:
-        """Give one entry of the manifest's `batches`."""
-        return {"number": self.number, "rows": self.rows, "bytes": self.size, "sha256": self.sha256}
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(int(data["number"]), int(data["rows"]), int(data["bytes"]), data["sha256"])
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(JsonObject):
     """What a split made of a source file: counts and batches. Written last, once, never changed."""
 
     import_id: str
@@ -177,40 +134,9 @@ class Manifest:
     key_column: KeyColumn
     source: Source
     rows: RowCounts
-    rejects: dict[str, int] = field(default_factory=dict)
-    warnings: dict[str, int] = field(default_factory=dict)
+    rejects: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
+    warnings: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
     batches: tuple[PlannedBatch, ...] = ()
-
-    def to_json(self) -> Json:
-        """Give manifest.json."""
-        return {
-            "importId": self.import_id,
-            "feed": self.feed,
-            "clientCode": self.client_code,
-            "apiVersion": self.api_version.value,
-            "keyColumn": self.key_column.value,
-            "source": self.source.to_json(),
-            "rows": self.rows.to_json(),
-            "rejects": dict(sorted(self.rejects.items())),
-            "warnings": dict(sorted(self.warnings.items())),
-            "batches": [batch.to_json() for batch in self.batches],
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read manifest.json."""
-        return cls(
-            import_id=data["importId"],
-            feed=data["feed"],
-            client_code=data["clientCode"],
-            api_version=ApiVersion(data["apiVersion"]),
-            key_column=KeyColumn(data["keyColumn"]),
-            source=Source.from_json(data["source"]),
-            rows=RowCounts.from_json(data["rows"]),
-            rejects=data["rejects"],
-            warnings=data["warnings"],
-            batches=tuple(PlannedBatch.from_json(batch) for batch in data["batches"]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +154,7 @@ class ProfileResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileCounts:
+class ProfileCounts(JsonObject):
     """Profiles of a batch or an import by status."""
 
     success: int = 0
@@ -248,22 +174,3 @@ class ProfileCounts:
             self.pending + other.pending,
             self.unknown + other.unknown,
         )
-
-    def to_json(self) -> Json:
-        """Give the `profiles` of summary.json."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(**{name: int(data[name]) for name in ("success", "error", "pending", "unknown")})
-
-
-def write_moment(value: datetime | None) -> str:
-    """Write a moment that may be missing: an empty text where it is."""
-    return timestamp(value) if value else ""
-
-
-def read_moment(text: str) -> datetime | None:
-    """Read what `write_moment` wrote."""
-    return moment(text) if text else None

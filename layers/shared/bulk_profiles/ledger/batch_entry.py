@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from bulk_profiles.core.models import BatchState, Json, PlannedBatch, ProfileCounts, read_moment, write_moment
+from bulk_profiles.core.json_object import Json, JsonObject, as_json
+from bulk_profiles.core.models import BatchState, PlannedBatch, ProfileCounts
 from bulk_profiles.core.names import batch_name, follow_up_name
 
 _LEGAL: dict[BatchState, frozenset[BatchState]] = {
@@ -24,26 +24,17 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class FollowUp:
+class FollowUp(JsonObject):
     """The body that sends a batch's failed profiles again, as attempt 2 or later."""
 
     attempt: int
     rows: int
-    size: int
+    size: int = dataclasses.field(metadata=as_json(name="bytes"))
     sha256: str
-
-    def to_json(self) -> Json:
-        """Give one entry of a batch's `followUps` in summary.json."""
-        return {"attempt": self.attempt, "rows": self.rows, "bytes": self.size, "sha256": self.sha256}
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(*(data[name] for name in ("attempt", "rows", "bytes", "sha256")))
 
 
 @dataclass(frozen=True, slots=True)
-class BatchEntry:
+class BatchEntry(JsonObject):
     """One batch of an import, from planned to settled.
 
     `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
@@ -58,7 +49,7 @@ class BatchEntry:
     import_id: str
     number: int
     rows: int
-    size: int
+    size: int = dataclasses.field(metadata=as_json(name="bytes"))
     sha256: str
     state: BatchState = BatchState.PLANNED
     submissions: int = 0
@@ -66,7 +57,7 @@ class BatchEntry:
     held: bool = False
     deferrals: int = 0
     turned_away: int = 0
-    put_off: timedelta = timedelta(0)
+    put_off: timedelta = dataclasses.field(default=timedelta(0), metadata=as_json(optional=True))
     renewals: int = 0
     checks: int = 0
     polls: int = 0
@@ -78,11 +69,11 @@ class BatchEntry:
     status_url: str = ""
     batch_id: str = ""
     reason: str = ""
-    terminal: Json | None = None
+    terminal: Json | None = dataclasses.field(default=None, metadata=as_json(text=True))
     profiles_written: int | None = None
     profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
     verdict: str = ""
-    follow_ups: tuple[FollowUp, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = dataclasses.field(default=(), metadata=as_json(text=True))
     version: int = 0
 
     @classmethod
@@ -208,73 +199,3 @@ class BatchEntry:
     def overdue(self, now: datetime, deadline: timedelta) -> bool:
         """Whether the time to follow the batch is over."""
         return self.accepted_at is not None and now - self.accepted_at >= deadline
-
-    def to_item(self) -> Json:
-        """Give the item's attributes without its keys; DynamoDB's numbers are whole."""
-        return {
-            "importId": self.import_id,
-            "number": self.number,
-            "rows": self.rows,
-            "bytes": self.size,
-            "sha256": self.sha256,
-            "state": self.state.value,
-            "submissions": self.submissions,
-            "possiblyDuplicate": self.possibly_duplicate,
-            "held": self.held,
-            "deferrals": self.deferrals,
-            "turnedAway": self.turned_away,
-            "putOff": round(self.put_off.total_seconds()),
-            "renewals": self.renewals,
-            "checks": self.checks,
-            "polls": self.polls,
-            "detailChecks": self.detail_checks,
-            "sendingUntil": write_moment(self.sending_until),
-            "acceptedAt": write_moment(self.accepted_at),
-            "nextCheckAt": write_moment(self.next_check_at),
-            "settledAt": write_moment(self.settled_at),
-            "statusUrl": self.status_url,
-            "batchId": self.batch_id,
-            "reason": self.reason,
-            "terminal": json.dumps(self.terminal),
-            "profilesWritten": self.profiles_written,
-            "profiles": self.profiles.to_json(),
-            "verdict": self.verdict,
-            "followUps": json.dumps([follow_up.to_json() for follow_up in self.follow_ups]),
-            "version": self.version,
-        }
-
-    @classmethod
-    def from_item(cls, item: Json) -> Self:
-        """Read what `to_item` wrote."""
-        written = item["profilesWritten"]
-        return cls(
-            import_id=item["importId"],
-            number=int(item["number"]),
-            rows=int(item["rows"]),
-            size=int(item["bytes"]),
-            sha256=item["sha256"],
-            state=BatchState(item["state"]),
-            submissions=int(item["submissions"]),
-            possibly_duplicate=bool(item["possiblyDuplicate"]),
-            held=bool(item["held"]),
-            deferrals=int(item["deferrals"]),
-            turned_away=int(item["turnedAway"]),
-            put_off=timedelta(seconds=int(item.get("putOff", 0))),
-            renewals=int(item["renewals"]),
-            checks=int(item["checks"]),
-            polls=int(item["polls"]),
-            detail_checks=int(item["detailChecks"]),
-            sending_until=read_moment(item["sendingUntil"]),
-            accepted_at=read_moment(item["acceptedAt"]),
-            next_check_at=read_moment(item["nextCheckAt"]),
-            settled_at=read_moment(item["settledAt"]),
-            status_url=item["statusUrl"],
-            batch_id=item["batchId"],
-            reason=item["reason"],
-            terminal=json.loads(item["terminal"]),
-            profiles_written=None if written is None else int(written),
-            profiles=ProfileCounts.from_json(item["profiles"]),
-            verdict=item["verdict"],
-            follow_ups=tuple(FollowUp.from_json(data) for data in json.loads(item["followUps"])),
-            version=int(item["version"]),
-        )

@@ -18,7 +18,8 @@ from datetime import datetime
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.errors import ConflictError, LedgerError
-from bulk_profiles.core.models import ImportStatus, Json, PlannedBatch
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import ImportStatus, PlannedBatch
 
 from .batch_entry import BatchEntry
 from .import_entry import ImportEntry
@@ -39,7 +40,7 @@ class Ledger:
         by anybody once its lease has ended.
         """
         try:
-            self._table.create(_import_key(entry.import_id), entry.to_item() | {"version": 1}, now)
+            self._table.create(_import_key(entry.import_id), entry.to_json() | {"version": 1}, now)
         except ConflictError:
             pass
         else:
@@ -58,7 +59,7 @@ class Ledger:
     def get_import(self, import_id: str) -> ImportEntry | None:
         """Give an import's entry, or None where there is none."""
         item = self._table.get(_import_key(import_id))
-        return ImportEntry.from_item(item) if item else None
+        return ImportEntry.from_json(item) if item else None
 
     def import_of(self, batch: BatchEntry) -> ImportEntry:
         """Return the entry of a batch's import. Raises `LedgerError` where there is none."""
@@ -75,9 +76,9 @@ class Ledger:
         def apply(item: Json | None) -> tuple[Json | None, ImportEntry]:
             if item is None:
                 raise LedgerError(f"The ledger has no import {import_id}: is the name right?")
-            before = ImportEntry.from_item(item)
+            before = ImportEntry.from_json(item)
             after = change(before)
-            return (None if after == before else after.to_item()), after
+            return (None if after == before else after.to_json()), after
 
         return self._table.change(_import_key(import_id), now, apply)
 
@@ -121,7 +122,7 @@ class Ledger:
         """Enter the batches of an import as planned. Batches that are entered already are left alone."""
 
         def add(batch: PlannedBatch) -> None:
-            item = BatchEntry.planned(import_id, batch).to_item()
+            item = BatchEntry.planned(import_id, batch).to_json()
             try:
                 self._table.create(_batch_key(import_id, batch.number), item, now)
             except ConflictError:
@@ -138,13 +139,13 @@ class Ledger:
             raise LedgerError(
                 f"The ledger has no batch {number} of import {import_id}: was it started by hand?"
             )
-        return BatchEntry.from_item(item)
+        return BatchEntry.from_json(item)
 
     def save_batch(self, entry: BatchEntry, now: datetime) -> BatchEntry:
         """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
         saved = entry.change(version=entry.version + 1)
         key = _batch_key(entry.import_id, entry.number)
-        self._table.replace(key, saved.to_item(), now, entry.version)
+        self._table.replace(key, saved.to_json(), now, entry.version)
         return saved
 
     def note_deferral(self, entry: BatchEntry, now: datetime) -> None:
@@ -154,11 +155,11 @@ class Ledger:
         """
         key = _batch_key(entry.import_id, entry.number)
         with contextlib.suppress(ConflictError):
-            self._table.replace(key, entry.to_item(), now, entry.version)
+            self._table.replace(key, entry.to_json(), now, entry.version)
 
     def batches(self, import_id: str) -> Iterator[BatchEntry]:
         """Give all batches of an import in order."""
-        return map(BatchEntry.from_item, self._table.query(f"IMPORT#{import_id}", "BATCH#"))
+        return map(BatchEntry.from_json, self._table.query(f"IMPORT#{import_id}", "BATCH#"))
 
     def change_budget[T](
         self, client_code: str, now: datetime, change: Callable[[BudgetState], tuple[BudgetState, T]]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.models import Json, PlannedBatch
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import PlannedBatch
 from bulk_profiles.splitting.batches.rejects import Tally
 from bulk_profiles.splitting.reading.blocks import Position
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from bulk_profiles.core.errors import AccountingError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.models import Json, KeyColumn, PlannedBatch, RowCounts
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import KeyColumn, PlannedBatch, RowCounts
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.parallel.malloc import keep_freed
 from bulk_profiles.splitting.parallel.thread import Background

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from bulk_profiles.core.errors import EventError
-from bulk_profiles.core.models import Json
+from bulk_profiles.core.json_object import SparseJsonObject, as_json
 from bulk_profiles.core.text import is_utf8_text
-from bulk_profiles.core.timestamps import timestamp
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
@@ -96,15 +95,8 @@ class Word(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(SparseJsonObject):
     """What a function answers the state machine."""
 
-    word: Word  # the choice is made by it
+    word: Word = field(metadata=as_json(name="outcome"))  # the choice is made by it
     resume_at: datetime | None = None  # where the word asks for a wait
-
-    def to_json(self) -> Json:
-        """Return the function's answer."""
-        answer: Json = {"outcome": self.word.value}
-        if self.resume_at is not None:
-            answer["resumeAt"] = timestamp(self.resume_at)
-        return answer

@@ -19,7 +19,8 @@ from bulk_profiles.core.errors import (
     MissingObjectError,
 )
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.models import ImportStatus, Json, Manifest, Source
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import (
     BATCHES,
     CHECKPOINT,

@@ -11,9 +11,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
 
-from bulk_profiles.core.models import Json
+from bulk_profiles.core.json_object import JsonObject, as_json
 from bulk_profiles.core.text import printable
 
 from .flat_reader import read_flat, read_flat_receipt
@@ -43,7 +42,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusAnswer:
+class StatusAnswer(JsonObject):
     """The answer to a status call. A number that Target did not give is None."""
 
     state: TargetState | None  # None: the generation without a word for the batch
@@ -53,38 +52,14 @@ class StatusAnswer:
     successful: int | None = None
     not_found: int | None = None
     failed: int | None = None
-    profiles: Statuses = field(default_factory=dict, repr=False)
-    flattened: bool = False  # whether the answer itself does not show where it ends
+    profiles: Statuses = field(default_factory=dict, repr=False, metadata=as_json(keep=False))
+    # Whether the answer itself does not show where it ends.
+    flattened: bool = field(default=False, metadata=as_json(keep=False))
 
     @property
     def counted(self) -> bool:
         """Whether Target counted results."""
         return (self.consumed, self.successful, self.not_found, self.failed) != (None,) * 4
-
-    def to_json(self) -> Json:
-        """Give what the ledger keeps: all but the profiles."""
-        return {
-            "state": self.state.value if self.state else "",
-            "batchId": self.batch_id,
-            "batchSize": self.batch_size,
-            "consumed": self.consumed,
-            "successful": self.successful,
-            "notFound": self.not_found,
-            "failed": self.failed,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(
-            state=TargetState(data["state"]) if data["state"] else None,
-            batch_id=data["batchId"],
-            batch_size=data["batchSize"],
-            consumed=data["consumed"],
-            successful=data["successful"],
-            not_found=data["notFound"],
-            failed=data["failed"],
-        )
 
 
 def read_receipt(body: bytes) -> Receipt:

@@ -10,9 +10,8 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
-from bulk_profiles.core.models import Json
+from bulk_profiles.core.json_object import JsonObject
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.files import Output, Scratch, Sink
 from bulk_profiles.splitting.reading.blocks import Record
@@ -25,27 +24,13 @@ _TITLES = b"line,column,reason,detail\n"
 
 
 @dataclass(slots=True)
-class Tally:
+class Tally(JsonObject):
     """What was counted so far. `examples` are the first line numbers of each reject code."""
 
     read: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[int]] = field(default_factory=dict)
-
-    def to_json(self) -> Json:
-        """Give the tally for a checkpoint."""
-        return {
-            "read": self.read,
-            "rejects": dict(self.rejects),
-            "warnings": dict(self.warnings),
-            "examples": self.examples,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(data["read"], Counter(data["rejects"]), Counter(data["warnings"]), data["examples"])
 
 
 class RejectLog:
