@@ -1,10 +1,11 @@
 """Other ways to split a CSV file into Target's batches: `python -m benchmarks.splitters NAME SOURCE FOLDER`.
 
-Each reads, percent-encodes and cuts the same file. None checks rows, merges repeated ids or keeps exact
-limits; they are given what they need not do. Imports are inside, so that each pays for its own.
+Each of them reads, percent-encodes and cuts the same file. None of them checks rows or merges repeated ids,
+and only `naive` keeps the limits of a batch, so they have less to do than ours. Imports are inside the
+functions, so that each splitter pays for its own.
 """
 
-# ruff: noqa: PLC0415 each splitter pays for its own imports
+# ruff: noqa: PLC0415  # each splitter pays for its own imports
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~
 
 
 def naive(source: Path, folder: Path) -> None:
-    """What everyone writes: the csv module, and `quote` for each cell. The batches are the same as ours."""
+    """The straightforward way: the csv module, and `quote` for each cell. Its batches are equal to ours."""
     import csv
     from urllib.parse import quote
 

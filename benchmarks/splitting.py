@@ -1,8 +1,8 @@
 """Splitters side by side: `make bench`, or `python -m benchmarks.splitting [--rows N] [--peers PYTHON]`.
 
-Prints one table for each kind of file, in Markdown: CPU seconds (user and system, children included), wall
-seconds, MB of source per CPU second, the ratio to the naive splitter, and the peak of memory. Runs take
-turns, and the fastest counts. Where no id repeats, our batches must be those of the naive splitter.
+Print a Markdown table for each kind of file: CPU seconds (user and system, with children), wall seconds, MB
+of source per CPU second, the ratios to the naive splitter and to `cat`, and peak memory. The splitters take
+turns, and the fastest run of each counts. If no id repeats, our batches must equal the naive ones.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ CITIES = ("São Paulo", "Paris", "München", "New York", "Łódź", "Oslo", "Rom
 
 @dataclass(frozen=True)
 class Measure:
-    cpu: float
-    wall: float
+    cpu: float  # seconds
+    wall: float  # seconds
     peak: float  # MiB
 
 
 def crm(rows: int) -> Iterator[str]:
-    """Give a CRM export: quoted values with commas, accents, e-mail addresses."""
+    """Yield a CRM export: quoted values with commas, accents, e-mail addresses."""
     choose = random.Random(7)  # noqa: S311 not a secret, but the same file every time
     yield "thirdPartyId,name,email,city,segment,score,updated,notes\n"
     for number in range(rows):
@@ -48,7 +48,7 @@ def crm(rows: int) -> Iterator[str]:
 
 
 def plain(rows: int) -> Iterator[str]:
-    """Give a file with nothing to encode and no quotes."""
+    """Yield a file with nothing to encode and no quotes."""
     yield "thirdPartyId,a,b,c,d,e,f,g\n"
     for number in range(rows):
         yield (
@@ -58,7 +58,7 @@ def plain(rows: int) -> Iterator[str]:
 
 
 def wide(rows: int) -> Iterator[str]:
-    """Give a file with 300 columns."""
+    """Yield a file with 300 columns."""
     yield "thirdPartyId," + ",".join(f"attribute{column}" for column in range(299)) + "\n"
     cells = [
         f"v{number}" if number % 5 else "São Paulo" if number % 50 == 0 else "x y" for number in range(600)
@@ -68,14 +68,14 @@ def wide(rows: int) -> Iterator[str]:
 
 
 def quote_all(rows: int) -> Iterator[str]:
-    """Give the CRM export with every value in quotes."""
+    """Yield the CRM export with every value in quotes."""
     for line in crm(rows):
         if '"' not in line:
             yield '"' + line.rstrip("\n").replace(",", '","') + '"\n'
 
 
 def repeated(rows: int) -> Iterator[str]:
-    """Give a file where one id in a hundred comes twice."""
+    """Yield a file in which one id in a hundred occurs twice."""
     for number, line in enumerate(plain(rows)):
         yield f"{number // 2:09d}{line[9:]}" if number % 100 == 1 else line
 
@@ -90,7 +90,7 @@ KINDS: dict[str, Callable[[int], Iterator[str]]] = {
 
 
 def command(name: str, source: Path, folder: Path, peers: str) -> list[str | Path]:
-    """Give the command of one splitter; peers live where `peers` is the Python."""
+    """Return the command of one splitter; `peers` is a Python that has the packages of the peers."""
     plan = (Path(sys.executable).with_name("bulk-profiles"), "plan", source, "--out", folder)
     match name:
         case "ours":
@@ -106,7 +106,7 @@ def command(name: str, source: Path, folder: Path, peers: str) -> list[str | Pat
 
 
 def measure(name: str, source: Path, folder: Path, peers: str) -> Measure:
-    """Run one splitter; what it prints goes to a file, as `cat` copies so."""
+    """Run one splitter with its output in a file, which makes `cat` a copy."""
     started = time.perf_counter()
     with (folder / "printed").open("wb") as printed:
         process = subprocess.Popen(command(name, source, folder, peers), stdout=printed)
@@ -119,21 +119,21 @@ def measure(name: str, source: Path, folder: Path, peers: str) -> Measure:
 
 
 def compare(source: Path, names: list[str], rounds: int, peers: str) -> dict[str, Measure]:
-    """Let splitters take turns; hold ours against the naive one's batches."""
+    """Run the splitters in turns and return the fastest run of each; compare their batches."""
     best: dict[str, Measure] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(dir=source.parent) as place:
             for name in names:
                 folder = Path(place) / name
                 folder.mkdir()
-                found = measure(name, source, folder, peers)
-                best[name] = min(found, best.get(name, found), key=lambda item: item.cpu)
-            same_batches(Path(place))
+                run = measure(name, source, folder, peers)
+                best[name] = min(run, best.get(name, run), key=lambda item: item.cpu)
+            check_batches(Path(place))
     return best
 
 
-def same_batches(place: Path) -> None:
-    """Stop where the naive splitter, or ours in one process, wrote other batches than ours did."""
+def check_batches(place: Path) -> None:
+    """Exit if the batches of the naive splitter, or of ours in one process, differ from ours."""
     naive, ours, alone = (place / name / "batches" for name in ("naive", "ours", "ours, 1 process"))
     for other in (naive, alone):
         names = sorted(path.name for path in other.glob("*"))
@@ -145,16 +145,16 @@ def same_batches(place: Path) -> None:
 
 
 def show(kind: str, source: Path, best: dict[str, Measure]) -> None:
-    """Print a table."""
+    """Print the table of one kind of file."""
     size = source.stat().st_size / 1e6
     print(f"\n### {kind}, {size:,.0f} MB\n")
     print("| | CPU s | wall s | MB per CPU s | x naive | of cat | peak MiB |\n|---|---|---|---|---|---|---|")
-    for name, found in best.items():
-        ratio = f"{best['naive'].cpu / found.cpu:.1f}" if "naive" in best else ""
-        of_cat = f"{best['cat'].cpu / found.cpu:.3f}" if "cat" in best else ""
+    for name, run in best.items():
+        ratio = f"{best['naive'].cpu / run.cpu:.1f}" if "naive" in best else ""
+        of_cat = f"{best['cat'].cpu / run.cpu:.3f}" if "cat" in best else ""
         print(
-            f"| {name} | {found.cpu:.2f} | {found.wall:.2f} | {size / found.cpu:.0f} | {ratio} | {of_cat} "
-            f"| {found.peak:.0f} |"
+            f"| {name} | {run.cpu:.2f} | {run.wall:.2f} | {size / run.cpu:.0f} | {ratio} | {of_cat} "
+            f"| {run.peak:.0f} |"
         )
 
 

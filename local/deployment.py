@@ -1,4 +1,4 @@
-"""Everything that a local run needs, up at once: the engine, a Target, and the stack on them."""
+"""What a local run needs: the engine, a Target, and the stack that is deployed on the engine."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from local.errors import LocalRunError
 from local.processes import Process, last_line, started
 
 _START_SECONDS = 20
-_TELL_NOTHING: Callable[[str, float], None] = lambda _what, _seconds: None  # noqa: E731 - a default, not a function of ours
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A stack that is up, with the processes that keep it up."""
+    """A deployed stack and the processes that it needs."""
 
     engine: Engine
-    target: str
-    outputs: dict[str, str]
+    target: str  # URL
+    outputs: dict[str, str]  # the template's outputs by name
     processes: tuple[Process, ...]
-    simulated: bool  # whether the Target is ours
+    simulated: bool  # whether the Target is our simulator
 
 
 @contextlib.contextmanager
@@ -37,27 +36,28 @@ def deployment(
     target: str = "",
     simulator_options: tuple[str, ...] = (),
     may_outlive: bool = False,
-    tell: Callable[[str, float], None] = _TELL_NOTHING,
+    report: Callable[[str, float], None] | None = None,
 ) -> Iterator[Deployment]:
-    """Have the stack up until the block ends, with the simulator where no `target` is given.
+    """Build and deploy the stack, and keep it running until the block ends.
 
-    `folder` takes logs and state; `tell` is told each step and the seconds it took.
+    Without a `target`, the simulator runs too. Logs and state go to `folder`. `report` is called after each
+    step with its name and its seconds. Raises LocalRunError for a step that fails.
     """
-    with contextlib.ExitStack() as life:
-        with _timed("Build", tell):
-            built = stack.build(folder)
+    with contextlib.ExitStack() as resources:
+        with _timed("Build", report):
+            build_dir = stack.build(folder)
         processes, simulated = [], not target
         if simulated:
-            with _timed("Target simulator", tell):
-                target, process = life.enter_context(
+            with _timed("Target simulator", report):
+                target, process = resources.enter_context(
                     simulator(folder, simulator_options, may_outlive=may_outlive)
                 )
             processes.append(process)
-        with _timed("Local engine", tell):
-            aws = life.enter_context(engine(folder, may_outlive=may_outlive))
+        with _timed("Local engine", report):
+            aws = resources.enter_context(engine(folder, may_outlive=may_outlive))
         processes.append(aws.process)
-        with _timed("Deploy", tell):
-            outputs = stack.deploy(aws, built, {"TargetEndpoint": target, **parameters}, folder)
+        with _timed("Deploy", report):
+            outputs = stack.deploy(aws, build_dir, {"TargetEndpoint": target, **parameters}, folder)
         yield Deployment(aws, target, outputs, tuple(processes), simulated)
 
 
@@ -65,7 +65,7 @@ def deployment(
 def simulator(
     folder: Path, options: tuple[str, ...] = (), *, may_outlive: bool = False
 ) -> Iterator[tuple[str, Process]]:
-    """Run the Target simulator as a process of its own until the block ends; give its address."""
+    """Run the Target simulator as a process until the block ends; yield its URL and the process."""
     log = folder / "target.log"
     with started(
         [sys.executable, "-m", "simulator", *options],
@@ -82,7 +82,8 @@ def simulator(
 
 
 @contextlib.contextmanager
-def _timed(what: str, tell: Callable[[str, float], None]) -> Iterator[None]:
-    began = time.monotonic()
+def _timed(step: str, report: Callable[[str, float], None] | None) -> Iterator[None]:
+    start = time.monotonic()
     yield
-    tell(what, time.monotonic() - began)
+    if report is not None:
+        report(step, time.monotonic() - start)

@@ -1,4 +1,4 @@
-"""The local engine: AWS on this machine, from the ministack package, on a port and a state of its own."""
+"""The local engine: AWS on this machine, by the package ministack, with its own port and state folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 REGION = "us-east-1"
-# What any AWS client needs, ours and those inside the functions.
+# What every AWS client needs, ours and those inside the functions.
 CLIENT_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -43,7 +43,7 @@ _PORTS_TRIED = 3
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A running engine and clients that speak to it."""
+    """A running engine and the clients that are connected to it."""
 
     url: str
     process: Process
@@ -55,15 +55,15 @@ class Engine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes any AWS client speak to this engine, and to nothing else."""
+        """The variables that connect an AWS client to this engine and to nothing else."""
         return {"AWS_ENDPOINT_URL": self.url, **CLIENT_ENVIRONMENT}
 
 
 @contextlib.contextmanager
 def engine(folder: Path, *, may_outlive: bool = False) -> Iterator[Engine]:
-    """Run an engine until the block ends; its state and log are in `folder`.
+    """Run an engine until the block ends, with its state and its log in `folder`.
 
-    Raises LocalRunError if it does not get healthy.
+    Raises LocalRunError if it does not become healthy.
     """
     for _ in range(_PORTS_TRIED):
         port = free_port()
@@ -74,21 +74,21 @@ def engine(folder: Path, *, may_outlive: bool = False) -> Iterator[Engine]:
             may_outlive=may_outlive,
         ) as process:
             if _healthy(process, port):
-                yield _reached(process, f"http://127.0.0.1:{port}")
+                yield _connect(process, f"http://127.0.0.1:{port}")
                 return
-            died = not process.alive  # perhaps somebody else took the port first
-        if not died:
+            exited = not process.alive  # perhaps another process took the port first
+        if not exited:
             break
     raise LocalRunError(f"The local engine did not start: {last_line(process.log)}; see {process.log}")
 
 
 def aws_session() -> boto3.Session:
-    """Give a session that no engine refuses, whatever the caller's own AWS settings are."""
+    """Return a session with test credentials, whatever the caller's own AWS settings are."""
     return boto3.Session("test", "test", region_name=REGION)
 
 
 def clean_environment() -> dict[str, str]:
-    """Give our environment without anything that would lead an AWS client elsewhere."""
+    """Return this process's environment without the settings of AWS clients, the SAM CLI and Python."""
     return {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))
     }
@@ -110,7 +110,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-def _reached(process: Process, url: str) -> Engine:
+def _connect(process: Process, url: str) -> Engine:
     session = aws_session()
     return Engine(
         url,

@@ -1,4 +1,4 @@
-"""The folder of a run: its logs and state, tidied up whatever happens to the run."""
+"""The folder of a run, with its logs and state; it is removed whatever happens to the run."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 from local.errors import LocalRunError
 from local.stack import RUNS
 
-KEPT = "kept.json"  # in the folder of a run that was left up
+KEPT = "kept.json"  # in the folder of a run that goes on after its command has ended
 _LOCK = "lock"
-_BULKY = ("state", "tmp", "sam")
+_LARGE = ("state", "tmp", "sam")
 
 
 @contextlib.contextmanager
 def run_folder() -> Iterator[Path]:
-    """Give a new folder; it stays only where somebody has a reason to look into it."""
+    """Make a folder; remove it when the block ends, unless the run is kept or an error names a log in it."""
     RUNS.mkdir(exist_ok=True)
-    _tidy_after_killed_runs()
+    _remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=RUNS))
     with (folder / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
         except LocalRunError:
-            _remove_bulky(folder)  # the error may name a log in there
+            _remove_large(folder)  # the logs stay: the error may name one
             if not any(folder.glob("*.log")):
                 shutil.rmtree(folder)
             raise
@@ -39,16 +39,16 @@ def run_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tidy_after_killed_runs() -> None:
-    """Remove what runs left that could not tidy up themselves: their locks are free."""
-    for lock in RUNS.glob(f"run-*/{_LOCK}"):
-        if (lock.parent / KEPT).exists():
+def _remove_abandoned() -> None:
+    """Remove the state of runs that were killed: no process holds their locks any more."""
+    for path in RUNS.glob(f"run-*/{_LOCK}"):
+        if (path.parent / KEPT).exists():
             continue
-        with contextlib.suppress(OSError), lock.open() as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_bulky(lock.parent)
+        with contextlib.suppress(OSError), path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_large(path.parent)
 
 
-def _remove_bulky(folder: Path) -> None:
-    for name in _BULKY:
+def _remove_large(folder: Path) -> None:
+    for name in _LARGE:
         shutil.rmtree(folder / name, ignore_errors=True)

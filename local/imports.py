@@ -1,4 +1,4 @@
-"""Drop a file, and follow its import by what anyone can read: the ledger, the execution, summary.json."""
+"""Drop a file, and follow its import by what anyone can read: the ledger, the execution and summary.json."""
 
 from __future__ import annotations
 
@@ -21,29 +21,26 @@ from local.errors import LocalRunError
 
 type Json = dict[str, Any]
 
-_LOOK_SECONDS = 0.3
-_DEAD_EXECUTION = frozenset({"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"})
-_NOT_SPLIT = frozenset({"waiting", "splitting"})
-_REDELIVERY_SECONDS = 40.0  # between tries of an event; a split that is alive takes no harm from it
-_AFTERMATH_SECONDS = 5.0  # from the end of an execution to the last chance of its summary
+_POLL_SECONDS = 0.3
+_ENDED = frozenset({"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"})  # statuses of an execution
+_NOT_SPLIT = frozenset({"waiting", "splitting"})  # statuses of an import
+_REDELIVERY_SECONDS = 40.0  # between deliveries of an event; a second one does a running split no harm
+_SUMMARY_SECONDS = 5.0  # from the end of an execution, by when its summary must exist
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An import at a moment. `batches` by state; `trace` differs whenever anything moved.
+    """An import at one moment."""
 
-    `results` are those of the deployment's Profiles table: of one batch they can take minutes here.
-    """
-
-    status: str
-    batches: Counter[str]
-    settled: int
-    results: int
-    trace: str
-    waits_seconds: float = 0  # until the last of the batches that Target works on is asked about again
+    status: str  # of the import; "waiting" before it has a ledger entry
+    batches: Counter[str]  # by state
+    settled: int  # batches
+    results: int  # items of the deployment's Profiles table, which one batch can take minutes to fill here
+    trace: str  # differs whenever anything has changed
+    waits_seconds: float = 0  # until the last status check that is planned
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Return the snapshot as one line of text."""
         total = self.batches.total()
         if not total:
             return self.status
@@ -53,14 +50,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import of a local deployment, to be looked at."""
+    """An import of a local deployment, for reading."""
 
     deployment: Deployment
     import_id: str
     dropped: DroppedObject
 
     def deliver_again(self) -> None:
-        """Send the drop's event again, as AWS does where an invocation died and this engine does not."""
+        """Send the event of the drop again, as AWS does after a lost invocation, and this engine does not."""
         self.deployment.engine.functions.invoke(
             FunctionName=self.deployment.outputs["SplitFileFunctionName"],
             InvocationType="Event",
@@ -68,7 +65,7 @@ class Import:
         )
 
     def snapshot(self) -> Snapshot:
-        """Read the ledger's entries of the import."""
+        """Read the import's entries in the ledger."""
         items = list(self._items())
         status = next((item["status"]["S"] for item in items if item["sk"]["S"] == "IMPORT"), "waiting")
         batches = [item for item in items if item["sk"]["S"].startswith("BATCH#")]
@@ -84,7 +81,7 @@ class Import:
         )
 
     def summary(self) -> Json | None:
-        """Give summary.json, or None while there is none."""
+        """Return the content of summary.json, or None before it is written."""
         bucket = self.deployment.outputs["DataBucketName"]
         try:
             body = self.deployment.engine.s3.get_object(
@@ -98,19 +95,19 @@ class Import:
         return summary
 
     def execution_ended(self) -> bool:
-        """Whether the import's execution was started and has ended, however."""
+        """Whether the import's execution has started and ended, with any status."""
         machine = self.deployment.outputs["StateMachineArn"]
         states = self.deployment.engine.stepfunctions
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{self.import_id}"
         try:
-            return states.describe_execution(executionArn=arn)["status"] in _DEAD_EXECUTION
+            return states.describe_execution(executionArn=arn)["status"] in _ENDED
         except ClientError as error:
             if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
                 return False
             raise
 
     def undelivered(self) -> int:
-        """Count the events that did not become an import however often they were tried."""
+        """Count the events in the dead-letter queue: all their deliveries failed."""
         attributes = self.deployment.engine.sqs.get_queue_attributes(
             QueueUrl=self.deployment.outputs["DeadLetterQueueUrl"],
             AttributeNames=["ApproximateNumberOfMessages"],
@@ -134,9 +131,9 @@ def _waits_seconds(batch: Json) -> float:
 
 
 def drop(deployment: Deployment, file: Path, feed: str, configuration: bytes | None = None) -> Import:
-    """Put a file in the drop bucket as `drop/<feed>/<its name>`, and name the import that it becomes.
+    """Put a file in the drop bucket as `drop/<feed>/<its name>` and return the import that it becomes.
 
-    `configuration` is the feed's, in JSON, if it has one.
+    `configuration` is the feed's configuration as JSON; None leaves it as it is.
     """
     s3 = deployment.engine.s3
     if configuration is not None:
@@ -156,31 +153,32 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
 ) -> Json:
-    """Show an import's progress until its end and give its summary.
+    """Show an import's progress until it ends, and return its summary.
 
-    Raises LocalRunError when nothing moves for `patience_seconds` that should, or it came to nothing.
+    Raises LocalRunError when nothing changes for `patience_seconds` without a reason to wait, when the
+    execution ends without a summary, or when the event ends in the dead-letter queue.
     """
-    last, moved_at = Snapshot("", Counter(), 0, 0, ""), clock()
+    last, changed_at = Snapshot("", Counter(), 0, 0, ""), clock()
     ended_at: float | None = None
     deliveries = 1
     while True:
         snapshot = watched.snapshot()
         if snapshot.trace != last.trace or not last.status:
-            last, moved_at, deliveries = snapshot, clock(), 1
+            last, changed_at, deliveries = snapshot, clock(), 1
             show(snapshot)
         if (summary := watched.summary()) is not None:
             return summary
         if watched.execution_ended():
             ended_at = clock() if ended_at is None else ended_at
-            if clock() - ended_at > _AFTERMATH_SECONDS:
+            if clock() - ended_at > _SUMMARY_SECONDS:
                 raise LocalRunError(f"The execution of {watched.import_id} ended without a summary")
         if watched.undelivered():
             raise LocalRunError("The drop could not be made an import: its event is in the dead-letter queue")
-        if last.status in _NOT_SPLIT and clock() - moved_at > deliveries * _REDELIVERY_SECONDS:
+        if last.status in _NOT_SPLIT and clock() - changed_at > deliveries * _REDELIVERY_SECONDS:
             deliveries += 1
             watched.deliver_again()
-        if clock() - moved_at > patience_seconds + last.waits_seconds:
+        if clock() - changed_at > patience_seconds + last.waits_seconds:
             raise LocalRunError(
                 f"Nothing moved for {patience_seconds:g} s ({last.line()}); --patience waits longer"
             )
-        wait(_LOOK_SECONDS)
+        wait(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The template's parameters: what a run asks for, checked before anything is started."""
+"""The template's parameters as a run sets them, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ type Definition = Mapping[str, Any]
 
 
 def parse(text: str) -> dict[str, str]:
-    """Read `A=1 B="two words"`; raise LocalRunError for anything else."""
+    """Parse `A=1 B="two words"` to values by name; raise LocalRunError for any other form."""
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -33,19 +33,19 @@ def parse(text: str) -> dict[str, str]:
 
 
 def definitions(template: Path) -> dict[str, Definition]:
-    """Give the `Parameters` of a CloudFormation template."""
+    """Return the `Parameters` of a CloudFormation template."""
     loaded = yaml.load(template.read_text(), _CloudFormationLoader)  # noqa: S506 - a safe loader's child
     parameters: dict[str, Definition] = loaded["Parameters"]
     return parameters
 
 
 def check(parameters: Mapping[str, str], defined: Mapping[str, Definition]) -> None:
-    """Raise LocalRunError for the first parameter that the template would not take."""
+    """Raise LocalRunError for the first parameter that the template does not accept."""
     for name, value in parameters.items():
         if name not in defined:
             raise LocalRunError(f"PARAMS: the template has no parameter {name}; it has {', '.join(defined)}")
-        for rule, broken in _RULES.items():
-            if rule in defined[name] and broken(value, defined[name][rule]):
+        for rule, violates in _RULES.items():
+            if rule in defined[name] and violates(value, defined[name][rule]):
                 expectation = defined[name].get("ConstraintDescription") or f"{rule} {defined[name][rule]}"
                 raise LocalRunError(f"PARAMS: {name}={value} is not possible: {expectation}")
 
@@ -69,7 +69,7 @@ _RULES: dict[str, Callable[[str, Any], bool]] = {
 
 
 class _CloudFormationLoader(yaml.SafeLoader):
-    """Reads `!Ref` and its like as nothing: only parameters are looked at."""
+    """A loader that reads `!Ref` and its like as None: only the parameters are of interest."""
 
 
 _CloudFormationLoader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)

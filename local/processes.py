@@ -1,4 +1,4 @@
-"""Start a process of our own, and end it with everything that it started."""
+"""Start a process, and end it with all processes that it has started."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _GRACE_SECONDS = 10
 
 @dataclass(slots=True)
 class Process:
-    """A process that runs. Set `kept` and it goes on when its block ends."""
+    """A running process."""
 
     popen: subprocess.Popen[bytes]
     log: Path
-    kept: bool = False
+    kept: bool = False  # whether it goes on after its block has ended
 
     @property
     def pid(self) -> int:
-        """Its id, and its group's."""
+        """The id of the process and of its group."""
         return self.popen.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process is running."""
         return self.popen.poll() is None
 
 
@@ -40,14 +40,14 @@ class Process:
 def started(
     command: list[str], *, log: Path, environment: Mapping[str, str], may_outlive: bool = False
 ) -> Iterator[Process]:
-    """Run a process until the block ends, its output in `log`.
+    """Run a process until the block ends, with its output in `log`.
 
-    It has a group of its own, so that Ctrl-C reaches us, and we end it in order. Unless it may outlive us it
-    ends when we are killed, too.
+    It has a process group of its own, so that Ctrl-C reaches only us and we can end it in order. If we are
+    killed it ends too, unless it may outlive us.
     """
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            command if may_outlive else [*_tied(), *command],
+            command if may_outlive else [*_tie(), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -63,7 +63,7 @@ def started(
 
 
 def run(command: list[str], *, log: Path, environment: Mapping[str, str], seconds: int, what: str) -> None:
-    """Run a command to its end, its output in `log`; raise LocalRunError if it fails."""
+    """Run a command to its end, with its output in `log`; raise LocalRunError if it fails."""
     with started(command, log=log, environment=environment) as process:
         try:
             code = process.popen.wait(seconds)
@@ -74,21 +74,21 @@ def run(command: list[str], *, log: Path, environment: Mapping[str, str], second
 
 
 def last_line(log: Path) -> str:
-    """Give the last line of a log that says anything."""
+    """Return the last line of a log that is not empty."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "it said nothing")
+    return next((line for line in reversed(lines) if line), "the log is empty")
 
 
 def free_port() -> int:
-    """Find a TCP port of 127.0.0.1 that nobody listens on."""
+    """Return a TCP port of 127.0.0.1 on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _tied() -> list[str]:
-    """Have the kernel end the process when we end, however we do; Linux only."""
+def _tie() -> list[str]:
+    """Return the command prefix by which Linux kills the process whenever we end; empty elsewhere."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 

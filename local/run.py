@@ -1,9 +1,9 @@
-"""Run the whole thing on this machine: engine, Target, stack, one file from its drop to its last profile.
+"""Run one import on this machine: engine, Target and stack, and one file from its drop to its last profile.
 
     python -m local.run --file FILE --target http://127.0.0.1:9000 --params "MaxBatchRows=1000" --out DIR
 
-The exit code is 0 where the import succeeded and nothing is unaccounted for, 1 where it is partial, failed or
-rejected, 2 where the run could not take place.
+The exit code is 0 if the import has succeeded and nothing is unaccounted for, 1 if it is partial, failed or
+rejected, and 2 if the run could not take place.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from rich.console import Console
 from bulk_profiles.core.names import DEFAULT_FEED
 from local import parameters, sample, stack
 from local.deployment import Deployment, deployment
+from local.display import copy_results, outcome, progress
 from local.engine import CLIENT_ENVIRONMENT, clean_environment
 from local.errors import LocalRunError
 from local.folders import run_folder
 from local.imports import Json, drop, follow
-from local.keeping import keep
-from local.reporting import copy_results, outcome, progress
+from local.kept_run import keep
 
-_DONE, _NOT_ALL_WELL, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130
+_SUCCEEDED, _INCOMPLETE, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130  # exit codes
 _PATIENCE_SECONDS = 300.0
 _CONNECT_SECONDS = 3
-_MAX_FILE = 5_000_000_000  # bytes; what S3 takes in one piece
-# A local run does not wait as one waits for Target; --params overrides these.
+_MAX_FILE = 5_000_000_000  # bytes; the limit of one PutObject
+# The simulator is faster than Target, so a local run waits less; --params overrides these.
 _PARAMETERS = {
     "ClientCode": "demo",
     "CallsPerMinute": "3000",
@@ -44,27 +44,27 @@ _PARAMETERS = {
     "MaxCheckSeconds": "2",
 }
 _SAMPLE_PARAMETERS = {"MaxBatchRows": "2500"}
-_FAILING = 3  # of the sample's ids, the first time they are sent
+_FAILING = 3  # ids of the sample that fail the first time they are sent
 _SAMPLE_NAME = "sample-customers.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked for. No `file`: the sample; no `target`: the simulator."""
+    """The options of a run."""
 
-    file: Path | None
-    target: str
-    parameters: dict[str, str]
+    file: Path | None  # None: the sample
+    target: str  # URL; empty: the simulator
+    parameters: dict[str, str]  # of the template
     out: Path
     feed: str
-    configuration: bytes | None
-    keep: bool
+    configuration: bytes | None  # of the feed, as JSON
+    keep: bool  # whether the processes go on after the run
     patience_seconds: float
-    failing: int
+    failing: int  # ids of the sample that fail the first time they are sent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run, and give the exit code."""
+    """Run one import and return the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     environment = {**clean_environment(), **CLIENT_ENVIRONMENT}
@@ -76,23 +76,23 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Could not run: {error}.", file=sys.stderr)
         return _COULD_NOT_RUN
     except KeyboardInterrupt:
-        print("Interrupted: whatever was started is stopped.", file=sys.stderr)
+        print("Interrupted: everything that was started is stopped.", file=sys.stderr)
         return _INTERRUPTED
 
 
 def run(options: Options, console: Console) -> int:
-    """Bring everything up, drop the file, follow it to its end, show and copy the results."""
+    """Start everything, drop the file, follow its import to the end, show and copy the results."""
     with run_folder() as folder:
         file, defaults, simulator_options = _source(options, folder)
-        chosen = {**defaults, **options.parameters}
-        _check(file, chosen, options)
+        values = {**defaults, **options.parameters}
+        _check(file, values, options)
         with deployment(
             folder,
-            chosen,
+            values,
             target=options.target,
             simulator_options=simulator_options,
             may_outlive=options.keep,
-            tell=lambda what, seconds: console.print(f"{what:<17}{seconds:6.1f} s", highlight=False),
+            report=lambda step, seconds: console.print(f"{step:<17}{seconds:6.1f} s", highlight=False),
         ) as deployed:
             try:
                 summary = _import(deployed, file, options, console)
@@ -104,15 +104,16 @@ def run(options: Options, console: Console) -> int:
                 raise LocalRunError(f"{error}; see {deployed.engine.process.log}") from error
             if options.keep:
                 keep(deployed, folder, console)
-    return _DONE if summary["status"] == "succeeded" and not summary["unaccounted"] else _NOT_ALL_WELL
+    complete = summary["status"] == "succeeded" and not summary["unaccounted"]
+    return _SUCCEEDED if complete else _INCOMPLETE
 
 
 def _import(deployed: Deployment, file: Path, options: Options, console: Console) -> Json:
-    dropped = drop(deployed, file, options.feed, options.configuration)
-    console.print(f"Dropped {file.name} as import {dropped.import_id}", soft_wrap=True, markup=False)
+    import_ = drop(deployed, file, options.feed, options.configuration)
+    console.print(f"Dropped {file.name} as import {import_.import_id}", soft_wrap=True, markup=False)
     with progress(console) as show:
-        summary = follow(dropped, show, patience_seconds=options.patience_seconds)
-    folder, with_bodies = copy_results(dropped, options.out)
+        summary = follow(import_, show, patience_seconds=options.patience_seconds)
+    folder, with_bodies = copy_results(import_, options.out)
     console.print()
     console.print(outcome(summary))
     if summary["reason"]:
@@ -123,19 +124,19 @@ def _import(deployed: Deployment, file: Path, options: Options, console: Console
 
 
 def _source(options: Options, folder: Path) -> tuple[Path, dict[str, str], tuple[str, ...]]:
-    """Give the file, the parameters that suit it, and the simulator's options."""
+    """Return the file to drop, the parameters that suit it, and the simulator's options."""
     unlimited = ("--calls-per-minute", "0")
     if options.file:
         return options.file, _PARAMETERS, unlimited
-    invented = sample.make()
+    customers = sample.make()
     file = folder / _SAMPLE_NAME
-    file.write_bytes(invented.content)
-    failing = ",".join(random.Random(1).sample(invented.ids, options.failing))  # noqa: S311 - the same each time
+    file.write_bytes(customers.content)
+    failing = ",".join(random.Random(1).sample(customers.ids, options.failing))  # noqa: S311 - the same each time
     return file, _PARAMETERS | _SAMPLE_PARAMETERS, (*unlimited, "--failed-once-ids", failing)
 
 
-def _check(file: Path, chosen: dict[str, str], options: Options) -> None:
-    """Raise LocalRunError for what can be known to be wrong before anything is started."""
+def _check(file: Path, values: dict[str, str], options: Options) -> None:
+    """Raise LocalRunError for a fault that can be found before anything starts."""
     if not file.is_file():
         raise LocalRunError(f"There is no file {file}")
     if file.stat().st_size > _MAX_FILE:
@@ -145,11 +146,11 @@ def _check(file: Path, chosen: dict[str, str], options: Options) -> None:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LocalRunError(f"OUT {options.out} cannot be made: {error.strerror}") from error
+        raise LocalRunError(f"OUT {options.out} cannot be created: {error.strerror}") from error
     if options.target:
         _check_reachable(options.target)
     endpoint = {"TargetEndpoint": options.target} if options.target else {}
-    parameters.check(endpoint | chosen, parameters.definitions(stack.TEMPLATE))
+    parameters.check(endpoint | values, parameters.definitions(stack.TEMPLATE))
 
 
 def _check_reachable(target: str) -> None:
@@ -168,8 +169,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _options(arguments: list[str] | None) -> Options:
-    given = _parser().parse_args(arguments)
-    feed, configuration = given.feed, None
+    options = _parser().parse_args(arguments)
+    feed, configuration = options.feed, None
     if feed.endswith(".json"):
         try:
             configuration = Path(feed).read_bytes()
@@ -179,15 +180,15 @@ def _options(arguments: list[str] | None) -> Options:
             ) from error
         feed = Path(feed).stem
     return Options(
-        file=given.file,
-        target=given.target.rstrip("/"),
-        parameters=parameters.parse(given.params),
-        out=given.out,
+        file=options.file,
+        target=options.target.rstrip("/"),
+        parameters=parameters.parse(options.params),
+        out=options.out,
         feed=feed,
         configuration=configuration,
-        keep=given.keep,
-        patience_seconds=given.patience,
-        failing=given.failing,
+        keep=options.keep,
+        patience_seconds=options.patience,
+        failing=options.failing,
     )
 
 
@@ -202,18 +203,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--feed", default=DEFAULT_FEED, help="the feed's name, or its configuration, e.g. crm.json"
     )
-    parser.add_argument("--keep", action="store_true", help="leave everything up at the end")
+    parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     parser.add_argument(
         "--patience",
         type=float,
         default=_PATIENCE_SECONDS,
-        help="seconds without any progress to give up after",
+        help="seconds without progress after which the run is given up",
     )
     parser.add_argument(
         "--failing",
         type=int,
         default=_FAILING,
-        help="how many ids of the sample the simulator fails at first",
+        help="ids of the sample that fail the first time they are sent",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""A file of invented customers that looks like a real export, the same one every time.
+"""A file of invented customers that looks like a real export, and is the same every time.
 
 python -m local.sample --customers 1000000 > customers.csv
 """
@@ -61,13 +61,13 @@ _NOTES = (
     "discount: 5 % + 2 %",
     "см. письмо",
 )
-_EVERY_REPEATED = 83
-_EVERY_BAD = 199
+_REPEATED_EVERY = 83  # customers
+_BAD_EVERY = 199
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The file, and what must become of its rows."""
+    """The file, and how many of its rows an import must count as what."""
 
     content: bytes
     read: int
@@ -78,18 +78,18 @@ class Sample:
 
 
 def make(customers: int = CUSTOMERS) -> Sample:
-    """Invent a file of so many customers, some of them twice, with bad rows of several kinds in between."""
-    dice = random.Random(2_026)  # noqa: S311 - a sample must be the same each time, not unguessable
+    """Make a file of so many customers, some of them twice, with bad rows of several kinds in between."""
+    generator = random.Random(2_026)  # noqa: S311 - a sample must be the same each time, not unguessable
     lines = [_line(_COLUMNS)]
     bad = list(_bad_rows())
     merged = rejected = 0
     ids = [f"crm-{number:06d}" for number in range(1, customers + 1)]
     for number, customer_id in enumerate(ids, 1):
-        lines.append(_line(_customer(customer_id, dice)))
-        if number % _EVERY_REPEATED == 0:
-            lines.append(_line(_customer(dice.choice(ids[:number]), dice)))
+        lines.append(_line(_customer(customer_id, generator)))
+        if number % _REPEATED_EVERY == 0:
+            lines.append(_line(_customer(generator.choice(ids[:number]), generator)))
             merged += 1
-        if number % _EVERY_BAD == 0:
+        if number % _BAD_EVERY == 0:
             lines.append(bad[rejected % len(bad)])
             rejected += 1
     lines.append(_line(("", "", f"crm-{customers + 1:06d}", *[""] * 4)))  # an id and nothing else
@@ -97,15 +97,15 @@ def make(customers: int = CUSTOMERS) -> Sample:
     return Sample(b"".join(lines), read, merged, rejected, skipped=1, ids=tuple(ids))
 
 
-def _customer(customer_id: str, dice: random.Random) -> tuple[str, ...]:
+def _customer(customer_id: str, generator: random.Random) -> tuple[str, ...]:
     return (
-        f"{dice.choice(_FIRST)} {dice.choice(_LAST)}",
-        dice.choice(_CITIES),
+        f"{generator.choice(_FIRST)} {generator.choice(_LAST)}",
+        generator.choice(_CITIES),
         customer_id,
-        dice.choice(_SEGMENTS),
-        str(dice.randrange(100_000)),
-        dice.choice(_FAVOURITES),
-        dice.choice(_NOTES),
+        generator.choice(_SEGMENTS),
+        str(generator.randrange(100_000)),
+        generator.choice(_FAVOURITES),
+        generator.choice(_NOTES),
     )
 
 

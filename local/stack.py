@@ -1,4 +1,4 @@
-"""Build and deploy the template as it is, with the SAM CLI, to a local engine."""
+"""Build the template as it is with the SAM CLI, and deploy it to a local engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUNS = ROOT / ".run"
 _BUILDS = RUNS / "builds"
 _SOURCES = ("template.yaml", "layers", "functions", "statemachine")
 _STACK = "bulk-profiles"
-# A function runs on this machine's own processor here, whatever the deployment's default is.
+# Here a function runs on this machine's processor, whatever the template's default is.
 _HOST = {"Architecture": "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"}
 _ARTIFACTS = "artifacts"
 _BUILD_SECONDS = 600
@@ -32,22 +32,22 @@ _UNUSED_SECONDS = 3600
 
 
 def build(folder: Path) -> Path:
-    """Give the folder of the built template; build it unless these very sources were built before.
+    """Build the template, unless the same sources were built before, and return the folder of the build.
 
-    `folder` takes the log. Several runs may build at once: each builds in a folder of its own, and the first
-    to end gives it its name.
+    The log goes to `folder`. Several runs may build at once: each builds in a temporary folder, and the first
+    to end renames its own to the final name.
     """
-    built = _BUILDS / _sources_digest()
-    if not built.exists():
+    build_dir = _BUILDS / _sources_digest()
+    if not build_dir.exists():
         _BUILDS.mkdir(parents=True, exist_ok=True)
-        # As deep as the final place: the built template names the state machine by a relative path.
-        ours = Path(tempfile.mkdtemp(dir=_BUILDS))
+        # As deep as the final folder: the built template names the state machine by a relative path.
+        temporary = Path(tempfile.mkdtemp(dir=_BUILDS))
         command = [
             "build",
             "--template",
             str(TEMPLATE),
             "--build-dir",
-            str(ours),
+            str(temporary),
             "--base-dir",
             str(ROOT),
             "--parallel",
@@ -55,24 +55,24 @@ def build(folder: Path) -> Path:
         command += _overrides(_HOST)
         try:
             _sam(command, folder, _BUILD_SECONDS, "sam build", {})
-            _pack_layers(ours)
-            if not built.exists():
-                ours.rename(built)
+            _pack_layers(temporary)
+            if not build_dir.exists():
+                temporary.rename(build_dir)
         finally:
-            shutil.rmtree(ours, ignore_errors=True)
-        _forget_old_builds(built)
-    built.touch()
-    return built
+            shutil.rmtree(temporary, ignore_errors=True)
+        _remove_old_builds(build_dir)
+    build_dir.touch()
+    return build_dir
 
 
-def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Deploy a built template and give the stack's outputs by name. `folder` takes the log."""
+def deploy(engine: Engine, build_dir: Path, parameters: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Deploy a build and return the stack's outputs by name. The log goes to `folder`."""
     engine.s3.create_bucket(Bucket=_ARTIFACTS)
     no_config = folder / "samconfig.toml"  # the project's own is for AWS
     no_config.write_text("version = 0.1\n")
     command = [
         "deploy",
-        *("--template-file", str(built / "template.yaml")),
+        *("--template-file", str(build_dir / "template.yaml")),
         *("--stack-name", _STACK, "--s3-bucket", _ARTIFACTS, "--region", REGION),
         *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
         *("--config-file", str(no_config)),
@@ -84,15 +84,17 @@ def deploy(engine: Engine, built: Path, parameters: Mapping[str, str], folder: P
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _pack_layers(built: Path) -> None:
-    """Zip the layers once, as each `sam deploy` would again: that is most of its time."""
-    template = built / "template.yaml"
+def _pack_layers(build_dir: Path) -> None:
+    """Zip the layers once. Every `sam deploy` would zip them again, which is most of its time."""
+    template = build_dir / "template.yaml"
     text = template.read_text()
     for name in re.findall(r"^ +ContentUri: (\w+)$", text, re.MULTILINE):
-        with zipfile.ZipFile(built / f"{name}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-            for path in sorted((built / name).rglob("*")):
-                packed.write(path, path.relative_to(built / name))
-        shutil.rmtree(built / name)
+        with zipfile.ZipFile(
+            build_dir / f"{name}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1
+        ) as archive:
+            for path in sorted((build_dir / name).rglob("*")):
+                archive.write(path, path.relative_to(build_dir / name))
+        shutil.rmtree(build_dir / name)
         text = re.sub(rf"^( +ContentUri: {name})$", r"\1.zip", text, flags=re.MULTILINE)
     template.write_text(text)
 
@@ -102,7 +104,7 @@ def _overrides(parameters: Mapping[str, str]) -> list[str]:
 
 
 def _sam(arguments: list[str], folder: Path, seconds: int, what: str, environment: Mapping[str, str]) -> None:
-    python = Path(sys.executable).parent  # the builder takes the first python3.13 it finds
+    python = Path(sys.executable).parent  # SAM builds with the first python3.13 on the path
     run(
         [str(TOOLS / "sam/bin/sam"), *arguments],
         log=folder / f"{what.replace(' ', '-')}.log",
@@ -136,8 +138,8 @@ def _source_files() -> Iterator[Path]:
                 yield path
 
 
-def _forget_old_builds(current: Path) -> None:
-    """Remove all but the newest builds, unless another run may be deploying them right now."""
+def _remove_old_builds(current: Path) -> None:
+    """Remove all but the newest builds; a recent one stays, as another run may be deploying it."""
     builds = sorted(_BUILDS.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for build in builds[_BUILDS_KEPT:]:
         if build != current and time.time() - build.stat().st_mtime > _UNUSED_SECONDS:

@@ -1,4 +1,4 @@
-"""Run the simulated Target by itself: python -m simulator --port 9000 --generation 4."""
+"""Run the simulated Target as a program: python -m simulator --port 9000 --generation 4."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the address on the first line, then serve until SIGINT or SIGTERM."""
+    """Print the URL on the first line, then serve until SIGINT or SIGTERM."""
     options = vars(_parser().parse_args(arguments))
     port, certificate, key = options.pop("port"), options.pop("certificate"), options.pop("key")
     tls = None
@@ -33,17 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0: any free one (default)")
-    parser.add_argument("--certificate", help="PEM file: speak https")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port (default)")
+    parser.add_argument("--certificate", help="PEM file; then the server speaks https")
     parser.add_argument("--key", help="PEM file of the certificate's key")
     for field in dataclasses.fields(Settings):
         flag = "--" + field.name.replace("_", "-")
-        parser.add_argument(flag, default=field.default, **_typed(field.default))
+        parser.add_argument(flag, default=field.default, **_type_options(field.default))
     return parser
 
 
-def _typed(default: Any) -> dict[str, Any]:
-    """Tell argparse how to read a setting, by the type of its default."""
+def _type_options(default: Any) -> dict[str, Any]:
+    """Return argparse's options for a setting, by the type of its default."""
     if isinstance(default, bool):
         return {"action": argparse.BooleanOptionalAction}
     if isinstance(default, frozenset):

@@ -1,6 +1,6 @@
 """Target's answers: the receipt of a submission and the four generations of the status.
 
-An answer is built as a tree of (tag, text or children), then written as XML or, tags lost, as text.
+An answer is built as a tree of (tag, text or children), and written as XML or, without the tags, as text.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ type Node = tuple[str, str | list[Node]]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What Target knows of a batch when it is asked. `status`: complete | incomplete | stuck | any word."""
+    """What Target knows of a batch at the time of a status call."""
 
     batch_id: str
-    status: str
-    size: int
-    ids: tuple[str, ...]  # in the batch's order
+    status: str  # complete, incomplete, stuck, or any other word
+    size: int  # rows
+    ids: tuple[str, ...]  # in the order of the batch's rows
     failed: frozenset[str]
     not_found: frozenset[str]
 
 
 def receipt(status_url: str, *, raw_ampersand: bool) -> Node:
-    """Answer a submission that was taken in."""
+    """Return the answer to a submission that is accepted."""
     url = status_url if raw_ampersand else escape(status_url)
     return _response(("success", "true"), ("batchStatus", url), ("message", "Batch submitted for processing"))
 
 
 def refusal(message: str) -> Node:
-    """Answer a submission that was not."""
+    """Return the answer to a submission that is refused."""
     return _response(("success", "false"), ("batchStatus", ""), ("message", escape(message)))
 
 
 def status(progress: Progress, generation: int, *, details: bool, encoded_ids: bool = False) -> Node:
-    """Answer a status call; `details` only changes the fourth generation."""
+    """Return the answer to a status call; `details` makes a difference in the fourth generation only."""
     write = quote if encoded_ids else escape
     batch_id = ("batchId", escape(progress.batch_id))
     if generation == 1:
@@ -45,22 +45,22 @@ def status(progress: Progress, generation: int, *, details: bool, encoded_ids: b
     head: list[Node] = [batch_id, ("status", escape(progress.status)), ("batchSize", str(progress.size))]
     complete = progress.status == "complete"
     if generation == 2 and complete:  # noqa: PLR2004 - the generations have no names
-        listed = [i for i in progress.ids if i in progress.failed or i in progress.not_found]
-        return _response(*head, *_profiles(progress, listed, "failed", write))
+        bad = [i for i in progress.ids if i in progress.failed or i in progress.not_found]
+        return _response(*head, *_profiles(progress, bad, "failed", write))
     if generation == 4 and details and complete:  # noqa: PLR2004 - the same
         return _response(*head, *_counts(progress))
     return _response(*head)
 
 
 def as_xml(answer: Node) -> str:
-    """Write an answer as XML; texts were escaped when the tree was built."""
+    """Return an answer as XML; its texts are escaped already."""
     tag, content = answer
     inner = content if isinstance(content, str) else "".join(map(as_xml, content))
     return f"<{tag}>{inner}</{tag}>"
 
 
-def flattened(answer: Node) -> str:
-    """Write an answer as the old page shows it: the texts alone."""
+def as_flat_text(answer: Node) -> str:
+    """Return an answer as the old page shows it: the texts alone."""
     return " ".join(text for text in _texts(answer) if text)
 
 

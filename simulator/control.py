@@ -1,14 +1,14 @@
-"""The control API below `/_control/`: settings, script, clock, and what was received. All JSON.
+"""The control API below `/_control/`: settings, script, clock, and received requests. Everything is JSON.
 
 GET    /_control/health
-GET    /_control/settings            POST: change some, e.g. {"generation": 4}
-GET    /_control/faults              POST: add one or a list, e.g. {"name": "unavailable", "times": 3}; DELETE
+GET    /_control/settings            POST: change some, as in {"generation": 4}
+GET    /_control/faults              POST: add one or a list, as in {"name": "stuck", "times": 3}; DELETE
 GET    /_control/requests            number, at, method, path, bytes, rows, sha256, headers, code
 GET    /_control/batches
-GET    /_control/load                most calls in any minute, most batches in flight
-GET    /_control/bodies/{number}     the body of a request, as it came
+GET    /_control/load                the most calls in any minute, the most batches in flight
+GET    /_control/bodies/{number}     the body of a request, byte for byte
 GET    /_control/profiles?client=    all ids
-GET    /_control/profiles/{id}?client=   POST: have it from before, e.g. {"city": "Bern"}
+GET    /_control/profiles/{id}?client=   POST: create it, as in {"city": "Bern"}
 POST   /_control/clock               {"advance": 3600}
 """
 
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from simulator.changes import changed
 from simulator.protocol import Answer, as_json
+from simulator.records import with_changes
 from simulator.scripts import fault
 from simulator.target import Target
 
@@ -31,7 +31,7 @@ PREFIX = "/_control/"
 
 
 class _Server(Protocol):
-    """The part of the server that is needed here; the server itself imports this module."""
+    """The part of the server that this module needs; it cannot import the server, which imports it."""
 
     target: Target
     lock: threading.RLock
@@ -41,12 +41,12 @@ class _Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """A control call, its JSON read. `rest`: the path after the name."""
+    """A control call."""
 
     server: _Server
-    rest: str
+    rest: str  # of the path, after the name
     client: str
-    data: Any
+    data: Any  # the JSON of the body
 
     @property
     def target(self) -> Target:
@@ -54,7 +54,7 @@ class _Ask:
 
 
 def answer(server: _Server, method: str, path: str, body: bytes) -> Answer:
-    """Answer a control call; what makes no sense gets 400 or 404 and a sentence."""
+    """Answer a control call; a wrong one gets 400 or 404 and a sentence."""
     url = urlsplit(path)
     name, _, rest = url.path.removeprefix(PREFIX).partition("/")
     client = parse_qs(url.query).get("client", ["demo"])[0]
@@ -64,32 +64,32 @@ def answer(server: _Server, method: str, path: str, body: bytes) -> Answer:
     try:
         ask = _Ask(server, unquote(rest), client, json.loads(body) if body else None)
         with server.lock:
-            given = route(ask)
+            result = route(ask)
     except FileNotFoundError:
         return as_json({"error": "no such body"}, 404)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return as_json({"error": str(error)}, 400)
-    return given if isinstance(given, Answer) else as_json(given)
+    return result if isinstance(result, Answer) else as_json(result)
 
 
-def _settings(ask: _Ask) -> object:
-    ask.target.settings = changed(ask.target.settings, ask.data or {})
+def _change_settings(ask: _Ask) -> object:
+    ask.target.settings = with_changes(ask.target.settings, ask.data or {})
     return ask.target.settings.to_json()
 
 
-def _faults(ask: _Ask) -> object:
-    new = ask.data if isinstance(ask.data, list) else [ask.data or {}]
-    ask.target.faults.extend([fault(**one) for one in new])
-    return _scripted(ask)
+def _add_faults(ask: _Ask) -> object:
+    items = ask.data if isinstance(ask.data, list) else [ask.data or {}]
+    ask.target.faults.extend([fault(**item) for item in items])
+    return _list_faults(ask)
 
 
-def _scripted(ask: _Ask) -> object:
-    return [scripted.to_json() for scripted in ask.target.faults]
+def _list_faults(ask: _Ask) -> object:
+    return [item.to_json() for item in ask.target.faults]
 
 
-def _no_faults(ask: _Ask) -> object:
+def _clear_faults(ask: _Ask) -> object:
     ask.target.faults.clear()
-    return _scripted(ask)
+    return _list_faults(ask)
 
 
 def _advance(ask: _Ask) -> object:
@@ -114,10 +114,10 @@ def _profile(ask: _Ask) -> object:
 _ROUTES: dict[tuple[str, str], Callable[[_Ask], object]] = {
     ("GET", "health"): lambda _: {"ok": True},
     ("GET", "settings"): lambda ask: ask.target.settings.to_json(),
-    ("POST", "settings"): _settings,
-    ("GET", "faults"): _scripted,
-    ("POST", "faults"): _faults,
-    ("DELETE", "faults"): _no_faults,
+    ("POST", "settings"): _change_settings,
+    ("GET", "faults"): _list_faults,
+    ("POST", "faults"): _add_faults,
+    ("DELETE", "faults"): _clear_faults,
     ("GET", "requests"): lambda ask: [request.to_json() for request in ask.target.requests],
     ("GET", "batches"): lambda ask: [batch.to_json() for batch in ask.target.batches.values()],
     ("GET", "load"): lambda ask: ask.target.load(),

@@ -1,7 +1,8 @@
-"""Target's four calls: which one a request is, and what is answered."""
+"""Target's calls: match a request to one of them, and answer it."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from simulator import answers, receiver
-from simulator.receiver import Received, RefusedError
+from simulator.receiver import Body, RefusedError
 from simulator.scripts import STATUS, SUBMIT, Fault
 from simulator.settings import Settings
 from simulator.target import Target
@@ -24,9 +25,9 @@ _ON = {("POST", "batchUpdate"): SUBMIT, ("GET", "batchStatus"): STATUS}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that Target's API knows. `on`: submit, status or profile."""
+    """A request of Target's API."""
 
-    on: str
+    on: str  # submit, status or profile
     client: str
     version: str = ""
     batch_id: str = ""
@@ -36,78 +37,78 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, and what the record says of it. `code` 0: nothing went back."""
+    """The answer to a request, and facts for the record of the request."""
 
-    code: int
+    code: int  # HTTP status; 0: no answer is sent
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     batch_id: str = ""
     rows: int = 0
-    cut: bool = False
+    cut: bool = False  # whether a raw `&` ended the batch early
 
 
-type Understood = Received | RefusedError | None
+type Submission = Body | RefusedError | None  # None: the call is no submission
 
 
 def match(method: str, target: str) -> Call | None:
-    """Tell which call a request is, or None."""
+    """Return the call that a request is, or None."""
     url = urlsplit(target)
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
-    if found := _BATCH_PATH.fullmatch(url.path):
-        on = _ON.get((method, found["call"]))
+    if path := _BATCH_PATH.fullmatch(url.path):
+        on = _ON.get((method, path["call"]))
         details = query.get("showDetails", "").lower() == "true"
-        version = found["version"] or "v1"
-        client, batch_id = unquote(found["client"]), query.get("batchId", "")
+        version = path["version"] or "v1"
+        client, batch_id = unquote(path["client"]), query.get("batchId", "")
         return Call(on, client, version, batch_id, details) if on else None
-    if method == "GET" and (found := _PROFILE_PATH.fullmatch(url.path)):
-        return Call(PROFILE, query.get("client", ""), profile_id=unquote(found["id"]))
+    if method == "GET" and (path := _PROFILE_PATH.fullmatch(url.path)):
+        return Call(PROFILE, query.get("client", ""), profile_id=unquote(path["id"]))
     return None
 
 
-def understand(call: Call, body: bytes, headers: Message, settings: Settings) -> Understood:
-    """Read a submission's body; other calls have none."""
+def read_submission(call: Call, body: bytes, headers: Message, settings: Settings) -> Submission:
+    """Parse the body of a submission; other calls have none."""
     if call.on != SUBMIT:
         return None
     try:
-        return receiver.receive(
+        return receiver.parse(
             body,
             headers.get("Content-Type", ""),
             max_bytes=settings.max_bytes,
             max_rows=settings.max_rows,
         )
-    except RefusedError as refused:
-        return refused
+    except RefusedError as refusal:
+        return refusal
 
 
 def answer(
     target: Target,
     call: Call,
-    understood: Understood,
+    submission: Submission,
     *,
     authorized: bool,
     scripted: Fault | None,
     own_url: str,
 ) -> Answer:
-    """Answer a call, as scripted or as usual."""
+    """Answer a call: as scripted, if a fault is scripted for it, or as usual."""
     settings = target.settings
     limited = call.on == SUBMIT or (call.on == STATUS and settings.count_status_calls)
     if limited and not target.within_budget():
         return Answer(503)
     if scripted and scripted.replaces_answer and not scripted.accepted:
-        return _replaced(target, scripted, call, "")
+        return _replace(target, scripted, call, "")
     if settings.token and not authorized:
         return Answer(401)
-    return _usual(target, call, understood, scripted, own_url)
+    return _usual(target, call, submission, scripted, own_url)
 
 
 def _usual(
-    target: Target, call: Call, understood: Understood, scripted: Fault | None, own_url: str
+    target: Target, call: Call, submission: Submission, scripted: Fault | None, own_url: str
 ) -> Answer:
-    match call.on, understood:
-        case "submit", Received() as received:
-            return _submitted(target, call, received, scripted, own_url)
+    match call.on, submission:
+        case "submit", Body() as body:
+            return _accept(target, call, body, scripted, own_url)
         case "submit", _:
-            return _as_text(target.settings, answers.refusal(str(understood)))
+            return _as_text(target.settings, answers.refusal(str(submission)))
         case "status", _:
             return _status(target, call, scripted)
         case _:
@@ -115,13 +116,13 @@ def _usual(
 
 
 def bearer(headers: Message) -> str:
-    """Give the token that a request carries, or nothing."""
+    """Return the bearer token of a request, or an empty text."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token if scheme == "Bearer" else ""
 
 
 def without_token(headers: Message) -> dict[str, str]:
-    """Give a request's headers, the token's value left out."""
+    """Return a request's headers without the value of its token."""
     return {
         name: re.sub(r"(?<=^Bearer ).*", "***", value) if name.lower() == "authorization" else value
         for name, value in headers.items()
@@ -129,25 +130,23 @@ def without_token(headers: Message) -> dict[str, str]:
 
 
 def as_json(data: object, code: int = 200) -> Answer:
-    """Answer in JSON."""
+    """Return an answer in JSON."""
     body = json.dumps(data, ensure_ascii=False).encode()
     return Answer(code, body, {"Content-Type": "application/json; charset=utf-8"})
 
 
-def _submitted(
-    target: Target, call: Call, received: Received, scripted: Fault | None, own_url: str
-) -> Answer:
-    batch = target.submit(call.client, call.version, received)
+def _accept(target: Target, call: Call, body: Body, scripted: Fault | None, own_url: str) -> Answer:
+    batch = target.submit(call.client, call.version, body)
     base = target.settings.status_base or own_url
     version = "" if call.version == "v1" else "v2/"
     url = f"{base}/m2/{call.client}/{version}profile/batchStatus?batchId={batch.batch_id}&m2Node=00"
     if scripted and scripted.status_url:
-        url = _filled(scripted.status_url, batch.batch_id, url, len(batch.ids))
+        url = _fill(scripted.status_url, batch.batch_id, url, len(batch.ids))
     if scripted and scripted.replaces_answer:
-        given = _replaced(target, scripted, call, url, batch.batch_id)
+        reply = _replace(target, scripted, call, url, batch.batch_id)
     else:
-        given = _as_text(target.settings, answers.receipt(url, raw_ampersand=target.settings.raw_ampersand))
-    return Answer(given.code, given.body, given.headers, batch.batch_id, len(received.rows), received.cut)
+        reply = _as_text(target.settings, answers.receipt(url, raw_ampersand=target.settings.raw_ampersand))
+    return dataclasses.replace(reply, batch_id=batch.batch_id, rows=len(body.rows), cut=body.cut)
 
 
 def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
@@ -158,8 +157,7 @@ def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
     tree = answers.status(
         progress, settings.generation, details=call.details, encoded_ids=settings.encoded_ids
     )
-    given = _as_text(settings, tree)
-    return Answer(given.code, given.body, given.headers, call.batch_id)
+    return dataclasses.replace(_as_text(settings, tree), batch_id=call.batch_id)
 
 
 def _profile(target: Target, call: Call) -> Answer:
@@ -169,22 +167,22 @@ def _profile(target: Target, call: Call) -> Answer:
     return as_json({"profileAttributes": {name: {"value": value} for name, value in values.items()}})
 
 
-def _replaced(target: Target, scripted: Fault, call: Call, url: str, batch_id: str = "") -> Answer:
+def _replace(target: Target, scripted: Fault, call: Call, url: str, batch_id: str = "") -> Answer:
     if scripted.message:
         return _as_text(target.settings, answers.refusal(scripted.message))
     batch_id = batch_id or call.batch_id
     batch = target.batches.get(batch_id)
-    text = _filled(scripted.body, batch_id, url, len(batch.ids) if batch else 0)
+    text = _fill(scripted.body, batch_id, url, len(batch.ids) if batch else 0)
     headers = {"Content-Type": target.settings.content_type} | scripted.headers
     code = 0 if scripted.reset or scripted.silent else scripted.code
     return Answer(code, text.encode("latin-1" if scripted.latin1 else "utf-8"), headers, batch_id)
 
 
-def _filled(template: str, batch_id: str, url: str, size: int) -> str:
+def _fill(template: str, batch_id: str, url: str, size: int) -> str:
     return template.replace("{batchId}", batch_id).replace("{statusUrl}", url).replace("{size}", str(size))
 
 
 def _as_text(settings: Settings, tree: answers.Node) -> Answer:
-    text = answers.flattened(tree) if settings.flattened else answers.as_xml(tree)
+    text = answers.as_flat_text(tree) if settings.flattened else answers.as_xml(tree)
     content_type = "text/plain;charset=UTF-8" if settings.flattened else settings.content_type
     return Answer(200, text.encode(), {"Content-Type": content_type})

@@ -1,4 +1,4 @@
-"""A submitted body as Target would read it: what it understood, or why it refused.
+"""Parse a submitted body as Target would, or refuse it for the same reasons.
 
 Rows and cells are split before any cell is decoded, so that an encoded separator stays part of its value.
 """
@@ -18,30 +18,30 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row with a usable id: the id decoded, the row as it came. `faulty`: its update fails."""
+    """One row."""
 
-    profile_id: str
-    line: bytes
-    faulty: bool
+    profile_id: str  # decoded
+    line: bytes  # as received
+    faulty: bool  # whether its update fails
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """A batch that was understood. `cut` says that a raw `&` ended it early."""
+class Body:
+    """A parsed body."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    cut: bool
+    cut: bool  # whether a raw `&` ended it early
 
 
 class RefusedError(Exception):
-    """Target refuses the whole batch, with this message."""
+    """Target refuses the whole batch. The message is Target's."""
 
 
-def receive(body: bytes, content_type: str, *, max_bytes: int, max_rows: int) -> Received:
-    """Read a body, or raise RefusedError with Target's message."""
+def parse(body: bytes, content_type: str, *, max_bytes: int, max_rows: int) -> Body:
+    """Parse a body; raise RefusedError with Target's message."""
     if content_type.partition(";")[0].strip().lower() != FORM:
-        raise RefusedError(EMPTY)  # parameters of any other type are not parsed
+        raise RefusedError(EMPTY)  # Target parses no other type
     if len(body) >= max_bytes:
         raise RefusedError("Batch size exceeds the allowed limit")
     if not body.startswith(_PREFIX):
@@ -54,25 +54,25 @@ def receive(body: bytes, content_type: str, *, max_bytes: int, max_rows: int) ->
         raise RefusedError(EMPTY)
     if len(lines) > max_rows:
         raise RefusedError("Number of rows exceeds the allowed limit")
-    columns = tuple(decoded(header.split(b",")))
+    columns = tuple(decode(header.split(b",")))
     if columns[0] not in KEY_COLUMNS:
         raise RefusedError("First column must be pcId or thirdPartyId")
     rows = tuple(_row(line, columns) for line in lines)
-    return Received(columns, rows, cut=bool(ampersand))
+    return Body(columns, rows, cut=bool(ampersand))
 
 
 def attributes(columns: tuple[str, ...], line: bytes) -> dict[str, str]:
-    """Give what a row sets: empty values set nothing, missing cells are empty."""
+    """Return the attributes that a row sets by name; an empty or missing cell sets none."""
     names = columns[1:]
-    return {name: value for name, value in zip(names, decoded(line.split(b",")[1:]), strict=False) if value}
+    return {name: value for name, value in zip(names, decode(line.split(b",")[1:]), strict=False) if value}
 
 
-def decoded(cells: list[bytes]) -> list[str]:
+def decode(cells: list[bytes]) -> list[str]:
     """Form-decode cells: `+` is a space, each `%XX` a byte of UTF-8."""
     return [unquote_plus(cell.decode(errors="replace"), errors="replace") for cell in cells]
 
 
 def _row(line: bytes, columns: tuple[str, ...]) -> Row:
-    profile_id = decoded([line.partition(b",")[0]])[0]
+    profile_id = decode([line.partition(b",")[0]])[0]
     forbidden = columns[0] == "thirdPartyId" and ("/" in profile_id or "+" in profile_id)
     return Row(profile_id, line, faulty=not profile_id or forbidden or line.count(b",") >= len(columns))

@@ -1,4 +1,4 @@
-"""Faults by script: what the next calls meet instead of the usual answer."""
+"""Scripted faults: what the next calls get instead of the usual answer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from simulator.changes import changed
+from simulator.records import with_changes
 
 SUBMIT = "submit"
 STATUS = "status"
-EVER = 0  # as `times`: until the script is cleared
+ALWAYS = 0  # as `times`: until the script is cleared
 
 
 class Reset(StrEnum):
-    """When a connection is reset, seen from the request's body."""
+    """When a connection is reset, relative to the request's body."""
 
     NEVER = ""
     BEFORE = "before"
@@ -25,32 +25,28 @@ class Reset(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. What is left at its default stays as usual.
+    """One fault. A field with its default changes nothing."""
 
-    `code`, `headers` and `body` replace the answer; `{batchId}`, `{statusUrl}` and `{size}` in the body are
-    filled in. `accepted`: whether a submission is taken in although its answer is replaced.
-    """
-
-    on: str = SUBMIT
-    skip: int = 0  # calls that pass before it begins
+    on: str = SUBMIT  # the kind of call
+    skip: int = 0  # calls that pass before the first one that meets it
     times: int = 1  # calls that meet it
     delay_seconds: float = 0.0  # before the answer
     drip_seconds: float = 0.0  # between two bytes of the answer
     reset: Reset = Reset.NEVER
-    silent: bool = False  # the connection stays open and nothing is said
-    accepted: bool = False
-    code: int = 0
+    silent: bool = False  # the connection stays open without an answer
+    accepted: bool = False  # whether a submission is accepted although its answer is replaced
+    code: int = 0  # HTTP status of the answer that replaces the usual one
     headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
+    body: str = ""  # with `{batchId}`, `{statusUrl}` and `{size}` as placeholders
     filler: int = 0  # bytes of white space after the body
-    latin1: bool = False  # the body in another charset than it claims
+    latin1: bool = False  # whether the body has another charset than it says
     message: str = ""  # submit: HTTP 200, success false, this message
-    status_url: str = ""  # submit: taken in, but this is the URL to ask
-    word: str = ""  # status: instead of complete or incomplete
-    size: int = -1  # status: instead of the batch's size
+    status_url: str = ""  # submit: accepted, with this URL for the status
+    word: str = ""  # status: this word instead of complete or incomplete
+    size: int = -1  # status: this size instead of the batch's
 
     def to_json(self) -> dict[str, Any]:
-        """Give what differs from the defaults, as the control API takes it."""
+        """Return the fields that differ from their defaults, in the form that the control API takes."""
         return {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
@@ -59,7 +55,7 @@ class Fault:
 
     @property
     def replaces_answer(self) -> bool:
-        """Whether the usual answer is not given at all."""
+        """Whether another answer, or none, replaces the usual one."""
         return bool(self.code or self.reset or self.silent or self.message)
 
 
@@ -71,7 +67,7 @@ _LAUGHS = (
 )
 _STATUS_OK = "<response><batchId>{batchId}</batchId><status>complete</status><batchSize>{size}</batchSize>"
 
-# Faults that have a name. A name's fields can be overridden, e.g. fault("unavailable", times=3).
+# The named faults. Their fields can be overridden, as in fault("unavailable", times=3).
 FAULTS: dict[str, Fault] = {
     "unavailable": Fault(code=503),
     "too_many_requests": Fault(code=429),
@@ -99,7 +95,7 @@ FAULTS: dict[str, Fault] = {
     "unsafe_status_url": Fault(
         status_url="http://example.com/m2/demo/v2/profile/batchStatus?batchId={batchId}"
     ),
-    "incomplete_forever": Fault(on=STATUS, times=EVER, word="incomplete"),
+    "incomplete_forever": Fault(on=STATUS, times=ALWAYS, word="incomplete"),
     "stuck": Fault(on=STATUS, word="stuck"),
     "unknown_word": Fault(on=STATUS, word="pondering"),
     "wrong_size": Fault(on=STATUS, size=7),
@@ -112,10 +108,10 @@ FAULTS: dict[str, Fault] = {
 
 
 def fault(name: str = "", **changes: Any) -> Fault:
-    """Give a fault by name, or a plain one, with some of its fields changed.
+    """Return a named fault, or one with all defaults, in which some fields are changed.
 
-    Raises ValueError for a name, a field or a type that does not exist.
+    Raises ValueError for an unknown name or field and for a value of another type.
     """
     if name and name not in FAULTS:
         raise ValueError(f"no fault {name}; there are {', '.join(FAULTS)}")
-    return changed(FAULTS[name] if name else Fault(), changes)
+    return with_changes(FAULTS[name] if name else Fault(), changes)

@@ -1,4 +1,4 @@
-"""The simulated Target on the wire."""
+"""The HTTP server of the simulated Target."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from pathlib import Path
 from typing import Any, NoReturn, override
 
 from simulator import control, protocol
-from simulator.changes import changed
 from simulator.protocol import Answer, Call
+from simulator.records import with_changes
 from simulator.scripts import Fault, Reset
 from simulator.settings import Settings
 from simulator.target import Request, Target
 
-_MAX_BODY = 128 << 20  # more than Target would take, little enough to hold
-_PIECE = 1 << 16
+_MAX_BODY = 128 << 20  # bytes: more than Target accepts, and little enough to hold in memory
+_PIECE = 1 << 16  # bytes of filler in one write
 
 
 class Simulator:
-    """A running Target: its address, its settings, its script, and what it received."""
+    """A running Target: its URL, its settings, its script, and the requests that it has received."""
 
     def __init__(self, server: _Server) -> None:
         self._server = server
 
     @property
     def url(self) -> str:
-        """Scheme, host and port, as `TargetEndpoint` takes it."""
+        """Scheme, host and port, in the form of the parameter `TargetEndpoint`."""
         return self._server.url
 
     @property
@@ -45,52 +45,52 @@ class Simulator:
 
     @property
     def submissions(self) -> list[Request]:
-        """The POSTs among them."""
+        """The requests that are submissions."""
         return [request for request in self.requests if request.method == "POST"]
 
     @property
     def load(self) -> dict[str, int]:
-        """The most calls in any 60 seconds, and the most batches unsettled at once."""
+        """The most calls in any 60 seconds, and the most unsettled batches at once."""
         with self._server.lock:
             return self._server.target.load()
 
     def configure(self, **settings: Any) -> None:
-        """Change settings while it runs."""
+        """Change settings."""
         with self._server.lock:
-            self._server.target.settings = changed(self._server.target.settings, settings)
+            self._server.target.settings = with_changes(self._server.target.settings, settings)
 
     def script(self, *faults: Fault) -> None:
-        """Add faults: each call meets the first that fits it."""
+        """Add faults; each call meets the first one for its kind."""
         with self._server.lock:
             self._server.target.faults.extend(faults)
 
     def clear_script(self) -> None:
-        """Forget all faults not yet met."""
+        """Remove all faults that no call has met yet."""
         with self._server.lock:
             self._server.target.faults.clear()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulator's clock on."""
+        """Move the simulator's clock forward."""
         with self._server.lock:
             self._server.target.offset += seconds
 
     def seed(self, profile_id: str, values: dict[str, str] | None = None, *, client: str = "demo") -> None:
-        """Have a profile that was there before."""
+        """Create a profile."""
         with self._server.lock:
             self._server.target.seed(client, profile_id, values or {})
 
     def profile(self, profile_id: str, *, client: str = "demo") -> dict[str, str] | None:
-        """Give a profile's attributes, decoded, or None where there is no such profile."""
+        """Return a profile's attributes, decoded, or None if there is no such profile."""
         with self._server.lock:
             return self._server.target.profile(client, profile_id)
 
     def profile_ids(self, *, client: str = "demo") -> list[str]:
-        """Name all profiles of a client."""
+        """Return the ids of all profiles of a client."""
         with self._server.lock:
             return self._server.target.profile_ids(client)
 
     def body(self, number: int) -> bytes:
-        """Give the body of a call, by the call's number."""
+        """Return the body of the request with this number."""
         return self._server.body_file(number).read_bytes()
 
 
@@ -142,17 +142,17 @@ class _Server(ThreadingHTTPServer):
         try:
             encrypted = self._tls.wrap_socket(request, server_side=True)
         except OSError:
-            return  # a client that does not trust us is what some tests want
+            return  # the client does not trust our certificate
         with encrypted:
             super().finish_request(encrypted, client_address)
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away; that is their right."""
+        """Ignore clients that close their connections."""
 
 
 class _ClosedError(Exception):
-    """The connection is of no use any more."""
+    """The connection is closed, or must be."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing: bodies and ids have no place in a log, and calls are open to inspection."""
+        """Log nothing: a log must not hold ids, and the control API shows all requests."""
 
     def do_GET(self) -> None:
         self._serve()
@@ -201,12 +201,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, call: Call | None, body: bytes, scripted: Fault | None) -> Answer:
         if call is None:
             return Answer(404)
-        understood = protocol.understand(call, body, self.headers, self.server.target.settings)
+        submission = protocol.read_submission(call, body, self.headers, self.server.target.settings)
         with self.server.lock:
             return protocol.answer(
                 self.server.target,
                 call,
-                understood,
+                submission,
                 authorized=self._authorized(),
                 scripted=scripted,
                 own_url=self.server.url,
@@ -295,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _ClosedError
 
     def _keep_silent(self) -> NoReturn:
-        """Hold the connection until the client or the simulator has had enough."""
+        """Hold the connection open until the client closes it or the simulator stops."""
         self.connection.settimeout(0.1)
         while not self.server.stopping.is_set():
             with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""What the simulated Target remembers: calls, batches, profiles. No HTTP here, and no clock of its own."""
+"""The state of the simulated Target: requests, batches, profiles. It has no HTTP and no clock of its own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from simulator.answers import Progress
-from simulator.receiver import Received, Row, attributes
-from simulator.scripts import EVER, Fault
+from simulator.receiver import Body, Row, attributes
+from simulator.scripts import ALWAYS, Fault
 from simulator.settings import Settings
 
 _MINUTE = 60.0
@@ -21,24 +21,24 @@ _FIRST_BATCH = 1_845_664_501
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call as it arrived. `at` in seconds of the epoch; `code` 0 where no answer was given."""
+    """One request, as received."""
 
-    number: int
-    at: float
+    number: int  # from 1
+    at: float  # seconds of the epoch
     method: str
     path: str
     headers: dict[str, str]
-    size: int
+    size: int  # bytes of the body
     sha256: str
-    code: int
-    fault: bool
+    code: int  # HTTP status of the answer; 0: no answer was sent
+    fault: bool  # whether it met a scripted fault
     authorized: bool
     batch_id: str = ""
     rows: int = 0
     cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Give one entry of the control API's list."""
+        """Return the entry in the list of the control API."""
         return {
             "number": self.number,
             "at": self.at,
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch that was taken in."""
+    """A batch that Target has accepted."""
 
     batch_id: str
     client: str
@@ -68,10 +68,10 @@ class Batch:
     ids: tuple[str, ...]
     failed: frozenset[str]
     not_found: frozenset[str]
-    settled_at: float | None = None  # when the first terminal status was given
+    settled_at: float | None = None  # time of the first terminal status
 
     def to_json(self) -> dict[str, Any]:
-        """Give one entry of the control API's list."""
+        """Return the entry in the list of the control API."""
         return {
             "batchId": self.batch_id,
             "client": self.client,
@@ -87,7 +87,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Target:
-    """Batches, profiles and the calls-a-minute budget. Its caller holds a lock."""
+    """Batches, profiles and the budget of calls per minute. The caller holds a lock."""
 
     settings: Settings
     clock: Callable[[], float]
@@ -106,7 +106,7 @@ class Target:
         return self.clock() + self.offset
 
     def within_budget(self) -> bool:
-        """Count a call, unless the last 60 seconds are full already."""
+        """Count a call and return True, unless the last 60 seconds have all the calls they may have."""
         limit = self.settings.calls_per_minute
         now = self.now
         if limit and len(self._calls) - bisect.bisect_right(self._calls, now - _MINUTE) >= limit:
@@ -115,13 +115,13 @@ class Target:
         return True
 
     def next_fault(self, on: str) -> Fault | None:
-        """Take the first scripted fault that this call meets."""
+        """Return the scripted fault that this call meets, if any, and count it down."""
         for index, scripted in enumerate(self.faults):
             if scripted.on != on:
                 continue
             if scripted.skip:
                 self.faults[index] = dataclasses.replace(scripted, skip=scripted.skip - 1)
-            elif scripted.times == EVER:
+            elif scripted.times == ALWAYS:
                 return scripted
             elif scripted.times == 1:
                 return self.faults.pop(index)
@@ -130,24 +130,24 @@ class Target:
                 return scripted
         return None
 
-    def submit(self, client: str, version: str, received: Received) -> Batch:
-        """Take a batch in and update its profiles."""
+    def submit(self, client: str, version: str, body: Body) -> Batch:
+        """Accept a batch and update its profiles."""
         failed, not_found = set(), set()
-        for row in received.rows:
-            if not self._found(client, version, row.profile_id):
+        for row in body.rows:
+            if not self._exists(client, version, row.profile_id):
                 not_found.add(row.profile_id)
             elif row.faulty or self._fails(client, row):
                 failed.add(row.profile_id)
             else:
-                self._profiles.setdefault((client, row.profile_id), []).append((received.columns, row.line))
+                self._profiles.setdefault((client, row.profile_id), []).append((body.columns, row.line))
         batch_id = f"{client}-{next(self._numbers)}"
         batch = Batch(
             batch_id,
             client,
             version,
             accepted_at=self.now,
-            columns=received.columns,
-            ids=tuple(row.profile_id for row in received.rows),
+            columns=body.columns,
+            ids=tuple(row.profile_id for row in body.rows),
             failed=frozenset(failed),
             not_found=frozenset(not_found),
         )
@@ -155,26 +155,26 @@ class Target:
         return batch
 
     def progress(self, client: str, version: str, batch_id: str, scripted: Fault | None) -> Progress | None:
-        """Say how far a batch is, or None where Target knows no such batch (any more)."""
+        """Return the progress of a batch, or None if Target does not know the batch, or not any more."""
         batch = self.batches.get(batch_id)
-        kept = self.settings.statuses_kept
-        forgotten = kept and batch_id not in list(self.batches)[-kept:]
+        newest = self.settings.statuses_kept
+        forgotten = newest and batch_id not in list(self.batches)[-newest:]
         if batch is None or forgotten or (batch.client, batch.version) != (client, version):
             return None
-        done = self.now >= batch.accepted_at + self.settings.completion_seconds
-        word = (scripted.word if scripted else "") or ("complete" if done else "incomplete")
+        complete = self.now >= batch.accepted_at + self.settings.completion_seconds
+        word = (scripted.word if scripted else "") or ("complete" if complete else "incomplete")
         if word in {"complete", "stuck"} and batch.settled_at is None:
             batch.settled_at = self.now
         size = scripted.size if scripted and scripted.size >= 0 else len(batch.ids)
         return Progress(batch_id, word, size, batch.ids, batch.failed, batch.not_found)
 
     def seed(self, client: str, profile_id: str, values: dict[str, str]) -> None:
-        """Remember a profile as if it had been there before."""
+        """Create a profile."""
         line = ",".join(map(quote, ["", *values.values()])).encode()
         self._profiles.setdefault((client, profile_id), []).append((("pcId", *values), line))
 
     def profile(self, client: str, profile_id: str) -> dict[str, str] | None:
-        """Give what a profile's attributes are after all its updates, or None where there is none."""
+        """Return a profile's attributes after all its updates, or None if there is no such profile."""
         updates = self._profiles.get((client, profile_id))
         if updates is None:
             return None
@@ -188,11 +188,11 @@ class Target:
         return len(self._profiles.get((client, profile_id), ()))
 
     def profile_ids(self, client: str) -> list[str]:
-        """Name all profiles of a client."""
+        """Return the ids of all profiles of a client."""
         return [profile_id for owner, profile_id in self._profiles if owner == client]
 
     def load(self) -> dict[str, int]:
-        """Give the most calls in any 60 seconds, and the most batches that were unsettled at once."""
+        """Return the most calls in any 60 seconds, and the most unsettled batches at once."""
         calls = sorted(request.at for request in self.requests)
         busiest = max(
             (n - bisect.bisect_right(calls, at - _MINUTE) for n, at in enumerate(calls, 1)), default=0
@@ -204,7 +204,7 @@ class Target:
         in_flight = max(itertools.accumulate(change for _, change in events), default=0)
         return {"callsInAnyMinute": busiest, "batchesInFlight": in_flight}
 
-    def _found(self, client: str, version: str, profile_id: str) -> bool:
+    def _exists(self, client: str, version: str, profile_id: str) -> bool:
         if profile_id in self.settings.not_found_ids:
             return False
         return version == "v2" or self.settings.assume_existing or (client, profile_id) in self._profiles

@@ -1,7 +1,7 @@
 """Look up known vulnerabilities of everything that is pinned: `make audit`.
 
-Where the advisory service cannot be asked about a package, that is said, loudly, and is no failure: what was
-not looked at is not known to be vulnerable.
+A package that the advisory service cannot be asked about is reported as not audited. That is no failure: it
+is not known to be vulnerable.
 """
 
 from __future__ import annotations
@@ -18,56 +18,55 @@ _SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
-    """What became of one file: packages asked about in vain, and known vulnerabilities as text."""
+class AuditResult:
+    """The result of the audit of one file."""
 
-    unknown: int
+    unknown: int  # packages that the service could not be asked about
     packages: int
-    vulnerable: tuple[str, ...] = ()
+    vulnerabilities: tuple[str, ...] = ()  # one sentence each
 
 
-def audit(requirements: Path) -> Audited:
-    """Ask about every package of a file."""
+def audit(requirements: Path) -> AuditResult:
+    """Look up every package of a file of requirements."""
     command = [str(TOOLS / "audit/bin/pip-audit"), "--require-hashes", "--disable-pip"]
     command += ["--requirement", str(requirements), "--format", "json", "--progress-spinner", "off"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
-        answer = done.stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False).stdout
     except subprocess.TimeoutExpired:
-        answer = ""
-    return read(answer, pinned=requirements.read_text().count("=="))
+        output = ""
+    return parse(output, pinned=requirements.read_text().count("=="))
 
 
-def read(answer: str, pinned: int) -> Audited:
-    """Read pip-audit's answer; without one, none of the `pinned` packages was asked about."""
+def parse(output: str, pinned: int) -> AuditResult:
+    """Parse pip-audit's output; if it has no answer, none of the `pinned` packages was audited."""
     try:
-        packages = json.loads(answer)["dependencies"]
+        packages = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return Audited(pinned, pinned)
-    vulnerable = tuple(
-        f"{package['name']} {package['version']}: {fault['id']}, mended in {fault['fix_versions'] or 'none'}"
+        return AuditResult(pinned, pinned)
+    vulnerabilities = tuple(
+        f"{package['name']} {package['version']}: {fault['id']}, fixed in {fault['fix_versions'] or 'none'}"
         for package in packages
         for fault in package.get("vulns", [])
     )
-    return Audited(sum("skip_reason" in package for package in packages), len(packages), vulnerable)
+    return AuditResult(sum("skip_reason" in package for package in packages), len(packages), vulnerabilities)
 
 
 def main() -> int:
-    """Audit every pinned file; 1 where there is a known vulnerability."""
+    """Audit every file of pinned requirements; return 1 if there is a known vulnerability, else 0."""
     files = [ROOT / "requirements-dev.txt", *sorted(ROOT.glob("layers/*/requirements.txt"))]
     files += sorted(ROOT.glob("requirements/*.txt"))
-    found = False
+    vulnerable = False
     for path in files:
-        audited = audit(path)
+        result = audit(path)
         name = path.relative_to(ROOT)
-        for fault in audited.vulnerable:
-            print(f"{name}: {fault}")
-        found |= bool(audited.vulnerable)
-        if audited.unknown:
-            print(f"NOT AUDITED: {audited.unknown} of {audited.packages} packages of {name}: no advisories")
+        for vulnerability in result.vulnerabilities:
+            print(f"{name}: {vulnerability}")
+        vulnerable |= bool(result.vulnerabilities)
+        if result.unknown:
+            print(f"NOT AUDITED: {result.unknown} of {result.packages} packages of {name}: no advisories")
         else:
-            print(f"{name}: {audited.packages} packages audited")
-    return int(found)
+            print(f"{name}: {result.packages} packages audited")
+    return int(vulnerable)
 
 
 if __name__ == "__main__":

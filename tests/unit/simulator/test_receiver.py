@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.receiver import FORM, Received, RefusedError, attributes, receive
+from simulator.receiver import FORM, Body, RefusedError, attributes, parse
 
 
-def _receive(body: bytes, content_type: str = FORM, max_bytes: int = 1000, max_rows: int = 10) -> Received:
-    return receive(body, content_type, max_bytes=max_bytes, max_rows=max_rows)
+def _receive(body: bytes, content_type: str = FORM, max_bytes: int = 1000, max_rows: int = 10) -> Body:
+    return parse(body, content_type, max_bytes=max_bytes, max_rows=max_rows)
 
 
 def _values(body: bytes) -> dict[str, dict[str, str]]:

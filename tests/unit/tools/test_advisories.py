@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tools.advisories import Audited, read
+from tools.advisories import AuditResult, parse
 
 SOUND = {"name": "sound", "version": "1.0", "vulns": []}
 UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
@@ -14,18 +14,18 @@ VULNERABLE = {"name": "bad", "version": "2.0", "vulns": [{"id": "PYSEC-1", "fix_
 
 
 def test_what_was_asked_about_is_counted() -> None:
-    assert read(json.dumps({"dependencies": [SOUND, SOUND]}), pinned=2) == Audited(0, 2)
+    assert parse(json.dumps({"dependencies": [SOUND, SOUND]}), pinned=2) == AuditResult(0, 2)
 
 
 def test_what_could_not_be_asked_about_is_counted_too() -> None:
-    assert read(json.dumps({"dependencies": [SOUND, UNKNOWN]}), pinned=2) == Audited(1, 2)
+    assert parse(json.dumps({"dependencies": [SOUND, UNKNOWN]}), pinned=2) == AuditResult(1, 2)
 
 
 def test_a_vulnerability_is_named() -> None:
-    audited = read(json.dumps({"dependencies": [SOUND, VULNERABLE]}), pinned=2)
-    assert audited == Audited(0, 2, ("bad 2.0: PYSEC-1, mended in ['2.1']",))
+    result = parse(json.dumps({"dependencies": [SOUND, VULNERABLE]}), pinned=2)
+    assert result == AuditResult(0, 2, ("bad 2.0: PYSEC-1, fixed in ['2.1']",))
 
 
 @pytest.mark.parametrize("answer", ["", "ERROR: no connection", "[]", "{}", "null"])
 def test_no_answer_is_no_audit(answer: str) -> None:
-    assert read(answer, pinned=7) == Audited(7, 7)
+    assert parse(answer, pinned=7) == AuditResult(7, 7)

@@ -1,4 +1,4 @@
-"""What a person sees of a local run: progress while it works, a table at its end, files to keep."""
+"""What a person gets of a local run: its progress, a table at its end, and copies of the results."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rich.table import Table
 from bulk_profiles.core.names import SCRATCH, batch_name, import_prefix
 from local.imports import Import, Json, Snapshot
 
-_SMALL_BODIES = 50_000_000  # bytes; above it the batches' bodies are not copied
-_BAR = 30
+_MAX_BODIES = 50_000_000  # bytes of all batches; larger ones are not copied
+_BAR = 30  # characters
 
 
 @contextlib.contextmanager
 def progress(console: Console) -> Iterator[Callable[[Snapshot], None]]:
-    """Give a function that shows a snapshot: in place on a terminal, else one plain line at each change."""
-    began = time.monotonic()
+    """Yield a function that shows a snapshot: in place on a terminal, else one plain line at each change."""
+    start = time.monotonic()
 
     def line(snapshot: Snapshot) -> str:
-        return f"{time.monotonic() - began:6.1f} s  {snapshot.line()}"
+        return f"{time.monotonic() - start:6.1f} s  {snapshot.line()}"
 
     if console.is_terminal:
         with Live(console=console, refresh_per_second=5) as live:
@@ -32,19 +32,19 @@ def progress(console: Console) -> Iterator[Callable[[Snapshot], None]]:
                 f"{_bar(snapshot)} {snapshot.results:,} profile results\n{line(snapshot)}"
             )
     else:
-        shown = ""
+        last = ""
 
         def show(snapshot: Snapshot) -> None:
-            nonlocal shown
-            if snapshot.line() != shown:
-                shown = snapshot.line()
+            nonlocal last
+            if snapshot.line() != last:
+                last = snapshot.line()
                 console.print(line(snapshot), highlight=False, soft_wrap=True)
 
         yield show
 
 
 def outcome(summary: Json) -> Table:
-    """Give the table of what became of every row; it fits in 80 columns."""
+    """Return the table of what became of every row; it fits in 80 columns."""
     table = Table(title=f"{summary['importId']}: {summary['status']}", title_justify="left", min_width=60)
     table.add_column("What became of every row")
     table.add_column("Rows", justify="right")
@@ -53,15 +53,15 @@ def outcome(summary: Json) -> Table:
     return table
 
 
-def copy_results(ended: Import, out: Path) -> tuple[Path, bool]:
-    """Copy an import's objects to `out/<import_id>/`; say where, and whether the bodies are among them."""
-    s3, bucket = ended.deployment.engine.s3, ended.deployment.outputs["DataBucketName"]
-    prefix = import_prefix(ended.import_id)
+def copy_results(import_: Import, out: Path) -> tuple[Path, bool]:
+    """Copy an import's objects to `out/<import_id>/`; return the folder and whether the bodies are in it."""
+    s3, bucket = import_.deployment.engine.s3, import_.deployment.outputs["DataBucketName"]
+    prefix = import_prefix(import_.import_id)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     sizes = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
     bodies = {key for key in sizes if key.startswith(prefix + Path(batch_name(1)).parent.name + "/")}
-    with_bodies = sum(sizes[key] for key in bodies) <= _SMALL_BODIES
-    folder = out / ended.import_id
+    with_bodies = sum(sizes[key] for key in bodies) <= _MAX_BODIES
+    folder = out / import_.import_id
     scratch = {key for key in sizes if key.startswith(prefix + SCRATCH)}
     for key in sizes.keys() - scratch - (set() if with_bodies else bodies):
         path = folder / key.removeprefix(prefix)
@@ -92,5 +92,5 @@ def _lines(summary: Json) -> Iterator[tuple[str, int]]:
 
 def _bar(snapshot: Snapshot) -> str:
     total = snapshot.batches.total()
-    done = _BAR * snapshot.settled // total if total else 0
-    return f"[green]{'━' * done}[/green][dim]{'━' * (_BAR - done)}[/dim]"
+    length = _BAR * snapshot.settled // total if total else 0
+    return f"[green]{'━' * length}[/green][dim]{'━' * (_BAR - length)}[/dim]"

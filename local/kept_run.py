@@ -1,4 +1,4 @@
-"""Leave a run up, and say how to look around in it and how to stop it."""
+"""Leave the processes of a run running, and print how to use and how to stop them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.folders import KEPT
 
 
 def keep(deployed: Deployment, folder: Path, console: Console) -> None:
-    """Let the processes outlive us; note in `folder` how to reach and to stop them."""
+    """Let the processes outlive this one; print how to use them, and write it down in `folder`."""
     for process in deployed.processes:
         process.kept = True
     pids = [process.pid for process in deployed.processes]

@@ -1,4 +1,4 @@
-"""Change fields of a frozen dataclass by names and values from outside."""
+"""Change fields of a frozen dataclass by names and values that come from outside."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def changed[T: DataclassInstance](record: T, changes: dict[str, Any]) -> T:
-    """Give a copy with some fields changed, each to a value of the type it had.
+def with_changes[T: DataclassInstance](record: T, changes: dict[str, Any]) -> T:
+    """Return a copy in which some fields have new values of the same types.
 
-    Raises ValueError for a name or a type that does not exist.
+    Raises ValueError for an unknown name and for a value of another type.
     """
     current = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
     unknown = sorted(changes.keys() - current.keys())
     if unknown:
         raise ValueError(f"no such name: {', '.join(unknown)}; there are {', '.join(current)}")
     return dataclasses.replace(
-        record, **{name: _converted(name, value, current[name]) for name, value in changes.items()}
+        record, **{name: _convert(name, value, current[name]) for name, value in changes.items()}
     )
 
 
-def _converted(name: str, value: Any, current: Any) -> Any:
+def _convert(name: str, value: Any, current: Any) -> Any:
     if isinstance(current, frozenset) and isinstance(value, (list, tuple, set, frozenset)):
         return frozenset(str(item) for item in value)
     if isinstance(current, StrEnum) and isinstance(value, str):
