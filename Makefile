@@ -1,4 +1,4 @@
-# make run and make test: each sets up what it needs first.
+# make run and make test install what they need first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -10,7 +10,7 @@ UV := $(BIN)/uv
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
-# One set-up at a time, however many are started.
+# Only one set-up runs at a time.
 alone := $(if $(shell command -v flock),flock .tools/lock)
 
 help: ## List the targets
@@ -29,9 +29,9 @@ installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
 run: ## Import a file on this machine, from its drop to its last profile; exit code 0, 1 or 2
 include local/run.mk
 
-test: setup ## Run every test that this machine can run
-	@echo 'Left out: tests/local/test_chaos.py, which kills at random for minutes: make chaos;'
-	@echo 'tests/container, which needs root and a Docker engine: make test-container.'
+test: setup ## Run all tests but those of make chaos and make test-container
+	@echo 'Left out: tests/local/test_chaos.py, which kills processes at random for minutes (make chaos);'
+	@echo 'tests/container, which needs root and a Docker engine (make test-container).'
 	@$(BIN)/pytest -rs -m 'not chaos and not container' -n auto --dist loadfile --hypothesis-profile ci tests
 
 check: setup ## Format, lint, types, layers, template
@@ -43,20 +43,20 @@ check: setup ## Format, lint, types, layers, template
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/pytest tests/contract
 
-chaos: setup ## Kill functions, executions and the engine at random moments, for six minutes or so
+chaos: setup ## Kill functions, executions and the engine at random moments, for about six minutes
 	@$(BIN)/pytest -m chaos --durations=0 tests/local/test_chaos.py
 
-bench: setup .tools/bench/.installed ## Measure splitters side by side on the same files; ROWS=100000 for a quick look
+bench: setup .tools/bench/.installed ## Measure several splitters on the same files; ROWS=100000 for a quick look
 	@$(BIN)/python -m benchmarks.splitting --rows $(or $(ROWS),2000000) --rounds $(or $(ROUNDS),2) --peers .tools/bench/bin/python
 
-reliability: setup ## Show every fault, and write what held into docs/reliability.md
+reliability: setup ## Run the tests of all faults and write docs/reliability.md
 	@$(BIN)/pytest -m 'fault and not chaos and not container' -n auto --dist loadfile --reliability docs/reliability.md tests
 
-format: setup ## Format, and mend what can be mended
+format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## Remove all that can be made again; results in out/ stay
+clean: ## Remove everything that can be made again; results in out/ stay
 	rm -rf .venv .tools .run .aws-sam .*_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -69,7 +69,7 @@ clean: ## Remove all that can be made again; results in out/ stay
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/local.txt
 	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
-	@# Bytecode once, here: a shell may forbid Python to write it, and each start would pay again.
+	@# Compile here: an environment may forbid Python to write bytecode, and then every start compiles again.
 	@$(BIN)/python -m compileall -qq layers .venv/lib || true
 	@touch $@
 
@@ -79,15 +79,15 @@ clean: ## Remove all that can be made again; results in out/ stay
 	@$(UV) pip sync --quiet --require-hashes --python .tools/$*/bin/python $<
 	@touch $@
 
-# --- requirements: make requirements UPGRADE=--upgrade takes the newest ---
+# --- requirements: make requirements UPGRADE=--upgrade takes the newest versions ---
 
 compile = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate $(UPGRADE) \
 	--python-version 3.13 --custom-compile-command 'make requirements'
-# The layers hold what Lambda's arm64 needs; the hashes are those of every platform.
+# The layers hold the packages for Lambda on arm64; the hashes are those of all platforms.
 layer = $(compile) --python-platform aarch64-manylinux_2_28
 listed = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*$(1), sep="\n")'
 
-requirements: ## Compile the pinned, hashed requirements anew
+requirements: ## Compile the pinned, hashed requirements again
 	$(compile) --universal requirements/local.in --output-file requirements/local.txt
 	echo '-e .' | $(compile) --universal - pyproject.toml requirements/local.in --group dev \
 		--no-emit-package bulk-profiles --output-file requirements-dev.txt
@@ -103,23 +103,23 @@ requirements: ## Compile the pinned, hashed requirements anew
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 MUTATE_SECONDS ?= 1800
-# These tools live by themselves and use what .venv has.
+# These tools have environments of their own and import the packages of .venv.
 borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
-audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code, template and all that is pinned
+audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code and template, and for vulnerabilities of the pinned packages
 	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local simulator tools
 	$(BIN)/cfn-lint template.yaml
 	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
 	$(BIN)/python -m tools.advisories
 
-fuzz: setup .tools/fuzz/.installed ## Feed the readers what nobody would send, FUZZ_SECONDS each; FUZZ_SEED repeats a run
+fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, FUZZ_SECONDS each; FUZZ_SEED repeats a run
 	@mkdir -p .run/fuzz
 	@for target in answers reading; do \
-		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); what breaks it is kept in .run/fuzz/"; \
+		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); inputs that break it go to .run/fuzz/"; \
 		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
 
-mutate: setup .tools/mutate/.installed ## Change the code and see whether a test notices; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget.policy"
+mutate: setup .tools/mutate/.installed ## Change the code and see whether a test fails; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget.policy"
 	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
 
 requirements: requirements-proof
