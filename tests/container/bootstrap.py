@@ -1,6 +1,6 @@
-"""What Lambda's runtime starts a function with, in the stand-in for its image; runs in the container alone.
+"""The program that starts a function in the stand-in for Lambda's image; it runs in the container only.
 
-It first says on stderr what it finds around it, for the tests to read.
+It first describes its surroundings on stderr, where the tests read them.
 """
 
 import json
@@ -15,7 +15,7 @@ _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory
 
 
 def main() -> None:
-    """Say what is there, then become the runtime."""
+    """Print the surroundings, then replace this process by the runtime."""
     order = [_TASK, _LAYERS, _RUNTIME]
     specs = {name: PathFinder.find_spec(name, order) for name in _MODULES}
     surroundings = {

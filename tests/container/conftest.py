@@ -1,4 +1,4 @@
-"""The stack on the local engine, and its functions in containers that reach it."""
+"""The stack on the local engine, and its functions in containers that are connected to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARAMETERS = {
     "MaxCheckSeconds": "2",
 }
 _USUAL = Settings(completion_seconds=0, calls_per_minute=0)
-# Starts when it is told to and does nothing: here the tests invoke the functions, one after the other.
+# It can be started and does nothing: here the tests invoke the functions, one after the other.
 _IDLE_MACHINE = '{"StartAt": "Idle", "States": {"Idle": {"Type": "Pass", "End": true}}}'
 
 
@@ -41,10 +41,10 @@ class World:
     deployment: Deployment
     target: Simulator
     containers: Containers
-    machine: str  # ARN of the state machine that stands where the stack's own is
+    machine: str  # ARN of the idle state machine that replaces the stack's own
 
     def variables(self, function: str) -> dict[str, str]:
-        """Give the environment of a function as it is deployed, but for what a container finds elsewhere."""
+        """Return the deployed environment of a function, with the addresses that a container can reach."""
         pages = self.deployment.engine.functions.get_paginator("list_functions").paginate()
         deployed = [item for page in pages for item in page["Functions"]]
         [ours] = [item for item in deployed if function in item["FunctionName"]]
@@ -61,7 +61,7 @@ class World:
         return self.containers.invoke(function, event_, self.variables(function))
 
     def drop(self, name: str, content: bytes) -> dict[str, Any]:
-        """Drop a file and give the event that tells of it: the sample, with the file's own names in it."""
+        """Drop a file and return its event: the sample event with the names of the file."""
         bucket, key = self.deployment.outputs["DropBucketName"], f"drop/default/{name}"
         put = self.deployment.engine.s3.put_object(Bucket=bucket, Key=key, Body=content)
         dropped: dict[str, Any] = event("split_file")
@@ -72,23 +72,23 @@ class World:
     def read(self, import_id: str, name: str) -> bytes:
         """Read an object of an import."""
         bucket = self.deployment.outputs["DataBucketName"]
-        found = self.deployment.engine.s3.get_object(Bucket=bucket, Key=f"imports/{import_id}/{name}")
-        return found["Body"].read()
+        key = f"imports/{import_id}/{name}"
+        return self.deployment.engine.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
-    def started_with(self, import_id: str) -> str:
-        """Give the input of the execution that an import has started."""
+    def execution_input(self, import_id: str) -> str:
+        """Return the input of the execution that an import has started."""
         arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{import_id}"
         return self.deployment.engine.stepfunctions.describe_execution(executionArn=arn)["input"]
 
 
 def seen_from_a_container(url: str) -> str:
-    """Give the address by which a container reaches what listens on this side's loopback."""
+    """Return the URL by which a container reaches a server on 127.0.0.1."""
     return url.replace("127.0.0.1", GATEWAY)
 
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """Everything up, and no import running by itself."""
+    """The deployed stack, in which no import runs by itself."""
     if ARCHIVE not in os.environ:
         pytest.skip("needs a Docker engine of its own: run by make test-container")
     with (
@@ -99,12 +99,12 @@ def world() -> Iterator[World]:
     ):
         target.configure(status_base=seen_from_a_container(target.url))
         import_image(Path(os.environ[ARCHIVE]), deployed.engine, folder)
-        _silence(deployed)
+        _disable_events(deployed)
         yield World(deployed, target, _containers(deployed, folder), _idle_machine(deployed))
 
 
-def _silence(deployed: Deployment) -> None:
-    """Have the drop bucket tell nobody of its objects: the stack's own functions would be faster."""
+def _disable_events(deployed: Deployment) -> None:
+    """Disable the drop bucket's events: the functions on the engine would be faster than the containers."""
     deployed.engine.s3.put_bucket_notification_configuration(
         Bucket=deployed.outputs["DropBucketName"], NotificationConfiguration={}
     )
@@ -126,19 +126,19 @@ def _containers(deployed: Deployment, folder: Path) -> Containers:
     }
     parameters = {"Architecture": MACHINE, **_PARAMETERS}
     return Containers(
-        _with_open_layers(stack.build(folder), folder / "built"), folder, environment, parameters
+        _with_unpacked_layers(stack.build(folder), folder / "built"), folder, environment, parameters
     )
 
 
-def _with_open_layers(built: Path, copy: Path) -> Path:
-    """Copy a built template, its layers unpacked as `sam build` leaves them.
+def _with_unpacked_layers(build_dir: Path, copy: Path) -> Path:
+    """Copy a build, with its layers unpacked as `sam build` leaves them.
 
-    SAM would unpack them for each invocation, and find no image that has them.
+    SAM would unpack them for each invocation, and then find no image that has them.
     """
-    shutil.copytree(built, copy)
-    for packed in copy.glob("*.zip"):
-        shutil.unpack_archive(packed, packed.with_suffix(""))
-        packed.unlink()
+    shutil.copytree(build_dir, copy)
+    for archive in copy.glob("*.zip"):
+        shutil.unpack_archive(archive, archive.with_suffix(""))
+        archive.unlink()
     template = copy / "template.yaml"
     template.write_text(
         re.sub(r"^( +ContentUri: \w+)\.zip$", r"\1", template.read_text(), flags=re.MULTILINE)

@@ -25,42 +25,42 @@ _INVOKE_SECONDS = 120  # each adds the function's layers to the image before
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a function answered, what `bootstrap.py` saw around it, and all that was said on stderr."""
+    """The answer of a function."""
 
     payload: Any
-    surroundings: dict[str, Any]
-    log: str
+    surroundings: dict[str, Any]  # as `bootstrap.py` has found them
+    log: str  # all of stderr
 
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """Where functions of a built template run: each invocation in a new container."""
+    """The functions of a built template, each invocation in a new container."""
 
-    built: Path  # folder of the built template
+    build_dir: Path
     folder: Path
     environment: Mapping[str, str]
     parameters: Mapping[str, str]
 
     def invoke(self, function: str, event: Any, variables: Mapping[str, str]) -> Answer:
-        """Invoke a function of the template. The payload may be an error: the exit code tells of none."""
-        given, told = self.folder / "event.json", self.folder / "variables.json"
-        given.write_text(json.dumps(event))
-        told.write_text(json.dumps({function: dict(variables)}))
+        """Invoke a function. Its payload may be an error, which the exit code does not show."""
+        event_file, variables_file = self.folder / "event.json", self.folder / "variables.json"
+        event_file.write_text(json.dumps(event))
+        variables_file.write_text(json.dumps({function: dict(variables)}))
         command = [
             *(str(TOOLS / "sam/bin/sam"), "local", "invoke", function, "--skip-pull-image"),
-            *("--template", str(self.built / "template.yaml"), "--region", REGION),
-            *("--event", str(given), "--env-vars", str(told)),
+            *("--template", str(self.build_dir / "template.yaml"), "--region", REGION),
+            *("--event", str(event_file), "--env-vars", str(variables_file)),
             *("--config-file", str(self.folder / "samconfig.toml")),  # the project's own is for AWS
             *("--parameter-overrides", *(f"{name}={value}" for name, value in self.parameters.items())),
         ]
-        ended = self._ended(command)
+        process = self._run(command)
         log = (self.folder / "invoke.log").read_text()
-        assert ended.returncode == 0, log
-        seen = [line for line in log.splitlines() if line.startswith("SURROUNDINGS ")]
-        assert seen, log
-        return Answer(json.loads(ended.stdout), json.loads(seen[0].partition(" ")[2]), log)
+        assert process.returncode == 0, log
+        surroundings = [line for line in log.splitlines() if line.startswith("SURROUNDINGS ")]
+        assert surroundings, log
+        return Answer(json.loads(process.stdout), json.loads(surroundings[0].partition(" ")[2]), log)
 
-    def _ended(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         log = self.folder / "invoke.log"
         with log.open("w") as stderr:
             try:
@@ -82,23 +82,23 @@ class Containers:
 
 @contextlib.contextmanager
 def docker(folder: Path) -> Iterator[None]:
-    """Run a Docker engine until the block ends, in namespaces that are ours alone.
+    """Run a Docker engine until the block ends, in the namespaces of this process.
 
-    What listens on 127.0.0.1 is at GATEWAY for the containers, under the same port.
+    Containers reach a server on 127.0.0.1 at GATEWAY, with the same port.
     """
     log, environment = folder / "docker.log", clean_environment()
     _set_up(["ip", "link", "set", "lo", "up"], folder)
-    _set_up(["mount", "-t", "tmpfs", "tmpfs", "/run"], folder)  # sockets: short paths that nobody else has
+    _set_up(["mount", "-t", "tmpfs", "tmpfs", "/run"], folder)  # for sockets: short paths of our own
     command = ["dockerd", "--data-root", str(folder / "tmp/docker"), "--bip", f"{GATEWAY}/24"]
-    command += ["--userland-proxy=false"]  # which would take connections before the function listens
+    command += ["--userland-proxy=false"]  # it would accept connections before the function listens
     with started(command, log=log, environment=environment) as process:
         deadline = time.monotonic() + _START_SECONDS
-        asked = ["docker", "version"]
-        while subprocess.run(asked, capture_output=True, check=False, env=environment).returncode:
+        probe = ["docker", "version"]
+        while subprocess.run(probe, capture_output=True, check=False, env=environment).returncode:
             if not process.alive or time.monotonic() > deadline:
                 raise LocalRunError(f"The Docker engine did not start: {last_line(log)}; see {log}")
             time.sleep(0.1)
-        # The kernel drops packets to 127.0.0.1 from elsewhere, unless it is told.
+        # By default the kernel drops packets to 127.0.0.1 from another interface.
         Path(f"/proc/sys/net/ipv4/conf/{_BRIDGE}/route_localnet").write_text("1")
         to_us = ["-i", _BRIDGE, "-d", GATEWAY, "-p", "tcp", "-j", "DNAT", "--to-destination", "127.0.0.1"]
         _set_up(["iptables", "-t", "nat", "-A", "PREROUTING", *to_us], folder)
@@ -106,10 +106,9 @@ def docker(folder: Path) -> Iterator[None]:
 
 
 def import_image(archive: Path, engine: Engine, folder: Path) -> None:
-    """Import the stand-in under the name that SAM looks for; AWS is the local engine in it.
+    """Import the stand-in under the name that SAM looks for, with the local engine as AWS.
 
-    `sam local invoke` passes on only those variables that the template names, and the template knows of no
-    other AWS than the real one.
+    The image sets AWS_ENDPOINT_URL, because `sam local invoke` passes only the variables of the template.
     """
     port = engine.url.rpartition(":")[2]
     environment = {

@@ -1,4 +1,4 @@
-"""Each function in a container, as on Lambda: its own code, its layers, its memory, nothing else."""
+"""Each function in a container, as on Lambda: with its code, its layers and its memory, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_CHECKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """An import that containers alone have done, and the last answer of each function."""
+    """An import of which containers have done every step, and the last answer of each function."""
 
     import_id: str
     answers: dict[str, Answer]
@@ -33,15 +33,15 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def walk(world: World) -> Walk:
-    """Walk an import of one batch through the functions, as the state machine would."""
+    """Run an import of one batch through the functions, as the state machine would."""
     answers = {
         "split_file": world.invoke("split_file", world.drop("customers.csv.gz", gzip.compress(CUSTOMERS)))
     }
     import_id = answers["split_file"].payload["importId"]
-    named = {"importId": import_id, "batch": 1}
-    answers["upload_batch"] = world.invoke("upload_batch", event("upload_batch") | named)
+    batch = {"importId": import_id, "batch": 1}
+    answers["upload_batch"] = world.invoke("upload_batch", event("upload_batch") | batch)
     for _ in range(_MOST_CHECKS):  # details are asked for once a batch is complete
-        answers["check_status"] = world.invoke("check_status", event("check_status") | named)
+        answers["check_status"] = world.invoke("check_status", event("check_status") | batch)
         if answers["check_status"].payload["outcome"] != "processing":
             break
     answers["finish_import"] = world.invoke("finish_import", event("finish_import") | {"importId": import_id})
@@ -51,10 +51,10 @@ def walk(world: World) -> Walk:
 
 def test_split_file_starts_the_import(walk: Walk, world: World) -> None:
     assert walk.answers["split_file"].payload == {"importId": walk.import_id, "status": "uploading"}
-    assert json.loads(world.started_with(walk.import_id)) == {"importId": walk.import_id, "batches": [1]}
+    assert json.loads(world.execution_input(walk.import_id)) == {"importId": walk.import_id, "batches": [1]}
 
 
-def test_upload_batch_is_accepted(walk: Walk, world: World) -> None:
+def test_upload_batch_submits_the_body_and_is_accepted(walk: Walk, world: World) -> None:
     payload = walk.answers["upload_batch"].payload
     assert payload.keys() == {"outcome", "resumeAt"}
     assert payload["outcome"] == "accepted"
@@ -62,7 +62,7 @@ def test_upload_batch_is_accepted(walk: Walk, world: World) -> None:
     assert world.target.body(submission.number) == BODY
 
 
-def test_check_status_settles(walk: Walk, world: World) -> None:
+def test_check_status_settles_the_batch(walk: Walk, world: World) -> None:
     assert walk.answers["check_status"].payload == {"outcome": "settled"}
     results = gzip.decompress(world.read(walk.import_id, "profiles/00001.csv.gz")).decode()
     assert [row.split(",")[:2] for row in results.splitlines()[1:]] == [
@@ -70,7 +70,7 @@ def test_check_status_settles(walk: Walk, world: World) -> None:
     ]
 
 
-def test_finish_import_tells_that_every_row_reached_target(walk: Walk, world: World) -> None:
+def test_finish_import_reports_that_every_row_reached_target(walk: Walk, world: World) -> None:
     payload = walk.answers["finish_import"].payload
     assert payload == {"status": "succeeded", "cause": "Every row reached Target."}
     summary = json.loads(world.read(walk.import_id, "summary.json"))
@@ -78,7 +78,7 @@ def test_finish_import_tells_that_every_row_reached_target(walk: Walk, world: Wo
     assert summary["unaccounted"] == 0
 
 
-def test_sweep_imports_leaves_alone_what_is_young(walk: Walk) -> None:
+def test_sweep_imports_ignores_a_young_import(walk: Walk) -> None:
     assert walk.answers["sweep_imports"].payload == {
         "SweptVersions": 0,
         "SplitBySweep": 0,
@@ -88,18 +88,18 @@ def test_sweep_imports_leaves_alone_what_is_young(walk: Walk) -> None:
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
-def test_a_container_is_what_the_template_says(folder: str, walk: Walk) -> None:
+def test_container_is_as_the_template_says(folder: str, walk: Walk) -> None:
     [properties] = [
         function
         for function in resources("Serverless::Function").values()
         if function["CodeUri"] == f"functions/{folder}"
     ]
-    found = walk.answers[folder].surroundings
-    assert found["python"].startswith("3.13.")
-    assert int(found["memoryLimit"]) == properties["MemorySize"] * 1024 * 1024
-    assert not found["taskIsWritable"]
+    surroundings = walk.answers[folder].surroundings
+    assert surroundings["python"].startswith("3.13.")
+    assert int(surroundings["memoryLimit"]) == properties["MemorySize"] * 1024 * 1024
+    assert not surroundings["taskIsWritable"]
     shared, splitting = {"bulk_profiles", "requests"}, {"duckdb"} if folder == "split_file" else set()
-    assert found["modules"] == {
+    assert surroundings["modules"] == {
         "app": "/var/task/app.py",
         **{name: f"/opt/python/{name}/__init__.py" for name in shared | splitting},
         **{name: f"/var/runtime/{name}/__init__.py" for name in ("boto3", "awslambdaric")},
@@ -117,7 +117,7 @@ def parquet(folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["customers.parquet", "customers.csv.zst"])
-def test_the_layers_read_what_needs_machine_code(name: str, world: World, tmp_path: Path) -> None:
+def test_layers_read_formats_that_need_native_code(name: str, world: World, tmp_path: Path) -> None:
     content = parquet(tmp_path) if name.endswith(".parquet") else zstd.compress(CUSTOMERS)
     payload = world.invoke("split_file", world.drop(name, content)).payload
     assert payload["status"] == "uploading"
@@ -133,15 +133,13 @@ def test_the_layers_read_what_needs_machine_code(name: str, world: World, tmp_pa
         ("finish_import", "There is no split import customers-csv-0a1b2c3d4e5f"),
     ],
 )
-def test_a_sample_of_an_import_that_is_not_there_is_answered_in_words(
-    folder: str, words: str, world: World
-) -> None:
+def test_event_of_an_unknown_import_fails_with_a_sentence(folder: str, words: str, world: World) -> None:
     payload = world.invoke(folder, event(folder)).payload
     assert payload["errorType"] == "LedgerError"
     assert payload["errorMessage"].startswith(words)
 
 
-def test_a_sample_of_a_file_that_is_not_there_is_rejected(world: World) -> None:
+def test_event_of_a_missing_file_rejects_it(world: World) -> None:
     payload = world.invoke("split_file", event("split_file")).payload
     assert payload["status"] == "rejected"
     assert (
@@ -150,7 +148,7 @@ def test_a_sample_of_a_file_that_is_not_there_is_rejected(world: World) -> None:
     )
 
 
-def test_a_missing_setting_is_named(world: World) -> None:
+def test_function_with_wrong_settings_names_them(world: World) -> None:
     variables = world.variables("UploadBatchFunction") | {"CLIENT_CODE": "", "MAX_IN_FLIGHT": "many"}
     payload = world.containers.invoke("UploadBatchFunction", event("upload_batch"), variables).payload
     assert payload["errorType"] == "SettingsError"

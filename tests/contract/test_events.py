@@ -1,4 +1,4 @@
-"""Every function has a sample event that it takes."""
+"""Every function has a sample event, which it can parse."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from bulk_profiles.steps.messages import BatchEvent, DroppedObject, ImportEvent
 from tests.worlds.deployable import FUNCTIONS, ROOT, event, resources
 
 
-def test_there_is_one_for_every_function() -> None:
+def test_every_function_has_a_sample_event() -> None:
     assert {path.name for path in (ROOT / "events").iterdir()} == {f"{folder}.json" for folder in FUNCTIONS}
 
 
-def test_split_file_is_told_of_a_dropped_file() -> None:
+def test_split_file_event_names_a_dropped_file() -> None:
     dropped = DroppedObject.from_event(event("split_file"))
     assert is_dropped_file(dropped.key)
     assert all((dropped.event_id, dropped.bucket, dropped.version_id))
 
 
 @pytest.mark.parametrize("folder", ["upload_batch", "check_status"])
-def test_a_batch_is_named(folder: str) -> None:
+def test_batch_event_names_the_first_batch(folder: str) -> None:
     assert BatchEvent.from_event(event(folder)).number == 1
 
 
-def test_finish_import_is_given_an_import() -> None:
+def test_finish_import_event_names_an_import() -> None:
     assert ImportEvent.from_event(event("finish_import")).import_id
 
 
@@ -40,7 +40,7 @@ def test_finish_import_is_given_an_import() -> None:
         ({"bucket": "another-bucket"}, False),
     ],
 )
-def test_the_rule_lets_dropped_files_through_and_nothing_else(changed: dict[str, str], wanted: bool) -> None:
+def test_rule_matches_dropped_files_only(changed: dict[str, str], wanted: bool) -> None:
     sample = event("split_file")
     for name in ("source", "detail-type"):
         sample[name] = changed.get(name, sample[name])
@@ -50,10 +50,10 @@ def test_the_rule_lets_dropped_files_through_and_nothing_else(changed: dict[str,
     assert matches(rule["Properties"]["Pattern"], sample) is wanted
 
 
-def matches(pattern: dict[str, Any], given: dict[str, Any]) -> bool:
-    """Match as EventBridge does, as far as the template uses it; a `Ref` is its logical id."""
+def matches(pattern: dict[str, Any], event_: dict[str, Any]) -> bool:
+    """Whether a pattern matches an event by EventBridge's rules; a `Ref` stands for its logical id."""
     for name, wanted in pattern.items():
-        value = given.get(name)
+        value = event_.get(name)
         if isinstance(wanted, dict):
             if not isinstance(value, dict) or not matches(wanted, value):
                 return False

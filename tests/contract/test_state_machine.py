@@ -1,4 +1,4 @@
-"""The state machine holds together, and speaks the words that the functions speak."""
+"""The state machine is consistent in itself, and with the functions, the template and the settings."""
 
 from __future__ import annotations
 
@@ -45,46 +45,46 @@ EVENTS_OF_A_CHECK = 9  # a wait, a task, a choice
 
 
 def targets(state: Json) -> Iterator[str]:
-    """Give the names of the states that may come after a state."""
+    """Yield the names of the states that may follow a state."""
     for step in (state, *state.get("Choices", ()), *state.get("Catch", ())):
         yield from (step[word] for word in ("Next", "Default") if word in step)
 
 
 def faults(definition: Json) -> list[str]:
-    """Give what cfn-lint says against the structure of a definition."""
+    """Return the faults that cfn-lint finds in the structure of a definition."""
     properties = {"RoleArn": "arn:aws:iam::123456789012:role/machine", "Definition": definition}
     resource = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
     template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Machine": resource}}
-    return [str(found) for found in lint_all(json.dumps(template)) if found.rule.id.startswith(("E", "W"))]
+    return [str(match) for match in lint_all(json.dumps(template)) if match.rule.id.startswith(("E", "W"))]
 
 
-def test_its_structure_is_that_of_the_states_language() -> None:
+def test_definition_is_valid_states_language() -> None:
     assert faults(machine()) == []
 
 
-def test_a_wrong_structure_would_be_found() -> None:
+def test_definition_with_a_wrong_field_is_found_invalid() -> None:
     wrong = copy.deepcopy(machine())
     wrong["States"]["Finish import"]["TimeoutSecond"] = 1
     assert any("TimeoutSecond" in fault for fault in faults(wrong))
 
 
-def test_the_file_is_plain_json() -> None:
-    """Any editor, and the console's Workflow Studio, can open it as it is."""
+def test_definition_file_is_plain_json() -> None:
+    """Any editor can open it, and so can Workflow Studio in the console."""
     assert json.loads(DEFINITION.read_text())["States"].keys() == machine()["States"].keys()
 
 
-def test_places_and_substitutions_match() -> None:
+def test_placeholders_equal_the_substitutions_of_the_template() -> None:
     assert set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text())) == set(substitutions())
 
 
 @MACHINES
-def test_every_target_is_a_state(scope: Callable[[], Json]) -> None:
+def test_next_state_of_every_state_exists(scope: Callable[[], Json]) -> None:
     named = {target for state in scope()["States"].values() for target in targets(state)}
     assert named <= set(scope()["States"])
 
 
 @MACHINES
-def test_every_state_can_be_reached(scope: Callable[[], Json]) -> None:
+def test_every_state_is_reachable(scope: Callable[[], Json]) -> None:
     reached, new = set[str](), {scope()["StartAt"]}
     while new:
         reached |= new
@@ -93,68 +93,68 @@ def test_every_state_can_be_reached(scope: Callable[[], Json]) -> None:
 
 
 @MACHINES
-def test_every_state_goes_on_or_ends(scope: Callable[[], Json]) -> None:
+def test_every_state_has_a_next_state_or_ends(scope: Callable[[], Json]) -> None:
     for name, state in scope()["States"].items():
         ends = state.get("End") is True or state["Type"] in {"Succeed", "Fail"}
         assert ends != bool(list(targets(state))), name
 
 
-def test_names_are_used_once() -> None:
+def test_state_names_are_unique() -> None:
     names = [name for name, _ in states()]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(("name", "state"), list(states()))
-def test_every_state_has_a_sentence(name: str, state: Json) -> None:
+def test_every_state_has_a_comment_of_one_sentence(name: str, state: Json) -> None:
     assert re.fullmatch(r"[A-Z][^\n.]+\.", state["Comment"]), name
 
 
 @TASKS
-def test_a_task_outlives_its_function(folder: str) -> None:
+def test_task_timeout_exceeds_that_of_its_function(folder: str) -> None:
     assert tasks()[folder]["TimeoutSeconds"] > function(folder)["Timeout"]
 
 
 @TASKS
-def test_a_task_is_tried_again(folder: str) -> None:
+def test_task_retries_lambda_faults_failures_and_timeouts(folder: str) -> None:
     retried = {error for retry in tasks()[folder]["Retry"] for error in retry["ErrorEquals"]}
     wanted = LAMBDA_FAULTS | {"States.TaskFailed", "States.Timeout"}
     assert retried >= wanted or retried == {"States.ALL"}
 
 
 @TASKS
-def test_nothing_that_a_task_raises_goes_uncaught(folder: str) -> None:
+def test_task_catches_every_error(folder: str) -> None:
     assert tasks()[folder]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
 
 @pytest.mark.fault(57, "a child dies")
-def test_a_child_never_fails() -> None:
+def test_child_never_fails() -> None:
     assert not [name for name, state in child()["States"].items() if state["Type"] == "Fail"]
     assert {state.get("Result") == {} for state in child()["States"].values() if state.get("End")} == {True}
 
 
-def test_no_batch_stops_another() -> None:
+def test_map_tolerates_all_failures_and_discards_results() -> None:
     batches = machine()["States"]["Upload batches"]
     assert batches["ToleratedFailurePercentage"] == 100
     assert batches["ResultPath"] is None  # ten thousand results do not fit a state
     assert child()["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 
 
-def test_the_map_runs_as_many_children_as_may_be_in_flight() -> None:
+def test_map_runs_max_in_flight_children_at_once() -> None:
     """A smaller MaxInFlight is held by the budget: the other children only wait."""
     concurrency = machine()["States"]["Upload batches"]["MaxConcurrency"]
     assert concurrency == parameters()["MaxInFlight"]["MaxValue"] == 10
 
 
 @pytest.mark.fault(57, "the map run is stopped")
-def test_whatever_becomes_of_the_batches_the_import_is_finished() -> None:
+def test_import_is_finished_whatever_happens_to_its_batches() -> None:
     batches = machine()["States"]["Upload batches"]
     assert set(targets(batches)) == {"Finish import"}
     assert batches["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
     assert batches["Catch"][-1]["ResultPath"] is None  # the import's name goes on to Finish import
 
 
-def test_an_import_ends_as_its_status_says() -> None:
-    """A rejected file starts no execution; a status that is no word of ours is a failure too."""
+def test_execution_ends_as_the_import_status_says() -> None:
+    """A rejected file starts no execution. An unknown status is a failure, too."""
     choice = machine()["States"]["Import complete?"]
     assert {rule["StringEquals"]: rule["Next"] for rule in choice["Choices"]} == {
         ImportStatus.SUCCEEDED: "Import succeeded",
@@ -201,7 +201,7 @@ def catchers(name: str) -> list[str]:
     ],
     ids=["upload_batch", "check_status"],
 )
-def test_every_outcome_of_a_step_is_named(
+def test_choice_names_every_outcome_of_its_step(
     step: ModuleType, question: str, next_states: dict[Word, str]
 ) -> None:
     words = {Word[name] for name in re.findall(r"\bWord\.([A-Z]+)\b", inspect.getsource(step))}
@@ -211,12 +211,12 @@ def test_every_outcome_of_a_step_is_named(
 
 
 @pytest.mark.parametrize("question", ["Upload outcome?", "Check outcome?"])
-def test_an_outcome_of_no_known_word_fails_the_batch(question: str) -> None:
+def test_choice_with_an_unknown_outcome_fails_the_batch(question: str) -> None:
     assert child()["States"][question]["Default"] == "Batch failed"
 
 
-def test_a_wait_is_only_for_an_outcome_with_a_time() -> None:
-    """`Outcome.resume_at` is given with these three words, and no others."""
+def test_wait_follows_only_an_outcome_with_a_time() -> None:
+    """These three words have a `resume_at`, and no others."""
     waiting = {
         rule["StringEquals"]
         for _, state in child_states("Choice")
@@ -226,7 +226,7 @@ def test_a_wait_is_only_for_an_outcome_with_a_time() -> None:
     assert waiting == {Word.DEFERRED, Word.ACCEPTED, Word.PROCESSING}
 
 
-def test_choices_and_waits_read_what_an_outcome_says() -> None:
+def test_choices_and_waits_read_the_fields_of_an_outcome() -> None:
     answer = Outcome(Word.DEFERRED, datetime(2026, 11, 24, 18, tzinfo=UTC)).to_json()
     read = {choice["Variable"] for _, state in child_states("Choice") for choice in state["Choices"]}
     read |= {state["TimestampPath"] for _, state in child_states("Wait")}
@@ -238,8 +238,8 @@ def child_states(kind: str) -> Iterator[tuple[str, Json]]:
     return ((name, state) for name, state in child()["States"].items() if state["Type"] == kind)
 
 
-class Recorded:
-    """Step Functions' client, as far as it is asked to start something."""
+class Client:
+    """A client of Step Functions that records the input of an execution."""
 
     def __init__(self) -> None:
         self.input: Json = {}
@@ -248,8 +248,8 @@ class Recorded:
         self.input = json.loads(request["input"])
 
 
-def test_the_machine_takes_what_it_is_started_with() -> None:
-    client: Any = Recorded()
+def test_map_reads_the_input_that_starts_an_execution() -> None:
+    client: Any = Client()
     Executions(client, "arn").start("customers-0a1b2c3d4e5f", [1, 2])
     batches = machine()["States"]["Upload batches"]
     selected = {name.removesuffix(".$"): path for name, path in batches["ItemSelector"].items()}
@@ -258,25 +258,25 @@ def test_the_machine_takes_what_it_is_started_with() -> None:
 
 
 @TASKS
-def test_a_function_takes_what_its_task_gives(folder: str) -> None:
+def test_function_parses_the_parameters_of_its_task(folder: str) -> None:
     values: Json = {"$.importId": "customers-0a1b2c3d4e5f", "$.batch": 2}
-    given = {name.removesuffix(".$"): values[path] for name, path in tasks()[folder]["Parameters"].items()}
+    event = {name.removesuffix(".$"): values[path] for name, path in tasks()[folder]["Parameters"].items()}
     if folder == "finish_import":
-        assert ImportEvent.from_event(given).import_id == "customers-0a1b2c3d4e5f"
-        assert len(given) == 1
+        assert ImportEvent.from_event(event).import_id == "customers-0a1b2c3d4e5f"
+        assert len(event) == 1
     else:
-        assert BatchEvent.from_event(given) == BatchEvent("customers-0a1b2c3d4e5f", 2)
-        assert len(given) == 2
+        assert BatchEvent.from_event(event) == BatchEvent("customers-0a1b2c3d4e5f", 2)
+        assert len(event) == 2
 
 
 @pytest.mark.fault(44, "a day of asking fits a history")
-def test_the_longest_wait_for_target_fits_a_history() -> None:
-    """With defaults; an operator who asks more often has the template's sentence about it."""
+def test_status_checks_until_the_deadline_fit_a_history() -> None:
+    """With the default waits. The template's description of MaxCheckSeconds warns of shorter ones."""
     wait, most, backoff = (
         float(parameters()[name]["Default"])
         for name in ("FirstCheckSeconds", "MaxCheckSeconds", "CheckBackoff")
     )
-    left, checks = float(parameters()["DeadlineHours"]["MaxValue"]) * 3600, 0
-    while left > 0:
-        left, wait, checks = left - wait, min(wait * backoff, most), checks + 1
+    remaining, checks = float(parameters()["DeadlineHours"]["MaxValue"]) * 3600, 0
+    while remaining > 0:
+        remaining, wait, checks = remaining - wait, min(wait * backoff, most), checks + 1
     assert checks * EVENTS_OF_A_CHECK < MAX_EVENTS / 2  # the other half is for deferrals and retries

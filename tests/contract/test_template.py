@@ -1,4 +1,4 @@
-"""The template, the settings and the code agree."""
+"""The template agrees with the settings and the code, and is closed where it should be."""
 
 from __future__ import annotations
 
@@ -63,53 +63,53 @@ EACH_PARAMETER = pytest.mark.parametrize("name", parameters())
 
 
 def references(node: Any) -> set[str]:
-    """Give every name that a piece of the template refers to."""
+    """Return all names that a piece of the template refers to."""
     if isinstance(node, list):
         return set[str]().union(*map(references, node))
     if not isinstance(node, dict):
         return set()
-    found = references(list(node.values()))
+    names_ = references(list(node.values()))
     if "Ref" in node:
-        found.add(node["Ref"])
+        names_.add(node["Ref"])
     if isinstance(node.get("Fn::Sub"), str):
-        found |= set(re.findall(r"\$\{([\w:]+)", node["Fn::Sub"]))
-    return found
+        names_ |= set(re.findall(r"\$\{([\w:]+)", node["Fn::Sub"]))
+    return names_
 
 
 # --- functions and their settings ---
 
 
-def test_folders_functions_and_settings_are_the_same() -> None:
+def test_every_function_has_a_folder_and_settings() -> None:
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert folders == set(FUNCTIONS)
     assert set(resources("Serverless::Function")) == {function_name(folder) for folder in FUNCTIONS}
 
 
 @EACH_FUNCTION
-def test_a_function_runs_its_folder(folder: str) -> None:
+def test_function_code_is_its_folder(folder: str) -> None:
     assert function(folder)["CodeUri"] == f"functions/{folder}"
 
 
 @EACH_FUNCTION
-def test_a_function_is_given_what_its_settings_read_and_no_more(folder: str) -> None:
+def test_function_environment_equals_its_settings(folder: str) -> None:
     read = {field.name.upper() for field in dataclasses.fields(SETTINGS[folder])}
     assert set(variables(folder)) == read
 
 
 @EACH_FUNCTION
-def test_the_defaults_make_sense_to_a_function(folder: str) -> None:
+def test_function_settings_load_from_the_defaults(folder: str) -> None:
     settings: Any = load(SETTINGS[folder], environment(folder))
     assert getattr(settings, "client_code", "demo") == "demo"
 
 
 @EACH_FUNCTION
-def test_a_function_has_a_log_that_ends(folder: str) -> None:
+def test_function_log_has_a_retention(folder: str) -> None:
     group = function(folder)["LoggingConfig"]["LogGroup"]["Ref"]
     assert group == function_name(folder).replace("Function", "LogGroup")
     assert resources("Logs::LogGroup")[group]["RetentionInDays"]
 
 
-def test_an_upload_ends_before_its_function() -> None:
+def test_upload_timeout_is_shorter_than_that_of_its_function() -> None:
     most = parameters()["UploadTimeoutSeconds"]["MaxValue"]
     assert most + 30 < function("upload_batch")["Timeout"]
 
@@ -118,7 +118,7 @@ def test_an_upload_ends_before_its_function() -> None:
 
 
 def statements() -> list[Json]:
-    """Give every statement that the template grants to its functions and its machine."""
+    """Return all policy statements of the functions and the state machine."""
     policies = [
         policy
         for kind in ("Serverless::Function", "Serverless::StateMachine")
@@ -131,14 +131,14 @@ def statements() -> list[Json]:
 
 
 @pytest.mark.parametrize("statement", statements(), ids=lambda statement: statement["Sid"])
-def test_a_permission_is_narrow(statement: Json) -> None:
+def test_permission_has_no_wildcard_but_for_logs(statement: Json) -> None:
     actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
     assert not [action for action in actions if "*" in action]
     logs_only = all(action.startswith("logs:") for action in actions)
     assert statement["Resource"] != "*" or logs_only
 
 
-def test_tls_is_asked_of_whoever_comes() -> None:
+def test_every_bucket_denies_requests_without_tls() -> None:
     closed = {
         properties["Bucket"]["Ref"]
         for properties in resources("S3::BucketPolicy").values()
@@ -153,7 +153,7 @@ def test_tls_is_asked_of_whoever_comes() -> None:
 
 
 @pytest.mark.parametrize("bucket", resources("S3::Bucket"))
-def test_a_bucket_is_closed_encrypted_versioned_and_emptied(bucket: str) -> None:
+def test_bucket_is_private_encrypted_versioned_and_expires(bucket: str) -> None:
     properties = resources("S3::Bucket")[bucket]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(properties["PublicAccessBlockConfiguration"]) == 4
@@ -163,7 +163,7 @@ def test_a_bucket_is_closed_encrypted_versioned_and_emptied(bucket: str) -> None
     assert expiring["ExpirationInDays"] == {"Ref": "RetentionDays"}
 
 
-def test_results_expire_and_feeds_stay() -> None:
+def test_data_bucket_expires_results_but_not_feeds() -> None:
     rule = resources("S3::Bucket")["DataBucket"]["LifecycleConfiguration"]["Rules"][0]
     assert names.object_key("customers-0a1b2c3d4e5f", names.SUMMARY).startswith(rule["Prefix"])
     assert not names.feed_key("default").startswith(rule["Prefix"])
@@ -173,7 +173,7 @@ def test_results_expire_and_feeds_stay() -> None:
 
 
 @pytest.mark.parametrize("table", resources("DynamoDB::Table"))
-def test_a_table_can_be_restored_and_protected(table: str) -> None:
+def test_table_is_recoverable_encrypted_and_protected(table: str) -> None:
     properties = resources("DynamoDB::Table")[table]
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
@@ -181,8 +181,8 @@ def test_a_table_can_be_restored_and_protected(table: str) -> None:
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def made(name: str) -> Table:
-    """Make a table of the template in this process."""
+def create(name: str) -> Table:
+    """Create a table of the template in this process."""
     properties = resources("DynamoDB::Table")[name]
     return boto3.resource("dynamodb").create_table(
         TableName=name,
@@ -195,15 +195,15 @@ def expiry(name: str) -> str:
     return attribute
 
 
-def test_the_ledger_fits_its_table(aws: None) -> None:  # noqa: ARG001  # the table is made in it
-    table = made("ImportsTable")
+def test_ledger_item_fits_the_imports_table(aws: None) -> None:  # noqa: ARG001  # the table is created in it
+    table = create("ImportsTable")
     Ledger(VersionedTable(table, timedelta(days=1))).claim_import(ENTRY, NOW)
     [item] = table.scan()["Items"]
     assert item[expiry("ImportsTable")] == int(NOW.timestamp()) + 24 * 3600
 
 
-def test_a_profile_result_fits_its_table(aws: None) -> None:  # noqa: ARG001  # the table is made in it
-    table = made("ProfilesTable")
+def test_profile_result_fits_the_profiles_table(aws: None) -> None:  # noqa: ARG001  # the table is created in it
+    table = create("ProfilesTable")
     [item] = profile_items(
         [ProfileResult("id-1", ProfileStatus.ERROR, Basis.REPORTED)],
         ProfileResultsPolicy.ALL,
@@ -223,13 +223,13 @@ def test_a_profile_result_fits_its_table(aws: None) -> None:  # noqa: ARG001  # 
 
 
 @EACH_PARAMETER
-def test_a_parameter_is_used(name: str) -> None:
+def test_parameter_is_used(name: str) -> None:
     parts = [template()[part] for part in ("Conditions", "Globals", "Resources")]
     assert name in references(parts)
 
 
 @EACH_PARAMETER
-def test_a_parameter_is_described_and_bounded(name: str) -> None:
+def test_parameter_has_a_description_and_bounds(name: str) -> None:
     parameter = parameters()[name]
     assert re.fullmatch(r"\S.*\.", parameter["Description"], re.DOTALL)
     if parameter["Type"] == "Number":
@@ -241,7 +241,7 @@ def test_a_parameter_is_described_and_bounded(name: str) -> None:
         assert "Default" not in parameter or allowed(name, parameter["Default"])
 
 
-def test_only_the_client_code_has_to_be_said() -> None:
+def test_only_client_code_has_no_default() -> None:
     assert [name for name in parameters() if "Default" not in parameters()[name]] == ["ClientCode"]
 
 
@@ -258,7 +258,7 @@ def allowed(name: str, value: str) -> bool:
         ("SeparatorInValue", SeparatorInValue),
     ],
 )
-def test_a_choice_offers_the_words_of_the_code(name: str, words: type[StrEnum]) -> None:
+def test_allowed_values_equal_the_words_of_the_code(name: str, words: type[StrEnum]) -> None:
     assert parameters()[name]["AllowedValues"] == [word.value for word in words]
 
 
@@ -273,7 +273,7 @@ def test_a_choice_offers_the_words_of_the_code(name: str, words: type[StrEnum]) 
         "http://[::1]:9000",
     ],
 )
-def test_takes_an_endpoint(endpoint: str) -> None:
+def test_target_endpoint_accepts_https_and_local_http(endpoint: str) -> None:
     assert allowed("TargetEndpoint", endpoint)
 
 
@@ -291,22 +291,22 @@ def test_takes_an_endpoint(endpoint: str) -> None:
         "",
     ],
 )
-def test_refuses_an_endpoint(endpoint: str) -> None:
+def test_target_endpoint_refuses_other_urls(endpoint: str) -> None:
     assert not allowed("TargetEndpoint", endpoint)
 
 
 @pytest.mark.parametrize("window", ["20:00-06:00", "Mon-Fri 20:00-06:00", "Sat,Sun 00:00-24:00"])
-def test_takes_an_upload_window_that_the_code_takes(window: str) -> None:
+def test_upload_window_accepts_what_the_code_parses(window: str) -> None:
     assert allowed("UploadWindow", window)
     assert UploadWindow.parse(window)
 
 
 @pytest.mark.parametrize("window", ["20-06", "24:00-06:00", "Monday 20:00-06:00", "20:00-06:60", "always"])
-def test_refuses_an_upload_window(window: str) -> None:
+def test_upload_window_refuses_other_texts(window: str) -> None:
     assert not allowed("UploadWindow", window)
 
 
-def test_takes_the_arn_of_a_secret_or_nothing() -> None:
+def test_token_secret_arn_accepts_an_arn_or_nothing() -> None:
     assert allowed("TokenSecretArn", "")
     assert allowed(
         "TokenSecretArn", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:target/demo-AbC123"
@@ -317,7 +317,7 @@ def test_takes_the_arn_of_a_secret_or_nothing() -> None:
 # --- names, alarms, outputs ---
 
 
-def test_no_physical_name_is_fixed() -> None:
+def test_physical_names_contain_the_stack_name() -> None:
     kinds = "Bucket|Table|Function|Queue|Topic|StateMachine|Role|LogGroup|Alarm|Rule|Layer"
     named = [
         value
@@ -328,7 +328,7 @@ def test_no_physical_name_is_fixed() -> None:
     assert all("AWS::StackName" in references(value) for value in named)
 
 
-def test_the_alarm_watches_a_metric_that_exists() -> None:
+def test_unaccounted_rows_alarm_watches_an_emitted_metric() -> None:
     alarm = resources("CloudWatch::Alarm")["UnaccountedRowsAlarm"]
     common = template()["Globals"]["Function"]["Environment"]["Variables"]
     assert alarm["MetricName"] in reject(ENTRY, "The file is empty.", NOW).metrics()
@@ -338,16 +338,16 @@ def test_the_alarm_watches_a_metric_that_exists() -> None:
 
 @pytest.mark.fault(61, "a message in the dead-letter queue raises an alarm that is told")
 @pytest.mark.parametrize("alarm", resources("CloudWatch::Alarm"))
-def test_every_alarm_is_told(alarm: str) -> None:
+def test_every_alarm_notifies_the_topic(alarm: str) -> None:
     assert resources("CloudWatch::Alarm")[alarm]["AlarmActions"] == [{"Ref": "ImportsTopic"}]
 
 
 @pytest.mark.parametrize("name", template()["Outputs"])
-def test_an_output_is_described(name: str) -> None:
+def test_output_has_a_description(name: str) -> None:
     assert template()["Outputs"][name]["Description"].endswith(".")
 
 
-def test_the_drop_address_is_the_default_feed() -> None:
+def test_drop_uri_is_that_of_the_default_feed() -> None:
     address = template()["Outputs"]["DropUri"]["Value"]["Fn::Sub"]
     key = address.removeprefix("s3://${DropBucket}/") + "customers.csv"
     assert key.startswith(names.DROP_PREFIX)
@@ -357,7 +357,7 @@ def test_the_drop_address_is_the_default_feed() -> None:
 # --- samconfig.toml ---
 
 
-def test_the_deployment_asks_for_the_right_to_make_roles() -> None:
+def test_samconfig_allows_roles_and_resolves_the_bucket() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
     deploy = config["default"]["deploy"]["parameters"]
     assert deploy["capabilities"] == "CAPABILITY_IAM"

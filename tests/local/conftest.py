@@ -1,4 +1,4 @@
-"""The whole stack on the local engine, with a Target in this process."""
+"""The deployed stack on the local engine, with a simulated Target in this process."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ PARAMETERS = {
 _USUAL = Settings(completion_seconds=0.5, calls_per_minute=0)
 
 
-def wait_until(done: Callable[[], bool]) -> None:
-    """Look until something is so, within patience."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Poll until a condition holds; fail after PATIENCE_SECONDS."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not done():
+    while not condition():
         assert time.monotonic() < deadline
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """An import at its end: its summary, its objects in the Data bucket by name, what Target received."""
+class ImportResult:
+    """An import that has ended."""
 
     import_id: str
     summary: dict[str, Any]
-    objects: dict[str, bytes]
-    received: dict[str, bytes]  # bodies that Target took in, by their SHA-256
-    arrivals: list[str]  # SHA-256 of each of them, in order
+    objects: dict[str, bytes]  # in the Data bucket, by their names below the import's folder
+    received: dict[str, bytes]  # the bodies that Target has accepted, by their SHA-256
+    arrivals: list[str]  # the SHA-256 of each of them, in order
 
     def profiles(self) -> list[dict[str, str]]:
-        """Give all profile results, in the order of the batches."""
+        """Return all profile results, in the order of the batches."""
         names = sorted(name for name in self.objects if name.startswith("profiles/"))
         texts = (gzip.decompress(self.objects[name]).decode() for name in names)
         return [row for text in texts for row in csv.DictReader(io.StringIO(text))]
 
     def assert_accounted(self) -> None:
-        """Hold the summary against itself, the manifest, the results and what Target received."""
+        """Assert that summary, manifest, profile results and Target's bodies agree."""
         rows, profiles = self.summary["rows"], self.summary["profiles"]
         assert rows["read"] == rows["rejected"] + rows["merged"] + rows["skipped"] + rows["sent"]
         assert rows["rejected"] == sum(self.summary["rejects"].values())
@@ -78,29 +78,29 @@ class Stack:
     target: Simulator
     folder: Path
 
-    def bring(
+    def run_import(
         self, name: str, content: bytes, feed: str = "default", configuration: dict[str, Any] | None = None
-    ) -> Ended:
-        """Drop a file and wait for the end of its import."""
+    ) -> ImportResult:
+        """Drop a file, wait until its import ends, and return the result."""
         file = self.folder / name
         file.write_bytes(content)
         before = len(self.target.requests)
-        written = None if configuration is None else json.dumps(configuration).encode()
-        dropped = drop(self.deployment, file, feed, written)
-        summary = follow(dropped, lambda _: None, patience_seconds=PATIENCE_SECONDS)
-        taken = [r for r in self.target.requests[before:] if r.method == "POST" and r.batch_id]
-        return Ended(
-            dropped.import_id,
+        feed_json = None if configuration is None else json.dumps(configuration).encode()
+        import_ = drop(self.deployment, file, feed, feed_json)
+        summary = follow(import_, lambda _: None, patience_seconds=PATIENCE_SECONDS)
+        accepted = [r for r in self.target.requests[before:] if r.method == "POST" and r.batch_id]
+        return ImportResult(
+            import_.import_id,
             summary,
-            self.objects(dropped),
-            {request.sha256: self.target.body(request.number) for request in taken},
-            [request.sha256 for request in taken],
+            self.objects(import_),
+            {request.sha256: self.target.body(request.number) for request in accepted},
+            [request.sha256 for request in accepted],
         )
 
-    def objects(self, dropped: Import) -> dict[str, bytes]:
-        """Give all objects of an import by name."""
+    def objects(self, import_: Import) -> dict[str, bytes]:
+        """Return all objects of an import by their names below its folder."""
         s3, bucket = self.deployment.engine.s3, self.deployment.outputs["DataBucketName"]
-        prefix = import_prefix(dropped.import_id)
+        prefix = import_prefix(import_.import_id)
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
         return {
             item["Key"].removeprefix(prefix): s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
@@ -120,7 +120,7 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(_deployed: Stack) -> Stack:
-    """The stack, its Target with the usual settings and no faults."""
+    """The stack; its Target has the usual settings and no faults."""
     _deployed.target.clear_script()
     _deployed.target.configure(**{name: getattr(_USUAL, name) for name in _USUAL.__slots__})
     return _deployed

@@ -1,4 +1,4 @@
-"""`python -m local.run` as a person starts it: exit codes, results, and nothing left behind."""
+"""`python -m local.run` as a person starts it: its exit codes, its results, and that it cleans up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def target() -> Iterator[Simulator]:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Have programs that are started be interrupted by SIGINT, even if a shell runs the tests with `&`."""
+    """Let SIGINT interrupt the programs that are started, even if a shell runs the tests with `&`."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -49,33 +49,35 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-def test_imports_a_file_and_leaves_results_and_stack(target: Simulator, tmp_path: Path) -> None:
+def test_run_with_keep_leaves_results_and_a_running_stack(target: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "it's a file [1].csv"
     file.write_bytes(CSV)
     out = str(tmp_path / "out")
-    ran = run("--file", str(file), "--target", target.url, "--params", FAST, "--out", out, "--keep")
-    assert _stop_kept(ran.stdout)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    result = run("--file", str(file), "--target", target.url, "--params", FAST, "--out", out, "--keep")
+    assert _stop_kept(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
     [folder] = (tmp_path / "out").iterdir()
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["profiles"]["success"] == 3
     assert sorted(path.name for path in (folder / "batches").iterdir()) == ["00001.batch", "00002.batch"]
     assert target.profile("b") == {"city": "Genf"}
-    assert summary["importId"] in ran.stdout
-    assert "2 of 2 settled" in ran.stdout
-    assert all(len(line) <= 80 for line in ran.stdout.splitlines() if "─" in line or "│" in line)
+    assert summary["importId"] in result.stdout
+    assert "2 of 2 settled" in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines() if "─" in line or "│" in line)
 
 
-def test_tells_by_its_exit_code_that_not_all_went_well(target: Simulator, tmp_path: Path) -> None:
+def test_run_of_a_rejected_file_exits_with_1(target: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "no-key.csv"
     file.write_bytes(b"email,city\nx,Bern\n")
-    ran = run("--file", str(file), "--target", target.url, "--params", FAST, "--out", str(tmp_path / "out"))
-    assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert "rejected" in ran.stdout
+    result = run(
+        "--file", str(file), "--target", target.url, "--params", FAST, "--out", str(tmp_path / "out")
+    )
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "rejected" in result.stdout
     assert target.submissions == []
 
 
-def test_says_in_one_sentence_why_it_could_not_run(target: Simulator, tmp_path: Path) -> None:
+def test_run_that_cannot_start_exits_with_2_and_a_sentence(target: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "file.csv"
     file.write_bytes(CSV)
     nobody = f"http://127.0.0.1:{free_port()}"
@@ -89,23 +91,23 @@ def test_says_in_one_sentence_why_it_could_not_run(target: Simulator, tmp_path: 
         ((*here, "--target", target.url, "--params", "fast"), "PARAMS must look like"),
         ((*here, "--feed", str(tmp_path / "none.json")), "cannot be read"),
     ):
-        ran = run(*arguments)
-        assert (ran.returncode, ran.stdout) == (2, "")
-        assert word in ran.stderr
-        assert ran.stderr.count("\n") == 1
+        result = run(*arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert word in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
-def test_gives_up_when_nothing_moves(target: Simulator, tmp_path: Path) -> None:
+def test_run_without_progress_exits_with_2_and_a_log(target: Simulator, tmp_path: Path) -> None:
     target.script(fault("no_answer", times=100))
     file = tmp_path / "file.csv"
     file.write_bytes(CSV)
-    ran = run(
+    result = run(
         *("--file", str(file), "--target", target.url, "--out", str(tmp_path), "--patience", "4"),
         *("--params", FAST),
     )
-    assert ran.returncode == 2
-    assert "Nothing moved for 4 s" in ran.stderr
-    log = Path(ran.stderr.rsplit("see ", 1)[1].strip().rstrip("."))
+    assert result.returncode == 2
+    assert "Nothing moved for 4 s" in result.stderr
+    log = Path(result.stderr.rsplit("see ", 1)[1].strip().rstrip("."))
     assert "MiniStack shutting down" in log.read_text()
     shutil.rmtree(log.parent)
 
@@ -113,7 +115,7 @@ def test_gives_up_when_nothing_moves(target: Simulator, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
 @pytest.mark.usefixtures("interruptible")
-def test_stops_whatever_it_started(tmp_path: Path, number: signal.Signals) -> None:
+def test_run_that_is_interrupted_stops_its_processes(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "file.csv"
     file.write_bytes(CSV)
     with subprocess.Popen(
@@ -135,11 +137,11 @@ def test_stops_whatever_it_started(tmp_path: Path, number: signal.Signals) -> No
 
 
 def _stop_kept(output: str) -> bool:
-    """Stop what was kept as the output says; tell whether the engine was up until then."""
-    found = re.search(r"AWS at (http://\S+), .*To stop it: kill -KILL -- -(\d+)", output, re.DOTALL)
-    assert found, output
-    healthy = requests.get(f"{found[1]}/_ministack/health", timeout=SECONDS).ok
-    os.killpg(int(found[2]), signal.SIGKILL)
+    """Stop a kept run as its output says, and return whether its engine was healthy until then."""
+    match = re.search(r"AWS at (http://\S+), .*To stop it: kill -KILL -- -(\d+)", output, re.DOTALL)
+    assert match, output
+    healthy = requests.get(f"{match[1]}/_ministack/health", timeout=SECONDS).ok
+    os.killpg(int(match[2]), signal.SIGKILL)
     [logs] = re.findall("^Logs: (.+)$", output, re.MULTILINE)
     shutil.rmtree(logs, ignore_errors=True)
     return healthy

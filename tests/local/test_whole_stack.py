@@ -1,4 +1,4 @@
-"""A file from its drop to its last profile, on the deployed template."""
+"""Imports from their drop to their last profile, on the deployed template."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CUSTOMERS = b"".join(
 
 
 def merged(content: bytes, ids: set[str]) -> dict[str, dict[str, str]]:
-    """Read a CSV file the plain way: what each id's profile must be."""
+    """Return each id's merged values, read with the csv module alone."""
     profiles: dict[str, dict[str, str]] = {}
     text = io.StringIO(content.decode(errors="surrogateescape"), newline="")
     for row in csv.DictReader(text):
@@ -36,7 +36,7 @@ def merged(content: bytes, ids: set[str]) -> dict[str, dict[str, str]]:
 
 
 def decoded(bodies: Any) -> dict[str, dict[str, str]]:
-    """Read bodies as a receiver would, independently of the simulator."""
+    """Return each id's values in the bodies, decoded independently of the simulator."""
     profiles: dict[str, dict[str, str]] = {}
     for body in bodies:
         assert not re.search(rb"[^A-Za-z0-9\-._~%,\n=]", body)
@@ -49,48 +49,48 @@ def decoded(bodies: Any) -> dict[str, dict[str, str]]:
     return profiles
 
 
-def test_every_row_of_the_sample_is_accounted_for(stack: Stack) -> None:
+def test_import_of_the_sample_accounts_for_every_row(stack: Stack) -> None:
     expected = sample.make(1_800)
-    ended = stack.bring("sample customers.csv", expected.content)
-    ended.assert_accounted()
-    assert ended.summary["status"] == "succeeded"
-    assert ended.summary["rows"] == {
+    result = stack.run_import("sample customers.csv", expected.content)
+    result.assert_accounted()
+    assert result.summary["status"] == "succeeded"
+    assert result.summary["rows"] == {
         "read": expected.read,
         "rejected": expected.rejected,
         "merged": expected.merged,
         "skipped": expected.skipped,
         "sent": len(expected.ids),
     }
-    assert ended.summary["rejects"] == {
+    assert result.summary["rejects"] == {
         "empty_id": 2,
         "id_character": 4,
         "id_too_long": 1,
         "invalid_utf8": 1,
         "too_many_cells": 1,
     }
-    assert [batch["rows"] for batch in ended.summary["batches"]] == [500, 500, 500, 300]
-    assert len(ended.arrivals) == 4
-    assert decoded(ended.received.values()) == merged(expected.content, set(expected.ids))
+    assert [batch["rows"] for batch in result.summary["batches"]] == [500, 500, 500, 300]
+    assert len(result.arrivals) == 4
+    assert decoded(result.received.values()) == merged(expected.content, set(expected.ids))
 
 
 @pytest.mark.fault(57, "the same input again, on the engine")
-def test_starting_again_with_the_same_input_sends_nothing_twice(stack: Stack) -> None:
-    ended = stack.bring("again.csv", CUSTOMERS)
+def test_execution_started_again_sends_nothing_twice(stack: Stack) -> None:
+    result = stack.run_import("again.csv", CUSTOMERS)
     arrivals = len(stack.target.submissions)
     states = stack.deployment.engine.stepfunctions
     machine = stack.deployment.outputs["StateMachineArn"]
-    given = json.dumps({"importId": ended.import_id, "batches": [1, 2, 3]})
-    resumed = states.start_execution(stateMachineArn=machine, name="resumed", input=given)["executionArn"]
-    wait_until(lambda: states.describe_execution(executionArn=resumed)["status"] != "RUNNING")
-    assert states.describe_execution(executionArn=resumed)["status"] == "SUCCEEDED"
+    input_ = json.dumps({"importId": result.import_id, "batches": [1, 2, 3]})
+    execution = states.start_execution(stateMachineArn=machine, name="resumed", input=input_)["executionArn"]
+    wait_until(lambda: states.describe_execution(executionArn=execution)["status"] != "RUNNING")
+    assert states.describe_execution(executionArn=execution)["status"] == "SUCCEEDED"
     assert len(stack.target.submissions) == arrivals
 
 
-def test_no_more_children_run_than_batches_may_be_in_flight(stack: Stack) -> None:
-    ended = stack.bring("limited.csv", CUSTOMERS)
+def test_map_runs_max_in_flight_children_at_once(stack: Stack) -> None:
+    result = stack.run_import("limited.csv", CUSTOMERS)
     states = stack.deployment.engine.stepfunctions
     machine = stack.deployment.outputs["StateMachineArn"]
-    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{ended.import_id}"
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{result.import_id}"
     [run] = states.list_map_runs(executionArn=execution)["mapRuns"]
     limit = states.describe_map_run(mapRunArn=run["mapRunArn"])["maxConcurrency"]
     assert limit == parameters()["MaxInFlight"]["MaxValue"]
@@ -111,31 +111,31 @@ def test_no_more_children_run_than_batches_may_be_in_flight(stack: Stack) -> Non
     ],
     ids=["1", "2", "3", "4", "1 flattened", "2 escaped"],
 )
-def test_never_claims_more_than_target_said(
+def test_results_claim_no_more_than_target_reported(
     stack: Stack, answers: dict[str, Any], expected: dict[tuple[str, str], int]
 ) -> None:
     stack.target.configure(failed_ids=["c-7", "c-8"], **answers)
-    ended = stack.bring("generations.csv", CUSTOMERS)
-    ended.assert_accounted()
-    results = [(row["status"], row["basis"]) for row in ended.profiles()]
+    result = stack.run_import("generations.csv", CUSTOMERS)
+    result.assert_accounted()
+    results = [(row["status"], row["basis"]) for row in result.profiles()]
     assert {kind: results.count(kind) for kind in results} == expected
-    bad = {row["profile_id"] for row in ended.profiles() if row["status"] == "error"}
+    bad = {row["profile_id"] for row in result.profiles() if row["status"] == "error"}
     assert bad == ({"c-7", "c-8"} if ("error", "reported") in expected else set())
     partial = any(status != "success" for status, _ in expected)
-    assert ended.summary["status"] == ("partial" if partial else "succeeded")
+    assert result.summary["status"] == ("partial" if partial else "succeeded")
 
 
-def test_v1_with_pc_id_is_a_path_of_its_own(stack: Stack) -> None:
+def test_import_with_v1_and_pc_id_uses_the_v1_path(stack: Stack) -> None:
     stack.target.configure(generation=4, not_found_ids=["123"])
     page = b"batch=pcId, param1, param2, param3, param4\n123, value1\n124, value1,,, value4\n125,, value2\n"
-    ended = stack.bring("sample.txt", page, "visitors", {"apiVersion": "v1"})
-    ended.assert_accounted()
-    [request] = [r for r in stack.target.submissions if r.sha256 in ended.arrivals]
+    result = stack.run_import("sample.txt", page, "visitors", {"apiVersion": "v1"})
+    result.assert_accounted()
+    [request] = [r for r in stack.target.submissions if r.sha256 in result.arrivals]
     assert request.path == "/m2/demo/profile/batchUpdate"
-    assert ended.summary["apiVersion"] == "v1"
-    assert ended.summary["keyColumn"] == "pcId"
-    assert ended.summary["profiles"]["unknown"] == 3
-    assert decoded(ended.received.values()) == {
+    assert result.summary["apiVersion"] == "v1"
+    assert result.summary["keyColumn"] == "pcId"
+    assert result.summary["profiles"]["unknown"] == 3
+    assert decoded(result.received.values()) == {
         "123": {"param1": "value1"},
         "124": {"param1": "value1", "param4": "value4"},
         "125": {"param2": "value2"},
@@ -151,34 +151,34 @@ def test_v1_with_pc_id_is_a_path_of_its_own(stack: Stack) -> None:
         ("quote.csv", b'thirdPartyId,city\n1,"Bern\n2,Basel\n'),
     ],
 )
-def test_a_file_that_cannot_be_read_sends_nothing(stack: Stack, name: str, content: bytes) -> None:
-    ended = stack.bring(name, content)
-    assert ended.summary["status"] == "rejected"
-    assert ended.summary["reason"]
-    assert ended.summary["batches"] == []
-    assert ended.arrivals == []
-    assert {"summary.json", "report.html"} <= ended.objects.keys()
+def test_file_that_cannot_be_read_is_rejected_unsent(stack: Stack, name: str, content: bytes) -> None:
+    result = stack.run_import(name, content)
+    assert result.summary["status"] == "rejected"
+    assert result.summary["reason"]
+    assert result.summary["batches"] == []
+    assert result.arrivals == []
+    assert {"summary.json", "report.html"} <= result.objects.keys()
 
 
-def test_a_header_alone_ends_well(stack: Stack) -> None:
-    ended = stack.bring("header.csv", b"thirdPartyId,city\n")
-    assert ended.summary["rows"]["read"] == ended.summary["unaccounted"] == 0
-    assert ended.arrivals == []
+def test_file_of_a_header_alone_sends_nothing(stack: Stack) -> None:
+    result = stack.run_import("header.csv", b"thirdPartyId,city\n")
+    assert result.summary["rows"]["read"] == result.summary["unaccounted"] == 0
+    assert result.arrivals == []
 
 
-def test_a_busy_target_is_waited_for(stack: Stack) -> None:
+def test_batch_waits_for_a_busy_target(stack: Stack) -> None:
     stack.target.script(fault("unavailable", times=3, headers={"Retry-After": "1"}))
-    ended = stack.bring("busy.csv", CUSTOMERS)
-    ended.assert_accounted()
-    assert ended.summary["status"] == "succeeded"
-    assert [batch["submissions"] for batch in ended.summary["batches"]] == [1, 1, 1]
-    assert len(ended.arrivals) == 3
+    result = stack.run_import("busy.csv", CUSTOMERS)
+    result.assert_accounted()
+    assert result.summary["status"] == "succeeded"
+    assert [batch["submissions"] for batch in result.summary["batches"]] == [1, 1, 1]
+    assert len(result.arrivals) == 3
 
 
-def test_a_refused_batch_has_results_of_its_own(stack: Stack) -> None:
+def test_refused_batch_has_error_results(stack: Stack) -> None:
     stack.target.script(fault("refused"))
-    ended = stack.bring("refused.csv", CUSTOMERS)
-    assert (ended.summary["status"], ended.summary["unaccounted"]) == ("partial", 0)
-    [refused] = [batch for batch in ended.summary["batches"] if batch["state"] == "refused"]
-    assert [row["status"] for row in ended.profiles()].count("error") == refused["rows"]
-    assert len(ended.arrivals) == 2
+    result = stack.run_import("refused.csv", CUSTOMERS)
+    assert (result.summary["status"], result.summary["unaccounted"]) == ("partial", 0)
+    [refused] = [batch for batch in result.summary["batches"] if batch["state"] == "refused"]
+    assert [row["status"] for row in result.profiles()].count("error") == refused["rows"]
+    assert len(result.arrivals) == 2

@@ -1,4 +1,4 @@
-"""A run's folder stays only where somebody has a reason to look into it."""
+"""The folder of a run stays only if there is a reason to look into it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _use(folder: Path) -> None:
     (folder / "tmp/layer").write_text("bulky")
 
 
-def _break_off(error: BaseException, *, before_use: bool = False) -> None:
+def _fail(error: BaseException, *, before_use: bool = False) -> None:
     with folders.run_folder() as folder:
         if not before_use:
             _use(folder)
@@ -34,29 +34,29 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_goes_when_all_went_well(runs: Path) -> None:
+def test_run_folder_is_removed_after_success(runs: Path) -> None:
     with folders.run_folder() as folder:
         _use(folder)
     assert _names(runs) == set()
 
 
-def test_goes_when_it_was_interrupted(runs: Path) -> None:
+def test_run_folder_is_removed_after_an_interrupt(runs: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        _break_off(KeyboardInterrupt())
+        _fail(KeyboardInterrupt())
     assert _names(runs) == set()
 
 
-def test_keeps_the_logs_that_an_error_names(runs: Path) -> None:
+def test_run_folder_keeps_its_logs_after_an_error(runs: Path) -> None:
     with pytest.raises(LocalRunError):
-        _break_off(LocalRunError("no"))
+        _fail(LocalRunError("no"))
     [folder] = runs.iterdir()
     assert _names(folder) == {"engine.log", "lock"}
     with pytest.raises(LocalRunError):
-        _break_off(LocalRunError("nothing was started"), before_use=True)
+        _fail(LocalRunError("nothing was started"), before_use=True)
     assert _names(runs) == {folder.name}
 
 
-def test_stays_as_it_is_when_it_is_kept(runs: Path) -> None:
+def test_run_folder_stays_if_the_run_is_kept(runs: Path) -> None:
     with folders.run_folder() as folder:
         _use(folder)
         (folder / folders.KEPT).touch()
@@ -65,7 +65,7 @@ def test_stays_as_it_is_when_it_is_kept(runs: Path) -> None:
     assert _names(runs) == {folder.name}
 
 
-def test_tidies_up_after_a_killed_run_but_not_after_a_live_one(runs: Path) -> None:
+def test_run_folder_empties_those_of_killed_runs_only(runs: Path) -> None:
     killed, alive = runs / "run-killed", runs / "run-alive"
     for folder in (killed, alive):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""PARAMS are checked before anything is started."""
+"""PARAMS are checked before anything starts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Resources:
 """
 
 
-def test_reads_names_and_values() -> None:
+def test_parse_returns_values_by_name() -> None:
     assert parameters.parse('A=1 B="two words" C=') == {"A": "1", "B": "two words", "C": ""}
     assert parameters.parse("") == {}
 
 
 @pytest.mark.parametrize("text", ["A", "=1", 'A="1'])
-def test_says_what_cannot_be_read(text: str) -> None:
+def test_parse_of_another_form_raises(text: str) -> None:
     with pytest.raises(LocalRunError, match="PARAMS"):
         parameters.parse(text)
 
@@ -37,7 +37,7 @@ def defined(tmp_path: Path) -> dict[str, parameters.Definition]:
     return parameters.definitions(template)
 
 
-def test_takes_what_the_template_takes(defined: dict[str, parameters.Definition]) -> None:
+def test_check_accepts_what_the_template_accepts(defined: dict[str, parameters.Definition]) -> None:
     parameters.check({"Code": "demo", "Calls": "3000", "Version": "v1"}, defined)
 
 
@@ -53,7 +53,7 @@ def test_takes_what_the_template_takes(defined: dict[str, parameters.Definition]
         ("Version", "v3", "v1 or v2"),
     ],
 )
-def test_refuses_what_it_does_not(
+def test_check_of_a_wrong_value_raises_with_the_rule(
     defined: dict[str, parameters.Definition], name: str, value: str, sentence: str
 ) -> None:
     with pytest.raises(LocalRunError, match=sentence):

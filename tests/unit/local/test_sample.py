@@ -1,4 +1,4 @@
-"""The sample and what must become of it."""
+"""The sample of invented customers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import csv
 from local.sample import make
 
 
-def test_is_the_same_every_time() -> None:
+def test_sample_is_the_same_every_time() -> None:
     assert make(300) == make(300)
 
 
-def test_counts_its_own_rows() -> None:
+def test_sample_counts_its_rows() -> None:
     sample = make(2_000)
     rows = list(csv.reader(sample.content.decode(errors="surrogateescape").splitlines(keepends=True)))
     assert len(rows) - 1 == sample.read
@@ -22,7 +22,7 @@ def test_counts_its_own_rows() -> None:
     assert sample.read == len(sample.ids) + sample.merged + sample.rejected + sample.skipped
 
 
-def test_is_nasty_enough() -> None:
+def test_sample_has_characters_that_need_care() -> None:
     content = make(2_000).content
-    for nasty in (b"&", b"%", b"+", b"=", b'""', b",\nnever", "🚲".encode(), "ü".encode(), b"Gen\xe8ve"):
-        assert nasty in content
+    for piece in (b"&", b"%", b"+", b"=", b'""', b",\nnever", "🚲".encode(), "ü".encode(), b"Gen\xe8ve"):
+        assert piece in content

@@ -35,9 +35,9 @@ def submit(target: Simulator, body: bytes = BODY, version: str = "v2/", **kwargs
 
 
 def status_url(answer: requests.Response) -> str:
-    found = re.search("<batchStatus>(.+)</batchStatus>", answer.text)
-    assert found
-    return found[1].replace("&amp;", "&")
+    match = re.search("<batchStatus>(.+)</batchStatus>", answer.text)
+    assert match
+    return match[1].replace("&amp;", "&")
 
 
 def accepted(target: Simulator, body: bytes = BODY, version: str = "v2/") -> str:
@@ -48,7 +48,7 @@ def ask(url: str, **kwargs: Any) -> requests.Response:
     return requests.get(url, timeout=SECONDS, **kwargs)
 
 
-def test_accepts_a_batch_and_keeps_its_profiles(target: Simulator) -> None:
+def test_submission_is_accepted_and_its_profiles_kept(target: Simulator) -> None:
     answer = submit(target)
     assert answer.status_code == 200
     assert answer.text == (
@@ -61,7 +61,7 @@ def test_accepts_a_batch_and_keeps_its_profiles(target: Simulator) -> None:
     assert sorted(target.profile_ids()) == ["a", "b", "c"]
 
 
-def test_records_what_it_received_without_the_token(target: Simulator) -> None:
+def test_request_record_has_all_but_the_token(target: Simulator) -> None:
     submit(target, headers=FORM | {"Authorization": "Bearer hush"})
     [request] = target.submissions
     assert (request.size, request.rows, request.code) == (len(BODY), 3, 200)
@@ -71,13 +71,13 @@ def test_records_what_it_received_without_the_token(target: Simulator) -> None:
     assert target.body(request.number) == BODY
 
 
-def test_takes_a_body_in_chunks(target: Simulator) -> None:
+def test_submission_in_chunks_is_read_whole(target: Simulator) -> None:
     url = f"{target.url}/m2/demo/v2/profile/batchUpdate"
     requests.post(url, data=iter([BODY[:10], BODY[10:]]), headers=FORM, timeout=SECONDS)
     assert target.submissions[0].sha256 == hashlib.sha256(BODY).hexdigest()
 
 
-def test_refuses_with_success_false(target: Simulator) -> None:
+def test_submission_of_a_bad_body_is_refused(target: Simulator) -> None:
     answer = submit(target, b"batch=thirdPartyId,city\na,100%\n")
     assert answer.status_code == 200
     assert answer.text == (
@@ -136,7 +136,7 @@ HEAD = "<batchId>demo-1845664501</batchId>"
         ),
     ],
 )
-def test_answers_in_each_generation(
+def test_status_is_answered_in_each_generation(
     target: Simulator, generation: int, query: str, pending: str, complete: str
 ) -> None:
     target.configure(generation=generation, failed_ids=["b"])
@@ -147,7 +147,7 @@ def test_answers_in_each_generation(
     assert target.profile("b") is None
 
 
-def test_loses_its_tags_when_flattened(target: Simulator) -> None:
+def test_answers_when_flattened_have_no_tags(target: Simulator) -> None:
     target.configure(generation=1, flattened=True, completion_seconds=0)
     answer = submit(target)
     url = answer.text.split(" ")[1]
@@ -155,13 +155,13 @@ def test_loses_its_tags_when_flattened(target: Simulator) -> None:
     assert ask(url).text == "demo-1845664501 a success b success c success"
 
 
-def test_escapes_the_ampersand_when_told_to(target: Simulator) -> None:
+def test_receipt_escapes_the_ampersand_only_if_set(target: Simulator) -> None:
     assert "&m2Node=00" in submit(target).text
     target.configure(raw_ampersand=False)
     assert "&amp;m2Node=00" in submit(target).text
 
 
-def test_v1_does_not_create_profiles(target: Simulator) -> None:
+def test_submission_to_v1_creates_no_profiles(target: Simulator) -> None:
     target.configure(assume_existing=False, completion_seconds=0, generation=4)
     target.seed("a", {"city": "Basel"})
     url = accepted(target, version="")
@@ -171,19 +171,19 @@ def test_v1_does_not_create_profiles(target: Simulator) -> None:
     assert target.profile("b") is None
 
 
-def test_an_empty_value_clears_nothing(target: Simulator) -> None:
+def test_submission_of_an_empty_value_changes_nothing(target: Simulator) -> None:
     submit(target)
     submit(target, b"batch=thirdPartyId,city,age\na,,40\n")
     assert target.profile("a") == {"city": "Bern", "age": "40"}
 
 
-def test_ids_that_fail_once_succeed_the_second_time(target: Simulator) -> None:
+def test_update_set_to_fail_once_succeeds_the_second_time(target: Simulator) -> None:
     target.configure(failed_once_ids=["b"], completion_seconds=0)
     assert "<id>b</id>" in ask(accepted(target)).text
     assert "<id>" not in ask(accepted(target)).text
 
 
-def test_refuses_calls_above_the_budget_of_a_minute(target: Simulator) -> None:
+def test_call_above_the_budget_of_a_minute_gets_503(target: Simulator) -> None:
     target.configure(calls_per_minute=3)
     url = accepted(target)
     target.advance(30)
@@ -194,13 +194,13 @@ def test_refuses_calls_above_the_budget_of_a_minute(target: Simulator) -> None:
     assert target.load["callsInAnyMinute"] == 5
 
 
-def test_status_calls_can_be_free(target: Simulator) -> None:
+def test_status_call_set_as_free_is_not_counted(target: Simulator) -> None:
     target.configure(calls_per_minute=1, count_status_calls=False)
     url = accepted(target)
     assert [ask(url).status_code, ask(url).status_code] == [200, 200]
 
 
-def test_counts_batches_in_flight(target: Simulator) -> None:
+def test_load_counts_batches_in_flight(target: Simulator) -> None:
     first, _ = accepted(target), accepted(target)
     target.advance(60)
     ask(first)
@@ -209,7 +209,7 @@ def test_counts_batches_in_flight(target: Simulator) -> None:
     assert target.load["batchesInFlight"] == 2
 
 
-def test_asks_for_its_token(target: Simulator) -> None:
+def test_call_without_the_right_token_gets_401(target: Simulator) -> None:
     target.configure(token="right")
     assert submit(target).status_code == 401
     assert submit(target, headers=FORM | {"Authorization": "Bearer wrong"}).status_code == 401
@@ -217,7 +217,7 @@ def test_asks_for_its_token(target: Simulator) -> None:
     assert [request.authorized for request in target.requests] == [False, False, True]
 
 
-def test_unknown_and_forgotten_batches_are_not_found(target: Simulator) -> None:
+def test_status_of_an_unknown_or_forgotten_batch_is_404(target: Simulator) -> None:
     url = accepted(target)
     assert ask(url.replace("1845664501", "1")).status_code == 404
     assert ask(url.replace("/v2/", "/")).status_code == 404
@@ -226,7 +226,7 @@ def test_unknown_and_forgotten_batches_are_not_found(target: Simulator) -> None:
     assert ask(url).status_code == 404
 
 
-def test_reads_one_profile_back(target: Simulator) -> None:
+def test_profile_call_returns_one_profile(target: Simulator) -> None:
     submit(target)
     url = f"{target.url}/rest/v1/profiles/thirdPartyId"
     assert ask(f"{url}/b?client=demo").json()["profileAttributes"] == {"city": {"value": "Zürich"}}
@@ -236,7 +236,7 @@ def test_reads_one_profile_back(target: Simulator) -> None:
 # --- faults ---
 
 
-def test_a_fault_meets_the_calls_it_is_meant_for(target: Simulator) -> None:
+def test_fault_meets_only_the_calls_it_is_scripted_for(target: Simulator) -> None:
     target.script(fault("unavailable", skip=1, times=2, headers={"Retry-After": "5"}))
     answers = [submit(target) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 503, 503, 200]
@@ -245,7 +245,7 @@ def test_a_fault_meets_the_calls_it_is_meant_for(target: Simulator) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
-def test_resets_the_connection(target: Simulator, when: str) -> None:
+def test_fault_resets_the_connection(target: Simulator, when: str) -> None:
     target.script(fault(f"reset_{when}_body"))
     with pytest.raises(requests.ConnectionError):
         submit(target)
@@ -254,25 +254,25 @@ def test_resets_the_connection(target: Simulator, when: str) -> None:
     assert bool(target.profile_ids()) is (when == "after")
 
 
-def test_says_nothing_but_takes_the_batch(target: Simulator) -> None:
+def test_fault_no_answer_accepts_the_batch_silently(target: Simulator) -> None:
     target.script(fault("no_answer"))
     with pytest.raises(requests.Timeout):
         submit(target, timeout=0.2)
     assert len(target.profile_ids()) == 3
 
 
-def test_answers_byte_by_byte(target: Simulator) -> None:
+def test_fault_drip_answers_byte_by_byte(target: Simulator) -> None:
     target.script(fault(body="<response/>", code=200, drip_seconds=0.001))
     assert submit(target).text == "<response/>"
 
 
-def test_names_another_status_url(target: Simulator) -> None:
+def test_fault_unsafe_status_url_names_another_host(target: Simulator) -> None:
     target.script(fault("unsafe_status_url"))
     assert status_url(submit(target)).startswith("http://example.com/m2/demo/v2/profile/batchStatus?")
     assert len(target.profile_ids()) == 3
 
 
-def test_scripts_the_status(target: Simulator) -> None:
+def test_fault_of_a_status_call_changes_the_status(target: Simulator) -> None:
     target.configure(completion_seconds=0)
     url = accepted(target)
     names = ["incomplete_forever", "stuck", "unknown_word", "wrong_size", "not_found", "cut_status"]
@@ -292,13 +292,13 @@ def test_scripts_the_status(target: Simulator) -> None:
     assert answers[4].status_code == 404
 
 
-def test_fills_an_answer_up(target: Simulator) -> None:
+def test_fault_filler_makes_the_answer_long(target: Simulator) -> None:
     target.script(fault("huge", filler=100_000))
     assert len(ask(accepted(target)).content) > 100_000
 
 
 @pytest.mark.parametrize("name", sorted(set(FAULTS) - {"no_answer", "slow", "drip", "huge"}))
-def test_every_named_fault_spoils_one_call(target: Simulator, name: str) -> None:
+def test_named_fault_changes_exactly_one_call(target: Simulator, name: str) -> None:
     target.configure(completion_seconds=0)
     scripted = fault(name, times=1)
     url = accepted(target) if scripted.on == "status" else ""
@@ -320,7 +320,7 @@ def control(target: Simulator, method: str, path: str, data: object = None) -> A
     return requests.request(method, f"{target.url}/_control/{path}", json=data, timeout=SECONDS).json()
 
 
-def test_is_controlled_over_http(target: Simulator) -> None:
+def test_control_api_changes_and_shows_everything(target: Simulator) -> None:
     assert control(target, "POST", "settings", {"generation": 4, "token": "hush"})["generation"] == 4
     assert control(target, "GET", "settings")["token"] is True
     control(target, "POST", "settings", {"token": ""})
@@ -352,16 +352,16 @@ def test_is_controlled_over_http(target: Simulator) -> None:
         ("nothing", {}),
     ],
 )
-def test_says_what_is_wrong_with_a_control_call(target: Simulator, path: str, data: object) -> None:
+def test_control_api_answers_a_wrong_call_with_an_error(target: Simulator, path: str, data: object) -> None:
     assert control(target, "POST", path, data)["error"]
 
 
-def test_knows_no_other_paths(target: Simulator) -> None:
+def test_unknown_path_gets_404(target: Simulator) -> None:
     assert ask(f"{target.url}/m2/demo/v2/profile/batchUpdate").status_code == 404
     assert ask(f"{target.url}/").status_code == 404
 
 
-def test_speaks_tls() -> None:
+def test_simulator_speaks_tls() -> None:
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)
@@ -378,7 +378,7 @@ def test_speaks_tls() -> None:
         connection.close()
 
 
-def test_runs_by_itself_until_it_is_told_to_stop() -> None:
+def test_program_runs_until_it_is_terminated() -> None:
     command = [sys.executable, "-m", "simulator", "--generation", "3", "--failed-ids", "a,b"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -1,4 +1,4 @@
-"""The modules that `make mutate` is asked for."""
+"""The choice of modules for `make mutate`."""
 
 from __future__ import annotations
 

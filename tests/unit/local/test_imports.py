@@ -1,4 +1,4 @@
-"""Following an import never hangs."""
+"""Follow an import to its end without ever hanging."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Clock:
         self.now += seconds
 
 
-class Watched:
-    """Moves on at given times; stays at the last."""
+class ScriptedImport:
+    """An import with a snapshot from each given time on."""
 
     def __init__(
-        self, clock: Clock, *moves: tuple[float, Snapshot], ended: float = 1e9, lost: float = 1e9
+        self, clock: Clock, *snapshots: tuple[float, Snapshot], ended: float = 1e9, lost: float = 1e9
     ) -> None:
-        self.clock, self.moves, self.ended, self.lost = clock, moves, ended, lost
+        self.clock, self.snapshots, self.ended, self.lost = clock, snapshots, ended, lost
         self.import_id = "customers-csv-0a1b2c3d4e5f"
         self.delivered_again: list[float] = []
 
@@ -42,7 +42,7 @@ class Watched:
         self.delivered_again.append(self.clock.now)
 
     def snapshot(self) -> Snapshot:
-        return [snapshot for at, snapshot in self.moves if at <= self.clock.now][-1]
+        return [snapshot for at, snapshot in self.snapshots if at <= self.clock.now][-1]
 
     def summary(self) -> Json | None:
         return {"status": "succeeded"} if self.snapshot() is DONE else None
@@ -59,10 +59,10 @@ def clock() -> Clock:
     return Clock()
 
 
-def _follow(clock: Clock, watched: Watched) -> tuple[Json, list[str]]:
+def _follow(clock: Clock, import_: ScriptedImport) -> tuple[Json, list[str]]:
     shown: list[str] = []
     summary = follow(
-        cast("Import", watched),
+        cast("Import", import_),
         lambda snapshot: shown.append(snapshot.line()),
         patience_seconds=60,
         clock=clock,
@@ -71,9 +71,9 @@ def _follow(clock: Clock, watched: Watched) -> tuple[Json, list[str]]:
     return summary, shown
 
 
-def test_shows_each_move_and_gives_the_summary(clock: Clock) -> None:
-    watched = Watched(clock, (0, WAITING), (2, SENT), (50, CHECKED), (105, DONE))
-    summary, shown = _follow(clock, watched)
+def test_follow_shows_each_change_and_returns_the_summary(clock: Clock) -> None:
+    import_ = ScriptedImport(clock, (0, WAITING), (2, SENT), (50, CHECKED), (105, DONE))
+    summary, shown = _follow(clock, import_)
     assert summary == {"status": "succeeded"}
     assert shown == [
         "waiting",
@@ -83,32 +83,32 @@ def test_shows_each_move_and_gives_the_summary(clock: Clock) -> None:
     ]
 
 
-def test_gives_up_when_nothing_moves(clock: Clock) -> None:
+def test_follow_without_any_change_raises(clock: Clock) -> None:
     with pytest.raises(LocalRunError, match=r"Nothing moved for 60 s \(uploading: 0 of 2"):
-        _follow(clock, Watched(clock, (0, WAITING), (2, SENT)))
+        _follow(clock, ScriptedImport(clock, (0, WAITING), (2, SENT)))
     assert 60 < clock.now < 65
 
 
-def test_an_event_whose_split_died_is_delivered_again(clock: Clock) -> None:
-    watched = Watched(clock, (0, WAITING), (45, SENT), (100, DONE))
-    _follow(clock, watched)
-    assert len(watched.delivered_again) == 1
-    assert 40 < watched.delivered_again[0] < 42
+def test_follow_delivers_the_event_of_a_dead_split_again(clock: Clock) -> None:
+    import_ = ScriptedImport(clock, (0, WAITING), (45, SENT), (100, DONE))
+    _follow(clock, import_)
+    assert len(import_.delivered_again) == 1
+    assert 40 < import_.delivered_again[0] < 42
 
 
-def test_says_that_the_execution_ended_without_a_summary(clock: Clock) -> None:
+def test_follow_raises_if_there_is_no_summary_at_the_end(clock: Clock) -> None:
     with pytest.raises(LocalRunError, match="ended without a summary"):
-        _follow(clock, Watched(clock, (0, SENT), ended=10))
+        _follow(clock, ScriptedImport(clock, (0, SENT), ended=10))
     assert clock.now < 20
 
 
-def test_says_that_the_event_ended_in_the_dead_letter_queue(clock: Clock) -> None:
+def test_follow_raises_for_an_event_in_the_dead_letter_queue(clock: Clock) -> None:
     with pytest.raises(LocalRunError, match="dead-letter queue"):
-        _follow(clock, Watched(clock, (0, WAITING), lost=10))
+        _follow(clock, ScriptedImport(clock, (0, WAITING), lost=10))
     assert clock.now < 11
 
 
-def test_waits_as_long_as_a_batch_is_meant_to_wait(clock: Clock) -> None:
+def test_follow_waits_for_a_planned_status_check(clock: Clock) -> None:
     patient = dataclasses.replace(SENT, waits_seconds=600)
-    watched = Watched(clock, (0, WAITING), (2, patient), (655, DONE))
-    assert _follow(clock, watched)[0] == {"status": "succeeded"}
+    import_ = ScriptedImport(clock, (0, WAITING), (2, patient), (655, DONE))
+    assert _follow(clock, import_)[0] == {"status": "succeeded"}
