@@ -35,16 +35,7 @@ class FollowUp(JsonObject):
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry(JsonObject):
-    """One batch of an import, from planned to settled.
-
-    `sending_until`: after it, a submission that is still `sending` is known to be dead. `deferrals`: how
-    often in a row the budget had the batch wait; `turned_away`: how often in a row Target had it come again
-    or could not be reached, and `put_off`: for how long in all. `polls`: status checks since Target accepted
-    this body; `detail_checks`: those for details that Target answered without any. `held`: never to be sent
-    again. `terminal`: Target's first terminal answer where it named no ids. `profiles_written`: results that
-    are in the Profiles table already, None while the results file is not written; `verdict`: the state that
-    the batch settles in. `settled_at`: the end, whatever the state.
-    """
+    """One batch of an import, from planned to settled."""
 
     import_id: str
     number: int
@@ -52,38 +43,40 @@ class BatchEntry(JsonObject):
     size: int = dataclasses.field(metadata=as_json(name="bytes"))
     sha256: str
     state: BatchState = BatchState.PLANNED
-    submissions: int = 0
-    possibly_duplicate: bool = False
-    held: bool = False
-    deferrals: int = 0
-    turned_away: int = 0
+    submissions: int = 0  # that may have reached Target
+    possibly_duplicate: bool = False  # some rows may reach Target a second time
+    held: bool = False  # never sent again
+    deferrals: int = 0  # times in a row that the budget made the batch wait
+    turned_away: int = 0  # times in a row that Target postponed it or could not be reached
+    # How long it has waited for that in all.
     put_off: timedelta = dataclasses.field(default=timedelta(0), metadata=as_json(optional=True))
-    renewals: int = 0
-    checks: int = 0
-    polls: int = 0
-    detail_checks: int = 0
-    sending_until: datetime | None = None
+    renewals: int = 0  # submissions in a row that were refused for their token
+    checks: int = 0  # status calls in all
+    polls: int = 0  # status calls since Target accepted this body
+    detail_checks: int = 0  # of these, for details that Target answered without giving any
+    sending_until: datetime | None = None  # after it, a submission that is still `sending` is dead
     accepted_at: datetime | None = None
-    next_check_at: datetime | None = None
-    settled_at: datetime | None = None
+    next_check_at: datetime | None = None  # the next submission or status call is not before
+    settled_at: datetime | None = None  # the end of the batch, whatever its state
     status_url: str = ""
     batch_id: str = ""
-    reason: str = ""
+    reason: str = ""  # why the batch is where it is, fit to be shown
+    # Target's first terminal answer, where it named no ids.
     terminal: Json | None = dataclasses.field(default=None, metadata=as_json(text=True))
-    profiles_written: int | None = None
+    profiles_written: int | None = None  # items in the Profiles table; None before the results file is there
     profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
-    verdict: str = ""
+    verdict: str = ""  # the state in which the batch settles
     follow_ups: tuple[FollowUp, ...] = dataclasses.field(default=(), metadata=as_json(text=True))
-    version: int = 0
+    version: int = 0  # of the item, for optimistic locking
 
     @classmethod
     def planned(cls, import_id: str, batch: PlannedBatch) -> Self:
-        """Give the first entry of a batch."""
+        """Return the first entry of a batch."""
         return cls(import_id, batch.number, batch.rows, batch.size, batch.sha256)
 
     @property
     def attempt(self) -> int:
-        """Which body is, or was last, on its way: 1 is the batch itself."""
+        """The number of the body that is, or was last, on its way: 1 is the batch itself."""
         return self.follow_ups[-1].attempt if self.follow_ups else 1
 
     @property
@@ -95,12 +88,12 @@ class BatchEntry(JsonObject):
 
     @property
     def body_rows(self) -> int:
-        """How many rows that body has."""
+        """The number of rows of that body."""
         return self.follow_ups[-1].rows if self.follow_ups else self.rows
 
     @property
     def body_size(self) -> int:
-        """How many bytes that body has."""
+        """The size of that body in bytes."""
         return self.follow_ups[-1].size if self.follow_ups else self.size
 
     @property
@@ -163,7 +156,7 @@ class BatchEntry(JsonObject):
         return self.move(BatchState.PLANNED, possibly_duplicate=True)
 
     def follow_up(self, follow_up: FollowUp, known: ProfileCounts) -> Self:
-        """Give the entry of a batch whose failed profiles, the errors of `known`, are to be sent again.
+        """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
 
         Where the same profiles fail as before, the very same bytes reach Target a second time.
         """
@@ -187,15 +180,15 @@ class BatchEntry(JsonObject):
         return entry.change(settled_at=now)
 
     def move(self, state: BatchState, **changes: object) -> Self:
-        """Give the entry in another state. Raises `ValueError` for a change that the ledger does not know."""
+        """Return the entry in another state. Raises `ValueError` where that is not a legal move."""
         if state not in _LEGAL.get(self.state, frozenset()):
             raise ValueError(f"a {self.state} batch cannot become {state}")
         return self.change(state=state, **changes)
 
     def change(self, **changes: object) -> Self:
-        """Give the entry with some fields changed."""
+        """Return the entry with some fields changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
     def overdue(self, now: datetime, deadline: timedelta) -> bool:
-        """Whether the time to follow the batch is over."""
+        """Whether Target accepted the batch as long ago as `deadline`."""
         return self.accepted_at is not None and now - self.accepted_at >= deadline

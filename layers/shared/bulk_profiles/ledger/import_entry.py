@@ -11,14 +11,7 @@ from bulk_profiles.core.models import ApiVersion, ImportStatus, KeyColumn, Sourc
 
 @dataclass(frozen=True, slots=True)
 class ImportEntry(JsonObject):
-    """One import. `settings` is the feed as it was when the import began: a later deployment changes nothing.
-
-    `owner`: the invocation that has the split to itself until `lease_until`. `after`: imports with some of
-    the same ids that have to end first. `duplicate_of`: an earlier import of the very same content.
-    `unsettled`: rows in batches that had no end when the import was reported. `active_until`: nothing of it
-    is sent later than this without renewing it. `overtaken_by`: a later import that has gone first; nothing
-    of this one is sent any more.
-    """
+    """One import, from the claim of its file to its report."""
 
     import_id: str
     status: ImportStatus
@@ -27,16 +20,20 @@ class ImportEntry(JsonObject):
     client_code: str
     api_version: ApiVersion
     started_at: datetime
+    # The feed and the limits as they were when the import began: a later deployment changes nothing.
     settings: Json = field(default_factory=dict, metadata=as_json(text=True))
     key_column: KeyColumn | None = None
-    owner: str = ""
-    lease_until: datetime | None = None
+    owner: str = ""  # the invocation that holds the lease of the split
+    lease_until: datetime | None = None  # the end of that lease
     finished_at: datetime | None = None
     reason: str = ""
-    after: tuple[str, ...] = ()
-    duplicate_of: str = ""
+    after: tuple[str, ...] = ()  # imports with some of the same ids, which go first
+    duplicate_of: str = ""  # an earlier import of the same content
+    # Rows of the batches that had not settled when the import was reported.
     unsettled: int = field(default=0, metadata=as_json(optional=True))
+    # Nothing of the import is sent later than this, unless it is renewed.
     active_until: datetime | None = field(default=None, metadata=as_json(optional=True))
+    # A later import that has gone first: nothing of this one is sent any more.
     overtaken_by: str = field(default="", metadata=as_json(optional=True))
 
     @property
@@ -45,5 +42,5 @@ class ImportEntry(JsonObject):
         return self.overtaken_by != "" or (self.status.final and self.unsettled == 0)
 
     def abandoned(self, now: datetime, deadline: timedelta) -> bool:
-        """Whether nobody has sent anything of the import, or meant to, for so long."""
+        """Whether the import has not been active for as long as `deadline`."""
         return now - (self.active_until or self.started_at) >= deadline

@@ -34,7 +34,7 @@ class Ledger:
         self._table = table
 
     def claim_import(self, entry: ImportEntry, now: datetime) -> ImportEntry | None:
-        """Begin the split of an import, or take it over; give None where it is done or somebody else's.
+        """Begin a split, or take it over; return None where it is done or another invocation holds its lease.
 
         It may be taken over by its owner (the platform tries a dead invocation again under the same name) and
         by anybody once its lease has ended.
@@ -57,7 +57,7 @@ class Ledger:
         return claimed if ours else None
 
     def get_import(self, import_id: str) -> ImportEntry | None:
-        """Give an import's entry, or None where there is none."""
+        """Return an import's entry, or None where there is none."""
         item = self._table.get(_import_key(import_id))
         return ImportEntry.from_json(item) if item else None
 
@@ -71,7 +71,7 @@ class Ledger:
     def change_import(
         self, import_id: str, now: datetime, change: Callable[[ImportEntry], ImportEntry]
     ) -> ImportEntry:
-        """Apply a change to an import's entry and give it as it is then."""
+        """Apply a change to an import's entry, under optimistic locking, and return the changed entry."""
 
         def apply(item: Json | None) -> tuple[Json | None, ImportEntry]:
             if item is None:
@@ -83,22 +83,22 @@ class Ledger:
         return self._table.change(_import_key(import_id), now, apply)
 
     def queue_import(self, client_code: str, import_id: str, now: datetime) -> list[str]:
-        """Enter an import among those under way; give those of the client that were entered before it."""
+        """Enter an import in the client's queue; return the imports that were entered before it."""
         return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
 
     def is_queued(self, client_code: str, import_id: str) -> bool:
-        """Tell whether an import is among those under way."""
+        """Whether an import is in the client's queue."""
         item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
         return item is not None and import_id in item["imports"]
 
     def leave_queue(self, client_code: str, import_id: str, now: datetime) -> None:
-        """Take an import that has ended out of those under way."""
+        """Take an import that has ended out of the client's queue."""
         self.change_queue(client_code, now, lambda queue: ([i for i in queue if i != import_id], []))
 
     def change_queue(
         self, client_code: str, now: datetime, change: Callable[[list[str]], tuple[list[str], list[str]]]
     ) -> list[str]:
-        """Apply a change to the client's imports under way, in their order, and give its answer."""
+        """Apply a change to the client's queue of imports under way, and return the answer of the change."""
 
         def apply(item: Json | None) -> tuple[Json | None, list[str]]:
             before = list(item["imports"]) if item else []
@@ -108,7 +108,7 @@ class Ledger:
         return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply)
 
     def first_of(self, kind: str, name: str, import_id: str, rank: str, now: datetime) -> str:
-        """Remember the import of highest `rank` for a name, the first among equals, and give it."""
+        """Keep the import of highest `rank` for a name, the first among equals; return its id."""
         digest = hashlib.sha256(name.encode()).hexdigest()
 
         def apply(item: Json | None) -> tuple[Json | None, str]:
@@ -119,7 +119,7 @@ class Ledger:
         return self._table.change({"pk": f"{kind}#{digest}", "sk": kind}, now, apply)
 
     def add_batches(self, import_id: str, batches: tuple[PlannedBatch, ...], now: datetime) -> None:
-        """Enter the batches of an import as planned. Batches that are entered already are left alone."""
+        """Enter the batches of an import as planned. Batches that were entered before are not changed."""
 
         def add(batch: PlannedBatch) -> None:
             item = BatchEntry.planned(import_id, batch).to_json()
@@ -133,7 +133,7 @@ class Ledger:
                 pass
 
     def get_batch(self, import_id: str, number: int) -> BatchEntry:
-        """Give a batch's entry. Raises `LedgerError` where there is none."""
+        """Return a batch's entry. Raises `LedgerError` where there is none."""
         item = self._table.get(_batch_key(import_id, number))
         if item is None:
             raise LedgerError(
@@ -149,7 +149,7 @@ class Ledger:
         return saved
 
     def note_deferral(self, entry: BatchEntry, now: datetime) -> None:
-        """Write how often a batch was put off, without getting in the way of who works on it meanwhile.
+        """Write how often the budget deferred a batch, without disturbing another execution that works on it.
 
         Its version stays, so that what they write is not refused; and where it has changed, that stands.
         """
@@ -158,13 +158,13 @@ class Ledger:
             self._table.replace(key, entry.to_json(), now, entry.version)
 
     def batches(self, import_id: str) -> Iterator[BatchEntry]:
-        """Give all batches of an import in order."""
+        """Yield all batches of an import in order."""
         return map(BatchEntry.from_json, self._table.query(f"IMPORT#{import_id}", "BATCH#"))
 
     def change_budget[T](
         self, client_code: str, now: datetime, change: Callable[[BudgetState], tuple[BudgetState, T]]
     ) -> T:
-        """Apply a change to the client's budget under optimistic locking and give the change's answer.
+        """Apply a change to the client's budget, under optimistic locking, and return the change's answer.
 
         Raises `ConflictError` when others were faster each of a dozen times: come back a little later.
         """
