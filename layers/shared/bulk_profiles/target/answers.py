@@ -1,4 +1,4 @@
-"""What Target said: its answers to a submission and to a status call, parsed and nothing concluded.
+"""What Target said: its answers to a submission and to a status call, parsed but not interpreted.
 
 A receipt accepts the batch, refuses it, or does neither. A status comes in four generations: profiles without
 a word for the batch; a word and the failed profiles; a word alone; a word and counts.
@@ -53,7 +53,7 @@ class StatusAnswer(JsonObject):
     not_found: int | None = None
     failed: int | None = None
     profiles: Statuses = field(default_factory=dict, repr=False, metadata=as_json(keep=False))
-    # Whether the answer itself does not show where it ends.
+    # Whether it came without its tags, and so does not show where it ends.
     flattened: bool = field(default=False, metadata=as_json(keep=False))
 
     @property

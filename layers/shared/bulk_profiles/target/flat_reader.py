@@ -30,7 +30,7 @@ _HEAD_WORDS = 2 + len(_COUNTS) + 1  # state, size, counts, and one more to see w
 
 
 def is_ambiguous(profile_id: str) -> bool:
-    """Whether a flattened answer with this id may be read in two ways: as several ids, or as a state."""
+    """Whether an id may be misread in a flattened answer: as several ids, or as the batch's state."""
     words = profile_id.split()
     if len(words) < 2:  # noqa: PLR2004  # a single word has its place
         return False

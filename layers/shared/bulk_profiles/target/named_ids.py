@@ -1,7 +1,8 @@
 """The ids that Target named: which ids of a batch the spellings in its answer stand for.
 
 A spelling that is an id of the batch stands for that id alone. Any other spelling is decoded, and stands for
-an id only if no other id of the batch fits.
+an id only if no other id of the batch fits. So `x%20y` stands for `x%20y` if the batch has it, and otherwise
+for `x y`; but if the batch has both `x y` and ` x y`, both are doubtful.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class NamedIds:
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """The ids of a batch that the spellings in an answer may stand for."""
+    """The inexact spellings in an answer, and the ids of the batch that any spelling may stand for."""
 
     inexact: set[str]  # spellings that may stand for other ids than they spell
     exact: set[str] = field(default_factory=set)  # ids that are spelled exactly so
@@ -58,7 +59,7 @@ class _Candidates:
 
 
 def match_ids(spellings: Statuses, ids: Iterable[str], rows: int, *, flattened: bool) -> NamedIds:
-    """Match the spellings in an answer with the batch's `rows` ids, which are read only if there is any.
+    """Match the spellings in an answer with the batch's `rows` ids, which are read only if there are any.
 
     Raises `UnusableAnswerError` where the answer is `flattened` and can be read in more than one way.
     """
@@ -112,8 +113,9 @@ def _match_inexact(spellings: Statuses, candidates: _Candidates) -> tuple[Status
             doubtful |= ids
         else:
             [profile_id] = ids
-            record_status(by_reading, profile_id, spellings.get(profile_id, spellings[spelling]))
             record_status(by_reading, profile_id, spellings[spelling])
+            if profile_id in spellings:
+                record_status(by_reading, profile_id, spellings[profile_id])
     for spelling in by_reading.keys() & candidates.inexact & candidates.exact:
         # Target spells this id in another way as well: the exact spelling may be another id's, encoded.
         doubtful |= candidates.others(spelling) - by_reading.keys()
