@@ -1,6 +1,6 @@
 """The table of faults in docs/reliability.md, made by a test run: `pytest --reliability docs/reliability.md`.
 
-A test says which fault it shows by `@pytest.mark.fault(14, "UTF-16 with and without BOM")`.
+A test names the fault that it shows with `@pytest.mark.fault(14, "UTF-16 with and without BOM")`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ AREAS = {1: "Arrival", 11: "Content", 28: "Submitting", 42: "Status", 51: "Platf
 NOT_SHOWN: dict[int, str] = {}  # number -> why no test shows it
 
 _BEGIN, _END = "<!-- faults: begin -->", "<!-- faults: end -->"
-_ORDER = ("failed", "xfailed", "skipped", "passed")  # the first that any case had is the test's outcome
-_SAID = {
+_ORDER = (
+    "failed",
+    "xfailed",
+    "skipped",
+    "passed",
+)  # the first of these among the cases is the outcome of the test
+_IN_WORDS = {
     "failed": "**did not hold**",
     "xfailed": "known fault",
     "skipped": "not tried here",
@@ -47,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Table:
-    """Collects what became of each test and writes it down at the end."""
+    """A plugin that collects the outcome of each test and writes the table at the end."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,9 +70,9 @@ class _Table:
 
     def pytest_sessionfinish(self) -> None:
         text = self._path.read_text(encoding="utf-8")
-        made = f"{_BEGIN}\n\n{self._rows()}\n{_END}"
+        table = f"{_BEGIN}\n\n{self._rows()}\n{_END}"
         inside = re.compile(re.escape(_BEGIN) + ".*" + re.escape(_END), re.DOTALL)
-        self._path.write_text(inside.sub(lambda _: made, text), encoding="utf-8")
+        self._path.write_text(inside.sub(lambda _: table, text), encoding="utf-8")
 
     def _rows(self) -> str:
         lines = []
@@ -80,12 +85,12 @@ class _Table:
                     "| | Fault | Shown by | Outcome |",
                     "|---|---|---|---|",
                 ]
-            found = sorted(key for key in self._outcomes if key[0] == number)
-            for place, key in enumerate(found):
+            keys = sorted(key for key in self._outcomes if key[0] == number)
+            for place, key in enumerate(keys):
                 _, words, test = key
                 first = str(number) if place == 0 else ""
-                lines.append(f"| {first} | {words} | {_link(test)} | {_said(self._outcomes[key])} |")
-            if not found:
+                lines.append(f"| {first} | {words} | {_link(test)} | {_in_words(self._outcomes[key])} |")
+            if not keys:
                 lines.append(f"| {number} | {NOT_SHOWN.get(number, 'no test of this run')} | | not shown |")
         return "\n".join(lines[1:]) + "\n"
 
@@ -95,7 +100,7 @@ def _link(test: str) -> str:
     return f"[`{name}`](../{path})"
 
 
-def _said(outcomes: list[str]) -> str:
+def _in_words(outcomes: list[str]) -> str:
     worst = next(word for word in _ORDER if word in outcomes)
     cases = f", {len(outcomes)} cases" if len(outcomes) > 1 else ""
-    return _SAID[worst] + cases
+    return _IN_WORDS[worst] + cases

@@ -1,4 +1,4 @@
-"""1 to 10: how a file may arrive."""
+"""Faults 1 to 10: how a file may arrive."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Linus\n"
 
 @pytest.fixture
 def atomic_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have conditional writes be atomic, as DynamoDB's are: moto looks first, and writes then."""
+    """Make conditional writes atomic, as in DynamoDB: moto checks the condition first and writes after it."""
     lock = threading.RLock()
 
     def locked(write: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,9 +41,9 @@ def atomic_writes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(DynamoDBBackend, name, locked(getattr(DynamoDBBackend, name)))
 
 
-@pytest.mark.fault(2, "the same event twice at once")
+@pytest.mark.fault(2, "four events for one file at once")
 @pytest.mark.usefixtures("atomic_writes")
-def test_of_two_splits_at_once_one_wins(deployment: Deployment) -> None:
+def test_split_four_events_at_once_start_one_import(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
     together = threading.Barrier(4)
 
@@ -61,7 +61,7 @@ def test_of_two_splits_at_once_one_wins(deployment: Deployment) -> None:
 
 @pytest.mark.fault(2, "the same event delivered to two invocations at once")
 @pytest.mark.usefixtures("atomic_writes")
-def test_two_invocations_of_one_event_do_the_same(deployment: Deployment) -> None:
+def test_split_one_event_twice_at_once_starts_one_import(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
     together = threading.Barrier(2)
 
@@ -78,7 +78,7 @@ def test_two_invocations_of_one_event_do_the_same(deployment: Deployment) -> Non
 
 
 @pytest.mark.fault(4, "new content under the same key")
-def test_each_version_of_a_key_is_an_import_with_its_own_rows(
+def test_import_each_version_of_a_key_sends_its_own_rows(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     first = deployment.split(deployment.drop(FILE))
@@ -91,7 +91,7 @@ def test_each_version_of_a_key_is_an_import_with_its_own_rows(
 
 
 @pytest.mark.fault(6, "the object is gone before it is read")
-def test_a_file_that_is_gone_is_a_clear_end(deployment: Deployment, s3: S3Client) -> None:
+def test_split_deleted_file_is_rejected_with_a_reason(deployment: Deployment, s3: S3Client) -> None:
     dropped = deployment.drop(FILE)
     s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
 
@@ -118,23 +118,23 @@ KEYS = [
 
 @pytest.mark.fault(8, "keys with spaces, +, %, accents, emoji, 1,024 bytes")
 @pytest.mark.parametrize("key", KEYS)
-def test_any_key_is_a_name(deployment: Deployment, key: str) -> None:
+def test_import_any_object_key_succeeds(deployment: Deployment, key: str) -> None:
     summary = deployment.run(FILE, key)
 
     assert summary.status is ImportStatus.SUCCEEDED
     assert summary.entry.source.key == key
 
 
-@pytest.mark.fault(9, "own output, folder markers, other prefixes, s3:TestEvent")
+@pytest.mark.fault(9, "the application's own objects, folder markers, other prefixes, s3:TestEvent")
 @pytest.mark.parametrize(
     "key", ["imports/a-0123/batches/00001.batch", "drop/default/", "feeds/default.json", ""]
 )
-def test_what_nobody_dropped_is_ignored(key: str) -> None:
+def test_is_dropped_file_of_another_object_is_false(key: str) -> None:
     assert not is_dropped_file(key)
 
 
-@pytest.mark.fault(10, "overwritten while being read")
-def test_the_version_of_the_event_is_read_whatever_came_after(
+@pytest.mark.fault(10, "a file that is overwritten while it is read")
+def test_split_overwritten_file_reads_the_version_of_the_event(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     dropped = deployment.drop(FILE)
@@ -147,7 +147,7 @@ def test_the_version_of_the_event_is_read_whatever_came_after(
 
 
 @pytest.mark.fault(10, "an event that names no version")
-def test_an_event_without_a_version_takes_the_newest(deployment: Deployment) -> None:
+def test_split_event_without_version_reads_the_newest(deployment: Deployment) -> None:
     deployment.drop(FILE)
     newest = deployment.drop(FILE + b"u4,Dennis\n")
 
@@ -157,8 +157,10 @@ def test_an_event_without_a_version_takes_the_newest(deployment: Deployment) -> 
     assert imported.manifest.source.version_id == newest.version_id
 
 
-@pytest.mark.fault(3, "a newer version arrives while an older one that was started is tried again")
-def test_an_import_that_was_started_is_not_rejected_by_a_newer_version(
+@pytest.mark.fault(
+    3, "a newer version arrives, and the split of an older one that was started is tried again"
+)
+def test_split_started_import_survives_a_newer_version(
     deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = deployment.drop(b"thirdPartyId,name\nu1,older\n")

@@ -40,7 +40,7 @@ def at(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A stretch of local time, told in UTC by hand: none of the budget's own arithmetic is trusted."""
+    """A stretch of local time, written in UTC by hand: it does not rely on the budget's arithmetic."""
 
     policy: Policy
     start: datetime
@@ -90,7 +90,7 @@ AUTUMN = Scenario(
 
 @dataclass
 class Batch:
-    """One batch on its way; it is the holder of its place."""
+    """One batch on its way, the holder of its place in flight."""
 
     import_number: int
     number: int
@@ -108,7 +108,7 @@ class Batch:
 
 @dataclass
 class Server:
-    """What Target sees: no more than the times at which things reach it."""
+    """What Target sees: only the times at which calls and rows reach it."""
 
     calls: list[datetime] = field(default_factory=list)
     rows: list[tuple[datetime, int]] = field(default_factory=list)
@@ -130,7 +130,7 @@ class Server:
 
 
 class World:
-    """True time, a state machine that wakes late, hosts of which one at a time has a wrong clock."""
+    """True time, a state machine that wakes late, and hosts of which one at a time has a wrong clock."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.random = random.Random(seed)
@@ -166,7 +166,7 @@ class World:
         return self.random.random() < share
 
     def clock(self) -> datetime:
-        """Give the clock of the host that an invocation meets: some ms off, or the one that is quite wrong.
+        """Return the clock of the host that runs an invocation: some ms off, or minutes.
 
         Every three hours one of four hosts is wrong for 20 minutes, in turn too fast and too slow.
         """
@@ -227,7 +227,7 @@ class World:
             self.defer(batch, slot)
 
     def use(self, batch: Batch, slot: Slot, clock: datetime, call: Callable[[], None]) -> None:
-        """Make the granted call within its time, or be too late for it, or die before it."""
+        """Make the granted call within its time, or come too late for it, or die before it."""
         batch.waited = 0
         late = self.random.uniform(3, 60) if self.chance(0.01) else self.random.uniform(0, 3)
         if self.chance(0.005):
@@ -268,9 +268,9 @@ class World:
         self.next_batch(batch.import_number)()
 
 
-@pytest.mark.fault(40, "many imports at once, measured at the server")
+@pytest.mark.fault(40, "100 imports at once, counted at the server")
 @pytest.mark.parametrize("scenario", [SPRING, AUTUMN], ids=["spring", "autumn"])
-def test_40_the_server_never_sees_more_than_the_budget(scenario: Scenario) -> None:
+def test_reserve_for_100_imports_stays_within_the_budget(scenario: Scenario) -> None:
     world = World(scenario, seed=40)
     world.run()
     server, policy = world.server, world.policy

@@ -1,4 +1,4 @@
-"""42 to 50: what Target may say of a batch, from its answer to the summary."""
+"""Faults 42 to 50: what Target may say of a batch, from its answer to the summary."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
 OF_TARGET = "/m2/demo/v2/profile/batchStatus?batchId={batchId}"
 
 
-@pytest.mark.fault(42, "an unsafe status URL: named so, never called, the batch never sent again")
+@pytest.mark.fault(42, "an unsafe status URL: reported, never called, the batch not sent again")
 @pytest.mark.parametrize(
     "url",
     [
@@ -32,7 +32,7 @@ OF_TARGET = "/m2/demo/v2/profile/batchStatus?batchId={batchId}"
         "http://mboxedge45.tt.omtrdc.net/m2/other/v2/profile/batchStatus?batchId={batchId}",
     ],
 )
-def test_an_unsafe_status_url_is_never_called(
+def test_check_unsafe_status_url_is_never_called(
     deployment: Deployment, target: simulator.Simulator, url: str
 ) -> None:
     target.script(simulator.fault(status_url=url))
@@ -45,12 +45,12 @@ def test_an_unsafe_status_url_is_never_called(
 
 
 @pytest.mark.fault(42, "a redirect as the status: not followed")
-@pytest.mark.fault(43, "DOCTYPE, entities, a broken status: asked again, nothing claimed")
-@pytest.mark.fault(46, "an unknown word: asked again")
+@pytest.mark.fault(43, "DOCTYPE, entities, a broken status: asked again, no result claimed")
+@pytest.mark.fault(46, "an unknown word for the batch: asked again")
 @pytest.mark.parametrize(
     "name", ["redirect", "doctype", "entities", "cut_status", "unknown_word", "html", "json"]
 )
-def test_what_says_nothing_is_asked_again(
+def test_check_unusable_answer_is_asked_again(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     target.script(simulator.fault(name, on="status"))
@@ -63,9 +63,9 @@ def test_what_says_nothing_is_asked_again(
 
 
 @pytest.mark.fault(44, "incomplete for 24 hours: then pending, in a bounded number of steps")
-@pytest.mark.fault(46, "an unknown word for ever: pending at the deadline")
+@pytest.mark.fault(46, "an unknown word for the batch until the deadline: then pending")
 @pytest.mark.parametrize("name", ["incomplete_forever", "unknown_word"])
-def test_what_never_ends_is_pending_at_the_deadline(
+def test_check_unfinished_batch_is_pending_at_the_deadline(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     target.script(simulator.fault(name, times=0))
@@ -82,8 +82,8 @@ def test_what_never_ends_is_pending_at_the_deadline(
     assert {result.basis for result in deployment.profiles(import_id, 1)} == {Basis.DEADLINE}
 
 
-@pytest.mark.fault(45, "stuck: an error of the whole batch")
-def test_a_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(45, "stuck: an error for every profile of the batch")
+def test_check_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Simulator) -> None:
     target.script(simulator.fault("stuck", times=0))
 
     summary = deployment.run(FILE)
@@ -93,7 +93,7 @@ def test_a_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Sim
     assert len(target.submissions) == 1
 
 
-@pytest.mark.fault(46, "a missing element, another case, a size that is not ours")
+@pytest.mark.fault(46, "a missing element, another case")
 @pytest.mark.parametrize(
     "body",
     [
@@ -102,7 +102,9 @@ def test_a_stuck_batch_is_an_error(deployment: Deployment, target: simulator.Sim
         "<response><batchId> {batchId} </batchId><status>Complete</status></response>",
     ],
 )
-def test_an_odd_complete_is_complete(deployment: Deployment, target: simulator.Simulator, body: str) -> None:
+def test_check_complete_in_an_odd_form_is_complete(
+    deployment: Deployment, target: simulator.Simulator, body: str
+) -> None:
     target.script(simulator.fault(on="status", code=200, body=body, times=0))
 
     summary = deployment.run(FILE)
@@ -111,8 +113,8 @@ def test_an_odd_complete_is_complete(deployment: Deployment, target: simulator.S
     assert summary.profiles == ProfileCounts(success=2)
 
 
-@pytest.mark.fault(46, "an answer that names another batch: nothing is implied, and the size is told")
-def test_an_answer_about_another_batch_is_no_success(
+@pytest.mark.fault(46, "an answer that names another batch: no success is implied")
+def test_check_answer_about_another_batch_is_no_success(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     body = "<response><batchId>another</batchId><status>complete</status><batchSize>7</batchSize></response>"
@@ -124,8 +126,10 @@ def test_an_answer_about_another_batch_is_no_success(
     assert "Target's answer names another batch." in summary.reason
 
 
-@pytest.mark.fault(46, "more rows than were sent: said in the summary")
-def test_a_size_that_is_not_ours_is_said(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(46, "a batch size above the rows sent: reported in the summary")
+def test_check_other_batch_size_is_in_the_summary(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     body = "<response><status>complete</status><batchSize>7</batchSize></response>"
     target.script(simulator.fault(on="status", code=200, body=body, times=0))
 
@@ -135,7 +139,7 @@ def test_a_size_that_is_not_ours_is_said(deployment: Deployment, target: simulat
     assert "Target counted 7 rows in the batch, and 2 were sent." in summary.reason
 
 
-@pytest.mark.fault(47, "a settled answer that flips back, 404 later: the first terminal answer stands")
+@pytest.mark.fault(47, "a terminal answer that is taken back, or 404 later: the first one stands")
 @pytest.mark.parametrize(
     "later",
     [
@@ -144,7 +148,7 @@ def test_a_size_that_is_not_ours_is_said(deployment: Deployment, target: simulat
         simulator.fault("stuck", times=0),
     ],
 )
-def test_the_first_terminal_answer_stands(
+def test_check_first_terminal_answer_stands(
     deployment: Deployment, target: simulator.Simulator, later: simulator.Fault
 ) -> None:
     target.configure(generation=3)
@@ -161,9 +165,9 @@ def test_the_first_terminal_answer_stands(
     assert summary.profiles == ProfileCounts(success=2)
 
 
-@pytest.mark.fault(49, "the status endpoint is down when details are asked for: asked again, nothing implied")
+@pytest.mark.fault(49, "the status endpoint is down at the call for details: asked again, no success implied")
 @pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
-def test_details_that_are_out_of_reach_are_asked_for_again(
+def test_check_unreachable_details_are_asked_for_again(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     import_id = _complete_but_for_details(deployment, target)
@@ -176,8 +180,8 @@ def test_details_that_are_out_of_reach_are_asked_for_again(
     assert timedelta(hours=1) < deployment.clock() - START < timedelta(hours=24)
 
 
-@pytest.mark.fault(49, "details that cannot be had by the deadline: the first answer stands")
-def test_without_details_the_first_answer_stands_at_the_deadline(
+@pytest.mark.fault(49, "no details until the deadline: the first answer stands")
+def test_check_without_details_keeps_the_first_answer(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     import_id = _complete_but_for_details(deployment, target)
@@ -191,8 +195,8 @@ def test_without_details_the_first_answer_stands_at_the_deadline(
     assert (summary.batches[0].state, summary.reason) == (BatchState.COMPLETE, "")
 
 
-@pytest.mark.fault(47, "details that a forgetful Target will not give are not asked for all day")
-def test_a_target_that_forgot_the_batch_is_asked_for_details_three_times(
+@pytest.mark.fault(47, "404 for the details of a complete batch: asked for three times, not all day")
+def test_check_forgotten_batch_is_asked_for_details_thrice(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     import_id = _complete_but_for_details(deployment, target)
@@ -205,7 +209,7 @@ def test_a_target_that_forgot_the_batch_is_asked_for_details_three_times(
 
 
 def _complete_but_for_details(deployment: Deployment, target: simulator.Simulator) -> str:
-    """Bring an import, one of whose profiles failed, to where its details are asked for."""
+    """Run an import with one failed profile up to the call for details."""
     target.configure(generation=4, failed_ids=frozenset({"u2"}))
     import_id = deployment.split(deployment.drop(FILE)).import_id
     outcome = deployment.submit(import_id, 1)
@@ -215,8 +219,8 @@ def _complete_but_for_details(deployment: Deployment, target: simulator.Simulato
     return import_id
 
 
-@pytest.mark.fault(47, "404 before any answer: pending at the deadline, not invented")
-def test_a_batch_that_target_forgot_is_pending(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(47, "404 instead of any answer: no success is claimed")
+def test_check_forgotten_batch_is_no_success(deployment: Deployment, target: simulator.Simulator) -> None:
     target.script(simulator.fault("not_found", times=0))
 
     summary = deployment.run(FILE)
@@ -226,11 +230,13 @@ def test_a_batch_that_target_forgot_is_pending(deployment: Deployment, target: s
     assert len(target.submissions) == 1
 
 
-@pytest.mark.fault(48, "ids that are not ours, ids twice, encoded ids, on the wire")
-def test_ids_are_matched_with_care(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(48, "ids that are not in the batch, an id named twice, encoded ids, over HTTP")
+def test_check_encoded_foreign_and_repeated_ids_are_matched(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     profile = "<profile><id>{}</id><status>{}</status></profile>"
-    said = [("u%201", "success"), ("stranger", "failed"), ("u2", "success"), ("u2", "failed")]
-    body = "".join(profile.format(*pair) for pair in said)
+    words = [("u%201", "success"), ("stranger", "failed"), ("u2", "success"), ("u2", "failed")]
+    body = "".join(profile.format(*pair) for pair in words)
     target.script(
         simulator.fault(
             on="status", code=200, times=0, body=f"<response><batchId>{{batchId}}</batchId>{body}</response>"
@@ -248,13 +254,13 @@ def test_ids_are_matched_with_care(deployment: Deployment, target: simulator.Sim
 
 
 @pytest.mark.fault(
-    48, "a spelling that is an id of the batch speaks for that id alone, and only its row goes again"
+    48, "a spelling that is an id of the batch stands for that id alone: only its row is sent again"
 )
 @pytest.mark.parametrize(
     ("bad", "innocent", "spelling"),
     [("x%20y", "x y", "x%20y"), ("p+q", "p q", "p+q"), ("a&amp;b", "a&b", "a&amp;amp;b")],
 )
-def test_a_profile_that_target_did_not_name_is_not_claimed(
+def test_check_sends_only_the_named_profile_again(
     deployment: Deployment, target: simulator.Simulator, bad: str, innocent: str, spelling: str
 ) -> None:
     profile = f"<profile><id>{spelling}</id><status>failed</status></profile>"
@@ -267,14 +273,14 @@ def test_a_profile_that_target_did_not_name_is_not_claimed(
 
     summary = deployment.run(f"pcId,name\n{bad},Ada\n{innocent},Grace\n".encode())
 
-    said = {r.profile_id: (r.status, r.basis) for r in deployment.profiles(summary.entry.import_id, 1)}
-    assert said == {bad: ("error", "reported"), innocent: ("success", "implied")}
+    results = {r.profile_id: (r.status, r.basis) for r in deployment.profiles(summary.entry.import_id, 1)}
+    assert results == {bad: ("error", "reported"), innocent: ("success", "implied")}
     assert [request.rows for request in target.submissions] == [2, 1]
 
 
 @pytest.mark.fault(49, "the status endpoint is down for hours")
 @pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
-def test_a_status_that_is_out_of_reach_for_hours_is_asked_again(
+def test_check_unreachable_status_is_asked_again_for_hours(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     target.script(simulator.fault(name, on="status", times=20))
@@ -286,9 +292,9 @@ def test_a_status_that_is_out_of_reach_for_hours_is_asked_again(
     assert len(target.submissions) == 1
 
 
-@pytest.mark.fault(57, "two executions of one import: who has to wait does not undo what the other asked")
+@pytest.mark.fault(57, "two executions of one import: one that waits does not undo a check of the other")
 @pytest.mark.usefixtures("target")
-def test_two_executions_of_one_import_do_not_hold_each_other_up(deployment: Deployment) -> None:
+def test_check_two_executions_do_not_delay_each_other(deployment: Deployment) -> None:
     deployment.configure(calls_per_minute=10)
     import_id = deployment.split(deployment.drop(FILE)).import_id
     deployment.clock.reach(moment(deployment.submit(import_id, 1).to_json()["resumeAt"]))

@@ -1,4 +1,4 @@
-"""21, 24 and 25: the limits in their real size, bombs, and memory."""
+"""Faults 21, 24 and 25: the limits in their real size, bombs, and memory."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def _split(data: bytes, limits: Limits) -> tuple[Split, dict[str, bytes]]:
     return split(MemoryFile(data), Feed(), limits, output), output.objects
 
 
-@pytest.mark.fault(21, "exactly 499,999, 500,000, 500,001 rows")
+@pytest.mark.fault(21, "499,999, 500,000 and 500,001 rows")
 @pytest.mark.parametrize(
     ("rows", "batches"), [(499_999, [499_999]), (500_000, [500_000]), (500_001, [500_000, 1])]
 )
-def test_the_limit_of_rows(rows: int, batches: list[int]) -> None:
+def test_split_at_the_limit_of_rows_cuts_full_batches(rows: int, batches: list[int]) -> None:
     data = HEADER + b"".join(b"%d,x\n" % number for number in range(rows))
 
     result, _ = _split(data, Limits(max_batch_rows=500_000, max_batch_bytes=49_999_999))
@@ -36,9 +36,9 @@ def test_the_limit_of_rows(rows: int, batches: list[int]) -> None:
     assert result.rows.sent == rows
 
 
-@pytest.mark.fault(21, "50 MB and one byte less or more after encoding")
+@pytest.mark.fault(21, "50 MB after encoding, and one byte less or more")
 @pytest.mark.parametrize(("size", "sizes"), [(49_999_998, 1), (49_999_999, 1), (50_000_000, 2)])
-def test_the_limit_of_bytes(size: int, sizes: int) -> None:
+def test_split_at_the_limit_of_bytes_cuts_full_batches(size: int, sizes: int) -> None:
     value = "é" * 1000  # six bytes each when encoded
     row = len("123456,") + 6 * len(value) + 1
     room = size - len("batch=thirdPartyId,a\n") + 1  # the last row has no line feed
@@ -74,25 +74,27 @@ class Nothing:
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    said = str(split(File(), Feed(), Limits(), Nothing()).rows)
+    outcome = str(split(File(), Feed(), Limits(), Nothing()).rows)
 except Exception as error:
-    said = f"{type(error).__name__}: {error}"
+    outcome = f"{type(error).__name__}: {error}"
 grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-print(grown, said)
+print(grown, outcome)
 """
 
 
-@pytest.mark.fault(24, "a gzip bomb: memory stays small, one row is rejected or the file")
+@pytest.mark.fault(24, "a gzip bomb: memory stays small; a row or the file is rejected")
 @pytest.mark.fault(25, "memory does not grow with the file")
 @pytest.mark.parametrize(
     ("filling", "unpacked"), [(b"y", 200_000_000), (b"\0", 200_000_000), (b"u1,x\n", 5_000_000)]
 )
-def test_a_file_that_unpacks_to_a_thousandfold_takes_little_memory(filling: bytes, unpacked: int) -> None:
+def test_split_gzip_bomb_takes_little_memory(filling: bytes, unpacked: int) -> None:
     bomb = gzip.compress(HEADER + b"u0,x\n" + filling * (unpacked // len(filling)), 1)
     assert len(bomb) < unpacked / 100
 
-    done = subprocess.run([sys.executable, "-c", BOMB], input=bomb, capture_output=True, check=True, cwd=ROOT)
+    process = subprocess.run(
+        [sys.executable, "-c", BOMB], input=bomb, capture_output=True, check=True, cwd=ROOT
+    )
 
-    megabytes, _, said = done.stdout.decode().partition(" ")
-    assert int(megabytes) < 150, said
-    assert "RowCounts" in said or "FileRejectedError" in said
+    megabytes, _, outcome = process.stdout.decode().partition(" ")
+    assert int(megabytes) < 150, outcome
+    assert "RowCounts" in outcome or "FileRejectedError" in outcome

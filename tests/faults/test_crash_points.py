@@ -1,4 +1,4 @@
-"""51 and 52: killed at every call, for all n, then tried again: the same end."""
+"""Faults 51, 52, 54 and 55: one call fails, for each call in turn, and the next try reaches the same end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE_BATCH = b"thirdPartyId,name,note\nu1,Ada,\nu2,Grace,50%\nu1,,later\n,Nobody,
 
 @dataclass(frozen=True)
 class Scenario:
-    """Which function meets the accident, in which import."""
+    """The function that meets the accident, and its import."""
 
     function: str
     file: bytes = ONE_BATCH
@@ -54,7 +54,7 @@ MAY_DIFFER = {
 
 @dataclass(frozen=True)
 class End:
-    """What is compared: all that an import left, but for its name and its times."""
+    """What is compared: all that an import leaves, without its name and its times."""
 
     summary: Any
     objects: dict[str, bytes]
@@ -75,11 +75,11 @@ def accidental(s3: S3Client, target: simulator.Simulator, outside: Outside) -> A
 
 @pytest.mark.fault(51, "a function killed at its n-th call, for all n")
 @pytest.mark.fault(52, "killed before, during and after the POST")
-@pytest.mark.fault(55, "S3 out of reach at the n-th call, or its answer lost, for all n")
-@pytest.mark.fault(54, "DynamoDB out of reach at the n-th call, or its answer lost, for all n")
+@pytest.mark.fault(55, "S3 unreachable at the n-th call, or its answer lost, for all n")
+@pytest.mark.fault(54, "DynamoDB unreachable at the n-th call, or its answer lost, for all n")
 @pytest.mark.parametrize("accident", [accident for accident in Accident if accident is not Accident.NONE])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_whatever_call_goes_wrong_the_end_is_the_same(
+def test_import_with_any_failing_call_ends_the_same(
     accidental: AccidentalDeployment,
     target: simulator.Simulator,
     name: str,
@@ -106,7 +106,7 @@ def _run(
     scenario: Scenario,
     at: int,
 ) -> tuple[End, bool]:
-    """Import a file with one accident on the way; give its end, and whether the accident happened."""
+    """Import a file with one accident on the way; return its end, and whether the accident happened."""
     before = len(target.submissions)
     deployment.clock.advance(minutes=2)
     deployment.outside.plan(accident, scenario.function, at)
@@ -127,7 +127,7 @@ def _run(
 
 
 def _hold_arrivals(summary: Summary, target: simulator.Simulator, before: int) -> None:
-    """Each body arrived once, as it was planned, and a second time only where that is marked."""
+    """Assert that each body arrived once, as planned, and a second time only where that is marked."""
     arrived = [request.sha256 for request in target.submissions[before:]]
     bodies = {batch.sha256: batch.possibly_duplicate for batch in summary.batches}
     for batch in summary.batches:
@@ -154,7 +154,7 @@ def _end(deployment: AccidentalDeployment, import_id: str, version_id: str) -> E
 
 
 def _untimed(results: bytes) -> bytes:
-    """Leave out the last column of profile results, which says when Target was asked."""
+    """Return profile results without their last column, the time of the check."""
     return b"\n".join(line.rpartition(b",")[0] for line in gzip.decompress(results).split(b"\n"))
 
 

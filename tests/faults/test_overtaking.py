@@ -1,4 +1,4 @@
-"""38 and 57: imports that share ids, of which the earlier one died on its way."""
+"""Faults 38 and 57: imports that share ids, of which the earlier one died before its end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DEADLINE = timedelta(hours=24)
 
 
 def _received(target: simulator.Simulator) -> list[bytes]:
-    """Give the value in each body that Target has taken, in their order."""
+    """Return the value of the last cell of each body that Target has taken, in their order."""
     bodies = [target.body(request.number) for request in target.submissions if request.batch_id]
     return [body.rpartition(b",")[2].strip() for body in bodies]
 
 
 def _stopped(deployment: Deployment, target: simulator.Simulator, fault: str = "unavailable") -> str:
-    """Import OLD, which Target does not answer well, and stop."""
+    """Import OLD, whose submission meets a fault, and stop after it."""
     target.script(simulator.fault(fault))
     import_id = deployment.split(deployment.drop(OLD, "drop/a/a.csv")).import_id
     assert deployment.submit(import_id, 1).word is Word.DEFERRED
@@ -38,9 +38,11 @@ def _begun(deployment: Deployment) -> str:
 
 
 @pytest.mark.fault(38, "an earlier import with the same ids was stopped and reported: it still goes first")
-@pytest.mark.fault(57, "stopped, reported, a later import with the same ids dropped, started again")
+@pytest.mark.fault(
+    57, "stopped and reported, then started again after a later import with the same ids was dropped"
+)
 @pytest.mark.parametrize("fault", ["unavailable", "reset_before_body", "server_error"])
-def test_an_import_that_was_reported_too_early_keeps_its_place(
+def test_import_reported_too_early_keeps_its_place(
     deployment: Deployment, target: simulator.Simulator, fault: str
 ) -> None:
     older = _stopped(deployment, target, fault)
@@ -54,9 +56,9 @@ def test_an_import_that_was_reported_too_early_keeps_its_place(
     assert _received(target) == [b"OLD", b"NEW"]
 
 
-@pytest.mark.fault(38, "an earlier import with the same ids is dead for good: overtaken at the deadline")
+@pytest.mark.fault(38, "an earlier import with the same ids is abandoned: overtaken at the deadline")
 @pytest.mark.fault(57, "started again after a later import with the same ids has gone first")
-def test_an_import_that_nobody_works_on_is_overtaken_and_sends_nothing_any_more(
+def test_import_abandoned_is_overtaken_and_sends_nothing(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     older = _stopped(deployment, target)
@@ -78,7 +80,7 @@ def test_an_import_that_nobody_works_on_is_overtaken_and_sends_nothing_any_more(
 
 
 @pytest.mark.fault(38, "an overtaken import whose batch may have arrived: unknown, not sent again")
-def test_what_an_overtaken_import_may_have_sent_is_unknown(
+def test_import_overtaken_after_a_submission_is_unknown(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     older = _stopped(deployment, target, "server_error")
@@ -91,8 +93,10 @@ def test_what_an_overtaken_import_may_have_sent_is_unknown(
     assert summary.profiles == ProfileCounts(unknown=2)
 
 
-@pytest.mark.fault(38, "an earlier import with the same ids waits on purpose, for days: it still goes first")
-def test_an_import_that_waits_is_not_overtaken(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(38, "an earlier import with the same ids waits for its upload window: it still goes first")
+def test_import_waiting_for_its_window_is_not_overtaken(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     deployment.configure(upload_window="Mon 08:00-20:00")  # it is Tuesday
     older = deployment.split(deployment.drop(OLD, "drop/a/a.csv")).import_id
     outcome = deployment.submit(older, 1)
@@ -110,8 +114,8 @@ def test_an_import_that_waits_is_not_overtaken(deployment: Deployment, target: s
     assert _received(target) == [b"OLD", b"NEW"]
 
 
-@pytest.mark.fault(38, "overtaken while its own batch is about to be sent: not sent")
-def test_who_is_overtaken_in_the_middle_of_a_step_does_not_send(
+@pytest.mark.fault(38, "an import is overtaken just before its batch is sent: it is not sent")
+def test_upload_overtaken_during_its_step_does_not_send(
     deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = _stopped(deployment, target)
@@ -130,10 +134,8 @@ def test_who_is_overtaken_in_the_middle_of_a_step_does_not_send(
     assert _received(target) == [b"NEW"]
 
 
-@pytest.mark.fault(38, "an earlier import is sending as its time is over: not overtaken")
-def test_who_sends_is_not_overtaken_in_the_middle_of_a_step(
-    deployment: Deployment, target: simulator.Simulator
-) -> None:
+@pytest.mark.fault(38, "an earlier import sends as its deadline passes: not overtaken")
+def test_upload_that_is_sending_is_not_overtaken(deployment: Deployment, target: simulator.Simulator) -> None:
     older = _stopped(deployment, target)
     newer = _begun(deployment)
     deployment.clock.advance(hours=26)
@@ -142,8 +144,8 @@ def test_who_sends_is_not_overtaken_in_the_middle_of_a_step(
     assert deployment.submit(newer, 1).word is Word.DEFERRED
 
 
-@pytest.mark.fault(38, "an earlier import whose entry has expired holds nobody up")
-def test_what_the_ledger_has_forgotten_holds_nobody_up(
+@pytest.mark.fault(38, "an earlier import whose ledger entry has expired delays no other")
+def test_import_expired_in_the_ledger_delays_no_other(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     forgotten = _stopped(deployment, target)
@@ -156,8 +158,8 @@ def test_what_the_ledger_has_forgotten_holds_nobody_up(
     assert not deployment.ledger.is_queued("demo", forgotten)
 
 
-@pytest.mark.fault(58, "imports that an earlier version of the ledger holds go on")
-def test_an_import_that_began_before_there_was_a_place_to_keep_goes_on(
+@pytest.mark.fault(58, "imports in the ledger of an earlier version go on")
+def test_import_of_an_earlier_ledger_version_goes_on(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     older = _stopped(deployment, target)

@@ -1,4 +1,4 @@
-"""53 to 61: what the platform may do."""
+"""Faults 53 to 61: what the platform may do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ type Meddler = Callable[[str, Any, Call], Any]  # answers an operation with its 
 
 @pytest.fixture
 def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Meddler], None]:
-    """Have every call of AWS answered by a function of the test's."""
+    """Route every call of AWS through a function of the test."""
     original = getattr(BaseClient, "_make_api_call")  # noqa: B009  # not in the stubs
 
     def install(meddler: Meddler) -> None:
@@ -45,7 +45,7 @@ def _refuse(code: str, operation: str) -> ClientError:
 
 
 def _checked_later(deployment: Deployment, file: bytes = FILE) -> str:
-    """Give an import whose one batch is accepted and due for its check."""
+    """Return an import whose one batch is accepted and due for its check."""
     import_id = deployment.split(deployment.drop(file)).import_id
     outcome = deployment.submit(import_id, 1)
     assert outcome.resume_at is not None
@@ -58,9 +58,9 @@ def _table_of_profiles() -> set[str]:
     return {item["profile"]["S"].rpartition("#")[2] for item in items}
 
 
-@pytest.mark.fault(54, "UnprocessedItems: some, many, then none")
+@pytest.mark.fault(54, "UnprocessedItems: some or many at first, then none")
 @pytest.mark.parametrize("left", [1, 24, 25])
-def test_what_dynamodb_left_undone_is_done_again(
+def test_check_unprocessed_items_are_written_again(
     deployment: Deployment, meddle: Callable[[Meddler], None], left: int
 ) -> None:
     deployment.configure(max_batch_rows=60)
@@ -85,8 +85,8 @@ def test_what_dynamodb_left_undone_is_done_again(
     assert _table_of_profiles() == {f"u{number}" for number in range(60)}
 
 
-@pytest.mark.fault(54, "UnprocessedItems always: an error, no settled batch, and it can go on")
-def test_what_dynamodb_never_does_does_not_settle_the_batch(
+@pytest.mark.fault(54, "UnprocessedItems always: an error, the batch is not settled and can go on")
+def test_check_items_never_processed_leave_the_batch_unsettled(
     deployment: Deployment, meddle: Callable[[Meddler], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_id = _checked_later(deployment)
@@ -110,10 +110,10 @@ def test_what_dynamodb_never_does_does_not_settle_the_batch(
     assert _table_of_profiles() == {"u1", "u2"}
 
 
-@pytest.mark.fault(54, "throttling: an error of the code's own, and the next try goes on")
+@pytest.mark.fault(54, "throttling: one of our own errors, and the next try goes on")
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
-def test_throttling_stops_a_try_and_loses_nothing(
+def test_upload_throttled_by_dynamodb_goes_on_at_the_next_try(
     deployment: Deployment,
     target: simulator.Simulator,
     meddle: Callable[[Meddler], None],
@@ -141,7 +141,7 @@ def test_throttling_stops_a_try_and_loses_nothing(
 
 
 @pytest.mark.fault(54, "a conditional check that fails always: nothing is sent")
-def test_who_cannot_write_that_it_sends_does_not_send(
+def test_upload_that_cannot_write_the_ledger_does_not_send(
     deployment: Deployment, target: simulator.Simulator, meddle: Callable[[Meddler], None]
 ) -> None:
     import_id = deployment.split(deployment.drop(FILE)).import_id
@@ -161,10 +161,10 @@ def test_who_cannot_write_that_it_sends_does_not_send(
     assert not target.submissions
 
 
-@pytest.mark.fault(55, "S3 says 503, 500 or 412 to a write or a read")
+@pytest.mark.fault(55, "S3 answers 503, 500 or 412 to a write or a read")
 @pytest.mark.parametrize("operation", ["PutObject", "GetObject", "HeadObject"])
 @pytest.mark.parametrize("code", ["SlowDown", "InternalError", "PreconditionFailed"])
-def test_a_split_that_s3_turns_away_is_an_error_and_can_go_on(
+def test_split_failed_by_s3_goes_on_at_the_next_try(
     deployment: Deployment, meddle: Callable[[Meddler], None], operation: str, code: str
 ) -> None:
     dropped = deployment.drop(FILE)
@@ -190,7 +190,7 @@ def test_a_split_that_s3_turns_away_is_an_error_and_can_go_on(
 @pytest.mark.parametrize(
     "error", [IncompleteReadError(actual_bytes=1, expected_bytes=2), OSError("reset"), TimeoutError()]
 )
-def test_a_body_that_breaks_off_never_arrives_whole(
+def test_upload_of_a_body_that_breaks_off_is_deferred(
     deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     import_id = deployment.split(deployment.drop(FILE)).import_id
@@ -208,11 +208,11 @@ def test_a_body_that_breaks_off_never_arrives_whole(
     assert (batch.state, batch.possibly_duplicate) == (BatchState.COMPLETE, False)
 
 
-@pytest.mark.fault(55, "a body in S3 that is not the one that was planned")
+@pytest.mark.fault(55, "a body in S3 of another length than planned")
 @pytest.mark.parametrize(
     "body", [b"", b"batch=thirdPartyId,name\nu1,Ad", b"batch=thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,x"]
 )
-def test_a_body_of_another_length_is_never_accepted(
+def test_upload_of_a_body_of_another_length_is_deferred(
     deployment: Deployment, target: simulator.Simulator, body: bytes
 ) -> None:
     import_id = deployment.split(deployment.drop(FILE)).import_id
@@ -226,7 +226,7 @@ def test_a_body_of_another_length_is_never_accepted(
 
 @pytest.mark.fault(56, "Secrets Manager or KMS refuses: a clear error, nothing sent")
 @pytest.mark.parametrize("code", ["AccessDeniedException", "DecryptionFailure", "ResourceNotFoundException"])
-def test_without_its_token_nothing_is_sent(
+def test_upload_without_its_token_sends_nothing(
     deployment: Deployment, target: simulator.Simulator, meddle: Callable[[Meddler], None], code: str
 ) -> None:
     deployment.configure(token_secret_arn=f"arn:aws:secretsmanager:us-east-1:1:secret:{code}")
@@ -245,9 +245,11 @@ def test_without_its_token_nothing_is_sent(
     assert deployment.ledger.get_batch(import_id, 1).state is BatchState.PLANNED
 
 
-@pytest.mark.fault(57, "stopped anywhere: the same input again finishes the rest and sends nothing twice")
+@pytest.mark.fault(
+    57, "stopped after any step: the same input again finishes the rest and sends nothing twice"
+)
 @pytest.mark.parametrize("steps", range(8))
-def test_started_again_after_any_step_it_finishes_the_rest(
+def test_import_started_again_after_any_step_finishes(
     deployment: Deployment, target: simulator.Simulator, steps: int
 ) -> None:
     import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\n")).import_id
@@ -278,8 +280,8 @@ def test_an_import_keeps_the_settings_it_began_with(
     assert all("/m2/demo/v2/" in request.path for request in target.requests)
 
 
-@pytest.mark.fault(58, "a ledger that a later version wrote more into")
-def test_what_a_later_version_added_does_no_harm(deployment: Deployment) -> None:
+@pytest.mark.fault(58, "a ledger to which a later version has added fields")
+def test_import_ignores_what_a_later_ledger_version_added(deployment: Deployment) -> None:
     import_id = _checked_later(deployment)
     table = boto3.resource("dynamodb").Table("imports")
     for item in table.scan()["Items"]:
@@ -288,25 +290,25 @@ def test_what_a_later_version_added_does_no_harm(deployment: Deployment) -> None
     assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
 
 
-@pytest.mark.fault(59, "10,000 batches: what the machine is started with stays small")
-def test_the_input_of_10000_batches_fits(deployment: Deployment) -> None:
-    said: list[str] = []
+@pytest.mark.fault(59, "10,000 batches: the state machine's input stays small")
+def test_start_execution_for_10000_batches_has_a_small_input(deployment: Deployment) -> None:
+    inputs: list[str] = []
 
     class Client:
         def start_execution(self, *, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
-            said.append(input)
+            inputs.append(input)
 
     executions = Executions(Client(), "arn")  # type: ignore[arg-type]  # stands at the boundary
     executions.start("x" * 53, list(range(1, 10_001)))
 
-    assert len(said[0].encode()) < 256 * 1024 / 4
-    assert len(json.loads(said[0])["batches"]) == 10_000
+    assert len(inputs[0].encode()) < 256 * 1024 / 4
+    assert len(json.loads(inputs[0])["batches"]) == 10_000
     assert deployment.endpoint
 
 
 @pytest.mark.fault(60, "a clock that is off by ten minutes, either way, between two invocations")
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_clock_that_is_off_loses_nothing(
+def test_import_with_a_wrong_clock_loses_nothing(
     deployment: Deployment, target: simulator.Simulator, minutes: int
 ) -> None:
     import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\n")).import_id
@@ -326,7 +328,7 @@ def test_a_clock_that_is_off_loses_nothing(
 @pytest.mark.parametrize(
     "start", ["2027-03-27T23:30:00+00:00", "2027-10-30T22:30:00+00:00", "2028-02-28T23:30:00+00:00"]
 )
-def test_an_import_over_an_odd_day_ends_well(
+def test_import_over_summer_time_or_leap_day_succeeds(
     deployment: Deployment, target: simulator.Simulator, start: str
 ) -> None:
     deployment.clock.now = datetime.fromisoformat(start)
@@ -341,7 +343,7 @@ def test_an_import_over_an_odd_day_ends_well(
 
 @pytest.mark.fault(61, "an event replayed from the dead-letter queue, whatever became of it before")
 @pytest.mark.parametrize("when", ["never begun", "split", "finished", "killed"])
-def test_replaying_an_event_is_safe(
+def test_split_replayed_event_sends_nothing_twice(
     deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     dropped = deployment.drop(FILE)

@@ -11,7 +11,7 @@ TESTS = Path(__file__).parents[1]
 MARK = re.compile(r"mark\.fault\(\s*([0-9]+),")
 
 
-def test_every_fault_is_shown_or_excused() -> None:
+def test_fault_table_has_a_test_or_a_reason_for_each_fault() -> None:
     shown = {int(number) for path in TESTS.rglob("test_*.py") for number in MARK.findall(path.read_text())}
 
     assert shown.isdisjoint(NOT_SHOWN)

@@ -1,4 +1,4 @@
-"""2 and 53: a split that goes on in parts, while the same event is delivered a second time."""
+"""Faults 2 and 53: a split that goes on in parts, while the same event is delivered a second time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _after(times: int) -> Callable[[], bool]:
 
 @pytest.mark.fault(2, "the same event twice at once, in a split that goes on in parts")
 @pytest.mark.parametrize(("ours", "rival"), [(9, 4), (12, 3), (20, 5)])
-def test_a_rival_between_two_writes_changes_no_byte(
+def test_split_in_parts_with_a_rival_writes_the_same_bytes(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, ours: int, rival: int
 ) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 64)

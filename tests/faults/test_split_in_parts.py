@@ -1,4 +1,4 @@
-"""25 and 53: a split that one invocation cannot end, stopped at every place where it may stop."""
+"""Faults 25 and 53: a split that outlasts one invocation, stopped wherever it may stop."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def _after(times: int) -> Callable[[], bool]:
     return lambda: next(asked) >= times
 
 
-@pytest.mark.fault(25, "goes on past one invocation's time, also after the last of the merged rows")
+@pytest.mark.fault(25, "a split that outlasts one invocation, also after the last of the merged rows")
 @pytest.mark.parametrize("asked", [2, 3])
-def test_a_split_in_parts_goes_on_after_its_last_merged_row(
+def test_split_in_parts_goes_on_after_the_last_merged_row(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, asked: int
 ) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 32)

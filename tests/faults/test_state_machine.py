@@ -1,4 +1,4 @@
-"""Accidents in any order that a generator thinks of, with the accounting held at every step."""
+"""Accidents in any order that Hypothesis generates, with the accounting checked at every step."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ rows = st.lists(st.sampled_from(["u1", "u2", "u3", "u4", "u5", ""]), min_size=1,
 
 @dataclass(slots=True)
 class Following:
-    """A child of the state machine: which state it is in."""
+    """A child of the state machine, and the state in which it is."""
 
     import_id: str
     number: int
@@ -74,7 +74,7 @@ class World:
 
 
 class Accidents(RuleBasedStateMachine):
-    """Each rule is something that may happen; what was dropped is finished and held in the end."""
+    """Each rule is something that may happen; at the end every import is finished and checked."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Accidents(RuleBasedStateMachine):
         self._hold_order()
 
     def teardown(self) -> None:
-        """Let all that was dropped come to its end."""
+        """Finish every import that was dropped."""
         self.world.outside.plan(Accident.NONE)
         self.world.target.clear_script()
         self.deployment.clock.advance(minutes=20)  # whoever died is known to be dead
@@ -195,7 +195,7 @@ class Accidents(RuleBasedStateMachine):
         return queue, []
 
     def _hold_order(self) -> None:
-        """Hold that of one id no value of an earlier import was taken after one of a later import."""
+        """Assert that Target took no value of an id from an earlier import after one from a later import."""
         owners = {
             batch.sha256: self.queued.index(child.import_id)
             for child in self.following
@@ -210,7 +210,7 @@ class Accidents(RuleBasedStateMachine):
                     newest[profile_id] = owners[request.sha256]
 
     def _hold(self, name: str, summary: Summary | None) -> None:
-        """Hold the accounting of an import, and what Target received against what the ledger says."""
+        """Assert the accounting of an import, and that Target received what the ledger says."""
         if summary is None:
             data = self.deployment.storage.read_json(object_key(name, MANIFEST))
             entry = self.deployment.ledger.get_import(name)
@@ -236,10 +236,14 @@ def world(s3: S3Client, target: simulator.Simulator, monkeypatch: pytest.MonkeyP
     return World(QuickDeployment(target.url, s3), target, install(monkeypatch))
 
 
-@pytest.mark.fault(51, "killed anywhere, in any order with drops, repeats, answers, time and new starts")
-@pytest.mark.fault(57, "stopped and started again anywhere, in any order with other accidents")
-def test_accidents_in_any_order_lose_nothing_and_double_nothing(world: World) -> None:
-    def told(*_: Any) -> Any:
+@pytest.mark.fault(
+    51, "killed at any call, in any order with drops, repeated events, answers, time and restarts"
+)
+@pytest.mark.fault(57, "stopped and started again at any step, in any order with other accidents")
+def test_import_accidents_in_any_order_lose_no_row(world: World) -> None:
+    """Nor is a row sent twice without a mark."""
+
+    def utcnow(*_: Any) -> Any:
         return world.deployment.clock().replace(tzinfo=None)
 
     bounds = settings(
@@ -250,7 +254,7 @@ def test_accidents_in_any_order_lose_nothing_and_double_nothing(world: World) ->
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    with patch("moto.s3.models.utcnow", told):
+    with patch("moto.s3.models.utcnow", utcnow):
         run_state_machine_as_test(
             lambda: Accidents(world),  # type: ignore[arg-type]  # anything that makes one will do
             settings=bounds,

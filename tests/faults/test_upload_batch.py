@@ -1,4 +1,4 @@
-"""28 to 41: what Target may do with a submission, from its answer to the ledger and to the summary."""
+"""Faults 28 to 41: what Target may do with a submission, from its answer to the ledger and to the summary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _arrivals(target: simulator.Simulator) -> int:
     return len(target.submissions)
 
 
-@pytest.mark.fault(28, "503 and 429 with any Retry-After: deferred, not an attempt")
+@pytest.mark.fault(28, "503 and 429 with any Retry-After: deferred, and not counted as a submission")
 @pytest.mark.parametrize("name", ["unavailable", "too_many_requests"])
 @pytest.mark.parametrize(
     ("header", "least", "most"),
@@ -40,7 +40,7 @@ def _arrivals(target: simulator.Simulator) -> int:
         ("soon", 1, 60),
     ],
 )
-def test_who_is_busy_is_asked_later_and_that_is_no_submission(
+def test_upload_to_a_busy_target_is_deferred(
     deployment: Deployment, target: simulator.Simulator, name: str, header: str, least: int, most: int
 ) -> None:
     target.script(simulator.fault(name, headers={"Retry-After": header}))
@@ -55,8 +55,8 @@ def test_who_is_busy_is_asked_later_and_that_is_no_submission(
     assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 1, False)
 
 
-@pytest.mark.fault(28, "503 with Retry-After, then the import is started again: it is honoured")
-def test_the_time_that_target_asked_for_holds_for_whoever_starts_the_import_again(
+@pytest.mark.fault(28, "503 with Retry-After, then the import is started again: Retry-After still holds")
+def test_upload_started_again_honours_retry_after(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("unavailable", headers={"Retry-After": "3000"}))
@@ -69,8 +69,8 @@ def test_the_time_that_target_asked_for_holds_for_whoever_starts_the_import_agai
     assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
 
 
-@pytest.mark.fault(28, "503 with a receipt that says yes: unknown, sent again marked")
-def test_a_busy_target_that_says_yes_all_the_same_may_have_the_batch(
+@pytest.mark.fault(28, "503 with a receipt that says yes: unknown, sent again and marked")
+def test_upload_answered_503_with_a_yes_is_unknown(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     body = "<response><success>true</success><batchStatus>http://a/b?batchId=c</batchStatus></response>"
@@ -81,8 +81,10 @@ def test_a_busy_target_that_says_yes_all_the_same_may_have_the_batch(
     assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
 
 
-@pytest.mark.fault(39, "rows that Target turned down are not rows of the day")
-def test_rows_that_target_refused_are_given_back(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(39, "rows that Target refused do not count as rows of the day")
+def test_upload_refused_rows_return_to_the_budget(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     deployment.configure(rows_per_day=2)
     target.script(simulator.fault("bad_request"))
 
@@ -92,8 +94,8 @@ def test_rows_that_target_refused_are_given_back(deployment: Deployment, target:
     assert deployment.clock() - START < timedelta(hours=1)
 
 
-@pytest.mark.fault(40, "a batch that Target may still be at keeps its place, whatever became of it here")
-def test_what_is_out_of_sight_is_in_flight_for_a_while(
+@pytest.mark.fault(40, "a batch that Target may still process keeps its place in flight")
+def test_upload_of_unknown_outcome_stays_in_flight_for_a_while(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     deployment.configure(max_in_flight=1)
@@ -112,8 +114,8 @@ def test_what_is_out_of_sight_is_in_flight_for_a_while(
     assert timedelta(minutes=15) < deployment.clock() - settled_at < timedelta(hours=2)
 
 
-@pytest.mark.fault(28, "503 for days")
-def test_who_is_busy_for_ever_is_given_up_at_the_deadline(
+@pytest.mark.fault(28, "503 until the deadline")
+def test_upload_to_an_always_busy_target_ends_at_the_deadline(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("unavailable", times=0))
@@ -125,8 +127,8 @@ def test_who_is_busy_for_ever_is_given_up_at_the_deadline(
     assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
 
 
-@pytest.mark.fault(28, "503 at the end of an upload window: tried again in the next, days later")
-def test_who_is_busy_as_the_upload_window_closes_is_asked_in_the_next(
+@pytest.mark.fault(28, "503 at the end of an upload window: tried again in the next one, days later")
+def test_upload_deferred_past_its_window_goes_in_the_next(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     deployment.configure(upload_window="Mon-Tue 08:00-09:00")
@@ -139,8 +141,8 @@ def test_who_is_busy_as_the_upload_window_closes_is_asked_in_the_next(
     assert deployment.clock() - START > timedelta(days=5)
 
 
-@pytest.mark.fault(28, "503, then the execution stands still for days: tried again")
-def test_a_batch_that_nobody_brought_further_for_days_is_tried_again(
+@pytest.mark.fault(28, "503, then no step for days: tried again")
+def test_upload_deferred_and_left_for_days_is_tried_again(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("unavailable", times=2))
@@ -151,8 +153,8 @@ def test_a_batch_that_nobody_brought_further_for_days_is_tried_again(
     assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
 
 
-@pytest.mark.fault(28, "503 for days, after the batch may have arrived once: unknown")
-def test_what_may_have_arrived_is_not_said_to_be_refused_at_the_deadline(
+@pytest.mark.fault(28, "503 until the deadline after the batch may have arrived: unknown")
+def test_upload_that_may_have_arrived_ends_as_unknown(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("server_error"), simulator.fault("unavailable", times=0))
@@ -163,9 +165,9 @@ def test_what_may_have_arrived_is_not_said_to_be_refused_at_the_deadline(
     assert "24 hours" in summary.reason
 
 
-@pytest.mark.fault(29, "bursts of 500, 502, 504")
+@pytest.mark.fault(29, "a burst of 500, 502 or 504")
 @pytest.mark.parametrize("code", [500, 502, 504])
-def test_a_burst_of_errors_is_unknown_each_time_and_sent_again_marked(
+def test_upload_after_a_burst_of_5xx_is_sent_again_and_marked(
     deployment: Deployment, target: simulator.Simulator, code: int
 ) -> None:
     target.script(simulator.fault(code=code, times=2))
@@ -176,8 +178,8 @@ def test_a_burst_of_errors_is_unknown_each_time_and_sent_again_marked(
     assert _arrivals(target) == 3
 
 
-@pytest.mark.fault(29, "errors without end")
-def test_errors_without_end_end_as_unknown_after_the_most_submissions(
+@pytest.mark.fault(29, "500 to every submission")
+def test_upload_with_endless_5xx_is_unknown_after_three_tries(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("server_error", times=0))
@@ -188,9 +190,11 @@ def test_errors_without_end_end_as_unknown_after_the_most_submissions(
     assert _arrivals(target) == 3
 
 
-@pytest.mark.fault(30, "400, 413: no blind retry")
+@pytest.mark.fault(30, "400, 413: not sent again")
 @pytest.mark.parametrize("name", ["bad_request", "too_large"])
-def test_a_no_is_a_no(deployment: Deployment, target: simulator.Simulator, name: str) -> None:
+def test_upload_answered_400_or_413_is_not_sent_again(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
     target.script(simulator.fault(name))
 
     summary = deployment.run(FILE)
@@ -200,8 +204,8 @@ def test_a_no_is_a_no(deployment: Deployment, target: simulator.Simulator, name:
     assert _arrivals(target) == 1
 
 
-@pytest.mark.fault(30, "a no to what may have arrived before: unknown")
-def test_a_no_to_what_may_have_arrived_takes_nothing_back(
+@pytest.mark.fault(30, "400 to a batch that may have arrived before: unknown")
+def test_upload_refused_after_it_may_have_arrived_is_unknown(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("server_error"), simulator.fault("bad_request"))
@@ -214,17 +218,17 @@ def test_a_no_to_what_may_have_arrived_takes_nothing_back(
 
 @pytest.fixture
 def secret(deployment: Deployment) -> str:
-    """A secret whose token Target does not accept any more."""
+    """A secret with a token that Target no longer accepts."""
     arn = boto3.client("secretsmanager").create_secret(Name="target-token", SecretString="old-token")["ARN"]
     deployment.configure(token_secret_arn=arn)
     return arn
 
 
-@pytest.mark.fault(30, "401, 403 and no other token to be had: no blind retry")
+@pytest.mark.fault(30, "401, 403, and the secret holds no other token: not sent again")
 @pytest.mark.parametrize(
     ("name", "words"), [("unauthorized", "renew the secret"), ("forbidden", "check its rights")]
 )
-def test_a_token_that_is_not_accepted_is_not_sent_again(
+def test_upload_with_a_rejected_token_is_not_sent_again(
     deployment: Deployment, target: simulator.Simulator, secret: str, name: str, words: str
 ) -> None:
     target.script(simulator.fault(name, times=0))
@@ -238,9 +242,9 @@ def test_a_token_that_is_not_accepted_is_not_sent_again(
     assert "old-token" not in summary.reason
 
 
-@pytest.mark.fault(30, "401, 403 without a secret: no blind retry")
+@pytest.mark.fault(30, "401, 403 without a secret: not sent again")
 @pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
-def test_where_no_secret_is_set_there_is_no_token_to_renew(
+def test_upload_without_a_secret_is_not_sent_again(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     target.script(simulator.fault(name, times=0))
@@ -252,9 +256,9 @@ def test_where_no_secret_is_set_there_is_no_token_to_renew(
     assert "set TokenSecretArn" in summary.reason
 
 
-@pytest.mark.fault(30, "401, and the secret holds another token: renewed once")
+@pytest.mark.fault(30, "401, and the secret holds another token: sent once more")
 @pytest.mark.parametrize(("times", "status"), [(1, ImportStatus.SUCCEEDED), (0, ImportStatus.FAILED)])
-def test_a_token_is_renewed_once(
+def test_upload_with_a_renewed_token_is_sent_once_more(
     deployment: Deployment,
     target: simulator.Simulator,
     secret: str,
@@ -272,8 +276,8 @@ def test_a_token_is_renewed_once(
     assert not summary.batches[0].possibly_duplicate
 
 
-@pytest.mark.fault(30, "401, and the secret cannot be read any more: nothing is sent again")
-def test_a_token_that_cannot_be_renewed_is_the_reason(
+@pytest.mark.fault(30, "401, and the secret can no longer be read: not sent again")
+def test_upload_with_an_unreadable_secret_has_that_reason(
     deployment: Deployment, target: simulator.Simulator, secret: str
 ) -> None:
     Tokens(secret).get("demo")
@@ -292,7 +296,7 @@ def test_a_token_that_cannot_be_renewed_is_the_reason(
 
 
 @pytest.mark.fault(41, "the token is renewed between two batches")
-def test_a_token_that_was_renewed_meanwhile_is_used(
+def test_upload_uses_a_token_renewed_between_two_batches(
     deployment: Deployment, target: simulator.Simulator, secret: str
 ) -> None:
     target.configure(token="old-token")
@@ -309,8 +313,10 @@ def test_a_token_that_was_renewed_meanwhile_is_used(
     assert [batch.submissions for batch in summary.batches] == [1, 2]
 
 
-@pytest.mark.fault(31, "nobody listens for a while: not sent, not an attempt")
-def test_where_nobody_listens_nothing_was_sent(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(31, "no connection for a while: not sent, and not counted as a submission")
+def test_upload_without_connection_is_no_submission(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     import_id = deployment.split(deployment.drop(FILE)).import_id
     deployment.configure(target_endpoint="http://127.0.0.1:1")
     for _ in range(5):
@@ -325,9 +331,9 @@ def test_where_nobody_listens_nothing_was_sent(deployment: Deployment, target: s
     assert (batch.submissions, batch.possibly_duplicate, _arrivals(target)) == (1, False, 1)
 
 
-@pytest.mark.fault(32, "reset before, during, after the body")
+@pytest.mark.fault(32, "a connection reset before, during and after the body")
 @pytest.mark.parametrize("name", ["reset_before_body", "reset_during_body", "reset_after_body"])
-def test_a_connection_that_breaks_is_never_taken_for_an_answer(
+def test_upload_on_a_reset_connection_is_sent_again(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     target.script(simulator.fault(name))
@@ -345,11 +351,11 @@ def test_a_connection_that_breaks_is_never_taken_for_an_answer(
 UNUSABLE = ["no_answer", "html", "empty", "json", "cut_xml", "reset_after_body", "redirect"]
 
 
-@pytest.mark.fault(34, "no answer within the time of the call: unknown, sent again marked")
-@pytest.mark.fault(35, "answers that say neither yes nor no: unknown, sent again marked")
+@pytest.mark.fault(34, "no answer before the deadline of the call: unknown, sent again and marked")
+@pytest.mark.fault(35, "answers that say neither yes nor no: unknown, sent again and marked")
 @pytest.mark.fault(36, "a redirect as the answer: not followed, unknown")
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_what_says_nothing_is_unknown_and_sent_again_marked(
+def test_upload_with_unusable_answer_is_sent_again_and_marked(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     target.script(simulator.fault(name))
@@ -359,9 +365,9 @@ def test_what_says_nothing_is_unknown_and_sent_again_marked(
     assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
 
 
-@pytest.mark.fault(35, "answers that say neither yes nor no: held where the policy says so")
+@pytest.mark.fault(35, "answers that say neither yes nor no: held if the policy is hold")
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_what_says_nothing_is_never_sent_again_under_the_policy_hold(
+def test_upload_with_unusable_answer_is_held_under_policy_hold(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
     deployment.configure(unknown_policy=UnknownPolicy.HOLD)
@@ -374,7 +380,9 @@ def test_what_says_nothing_is_never_sent_again_under_the_policy_hold(
 
 
 @pytest.mark.fault(37, "an enormous receipt: bounded, unknown")
-def test_an_enormous_receipt_is_no_receipt(deployment: Deployment, target: simulator.Simulator) -> None:
+def test_upload_with_an_enormous_receipt_is_unknown(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     target.script(simulator.fault(filler=20_000_000))
 
     [batch] = deployment.run(FILE).batches
@@ -382,8 +390,10 @@ def test_an_enormous_receipt_is_no_receipt(deployment: Deployment, target: simul
     assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
 
 
-@pytest.mark.fault(39, "the rows of the day are used up: the rest waits for the reset, nothing is sent again")
-def test_the_rest_waits_for_the_reset(deployment: Deployment, target: simulator.Simulator) -> None:
+@pytest.mark.fault(39, "the rows of the day are used up: the rest waits for the reset, nothing is sent twice")
+def test_upload_beyond_the_rows_a_day_waits_for_the_reset(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
     settings: dict[str, Any] = {"rows_per_day": 4, "reset_hour": 6, "time_zone": "Europe/Berlin"}
     deployment.configure(**settings)
     rows = b"".join(b"u%d,name\n" % number for number in range(10))
@@ -398,10 +408,8 @@ def test_the_rest_waits_for_the_reset(deployment: Deployment, target: simulator.
     assert deployment.clock() - START < timedelta(days=3)
 
 
-@pytest.mark.fault(
-    40, "two executions of one import: what one gives back is not the place that the other has"
-)
-def test_a_place_that_another_execution_has_taken_is_not_given_back(
+@pytest.mark.fault(40, "two executions of one import: one does not give back the place of the other")
+def test_upload_keeps_the_place_of_another_execution(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     deployment.configure(max_in_flight=1)

@@ -1,4 +1,4 @@
-"""From the drop to the last profile: each generation of Target's answers, and what may be said of them."""
+"""Whole imports, from the drop to the last profile, for each generation of Target's answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FILE = (
 @pytest.mark.parametrize("flattened", [False, True])
 @pytest.mark.parametrize("generation", [1, 2, 3, 4])
 @pytest.mark.parametrize("version", list(ApiVersion))
-def test_every_row_arrives_and_is_accounted_for(
+def test_import_every_row_arrives_and_is_accounted_for(
     deployment: Deployment,
     target: simulator.Simulator,
     generation: int,
@@ -71,7 +71,7 @@ def test_every_row_arrives_and_is_accounted_for(
     assert {result.basis for result in deployment.profiles(summary.entry.import_id, 1)} == {basis}
 
 
-def test_the_helpers_of_a_large_file_split_it_as_one_process_does(
+def test_import_with_helper_processes_splits_the_same(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     with (
@@ -93,15 +93,15 @@ def test_the_helpers_of_a_large_file_split_it_as_one_process_does(
 
 @pytest.mark.fault(50, "the flattened text with spaces in the ids, from drop to end")
 @pytest.mark.parametrize("generation", [1, 2])
-def test_ids_with_spaces_are_found_in_the_flattened_text(
+def test_import_flattened_ids_with_spaces_are_found(
     deployment: Deployment, target: simulator.Simulator, generation: int
 ) -> None:
     target.configure(generation=generation, flattened=True, failed_ids=frozenset({"id 2"}))
 
     summary = deployment.run(b"thirdPartyId,name\nid one,Ada\nid 2,Grace\n")
 
-    said = {r.profile_id: r.status for r in deployment.profiles(summary.entry.import_id, 1)}
-    assert said == {"id one": ProfileStatus.SUCCESS, "id 2": ProfileStatus.ERROR}
+    statuses = {r.profile_id: r.status for r in deployment.profiles(summary.entry.import_id, 1)}
+    assert statuses == {"id one": ProfileStatus.SUCCESS, "id 2": ProfileStatus.ERROR}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_ids_with_spaces_are_found_in_the_flattened_text(
         (4, ProfileStatus.UNKNOWN, ProfileStatus.UNKNOWN, Basis.COUNTS),
     ],
 )
-def test_a_failed_profile_is_said_to_be_what_target_said(
+def test_import_failed_profile_has_what_target_reported(
     deployment: Deployment,
     target: simulator.Simulator,
     generation: int,
@@ -130,7 +130,7 @@ def test_a_failed_profile_is_said_to_be_what_target_said(
     assert summary.status is ImportStatus.PARTIAL
 
 
-def test_failed_profiles_go_again_in_a_follow_up_and_the_last_word_counts(
+def test_import_failed_profiles_are_sent_again_and_succeed(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.configure(failed_once_ids=frozenset({"u2", "u3"}))
@@ -151,7 +151,7 @@ def test_failed_profiles_go_again_in_a_follow_up_and_the_last_word_counts(
     assert {"follow-ups/00001-1.csv.gz", "follow-ups/00001-2.batch"} <= history.keys()
 
 
-def test_profiles_that_go_on_failing_are_sent_as_often_as_allowed(
+def test_import_profile_that_keeps_failing_is_sent_three_times(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.configure(failed_ids=frozenset({"u2"}))
@@ -173,7 +173,7 @@ def test_profiles_that_go_on_failing_are_sent_as_often_as_allowed(
         (set(), set(), False),
     ],
 )
-def test_a_body_arrives_twice_only_where_that_is_marked(
+def test_import_body_arrives_twice_only_if_marked(
     deployment: Deployment,
     target: simulator.Simulator,
     failed: set[str],
@@ -196,7 +196,7 @@ def test_a_body_arrives_twice_only_where_that_is_marked(
     assert (len(set(arrived)) < len(arrived)) is duplicate
 
 
-def test_a_refused_batch_carries_targets_own_message(
+def test_import_refused_batch_has_the_message_of_target(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("refused", message="Batch is not welcome"))
@@ -210,8 +210,8 @@ def test_a_refused_batch_carries_targets_own_message(
     assert {(result.status, result.basis) for result in results} == {(ProfileStatus.ERROR, Basis.BATCH)}
 
 
-@pytest.mark.fault(53, "a split that runs out of time")
-def test_no_batch_is_left_that_is_not_in_the_manifest(deployment: Deployment) -> None:
+@pytest.mark.fault(53, "a split that outlasts one invocation")
+def test_split_leaves_no_batch_that_is_not_in_the_manifest(deployment: Deployment) -> None:
     rows = "".join(f"u{number % 4},name {number}\n" for number in range(60_000))
     deployment.configure(max_batch_rows=10_000)
 
@@ -221,7 +221,7 @@ def test_no_batch_is_left_that_is_not_in_the_manifest(deployment: Deployment) ->
     assert batches == ["batches/00001.batch"]
 
 
-def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: Deployment) -> None:
+def test_split_out_of_time_goes_on_with_the_same_bytes(deployment: Deployment) -> None:
     rows = "".join(f"u{number % 40},name {number}\n" for number in range(60))
     file = b"thirdPartyId,name\n" + rows.encode()
     whole = deployment.split(deployment.drop(file, "drop/whole/a.csv"))
@@ -242,7 +242,7 @@ def test_a_split_that_runs_out_of_time_goes_on_with_the_same_bytes(deployment: D
 
 
 @pytest.mark.fault(38, "two files with the same ids at once")
-def test_imports_that_share_ids_go_one_after_the_other(
+def test_import_with_shared_ids_waits_for_the_earlier_one(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     first = deployment.split(deployment.drop(b"thirdPartyId,name\nu1,first\nu2,first\n", "drop/a/a.csv"))
@@ -259,8 +259,8 @@ def test_imports_that_share_ids_go_one_after_the_other(
     assert target.profile("u2") == {"name": "second"}
 
 
-@pytest.mark.fault(3, "an older version's event after a newer one's")
-def test_an_older_version_never_overwrites_a_newer_one(
+@pytest.mark.fault(3, "the event of an older version after that of a newer one")
+def test_split_older_version_after_a_newer_one_is_rejected(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     older = deployment.drop(b"thirdPartyId,name\nu1,older\n")
@@ -281,8 +281,8 @@ def test_an_older_version_never_overwrites_a_newer_one(
     assert len(target.submissions) == 1
 
 
-@pytest.mark.fault(3, "an older version's event while a newer one, queued already, is being started")
-def test_an_older_version_never_goes_behind_a_newer_one_that_is_about_to_start(
+@pytest.mark.fault(3, "the event of an older version while a newer one is queued and about to start")
+def test_split_older_version_than_one_being_started_is_rejected(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = deployment.drop(b"thirdPartyId,name\nu1,older\n")
@@ -300,9 +300,9 @@ def test_an_older_version_never_goes_behind_a_newer_one_that_is_about_to_start(
     assert deployment.machine.started == {}
 
 
-@pytest.mark.fault(3, "two versions dropped within one second, their events in either order")
+@pytest.mark.fault(3, "two versions dropped within one second, with their events in either order")
 @pytest.mark.parametrize("turned", [False, True])
-def test_of_two_versions_of_one_second_the_last_one_wins(
+def test_split_two_versions_in_one_second_the_last_one_wins(
     deployment: Deployment, target: simulator.Simulator, *, turned: bool
 ) -> None:
     moment = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
@@ -319,8 +319,8 @@ def test_of_two_versions_of_one_second_the_last_one_wins(
     assert target.profile("u1") == {"name": "newer"}
 
 
-@pytest.mark.fault(5, "the same content under another name")
-def test_the_same_content_under_another_name_is_imported_and_marked(deployment: Deployment) -> None:
+@pytest.mark.fault(5, "the same content under another key")
+def test_import_same_content_under_another_key_is_marked(deployment: Deployment) -> None:
     first = deployment.run(FILE, "drop/default/a.csv")
     second = deployment.run(FILE, "drop/default/b.csv")
 
@@ -337,14 +337,12 @@ def freeze_s3_a_minute_later() -> Iterator[None]:
 
 
 def _after(times: int) -> Callable[[], bool]:
-    """Give a clock that is out of time when it has been asked so often."""
+    """Return an `out_of_time` that is true from the given call on."""
     asked = itertools.count()
     return lambda: next(asked) >= times
 
 
-def test_a_token_that_cannot_be_had_sends_nothing_and_is_the_imports_reason(
-    deployment: Deployment, target: simulator.Simulator
-) -> None:
+def test_import_without_its_token_sends_nothing(deployment: Deployment, target: simulator.Simulator) -> None:
     deployment.configure(token_secret_arn="arn:aws:secretsmanager:us-east-1:123456789012:secret:none")
     imported = deployment.split(deployment.drop(FILE))
     with pytest.raises(TokenError):

@@ -1,4 +1,4 @@
-"""The deployed functions, and all that they say aloud."""
+"""The deployed functions, with a record of every call that they make."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.worlds.application import Application, deployed
 
 @pytest.fixture
 def application(target: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
-    """The functions, deployed in this process; every call they make to AWS is remembered."""
+    """The functions, deployed in this process; every call that they make to AWS is recorded."""
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
     with mock_aws():
         application = deployed(target, monkeypatch)

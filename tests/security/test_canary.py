@@ -1,4 +1,4 @@
-"""What is in a row, and Target's token, is said nowhere: not in a log, a metric, an error, a state, a report.
+"""No value of a row and no token is shown: not in a log, a metric, an error, a state or a report.
 
 A value that occurs nowhere else is planted in ids and cells, in rows that are sent, rejected and refused, in
 files that cannot be read, in the token and in what Target answers. Where rows belong - batches, rejected
@@ -26,7 +26,7 @@ from bulk_profiles.splitting.rows.faults import Reject
 from tests.worlds.application import DATA_BUCKET, IMPORTS_TABLE, Application, Crash
 
 pytestmark = [
-    pytest.mark.fault(62, "A value planted in a row, and a token"),
+    pytest.mark.fault(62, "a value of a row, or a token, in any output"),
     pytest.mark.filterwarnings("ignore:No application metrics to publish"),
 ]
 
@@ -43,7 +43,7 @@ type Silent = Callable[..., None]
 def assert_silent(
     application: Application, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Silent:
-    """Look for the canary in everything that was said, and for anything at all to have been said."""
+    """Return a check that there was output, and that the canary is in none of it."""
 
     def look(*crashes: BaseException, canary: str = CANARY) -> None:
         out, err = capsys.readouterr()
@@ -55,7 +55,7 @@ def assert_silent(
             for name, body in application.objects().items()
             if name.startswith("imports/") and not any(part in name for part in RESULTS)
         }
-        told = [
+        messages = [
             json.dumps(call.parameters)
             for call in application.calls
             if call.service in {"sns", "stepfunctions", "lambda"}
@@ -66,7 +66,7 @@ def assert_silent(
             "logs": "\n".join(records),
             "exceptions": "\n".join(crashed),
             "states and dead letters": "\n".join(application.states),
-            "messages": "\n".join(told),
+            "messages": "\n".join(messages),
             "ledger": str(application.items()),
         } | {name: body.decode("latin-1") + name for name, body in objects.items()}
         assert [place for place, text in everything.items() if canary in text] == []
@@ -75,7 +75,7 @@ def assert_silent(
 
 
 @pytest.mark.parametrize("generation", [1, 2, 3, 4])
-def test_in_a_file_that_is_sent(
+def test_values_of_a_sent_file_are_never_shown(
     application: Application, target: simulator.Simulator, assert_silent: Silent, generation: int
 ) -> None:
     target.configure(generation=generation, failed_ids=frozenset({f"{CANARY}-1"}))
@@ -97,7 +97,7 @@ def test_in_a_file_that_is_sent(
         ("a.csv", FILE.decode().encode("utf-16")),
     ],
 )
-def test_in_a_file_of_any_kind(
+def test_values_of_a_file_in_any_format_are_never_shown(
     application: Application, assert_silent: Silent, name: str, body: bytes
 ) -> None:
     assert application.run(body, f"drop/default/{name}")["status"] == "succeeded"
@@ -123,7 +123,9 @@ REJECTED = {
 
 
 @pytest.mark.parametrize("reason", list(Reject))
-def test_in_a_row_that_is_rejected(application: Application, assert_silent: Silent, reason: Reject) -> None:
+def test_values_of_a_rejected_row_are_never_shown(
+    application: Application, assert_silent: Silent, reason: Reject
+) -> None:
     application.configure(SEPARATOR_IN_VALUE="reject")
     if reason is Reject.ROW_TOO_LARGE:
         application.configure(MAX_BATCH_BYTES="100")
@@ -151,13 +153,15 @@ def test_in_a_row_that_is_rejected(application: Application, assert_silent: Sile
         FILE.decode().encode("utf-16-le"),
     ],
 )
-def test_in_a_file_that_cannot_be_read(application: Application, assert_silent: Silent, body: bytes) -> None:
+def test_values_of_an_unreadable_file_are_never_shown(
+    application: Application, assert_silent: Silent, body: bytes
+) -> None:
     answer = application.invoke("split_file", application.drop(body))
     assert answer["status"] == "rejected"
     assert_silent()
 
 
-def test_in_a_feed_that_makes_no_sense(application: Application, assert_silent: Silent) -> None:
+def test_values_of_an_invalid_feed_are_never_shown(application: Application, assert_silent: Silent) -> None:
     feed = {"apiVersion": CANARY, "mapping": {"key": [CANARY]}, "encoding": CANARY, "delimiter": CANARY}
     s3 = boto3.client("s3")
     s3.put_object(Bucket=DATA_BUCKET, Key="feeds/default.json", Body=json.dumps(feed).encode())
@@ -201,7 +205,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("fault", ANSWERS, ids=str)
-def test_in_what_target_answers(
+def test_values_in_an_answer_of_target_are_never_shown(
     application: Application, target: simulator.Simulator, assert_silent: Silent, fault: simulator.Fault
 ) -> None:
     application.configure(DEADLINE_HOURS="1", UPLOAD_TIMEOUT_SECONDS="2")
@@ -212,12 +216,12 @@ def test_in_what_target_answers(
 
 
 def calls_of(application: Application) -> list[tuple[str, str]]:
-    """Give the kinds of calls that an import makes, by function, each once."""
+    """Return the kinds of calls that an import made, each once: function and operation."""
     return list(dict.fromkeys((call.function, call.operation) for call in application.calls))
 
 
 def failing(kind: tuple[str, str], application: Application, error: Callable[[], Exception]) -> Any:
-    """Give a way of calling AWS that fails for one function's calls of one operation."""
+    """Return a replacement for the calls of AWS that fails for one operation of one function."""
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
 
     def make(client: Any, operation: str, parameters: Any) -> Any:
@@ -235,7 +239,7 @@ ERRORS: list[Callable[[], Exception]] = [
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_in_an_error_of_aws_whatever_it_meets(
+def test_values_in_flight_at_an_error_of_aws_are_never_shown(
     application: Application,
     assert_silent: Silent,
     monkeypatch: pytest.MonkeyPatch,
@@ -264,7 +268,7 @@ SPOILED = [
 
 
 @pytest.mark.parametrize(("folder", "name", "body"), SPOILED)
-def test_in_an_object_that_is_spoiled(
+def test_values_in_a_spoiled_object_are_never_shown(
     application: Application, assert_silent: Silent, folder: str, name: str, body: bytes
 ) -> None:
     import_id = application.invoke("split_file", application.drop(FILE))["importId"]
@@ -297,7 +301,9 @@ def test_in_an_object_that_is_spoiled(
         {"detail": CANARY},
     ],
 )
-def test_in_an_event_that_is_none(application: Application, assert_silent: Silent, event: Any) -> None:
+def test_values_in_an_invalid_event_are_never_shown(
+    application: Application, assert_silent: Silent, event: Any
+) -> None:
     application.run(FILE)
     application.states.clear()
     crashes = []
@@ -320,7 +326,7 @@ TOKEN = "token-4e7b1d90"
 
 
 def with_token(application: Application, secret: str) -> str:
-    """Have the functions send a token that Secrets Manager keeps; gives the secret's ARN."""
+    """Keep a token in Secrets Manager, make the functions use it, and return the ARN of the secret."""
     arn: str = boto3.client("secretsmanager").create_secret(
         Name=f"target-{uuid.uuid4()}", SecretString=secret
     )["ARN"]
@@ -341,7 +347,7 @@ SCENARIOS = [  # secret, the token that Target wants, what Target answers
 
 
 @pytest.mark.parametrize(("secret", "wanted", "faults"), SCENARIOS)
-def test_a_token(
+def test_token_in_any_use_is_never_shown(
     application: Application,
     target: simulator.Simulator,
     assert_silent: Silent,
@@ -360,7 +366,9 @@ def test_a_token(
 @pytest.mark.parametrize(
     "secret", [f"{TOKEN}\n{TOKEN}", f"{{{TOKEN}", json.dumps({"other": TOKEN}), f"Bearer {TOKEN}"]
 )
-def test_a_token_that_cannot_be_sent(application: Application, assert_silent: Silent, secret: str) -> None:
+def test_token_that_cannot_be_sent_is_never_shown(
+    application: Application, assert_silent: Silent, secret: str
+) -> None:
     with_token(application, secret)
     with pytest.raises(Crash, match="TokenError") as crash:
         application.run(FILE)

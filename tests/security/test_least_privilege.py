@@ -1,4 +1,4 @@
-"""Every call that a function makes is allowed to it, and everything that is allowed to it is called.
+"""Each function is allowed every call that it makes, and no other.
 
 The calls are those that the functions' own code makes, on the way of imports of every kind; the policies are
 those of the template. A function that calls something new, or no longer calls something, fails here.
@@ -53,7 +53,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def grants(logical_id: str, kind: str) -> set[Permission]:
-    """Give what the template allows a function or a state machine, whatever its parameters are."""
+    """Return what the template allows a function or a state machine under any parameters."""
     own = resources(kind)[logical_id]["Policies"]
     documents = [policy["Fn::If"][1] if "Fn::If" in policy else policy for policy in own]
     documents += [
@@ -74,7 +74,7 @@ def grants(logical_id: str, kind: str) -> set[Permission]:
 
 
 def needs(call: Call) -> set[Permission]:
-    """Give the permissions that AWS asks for a call; what is not there asks for the right to see that."""
+    """Return the permissions that a call needs; to see that an object is missing, the right to list."""
     given = call.parameters
     match call.service:
         case "s3":
@@ -238,9 +238,9 @@ IMPORTS: list[Callable[[Application], None]] = [
 
 @pytest.fixture(scope="module")
 def calls() -> list[Call]:
-    """Every call that the functions make, over imports of every kind."""
+    """Every call that the functions make in imports of every kind."""
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
-    found: list[Call] = []
+    calls: list[Call] = []
     for import_ in IMPORTS:
         settings = simulator.Settings(completion_seconds=0, calls_per_minute=0)
         with simulator.running(settings) as target, pytest.MonkeyPatch.context() as patch, mock_aws():
@@ -253,12 +253,12 @@ def calls() -> list[Call]:
 
             patch.setattr(BaseClient, "_make_api_call", record)
             import_(application)
-            found += application.calls
-    return found
+            calls += application.calls
+    return calls
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
-def test_a_function_may_do_what_it_does(folder: str, calls: list[Call]) -> None:
+def test_function_policy_allows_every_call_that_it_makes(folder: str, calls: list[Call]) -> None:
     allowed = grants(function_name(folder), "Serverless::Function")
     needed = set().union(*(needs(call) for call in calls if call.function == folder))
     assert needed
@@ -266,14 +266,14 @@ def test_a_function_may_do_what_it_does(folder: str, calls: list[Call]) -> None:
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
-def test_a_function_may_do_nothing_else(folder: str, calls: list[Call]) -> None:
+def test_function_policy_allows_no_call_that_it_never_makes(folder: str, calls: list[Call]) -> None:
     allowed = grants(function_name(folder), "Serverless::Function")
     needed = set().union(*(needs(call) for call in calls if call.function == folder))
     unused = {grant for grant in allowed if not any(allows(grant, one) for one in needed)}
     assert {grant for grant in unused if (folder, grant[0]) not in UNUSED} == set()
 
 
-def test_the_machine_may_run_its_tasks_and_its_children_and_nothing_else() -> None:
+def test_machine_policy_allows_its_tasks_and_children_only() -> None:
     allowed = {one for one in grants("ImportProfiles", "Serverless::StateMachine") if "logs:" not in one[0]}
     tasks = [*machine()["States"].values(), *child()["States"].values()]
     folders = {task["Resource"].rsplit(":", 1)[-1] for task in tasks if task["Type"] == "Task"}
