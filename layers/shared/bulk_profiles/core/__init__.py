@@ -1,1 +1,1 @@
-"""What every room speaks of: models, names, feeds, errors. It knows nothing of the other rooms."""
+"""Models, names, feeds and errors, which every room uses. No module here imports another room."""

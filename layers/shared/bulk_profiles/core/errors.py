@@ -1,36 +1,38 @@
-"""Everything that can go wrong and is named.
+"""The errors that the package raises on purpose.
 
     BulkProfilesError
-    ├── SettingsError          the deployment's configuration makes no sense; names every fault at once
+    ├── SettingsError          the deployment's configuration is invalid; names every fault at once
     ├── EventError             the event is not one that the function knows
-    ├── FeedError              a feed's configuration makes no sense
-    ├── FileRejectedError      the source file cannot be read at all; a sentence for who dropped it
-    ├── AccountingError        rows of a split are in no count; nothing of it may be sent
-    ├── StorageError           S3 did not do what was asked
-    │   ├── MissingObjectError     the object is not there, or not any more
-    │   └── ExistingObjectError    the object is there already
-    ├── LedgerError            DynamoDB did not do what was asked
-    │   └── ConflictError          somebody else changed the entry first
-    ├── ExecutionError         Step Functions did not do what was asked
-    ├── InvocationError        Lambda did not take an event
-    ├── NoticeError            SNS did not take a message
-    └── TokenError             Target's token could not be had from Secrets Manager
+    ├── FeedError              a feed's configuration is invalid; names every fault at once
+    ├── FileRejectedError      the source file cannot be read at all; a sentence for whoever dropped it
+    ├── AccountingError        rows of a split are in no count, or in two; nothing of it may be sent
+    ├── StorageError           a call to S3 failed
+    │   ├── MissingObjectError     the object does not exist, or not any more
+    │   └── ExistingObjectError    the object exists already
+    ├── LedgerError            a call to DynamoDB failed, or an item is missing or unreadable
+    │   └── ConflictError          another writer changed the item first
+    ├── ExecutionError         a call to Step Functions failed
+    ├── InvocationError        Lambda did not accept an event
+    ├── NoticeError            SNS did not accept a message
+    └── TokenError             Secrets Manager did not return a token that can be sent
 
-Beside the rules that they belong to: `checkpoints.OutOfTimeError`, `response.UnusableAnswerError`,
-`status_url.UnsafeStatusUrlError`, `helping.HelperLostError`, and what `transport` tells `target`.
+An error that only one module raises is defined in that module: `cli.plan.PlanError`,
+`splitting.checkpoint.OutOfTimeError`, `splitting.parallel.processes.HelperLostError`,
+`splitting.reading.json_lines.NewColumnError`, `target.addresses.UnsafeStatusUrlError`,
+`target.http.BodyError`, `target.http.TransportError`, `target.response.UnusableAnswerError`.
 
-Messages carry names, numbers and remedies; never a row, an id, a value or a token.
+A message has names, numbers and remedies, and never a row, an id, a value or a token.
 """
 
 from __future__ import annotations
 
 
 class BulkProfilesError(Exception):
-    """The root: whatever this package raises on purpose."""
+    """The base of all errors that the package raises on purpose."""
 
 
 class SettingsError(BulkProfilesError):
-    """The deployment's configuration makes no sense."""
+    """The deployment's configuration is invalid."""
 
 
 class EventError(BulkProfilesError):
@@ -38,7 +40,7 @@ class EventError(BulkProfilesError):
 
 
 class FeedError(BulkProfilesError):
-    """A feed's configuration makes no sense."""
+    """A feed's configuration is invalid."""
 
 
 class FileRejectedError(BulkProfilesError):
@@ -55,36 +57,36 @@ class AccountingError(BulkProfilesError):
 
 
 class StorageError(BulkProfilesError):
-    """S3 did not do what was asked."""
+    """A call to S3 failed."""
 
 
 class MissingObjectError(StorageError):
-    """The object is not there, or not any more."""
+    """The object does not exist, or not any more."""
 
 
 class ExistingObjectError(StorageError):
-    """The object is there already."""
+    """The object exists already."""
 
 
 class LedgerError(BulkProfilesError):
-    """DynamoDB did not do what was asked."""
+    """A call to DynamoDB failed, or an item is missing or unreadable."""
 
 
 class ConflictError(LedgerError):
-    """A conditional update found that somebody else changed the entry first."""
+    """Another writer changed the item first: the condition of the write does not hold."""
 
 
 class ExecutionError(BulkProfilesError):
-    """Step Functions did not do what was asked."""
+    """A call to Step Functions failed."""
 
 
 class InvocationError(BulkProfilesError):
-    """Lambda did not take an event."""
+    """Lambda did not accept an event."""
 
 
 class NoticeError(BulkProfilesError):
-    """SNS did not take a message."""
+    """SNS did not accept a message."""
 
 
 class TokenError(BulkProfilesError):
-    """Target's token could not be had from Secrets Manager."""
+    """Secrets Manager did not return a token that can be sent."""

@@ -1,6 +1,6 @@
-"""What a feed says about its files: client, key column, format hints and the mapping of columns.
+"""Feeds: named configurations with client code, key column, format hints and the mapping of columns.
 
-A feed is `<name>.json`; everything in it is optional, and an empty one suits an ordinary file.
+A feed is the JSON object `feeds/<name>.json`. Every field is optional; an empty feed suits an ordinary file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, override
 
 from .errors import FeedError
 from .json_object import Json, SparseJsonObject
@@ -39,35 +39,34 @@ class SeparatorInValue(StrEnum):
 
 
 def plain_name(name: str) -> str:
-    """Give a column's name as Target takes it: trimmed, without the prefix that Target adds itself."""
+    """Return a column's name without surrounding space and without `profile.`, which Target adds itself."""
     name = name.strip()
     return name.removeprefix(PREFIX) or name
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping(SparseJsonObject):
-    """How the columns of a file become the attributes that are sent. Names are the file's own, plain ones.
+    """How the columns of a file become the attributes that are sent.
 
-    `keep` names all that are sent, `drop` those that are not; `constants` are added to every row;
-    `defaults` fill empty cells (by the name that is sent), `tombstone` fills those that have no default.
+    Columns are named as in the file, by `plain_name`.
     """
 
-    key: str = ""
-    rename: MappingOf[str, str] = field(default_factory=dict)
-    drop: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    constants: MappingOf[str, str] = field(default_factory=dict)
-    defaults: MappingOf[str, str] = field(default_factory=dict)
-    tombstone: str = ""
+    key: str = ""  # the column with the ids; empty: the one that is called pcId or thirdPartyId
+    rename: MappingOf[str, str] = field(default_factory=dict)  # column to the name that is sent
+    drop: tuple[str, ...] = ()  # columns that are not sent
+    keep: tuple[str, ...] = ()  # the only columns that are sent; empty: all that are not dropped
+    constants: MappingOf[str, str] = field(default_factory=dict)  # attributes that are added to every row
+    defaults: MappingOf[str, str] = field(default_factory=dict)  # by the name that is sent, for empty cells
+    tombstone: str = ""  # for empty cells that have no default
 
     def sends(self, name: str) -> bool:
-        """Say whether a column that is not the key column is sent."""
+        """Whether a column is sent. The key column is always sent."""
         return name in self.keep if self.keep else name not in self.drop
 
 
 @dataclass(frozen=True, slots=True)
 class Feed(SparseJsonObject):
-    """A named configuration. What is None is found out from the file or set by the deployment."""
+    """A named configuration of files. What is None is detected in the file or set by the deployment."""
 
     client_code: str | None = None
     api_version: ApiVersion | None = None
@@ -79,99 +78,98 @@ class Feed(SparseJsonObject):
     mapping: Mapping = Mapping()
 
     @classmethod
+    @override
     def from_json(cls, data: Any) -> Self:
-        """Read a feed; raises `FeedError`, which names every fault at once."""
-        reader = _Reader()
-        fields = reader.object(data, "the feed")
+        """Read a feed. Raises `FeedError`, which names every fault at once."""
+        faults: list[str] = []
+        reader = _Reader(data, "the feed", faults)
         feed = cls(
-            client_code=reader.text(fields, "clientCode"),
-            api_version=reader.word(fields, "apiVersion", ApiVersion),
-            key_column=reader.word(fields, "keyColumn", KeyColumn),
-            encoding=reader.text(fields, "encoding"),
-            delimiter=reader.text(fields, "delimiter"),
-            quoting=reader.word(fields, "quoting", Quoting) or Quoting.DOUBLE,
-            separator_in_value=reader.word(fields, "separatorInValue", SeparatorInValue),
-            mapping=_mapping(reader, reader.object(_given(fields, "mapping", {}), "mapping")),
+            client_code=reader.text("clientCode"),
+            api_version=reader.word("apiVersion", ApiVersion),
+            key_column=reader.word("keyColumn", KeyColumn),
+            encoding=reader.text("encoding"),
+            delimiter=reader.text("delimiter"),
+            quoting=reader.word("quoting", Quoting) or Quoting.DOUBLE,
+            separator_in_value=reader.word("separatorInValue", SeparatorInValue),
+            mapping=_mapping(_Reader(reader.take("mapping", {}), "mapping", faults)),
         )
-        reader.unknown(fields, "the feed")
+        reader.refuse_others()
         feed = dataclasses.replace(feed, delimiter=DELIMITERS.get(feed.delimiter or "", feed.delimiter))
-        _check(feed, reader.faults)
-        if reader.faults:
-            raise FeedError(f"The feed makes no sense: {'; '.join(reader.faults)}.")
+        _check(feed, faults)
+        if faults:
+            raise FeedError(f"The feed makes no sense: {'; '.join(faults)}.")
         return feed
 
 
 class _Reader:
-    """Take typed fields out of JSON objects and gather the faults. What is taken is removed."""
+    """Takes typed fields out of a JSON object and collects the faults."""
 
-    def __init__(self) -> None:
-        self.faults: list[str] = []
+    def __init__(self, data: Any, name: str, faults: list[str]) -> None:
+        self._name = name
+        self._faults = faults
+        self._fields: Json = {}
+        if isinstance(data, dict) and all(isinstance(key, str) for key in data):
+            self._fields = dict(data)
+        else:
+            faults.append(f"{name} must be an object")
 
-    def object(self, data: Any, where: str) -> Json:
-        if isinstance(data, dict) and all(isinstance(name, str) for name in data):
-            return dict(data)
-        self.faults.append(f"{where} must be an object")
-        return {}
+    def take(self, key: str, default: Any = None) -> Any:
+        value = self._fields.pop(key, None)
+        return default if value is None else value
 
-    def text(self, fields: Json, name: str) -> str | None:
-        value = fields.pop(name, None)
+    def text(self, key: str) -> str | None:
+        value = self.take(key)
         if value is None or is_utf8_text(value):
             return value or None
-        self.faults.append(f"{name} must be text")
+        self._faults.append(f"{key} must be text")
         return None
 
-    def word[Word: StrEnum](self, fields: Json, name: str, words: type[Word]) -> Word | None:
-        value = fields.pop(name, None)
+    def word[Word: StrEnum](self, key: str, words: type[Word]) -> Word | None:
+        value = self.take(key)
         if value is None:
             return None
         if value in list(words):
             return words(value)
-        self.faults.append(f"{name} must be one of {', '.join(words)}")
+        self._faults.append(f"{key} must be one of {', '.join(words)}")
         return None
 
-    def names(self, fields: Json, name: str) -> tuple[str, ...]:
-        value = _given(fields, name, [])
-        if isinstance(value, list) and all(map(is_utf8_text, value)):
-            return tuple(map(plain_name, value))
-        self.faults.append(f"{name} must be a list of texts")
+    def columns(self, key: str) -> tuple[str, ...]:
+        names = self.take(key, [])
+        if isinstance(names, list) and all(map(is_utf8_text, names)):
+            return tuple(map(plain_name, names))
+        self._faults.append(f"{key} must be a list of texts")
         return ()
 
-    def values(self, fields: Json, name: str) -> dict[str, str]:
-        pairs = _given(fields, name, {})
+    def values(self, key: str) -> dict[str, str]:
+        """Take an object of texts by column."""
+        pairs = self.take(key, {})
         if isinstance(pairs, dict) and all(map(is_utf8_text, (*pairs, *pairs.values()))):
             return {plain_name(column): value for column, value in pairs.items()}
-        self.faults.append(f"{name} must be an object of texts")
+        self._faults.append(f"{key} must be an object of texts")
         return {}
 
-    def renames(self, fields: Json, name: str) -> dict[str, str]:
-        return {column: plain_name(other) for column, other in self.values(fields, name).items()}
-
-    def unknown(self, fields: Json, where: str) -> None:
-        if fields:
-            self.faults.append(f"{where} has unknown fields: {', '.join(sorted(fields))}")
+    def refuse_others(self) -> None:
+        """Note the fields that were not taken: a misspelled one is not ignored."""
+        if self._fields:
+            self._faults.append(f"{self._name} has unknown fields: {', '.join(sorted(self._fields))}")
 
 
-def _given(fields: Json, name: str, otherwise: Any) -> Any:
-    value = fields.pop(name, None)
-    return otherwise if value is None else value
-
-
-def _mapping(reader: _Reader, fields: Json) -> Mapping:
+def _mapping(reader: _Reader) -> Mapping:
     mapping = Mapping(
-        key=plain_name(reader.text(fields, "key") or ""),
-        rename=reader.renames(fields, "rename"),
-        drop=reader.names(fields, "drop"),
-        keep=reader.names(fields, "keep"),
-        constants=reader.values(fields, "constants"),
-        defaults=reader.values(fields, "defaults"),
-        tombstone=reader.text(fields, "tombstone") or "",
+        key=plain_name(reader.text("key") or ""),
+        rename={column: plain_name(name) for column, name in reader.values("rename").items()},
+        drop=reader.columns("drop"),
+        keep=reader.columns("keep"),
+        constants=reader.values("constants"),
+        defaults=reader.values("defaults"),
+        tombstone=reader.text("tombstone") or "",
     )
-    reader.unknown(fields, "mapping")
+    reader.refuse_others()
     return mapping
 
 
 def _check(feed: Feed, faults: list[str]) -> None:
-    """Gather what is well-formed and still makes no sense."""
+    """Collect the faults of a feed whose fields all have the right type."""
     if feed.client_code and not CLIENT_CODE.fullmatch(feed.client_code):
         faults.append("clientCode may hold letters, digits, _ and - only")
     if feed.delimiter and (

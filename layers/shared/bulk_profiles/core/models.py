@@ -23,7 +23,7 @@ class KeyColumn(StrEnum):
 
 
 class ImportStatus(StrEnum):
-    """Where an import is. The last four are final."""
+    """How far an import has come. The last four are final."""
 
     SPLITTING = "splitting"
     UPLOADING = "uploading"
@@ -34,15 +34,15 @@ class ImportStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen to the import."""
+        """Whether the status is a final one."""
         return self not in {ImportStatus.SPLITTING, ImportStatus.UPLOADING}
 
 
 class BatchState(StrEnum):
-    """Where a batch is in the ledger.
+    """How far a batch has come.
 
     planned -> sending -> accepted | refused | unknown; accepted -> complete | stuck | expired;
-    and back to planned where it was certainly not sent, is to be sent again, or has a follow-up.
+    and back to planned if it certainly was not sent, is sent again, or has a follow-up.
     """
 
     PLANNED = "planned"
@@ -65,17 +65,17 @@ class ProfileStatus(StrEnum):
 
 
 class Basis(StrEnum):
-    """On whose word a profile has its status."""
+    """The evidence for a profile's status."""
 
     REPORTED = "reported"  # Target named the id
     IMPLIED = "implied"  # the batch is complete and Target named no failure of this id
-    COUNTS = "counts"  # Target counted failures without naming them
-    DEADLINE = "deadline"  # Target had not finished when we stopped asking
-    BATCH = "batch"  # what happened to the batch as a whole
+    COUNTS = "counts"  # Target counted failures and did not name them
+    DEADLINE = "deadline"  # Target had not finished when the deadline ended the checks
+    BATCH = "batch"  # what became of the batch as a whole
 
 
 class ProfileResultsPolicy(StrEnum):
-    """Which profile results are written to the Profiles table. The files in S3 always hold all."""
+    """Which profile results are written to the Profiles table. The files in S3 always have all."""
 
     ALL = "all"
     FAILURES = "failures"
@@ -84,48 +84,45 @@ class ProfileResultsPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source(JsonObject):
-    """One version of one dropped object. `size` in bytes, `sha256` of its bytes as stored (hex).
-
-    `modified_at`: when it was dropped, as S3 says; it orders the versions of one key.
-    """
+    """One version of one dropped object."""
 
     bucket: str
     key: str
     version_id: str
     size: int = field(default=0, metadata=as_json(name="bytes"))
-    sha256: str = ""
-    modified_at: str = ""
+    sha256: str = ""  # of the bytes as stored (hex)
+    modified_at: str = ""  # when it was dropped, as S3 says: the order of the versions of one key
 
 
 @dataclass(frozen=True, slots=True)
 class RowCounts(JsonObject):
-    """What became of the rows of a source file: read = rejected + merged + skipped + sent."""
+    """The rows of a source file by what became of them: read = rejected + merged + skipped + sent."""
 
     read: int = 0
     rejected: int = 0
-    merged: int = 0
-    skipped: int = 0
+    merged: int = 0  # became part of an earlier row with the same id
+    skipped: int = 0  # have an id and no values
     sent: int = 0
 
     @property
     def unaccounted(self) -> int:
-        """Rows that were read and are in no other count."""
+        """The rows that were read and are in no other count."""
         return self.read - self.rejected - self.merged - self.skipped - self.sent
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch(JsonObject):
-    """A batch as the splitter wrote it. `size` in bytes, all included; `sha256` of the body (hex)."""
+    """A batch as the split wrote it."""
 
     number: int
     rows: int
-    size: int = field(metadata=as_json(name="bytes"))
-    sha256: str
+    size: int = field(metadata=as_json(name="bytes"))  # of the whole body
+    sha256: str  # of the body (hex)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest(JsonObject):
-    """What a split made of a source file: counts and batches. Written last, once, never changed."""
+    """The result of a split: counts and batches. It is written last, and once."""
 
     import_id: str
     feed: str
@@ -134,6 +131,7 @@ class Manifest(JsonObject):
     key_column: KeyColumn
     source: Source
     rows: RowCounts
+    # By code.
     rejects: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
     warnings: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
     batches: tuple[PlannedBatch, ...] = ()
@@ -141,21 +139,18 @@ class Manifest(JsonObject):
 
 @dataclass(frozen=True, slots=True)
 class ProfileResult:
-    """What became of one profile: one line of profiles/NNNNN.csv.gz, one item of the Profiles table.
-
-    `attempt`: which body of the batch the word is about; 1 is the batch, 2 the first follow-up.
-    """
+    """What became of one profile: a line of profiles/NNNNN.csv.gz, and an item of the Profiles table."""
 
     profile_id: str
     status: ProfileStatus
     basis: Basis
     reason: str = ""
-    attempt: int = 1
+    attempt: int = 1  # the body that the status is about: 1 is the batch, 2 the first follow-up
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileCounts(JsonObject):
-    """Profiles of a batch or an import by status."""
+    """The profiles of a batch or an import by status."""
 
     success: int = 0
     error: int = 0
@@ -164,7 +159,7 @@ class ProfileCounts(JsonObject):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of all profiles."""
         return self.success + self.error + self.pending + self.unknown
 
     def __add__(self, other: ProfileCounts) -> ProfileCounts:
