@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bulk_profiles.budget.policy import Policy, Wait
+from bulk_profiles.budget.policy import Policy
 from bulk_profiles.budget.reserve import (
     Slot,
+    Wait,
     release,
     renew,
     reserve_check,

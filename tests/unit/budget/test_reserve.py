@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from bulk_profiles.budget.policy import Policy, Wait
+from bulk_profiles.budget.policy import Policy
 from bulk_profiles.budget.reserve import (
     Slot,
+    Wait,
     lease_end,
     release,
     renew,

@@ -1,4 +1,4 @@
-"""Local time, as operators think of it: when a day of rows begins, when uploads may go."""
+"""Local time: when a day of rows begins, and when uploads may go."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bulk_profiles.core.errors import SettingsError
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MINUTES_A_DAY = 24 * 60
-# A weekday comes twice in it: an opening that summer time swallows once is found a week later.
+# Every weekday comes twice: an opening that the start of summer time skips is found a week later.
 _SEARCHED_DAYS = 16
 _WINDOW = re.compile(r"(?:([A-Za-z,-]+) +)?([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])")
 _HELP = "write it as 20:00-06:00 or Mon-Fri 20:00-06:00, or leave it empty for always"
 
 
 def time_zone(name: str) -> tzinfo:
-    """Give a time zone by its IANA name. UTC needs no time zone data. Raises `SettingsError`."""
+    """Return a time zone by its IANA name; UTC needs no time zone data. Raises `SettingsError`."""
     if name == "UTC":
         return UTC
     try:
@@ -32,27 +32,26 @@ def time_zone(name: str) -> tzinfo:
 
 
 def day_of(moment: datetime, reset_hour: int, zone: tzinfo) -> date:
-    """Give the day that a moment belongs to, where days begin at `reset_hour` local time."""
+    """Return the day that a moment belongs to. Days begin at `reset_hour` local time."""
     local = moment.astimezone(zone)
     return local.date() if local.hour >= reset_hour else local.date() - timedelta(days=1)
 
 
 def day_start(day: date, reset_hour: int, zone: tzinfo) -> datetime:
-    """Give the moment (UTC) at which a day begins."""
+    """Return the moment (UTC) at which a day begins."""
     return _local(day, reset_hour * 60, zone)
 
 
 @dataclass(frozen=True, slots=True)
 class UploadWindow:
-    """When uploads may go: on `days` (Monday is 0) from `opens` until before `closes`.
+    """When uploads may go, in local time: on some weekdays from one time of day until before another.
 
-    Both in minutes after the day's midnight, local time; a window that passes midnight closes beyond 24:00
-    and belongs to the day on which it opens.
+    `Mon-Fri 20:00-06:00` opens on Friday at 1200 and closes at 1800, which is 06:00 on Saturday.
     """
 
-    days: frozenset[int]
-    opens: int
-    closes: int
+    days: frozenset[int]  # on which it opens; Monday is 0
+    opens: int  # in minutes after midnight
+    closes: int  # in minutes after the same midnight: beyond 1440 where it passes the next one
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -72,7 +71,7 @@ class UploadWindow:
         return cls(_parse_days(days) if days else frozenset(range(7)), opens, closes)
 
     def next_open(self, now: datetime, zone: tzinfo) -> datetime:
-        """Give `now` if the window is open, else the moment at which it opens."""
+        """Return `now` if the window is open, else the moment at which it opens."""
         yesterday = now.astimezone(zone).date() - timedelta(days=1)
         for day in (yesterday + timedelta(days=n) for n in range(_SEARCHED_DAYS)):
             opens, closes = _local(day, self.opens, zone), _local(day, self.closes, zone)
@@ -93,7 +92,7 @@ def _parse_days(text: str) -> frozenset[int]:
 
 
 def _local(day: date, minutes: int, zone: tzinfo) -> datetime:
-    """Give a local wall-clock time as a moment; of a repeated hour the first, of a missing one the next."""
+    """Return the moment (UTC) of a local time: the first in a repeated hour, the next in a skipped one."""
     days, minutes = divmod(minutes, _MINUTES_A_DAY)
     wall = time(*divmod(minutes, 60))
     return datetime.combine(day + timedelta(days=days), wall, zone).astimezone(UTC)

@@ -1,17 +1,16 @@
-"""What a client code may still ask of Target: calls a minute, batches in flight, rows a day, upload window.
+"""The budget's rules: whether a call to Target may be made now, and if not, when to ask again.
 
-All rules work on one small value that the ledger keeps for each client code. Either everything that a call
-needs is granted, for now, or nothing is and the asker comes back at the moment it is given: so whoever dies
-while it waits leaves nothing behind.
+The rules are pure functions of the `BudgetState` that the ledger keeps for each client code. Either
+everything that a call needs is granted, for now, or nothing is, and the asker comes back at the time that it
+is given: an asker that dies while it waits leaves nothing behind.
 
-**Calls.** A bucket (GCRA): `burst` calls at once, then one every `spacing`. Calls granted within any time T
-are at most `burst + T / spacing`. What reaches Target within 60 s was granted within 60 s + `_LATENESS`; and
-a wrong clock may make the budget's clock leap ahead, which fills the bucket once more. `spacing` is such that
-`2 * burst - 1 + (60 s + _LATENESS) / spacing` is at most `calls_per_minute`.
+**Calls.** A token bucket, GCRA: see `Policy.spacing`.
 
-**Batches in flight.** A place is leased until the batch is settled; a dead batch's lease ends.
+**Batches in flight.** A batch leases a place until it is settled. The lease of a dead batch ends.
 
-**Rows.** A submission counts for every day that it may reach Target on, by any clock within `_CLOCK_ERROR`.
+**Rows.** A submission counts for every day on which it may reach Target, by any clock within `_CLOCK_ERROR`.
+
+**Upload window.** A submission waits until the window opens. Status checks do not wait for it.
 """
 
 from __future__ import annotations
@@ -21,30 +20,41 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 
 from bulk_profiles.core.timestamps import timestamp
 
 from .local_time import day_of, day_start
-from .policy import LATENESS, MILLISECOND, USE_WITHIN, Policy, Wait
+from .policy import LATENESS, MILLISECOND, USE_WITHIN, Policy
 from .state import LONG_AGO, BudgetState
 
-_CLOCK_ERROR = timedelta(minutes=10)  # how far a function's clock may be off, either way
+_CLOCK_ERROR = timedelta(minutes=10)  # the largest error of a function's clock, either way
 _COUNTED_AROUND = _CLOCK_ERROR + LATENESS
 _DAYS_KEPT = timedelta(days=2)
-_LONGEST_TURN = timedelta(minutes=15)  # beyond it turns start over: perhaps nobody waits any more
-_SPREAD = 60_000  # ms over which those who wait for the same moment come back
-_GROWTH = 12  # times `retry_seconds` that the wait for a place grows to
+_LONGEST_TURN = timedelta(minutes=15)  # a later turn is given up: perhaps nobody waits any more
+_SPREAD = 60_000  # milliseconds over which those who wait for the same time come back
+_MOST_RETRIES = 12  # times `retry_seconds`: the longest wait for a place
+
+
+class Wait(StrEnum):
+    """The limit that an asker waits for."""
+
+    CALLS = "calls a minute"
+    PLACES = "batches in flight"
+    ROWS = "rows a day"
+    WINDOW = "upload window"
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The budget's answer: granted now, or not, and then when to ask again and what it waits for."""
+    """The budget's answer to a request for one call."""
 
-    at: datetime
+    at: datetime  # when it was granted, or when to ask again
     granted: bool
-    reason: str = ""
+    reason: str = ""  # the limit to wait for, where it is not granted
 
 
+# Seven parameters: the state, the policy, and five facts of one request.
 def reserve_submission(
     state: BudgetState,
     *,
@@ -57,19 +67,20 @@ def reserve_submission(
 ) -> tuple[BudgetState, Slot]:
     """Ask for one submission of a batch: a call, a place in flight for `lease`, and its rows of the day.
 
-    `waited`: how often in a row this batch has come back already; at 0 those who wait go first. A holder with
-    a place keeps it and never gets a second one. A batch of more rows than a day has goes on an empty day.
+    `waited`: how often in a row this batch has come back already; at 0 the batches that wait go first. A
+    holder with a place keeps it and never gets a second one. A batch of more rows than a day may have is
+    granted on a day without any.
     """
-    now = _whole(now)
-    waits = _wait_for_window(now, holder, policy) or _wait_for_rows(state, rows, now, holder, policy)
-    if waits:
-        return state, waits
-    places = _live(state.places, now)
+    now = _to_millisecond(now)
+    later = _wait_for_window(now, holder, policy) or _wait_for_rows(state, rows, now, holder, policy)
+    if later:
+        return state, later
+    places = _unexpired(state.places, now)
     if holder not in places:
         queued = waited == 0 and state.place_turn_at > now
         if queued or len(places) >= policy.max_in_flight:
             retry = timedelta(seconds=policy.retry_seconds)
-            turn = _turn(state.place_turn_at, now + retry * min(waited + 1, _GROWTH))
+            turn = _turn(state.place_turn_at, now + retry * min(waited + 1, _MOST_RETRIES))
             state = dataclasses.replace(state, places=places, place_turn_at=turn + retry / 10)
             return state, Slot(turn, granted=False, reason=Wait.PLACES)
     after, slot = reserve_check(state, now=now, policy=policy, waited=waited)
@@ -82,8 +93,8 @@ def reserve_submission(
 def reserve_check(
     state: BudgetState, *, now: datetime, policy: Policy, waited: int
 ) -> tuple[BudgetState, Slot]:
-    """Ask for one call that needs nothing else: the window, places and rows do not bind it."""
-    now = _whole(now)
+    """Ask for one status call: it needs no place and no rows, and does not wait for the window."""
+    now = _to_millisecond(now)
     clock = max(now, state.asked_at)
     free_at = state.full_at - (policy.burst - 1) * policy.spacing
     queued = waited == 0 and state.call_turn_at > clock
@@ -96,9 +107,9 @@ def reserve_check(
 
 
 def release(state: BudgetState, holder: str, leased_until: datetime | None = None) -> BudgetState:
-    """Free the place of a batch that is settled; one without a place changes nothing.
+    """Free the place of a batch that is settled, if it has one.
 
-    A place whose lease ends later than `leased_until` stays: somebody else has renewed it since.
+    A place whose lease ends later than `leased_until` stays: another invocation has renewed it since.
     """
     places = {
         name: end
@@ -117,31 +128,35 @@ def withdraw(
     policy: Policy,
     leased_until: datetime | None = None,
 ) -> BudgetState:
-    """Give back the place and the rows of a submission that Target surely did not take; its call was made."""
-    counted = _days(_whole(granted_at), policy)
-    kept = {day: max(0, count - rows) if day in counted else count for day, count in state.rows.items()}
-    return dataclasses.replace(release(state, holder, leased_until), rows=kept)
+    """Free the place and the rows of a submission that Target certainly did not take.
+
+    Its call stays counted: it was made.
+    """
+    days = _days(_to_millisecond(granted_at), policy)
+    remaining = {day: max(0, count - rows) if day in days else count for day, count in state.rows.items()}
+    return dataclasses.replace(release(state, holder, leased_until), rows=remaining)
 
 
 def renew(state: BudgetState, holder: str, now: datetime, lease: timedelta) -> BudgetState:
-    """Keep the place of a batch for `lease` from now; one whose lease had ended has it back.
+    """Lease the place of a batch for `lease` from now on, even if its lease has ended.
 
-    Then there may be more places than allowed for a while: the batch is in flight all the same, and nobody
-    else gets a place meanwhile. Between two askers clocks may differ by twice their error.
+    In that case there may be more places than allowed for a while: the batch is in flight all the same, and
+    no other batch gets a place in the meantime.
     """
-    now = _whole(now)
+    now = _to_millisecond(now)
     end = max(lease_end(now, lease), state.places.get(holder, LONG_AGO))
-    return dataclasses.replace(state, places={**_live(state.places, now), holder: end})
+    return dataclasses.replace(state, places={**_unexpired(state.places, now), holder: end})
 
 
 def lease_end(now: datetime, lease: timedelta) -> datetime:
-    """Give the end of a lease that is taken or renewed now."""
-    return _whole(now) + lease + 2 * _CLOCK_ERROR
+    """Return the end of a lease that is taken or renewed now: two clocks differ by twice their error."""
+    return _to_millisecond(now) + lease + 2 * _CLOCK_ERROR
 
 
 def usable(slot_at: datetime, now: datetime) -> bool:
-    """Whether a call granted at `slot_at` may still be made; if not, ask again. Look right before it."""
-    return _whole(slot_at) <= _whole(now) <= _whole(slot_at) + USE_WITHIN
+    """Whether a call granted at `slot_at` may still be made: to be asked right before the call."""
+    granted_at = _to_millisecond(slot_at)
+    return granted_at <= _to_millisecond(now) <= granted_at + USE_WITHIN
 
 
 def _wait_for_window(now: datetime, holder: str, policy: Policy) -> Slot | None:
@@ -153,7 +168,7 @@ def _wait_for_window(now: datetime, holder: str, policy: Policy) -> Slot | None:
 
 
 def _wait_for_rows(state: BudgetState, rows: int, now: datetime, holder: str, policy: Policy) -> Slot | None:
-    """Give the reset to wait for where a day is full. Nothing is kept for it: who comes first is served."""
+    """Return the wait for the next reset where a day is full. No rows are kept for those who wait."""
     if not policy.rows_per_day:
         return None
     limit = policy.rows_per_day
@@ -165,35 +180,35 @@ def _wait_for_rows(state: BudgetState, rows: int, now: datetime, holder: str, po
 
 
 def _count_rows(state: BudgetState, rows: int, now: datetime, policy: Policy) -> dict[date, int]:
-    """Count rows for each day that they may reach Target on; forget the days that are surely over.
+    """Count rows for each day on which they may reach Target, and drop the days that are certainly over.
 
-    A day that one clock no longer touches another may still touch, and a withdrawal may still be about it.
+    A day that is over by one clock may not be over by another, and a withdrawal may still be about it.
     """
     days = _days(now, policy)
-    kept = {day: count for day, count in state.rows.items() if abs(day - min(days)) <= _DAYS_KEPT}
-    return kept | {day: state.rows.get(day, 0) + rows for day in days}
+    recent = {day: count for day, count in state.rows.items() if abs(day - min(days)) <= _DAYS_KEPT}
+    return recent | {day: state.rows.get(day, 0) + rows for day in days}
 
 
 def _days(now: datetime, policy: Policy) -> set[date]:
-    """Give the days on which a submission granted now may reach Target: one, or two near a reset."""
+    """Return the days on which a submission granted now may reach Target: one, or two near a reset."""
     around = (now - _COUNTED_AROUND, now + _COUNTED_AROUND)
     return {day_of(moment, policy.reset_hour, policy.zone) for moment in around}
 
 
 def _turn(free: datetime, earliest: datetime) -> datetime:
-    """Give the next free turn, so that those who wait come back one after the other."""
+    """Return the next free turn, so that those who wait come back one after the other."""
     return free if earliest <= free <= earliest + _LONGEST_TURN else earliest
 
 
 def _spread(opens: datetime, holder: str) -> datetime:
-    """Give each of those who wait for the same moment one of its own, drawn anew each time."""
+    """Return a time of the holder's own after an opening, so that not all who wait come back at once."""
     return opens + zlib.crc32(f"{holder} {timestamp(opens)}".encode()) % _SPREAD * MILLISECOND
 
 
-def _live(places: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
+def _unexpired(places: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
     return {holder: end for holder, end in places.items() if end > now}
 
 
-def _whole(moment: datetime) -> datetime:
-    """Cut a moment to milliseconds, as it is written."""
+def _to_millisecond(moment: datetime) -> datetime:
+    """Cut a moment to whole milliseconds, as a timestamp has them."""
     return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -19,18 +19,15 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class BudgetState(JsonObject):
-    """What the ledger keeps of one client code's budget.
+    """One client code's budget; a new one has every call and every place free."""
 
-    `asked_at`: the budget's clock, the latest of all askers' clocks. `full_at`: when the bucket of calls is
-    full again. `call_turn_at`, `place_turn_at`: the first turn that nobody waits for. `places`: holder to end
-    of lease. `rows`: day to rows counted for it, a few days.
-    """
-
-    asked_at: datetime = LONG_AGO
-    full_at: datetime = LONG_AGO
-    call_turn_at: datetime = LONG_AGO
-    place_turn_at: datetime = LONG_AGO
+    asked_at: datetime = LONG_AGO  # the budget's clock: the latest time of all clocks that asked
+    full_at: datetime = LONG_AGO  # when the token bucket of calls is full again
+    call_turn_at: datetime = LONG_AGO  # the first turn for a call that nobody waits for
+    place_turn_at: datetime = LONG_AGO  # the first turn for a place that nobody waits for
+    # Holder to the end of its lease.
     places: Mapping[str, datetime] = field(default_factory=dict, metadata=as_json(sort_keys=True))
+    # Day to the rows that count for it; a few days.
     rows: Mapping[date, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
 
     @classmethod
