@@ -27,7 +27,7 @@ _TRIES = 12
 
 
 class VersionedTable:
-    """A table with the keys `pk` and `sk`. An item expires `retention` after its last change.
+    """A table with the keys `pk` and `sk`. An item expires `retention` after its last write.
 
     Every write is conditional: on the item's absence, or on the version that was read.
     """
@@ -42,13 +42,13 @@ class VersionedTable:
         return cls(boto3.resource("dynamodb").Table(name), timedelta(days=retention_days))
 
     def get(self, key: ItemKey) -> Json | None:
-        """Read an item, consistently; None where there is none."""
+        """Return an item, read consistently; None where there is none."""
         with _errors("read an entry"):
-            answer = self._table.get_item(Key=key, ConsistentRead=True)
-        return answer.get("Item")
+            response = self._table.get_item(Key=key, ConsistentRead=True)
+        return response.get("Item")
 
     def query(self, pk: str, prefix: str) -> Iterator[Json]:
-        """Read the items of one `pk` whose `sk` begins with `prefix`, consistently and in order."""
+        """Yield the items of one `pk` whose `sk` begins with `prefix`, read consistently, in their order."""
         condition = Key("pk").eq(pk) & Key("sk").begins_with(prefix)
         start: dict[str, Any] = {}
         while True:
@@ -64,19 +64,19 @@ class VersionedTable:
         self._put(key, item, now, Attr("pk").not_exists())
 
     def replace(self, key: ItemKey, item: Json, now: datetime, version: int) -> None:
-        """Write an item in the place of version `version`. Raises `ConflictError` where it has another."""
+        """Replace an item. Raises `ConflictError` where its version is not `version`."""
         self._put(key, item, now, Attr("version").eq(version))
 
     def change[T](
         self, key: ItemKey, now: datetime, change: Callable[[Json | None], tuple[Json | None, T]]
     ) -> T:
-        """Read an item, change it, and write it if nobody was faster; otherwise start again.
+        """Read an item, change it, and write it if no other writer was faster; otherwise start again.
 
         `change` takes the item, or None where there is none, and returns the new item, or None to write
         nothing, and the answer that is returned here. It may be called several times.
-        Where the answer to a write gets lost and the write is tried again, the item is known by its `writer`,
-        so that the change is not applied twice.
-        Raises `ConflictError` where others were faster each of a dozen times.
+        If the response to a write is lost, botocore repeats the write, which then conflicts with itself: by
+        its `writer` the item shows that the change is in it already.
+        Raises `ConflictError` where other writers were faster a dozen times in a row.
         """
         writer, answers = uuid.uuid4().hex, list[T]()
         for attempt in range(_TRIES):
@@ -95,7 +95,7 @@ class VersionedTable:
                 else:
                     self.create(key, after, now)
             except ConflictError:
-                # Exponential backoff with full jitter: a few milliseconds, so that rivals do not meet again.
+                # Exponential backoff with full jitter, at most 10 to 320 ms: rivals do not meet again.
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311 not a secret
             else:
                 return answer

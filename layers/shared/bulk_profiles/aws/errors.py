@@ -1,4 +1,4 @@
-"""Errors of botocore, translated into those of this package."""
+"""The errors of botocore, as errors of this package."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def translated(
     kind: type[BulkProfilesError],
     meanings: Mapping[str, BulkProfilesError] | None = None,
 ) -> Iterator[None]:
-    """Call AWS: raise `kind` where the call fails, with `failure`, the service's error code and a full stop.
+    """Raise `kind` where a call to AWS fails inside the `with` block.
 
-    `meanings` are errors of their own for some of the service's codes. The message never quotes the service's
-    text, which may repeat keys and values.
+    The message is `failure` and the service's error code, such as "S3 did not read 'a.csv': AccessDenied."
+    It never quotes the service's text, which may repeat keys and values. `meanings` are the errors to raise
+    instead for some of the codes.
     """
     try:
         yield

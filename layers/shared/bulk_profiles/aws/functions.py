@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Invocations:
-    """The asynchronous invocations of one function, which is given by name or ARN."""
+    """The asynchronous invocations of one function, given by its name or ARN."""
 
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class Invocations:
         return cls(boto3.client("lambda"), function)
 
     def invoke(self, payload: Json) -> None:
-        """Invoke the function with an event. Raises `InvocationError` where Lambda does not queue it."""
+        """Queue an event for the function. Raises `InvocationError` where Lambda does not accept it."""
         event = json.dumps(payload)
         with translated("Lambda did not take the event", InvocationError):
             self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=event)

@@ -1,4 +1,4 @@
-"""The Profiles table: one item for each profile result, written in batches."""
+"""DynamoDB: the Profiles table, which has an item for each profile result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ITEMS_PER_REQUEST = 25  # BatchWriteItem's limit
 _WRITERS = 8
-_ROUND = _ITEMS_PER_REQUEST * _WRITERS * 5
+_ROUND = _ITEMS_PER_REQUEST * _WRITERS * 5  # items between two looks at the clock
 _MAX_TRIES = 10
 
 
@@ -40,38 +40,34 @@ class ProfilesTable:
         """Connect to the table `name` of this account and region."""
         return cls(boto3.client("dynamodb"), name)
 
-    def fill(
-        self,
-        items: Iterable[Json],
-        written: int,
-        out_of_time: Callable[[], bool],
-    ) -> tuple[int, bool]:
-        """Write the items after the first `written`; give how many are in, and whether all are.
+    def fill(self, items: Iterable[Json], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+        """Write the items after the first `written`; return how many are written, and whether all are.
 
-        Raises `LedgerError` where DynamoDB goes on refusing. Writing an item twice changes nothing.
+        Raises `LedgerError` where DynamoDB keeps refusing items. Writing an item twice changes nothing.
         """
-        rest = itertools.islice(items, written, None)
+        remaining = itertools.islice(items, written, None)
         with ThreadPoolExecutor(_WRITERS) as pool:
-            for round_ in itertools.batched(rest, _ROUND, strict=False):
+            for part in itertools.batched(remaining, _ROUND, strict=False):
                 if out_of_time():
                     return written, False
-                for _ in pool.map(self._write, itertools.batched(round_, _ITEMS_PER_REQUEST, strict=False)):
+                for _ in pool.map(self._write, itertools.batched(part, _ITEMS_PER_REQUEST, strict=False)):
                     pass
-                written += len(round_)
+                written += len(part)
         return written, True
 
     def _write(self, items: tuple[Json, ...]) -> None:
         requests: Any = {self._name: [{"PutRequest": {"Item": item}} for item in items]}
         for attempt in range(_MAX_TRIES):
             with translated("DynamoDB did not write to the Profiles table", LedgerError):
-                answer = self._client.batch_write_item(RequestItems=requests)
-            requests = answer.get("UnprocessedItems")
+                response = self._client.batch_write_item(RequestItems=requests)
+            requests = response.get("UnprocessedItems")
             if not requests:
                 return
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # spreads rivals, not a secret
         raise LedgerError(f"DynamoDB left items of the Profiles table unwritten {_MAX_TRIES} times.")
 
 
+# Eight parameters: the results, the policy, and six facts that every item of a batch has.
 def profile_items(
     results: Iterable[ProfileResult],
     policy: ProfileResultsPolicy,
@@ -83,7 +79,7 @@ def profile_items(
     now: datetime,
     expires_at: int,
 ) -> Iterator[Json]:
-    """Give the Profiles table's items for a batch, as the policy wants them, one for each result."""
+    """Yield an item of the Profiles table for each result of a batch that the policy asks for."""
     if policy is ProfileResultsPolicy.NONE:
         return
     checked_at, expires, batch = timestamp(now), str(expires_at), f"{import_id}#{number:05d}"
@@ -91,16 +87,13 @@ def profile_items(
     for result in results:
         if policy is ProfileResultsPolicy.FAILURES and result.status is ProfileStatus.SUCCESS:
             continue
-        yield cast(
-            "Json",
-            {
-                "profile": {"S": prefix + result.profile_id},
-                "batch": {"S": batch},
-                "status": {"S": result.status.value},
-                "basis": {"S": result.basis.value},
-                "reason": {"S": result.reason},
-                "attempt": {"N": str(result.attempt)},
-                "checkedAt": {"S": checked_at},
-                "expiresAt": {"N": expires},
-            },
-        )
+        yield {
+            "profile": {"S": prefix + result.profile_id},
+            "batch": {"S": batch},
+            "status": {"S": result.status.value},
+            "basis": {"S": result.basis.value},
+            "reason": {"S": result.reason},
+            "attempt": {"N": str(result.attempt)},
+            "checkedAt": {"S": checked_at},
+            "expiresAt": {"N": expires},
+        }

@@ -1,7 +1,7 @@
-"""S3: source files in, everything of an import out and back in.
+"""S3: the Data bucket, and the objects in the Drop bucket.
 
-Objects of an import overwrite by name, because a split that is tried again gives the same bytes;
-only the manifest is written once and for all.
+A write replaces an object of the same name: a split that is repeated writes the same bytes. Only the manifest
+is written with the condition that it does not exist.
 """
 
 from __future__ import annotations
@@ -41,71 +41,70 @@ class Storage:
         return cls(boto3.client("s3"), bucket)
 
     def source(self, bucket: str, key: str, version_id: str) -> Source:
-        """Ask for an object's version and size; without `version_id`, the newest.
+        """Return what S3 knows of an object's version; without `version_id`, of the newest one.
 
-        Raises `MissingObjectError` where it is gone.
+        Raises `MissingObjectError` where it does not exist any more.
         """
         version: Any = {"VersionId": version_id} if version_id else {}
         with s3_errors("look up", key):
             head = self._client.head_object(Bucket=bucket, Key=key, **version)
-        found = head.get("VersionId", version_id)
+        actual = head.get("VersionId", version_id)
         return Source(
             bucket,
             key,
-            "" if found == "null" else found,
+            "" if actual == "null" else actual,  # S3's word where versioning was never on
             head["ContentLength"],
             modified_at=timestamp(head["LastModified"]),
         )
 
     def dropped(self, bucket: str, after: datetime, before: datetime) -> Iterator[Source]:
-        """Give the versions of all objects below `drop/` that were dropped in a span of time."""
+        """Yield all versions of objects below `drop/` that were written from `after` to `before`."""
         with s3_errors("list", DROP_PREFIX):
             pages = self._client.get_paginator("list_object_versions").paginate(
                 Bucket=bucket, Prefix=DROP_PREFIX
             )
             for page in pages:
-                for found in page.get("Versions", []):
-                    if after <= found["LastModified"] <= before:
+                for version in page.get("Versions", []):
+                    if after <= version["LastModified"] <= before:
                         yield Source(
                             bucket,
-                            found["Key"],
-                            found["VersionId"],
-                            found["Size"],
-                            modified_at=timestamp(found["LastModified"]),
+                            version["Key"],
+                            version["VersionId"],
+                            version["Size"],
+                            modified_at=timestamp(version["LastModified"]),
                         )
 
     def source_file(self, source: Source) -> S3SourceFile:
-        """Give a source file to read."""
+        """Return a source file for the split to read."""
         return S3SourceFile(self._client, source)
 
     def output(self, import_id: str) -> ImportOutput:
-        """Give the folder of an import to write in."""
+        """Return the folder of an import, for its objects."""
         return ImportOutput(self, import_id)
 
     def scratch(self, import_id: str) -> ImportScratch:
-        """Give the folder of an import's split."""
+        """Return the folder of an import, for what only its split reads."""
         return ImportScratch(self, import_id)
 
     def sink(self, key: str) -> S3Sink:
-        """Begin to write an object."""
+        """Start to write an object."""
         return S3Sink(self._client, self._pool, self._bucket, key)
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
-        """Open an object of the Data bucket to read it as a stream from byte `start` on."""
+        """Open an object of the Data bucket as a stream from byte `start` on."""
         part: Any = {"Range": f"bytes={start}-"} if start else {}
         try:
             with s3_errors("read", key):
                 body = self._client.get_object(Bucket=self._bucket, Key=key, **part)["Body"]
         except StorageError as error:
-            if start and "InvalidRange" in str(
-                error
-            ):  # S3's word for an object's end; a file just ends there
+            # S3 refuses to read from an object's end on; in a file there is nothing more to read.
+            if start and "InvalidRange" in str(error):
                 return io.BytesIO()
             raise
         return io.BufferedReader(ObjectReader(body, key), READ_AHEAD)
 
     def read_json(self, key: str) -> Json | None:
-        """Give a JSON object, or None where there is no such key."""
+        """Return the JSON of an object, or None where the object does not exist."""
         try:
             with self.open(key) as stream:
                 data: Json = json.loads(stream.read())
@@ -116,21 +115,21 @@ class Storage:
         return data
 
     def names(self, import_id: str, folder: str) -> list[str]:
-        """Give the names of an import's objects in one of its folders."""
+        """Return the names of an import's objects in one of its folders."""
         prefix = object_key(import_id, folder)
         with s3_errors("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return [
-                folder + found["Key"][len(prefix) :] for page in pages for found in page.get("Contents", [])
+                folder + item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", [])
             ]
 
     def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is no error."""
+        """Delete an object, if it exists."""
         with s3_errors("delete", key):
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def write(self, key: str, body: bytes, content_type: str, *, once: bool = False) -> None:
-        """Write a small object. Raises `ExistingObjectError` with `once` where the key is taken."""
+        """Write a small object. With `once`, raises `ExistingObjectError` where it exists already."""
         condition: Any = {"IfNoneMatch": "*"} if once else {}
         with s3_errors("write", key):
             self._client.put_object(
@@ -138,32 +137,32 @@ class Storage:
             )
 
     def write_json(self, key: str, data: Json, *, once: bool = False) -> None:
-        """Write a JSON object for programs and people."""
+        """Write JSON as an object that people can read too."""
         body = json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n"
         self.write(key, body, "application/json", once=once)
 
 
 class ImportOutput:
-    """The folder of an import: what a split writes to."""
+    """The folder of an import, as the `Output` of a split."""
 
     def __init__(self, storage: Storage, import_id: str) -> None:
         self._storage = storage
         self._import_id = import_id
 
     def open(self, name: str) -> S3Sink:
-        """Begin to write one of the import's objects."""
+        """Start to write one of the import's objects."""
         return self._storage.sink(object_key(self._import_id, name))
 
 
 class ImportScratch:
-    """What a split keeps for itself, below the import's folder, so that another invocation can go on."""
+    """The objects that only a split reads, as its `Scratch`: another invocation can continue from them."""
 
     def __init__(self, storage: Storage, import_id: str) -> None:
         self._storage = storage
         self._import_id = import_id
 
     def write(self, name: str) -> S3Sink:
-        """Begin to write an object."""
+        """Start to write an object."""
         return self._storage.sink(self._key(name))
 
     def open(self, name: str, start: int = 0) -> BinaryIO:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 READ_AHEAD = 1024 * 1024
-_PART_SIZE = 8 * 1024 * 1024
 PARTS_IN_FLIGHT = 2
+_PART_SIZE = 8 * 1024 * 1024
 _MISSING = ("404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound")
 _EXISTING = ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
@@ -55,7 +55,7 @@ class S3SourceFile:
 
 
 class S3Sink:
-    """One object being written; nothing is there until `commit`. Parts are uploaded while more is written."""
+    """An object that is being written. Parts are uploaded meanwhile; the object exists after `commit`."""
 
     def __init__(self, client: S3Client, pool: ThreadPoolExecutor, bucket: str, key: str) -> None:
         self._client = client
@@ -69,7 +69,7 @@ class S3Sink:
         self._number = 0
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        """Take some more bytes."""
+        """Append bytes."""
         self._buffer += data
         while len(self._buffer) >= _PART_SIZE:
             self._send(bytes(memoryview(self._buffer)[:_PART_SIZE]))
@@ -77,7 +77,7 @@ class S3Sink:
         return len(data)
 
     def commit(self) -> None:
-        """Make the object exist, whole."""
+        """Complete the object: from now on it exists, whole."""
         with s3_errors("write", self._key):
             if not self._upload_id:
                 self._client.put_object(Bucket=self._bucket, Key=self._key, Body=bytes(self._buffer))
@@ -94,7 +94,7 @@ class S3Sink:
             )
 
     def abort(self) -> None:
-        """Forget what was written."""
+        """Drop what was written."""
         self._buffer.clear()
         if not self._upload_id:
             return
@@ -106,18 +106,18 @@ class S3Sink:
     def _send(self, body: bytes) -> None:
         with s3_errors("write", self._key):
             if not self._upload_id:
-                started = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._key)
-                self._upload_id = started["UploadId"]
+                upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._key)
+                self._upload_id = upload["UploadId"]
             if len(self._in_flight) >= PARTS_IN_FLIGHT:
                 self._parts.append(self._in_flight.popleft().result())
             self._number += 1
             self._in_flight.append(self._pool.submit(self._upload_part, self._number, body))
 
     def _upload_part(self, number: int, body: bytes) -> CompletedPartTypeDef:
-        answer = self._client.upload_part(
+        response = self._client.upload_part(
             Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, PartNumber=number, Body=body
         )
-        return {"PartNumber": number, "ETag": answer["ETag"]}
+        return {"PartNumber": number, "ETag": response["ETag"]}
 
 
 class ObjectReader(PieceReader):
@@ -134,7 +134,10 @@ class ObjectReader(PieceReader):
 
 
 def s3_errors(action: str, key: str) -> AbstractContextManager[None]:
-    """Call S3 for the object `key`: raise `StorageError` where the call fails."""
+    """Raise `StorageError` where a call to S3 for the object `key` fails inside the `with` block.
+
+    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`.
+    """
     missing = MissingObjectError(f"S3 has no object {key!r} (any more).")
     existing = ExistingObjectError(f"S3 has an object {key!r} already.")
     meanings = dict.fromkeys(_MISSING, missing) | dict.fromkeys(_EXISTING, existing)

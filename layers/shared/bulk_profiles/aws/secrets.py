@@ -1,4 +1,4 @@
-"""Target's bearer token, from Secrets Manager."""
+"""Secrets Manager: Target's bearer token."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 class Tokens:
     """The tokens in one secret: the plain token for every client, or JSON `{"<client code>": "<token>"}`.
 
-    They are kept for a quarter of an hour, nowhere but in Powertools' cache.
+    They stay in Powertools' cache for a quarter of an hour, and nowhere else.
     """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
     def get(self, client_code: str) -> str | None:
-        """Give a client's token, or None where no secret is configured. Raises `TokenError`."""
+        """Return a client's token, or None where no secret is configured. Raises `TokenError`."""
         return self._token(client_code, renew=False)
 
     def renew(self, client_code: str) -> str | None:
-        """Give the token as it is now in Secrets Manager: a new one may have killed the one that is kept."""
+        """Return the token as it is now: a new one in Secrets Manager may have ended the cached one."""
         return self._token(client_code, renew=True)
 
     def _token(self, client_code: str, *, renew: bool) -> str | None:
@@ -37,7 +37,7 @@ class Tokens:
         return token
 
     def _fetch(self, *, renew: bool) -> str:
-        # Imported here: without a token nobody pays for it.
+        # Imported here: a deployment without a token does not pay for it.
         from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415
         from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415
             GetParameterError,
@@ -60,5 +60,5 @@ def _of_client(secret: str, client_code: str) -> str:
     try:
         token = json.loads(secret).get(client_code)
     except ValueError:
-        token = None  # and not one word of the secret in a traceback
+        token = None  # a chained exception would show the secret in a traceback
     return token if isinstance(token, str) else ""

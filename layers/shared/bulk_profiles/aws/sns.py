@@ -1,4 +1,4 @@
-"""SNS: tell people how an import ended."""
+"""SNS: notices to people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUBJECT_LENGTH = 100  # SNS's limit
 
 
 class Notices:
-    """The topic that people subscribe to; without a topic nobody is told."""
+    """The topic that people subscribe to. Without a topic nothing is sent."""
 
     def __init__(self, client: SNSClient, topic_arn: str) -> None:
         self._client = client

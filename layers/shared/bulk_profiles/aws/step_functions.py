@@ -1,4 +1,4 @@
-"""Step Functions: start an import's state machine."""
+"""Step Functions: the executions of the state machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class Executions:
         return cls(boto3.client("stepfunctions"), state_machine_arn)
 
     def start(self, import_id: str, batches: list[int], name: str = "") -> None:
-        """Start the execution of an import, named as it; one that was started before is left alone."""
+        """Start an import's execution with these batches, unless one of the same name was started before.
+
+        `name`: where it is not the import's own.
+        """
         state = json.dumps({"importId": import_id, "batches": batches}, separators=(",", ":"))
         with contextlib.suppress(_AlreadyStartedError), _errors(f"start import {import_id}"):
             self._client.start_execution(
@@ -38,19 +41,17 @@ class Executions:
             )
 
     def died(self, import_id: str) -> bool:
-        """Tell whether nothing runs for an import any more, and nobody stopped it on purpose."""
+        """Whether an import has no execution, or its newest one ended without success and was not stopped."""
         with _errors(f"describe import {import_id}"):
-            newest: dict[str, str] = {}
             pages = self._client.get_paginator("list_executions").paginate(
                 stateMachineArn=self._state_machine_arn
             )
-            for page in pages:  # the newest come first
-                for execution in page["executions"]:
-                    if execution["name"].startswith(import_id):
-                        newest.setdefault(import_id, execution["status"])
-                if newest:
-                    break
-        return newest.get(import_id, "MISSING") not in {"RUNNING", "PENDING_REDRIVE", "ABORTED", "SUCCEEDED"}
+            executions = (execution for page in pages for execution in page["executions"])  # newest first
+            statuses = (
+                execution["status"] for execution in executions if execution["name"].startswith(import_id)
+            )
+            newest = next(statuses, None)
+        return newest not in {"RUNNING", "PENDING_REDRIVE", "ABORTED", "SUCCEEDED"}
 
 
 class _AlreadyStartedError(ExecutionError):
