@@ -1,4 +1,4 @@
-"""The results file of a batch: what became of each profile, as a gzipped CSV in S3."""
+"""The results file of a batch: what became of each profile, as gzipped CSV in S3."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_results(
     *,
     now: datetime,
 ) -> ProfileCounts:
-    """Write a file of a batch's results and count what is in it. The same results give the same bytes."""
+    """Write the results file of a batch and return its counts. The same results give the same bytes."""
     counts = dict.fromkeys(ProfileStatus, 0)
     checked_at = timestamp(now)
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
@@ -40,8 +40,8 @@ def write_results(
             writer.writerow(COLUMNS)
             for result in results:
                 counts[result.status] += 1
-                said = (result.status, result.basis, result.reason)
-                writer.writerow((result.profile_id, *said, number, result.attempt, checked_at))
+                status = (result.status, result.basis, result.reason)
+                writer.writerow((result.profile_id, *status, number, result.attempt, checked_at))
         spool.seek(0)
         sink = storage.sink(key)
         while piece := spool.read(_SPOOL):
@@ -51,7 +51,7 @@ def write_results(
 
 
 def read_results(storage: Storage, key: str) -> Iterator[ProfileResult]:
-    """Read a file of a batch's results, in the order of the batch's rows."""
+    """Yield the results in a batch's results file, in the order of the batch's rows."""
     with (
         storage.open(key) as stream,
         gzip.GzipFile(fileobj=stream) as packed,

@@ -1,7 +1,7 @@
-"""What a person reads of an import: report.html and the text of the notification.
+"""What people read of an import: report.html and the text of the notice.
 
-A file name may be anything: it is made one printable line, and everything is escaped. No row, id or value
-appears here, and the page may load and run nothing.
+A file name may be anything: it becomes one printable line, and all text is escaped. The report shows no row,
+no id and no value, and the page may neither load nor run anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 
 
 def render_text(summary: Summary) -> str:
-    """Write the notification: plain text, a line a fact."""
+    """Return the notice as plain text, with one fact on a line."""
     rows, profiles = summary.rows, summary.profiles
     lines = [
         f"{printable(summary.entry.source.key)}: {summary.status}",
@@ -43,7 +43,7 @@ def render_text(summary: Summary) -> str:
 
 
 def render_report(summary: Summary) -> str:
-    """Write report.html: one page without scripts, from the same facts as summary.json."""
+    """Return report.html: one page without scripts, with the same facts as summary.json."""
     entry, rows, profiles = summary.entry, summary.rows, summary.profiles
     status = summary.status.value
     facts = [
@@ -67,7 +67,7 @@ def render_report(summary: Summary) -> str:
         f"<h1>{escape(entry.import_id)} "
         f'<span class="status" style="background:{_MARKS.get(status, "#57606a")}">{status}</span></h1>',
         f"<p>{escape(summary.reason) or 'Every row of the file reached Target.'}</p>",
-        _table("Import", ("", ""), [(escape(name), escape(value)) for name, value in facts]),
+        _table("Import", ("", ""), [(escape(name), escape(value)) for name, value in facts], names=2),
         _table("Rows", ("What became of them", "Rows"), _numbers(counts)),
         _table("Profiles", ("What Target said", "Profiles"), _numbers(outcomes)),
     ]
@@ -116,13 +116,12 @@ def _batches(summary: Summary) -> str:
 
 
 def _table(title: str, head: tuple[str, ...], body: list[tuple[str, ...]], names: int = 1) -> str:
-    """Give a section with a table; cells are escaped already; after `names` columns come numbers."""
+    """Return a section with a table of escaped cells; the columns after the first `names` have numbers."""
 
     def cells(tag: str, row: tuple[str, ...]) -> str:
-        numeric = title != "Import"
         return "".join(
-            f'<{tag} class="n">{cell}</{tag}>' if numeric and place >= names else f"<{tag}>{cell}</{tag}>"
-            for place, cell in enumerate(row)
+            f'<{tag} class="n">{cell}</{tag}>' if column >= names else f"<{tag}>{cell}</{tag}>"
+            for column, cell in enumerate(row)
         )
 
     lines = [f"<h2>{title}</h2>", "<table>"]

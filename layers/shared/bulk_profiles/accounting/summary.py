@@ -1,10 +1,10 @@
-"""The accounting: what became of every row, as one pure function of the manifest and the ledger.
+"""The accounting: what became of every row, as a pure function of the manifest and the ledger.
 
     rows.read = rejected + merged + skipped + sent
     rows.sent = rows over all batches = success + error + pending + unknown
     batches of the manifest = batches of the ledger
 
-Whatever does not add up is `unaccounted`. It is zero.
+What does not add up is `unaccounted`. It is zero, or the software has a fault.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The end of an import: summary.json, and all that the report says."""
+    """What became of an import: the content of summary.json and of the report."""
 
     entry: ImportEntry
     status: ImportStatus
-    reason: str
+    reason: str  # sentences for people; empty where every row reached Target
     finished_at: datetime
     rows: RowCounts = field(default_factory=RowCounts)
-    rejects: dict[str, int] = field(default_factory=dict)
-    warnings: dict[str, int] = field(default_factory=dict)
+    rejects: dict[str, int] = field(default_factory=dict)  # by code
+    warnings: dict[str, int] = field(default_factory=dict)  # by code
     profiles: ProfileCounts = field(default_factory=ProfileCounts)
     batches: tuple[BatchEntry, ...] = ()
-    unaccounted: int = 0
+    unaccounted: int = 0  # rows that the counts do not explain
 
     def to_json(self) -> Json:
-        """Give summary.json."""
+        """Return summary.json."""
         entry = self.entry
         return {
             "importId": entry.import_id,
@@ -60,43 +60,40 @@ class Summary:
         }
 
     def metrics(self) -> dict[str, int]:
-        """Give every count of the import as a CloudWatch metric, all of them every time."""
+        """Return every count of the import by the name of its CloudWatch metric, zeros included."""
         counts = {f"Rows{name.title()}": count for name, count in self.rows.to_json().items()}
         counts |= {f"Profiles{name.title()}": count for name, count in self.profiles.to_json().items()}
-        ended = {ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.FAILED, ImportStatus.REJECTED}
-        counts |= {f"Imports{status.value.title()}": int(status is self.status) for status in ended}
-        submissions = sum(batch.submissions for batch in self.batches)
+        final = (status for status in ImportStatus if status.final)
+        counts |= {f"Imports{status.value.title()}": int(status is self.status) for status in final}
         return counts | {
             "Batches": len(self.batches),
-            "Submissions": submissions,
+            "Submissions": sum(batch.submissions for batch in self.batches),
             "UnaccountedRows": self.unaccounted,
         }
 
 
 def reject(entry: ImportEntry, reason: str, now: datetime) -> Summary:
-    """Account for a source file that could not be read at all: nothing of it was sent."""
+    """Return the summary of a source file that could not be read at all: nothing of it was sent."""
     return Summary(entry, ImportStatus.REJECTED, reason, now)
 
 
 def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntry], now: datetime) -> Summary:
-    """Hold the ledger against the manifest and say what became of every row."""
-    batches = tuple(ledger)
-    rows, planned = manifest.rows, {batch.number: batch for batch in manifest.batches}
+    """Compare the ledger with the manifest, and return what became of every row."""
+    batches, rows = tuple(ledger), manifest.rows
     profiles = sum((batch_profiles(batch) for batch in batches), ProfileCounts())
     entered = {batch.number for batch in batches}
     differences = (
         rows.unaccounted,
         rows.sent - sum(batch.rows for batch in manifest.batches),
         rows.sent - profiles.total,
-        sum(batch.rows for number, batch in planned.items() if number not in entered),
-        sum(batch.rows for batch in batches if not _as_planned(batch, manifest)),
+        sum(batch.rows for batch in manifest.batches if batch.number not in entered),
+        sum(batch.rows for batch in batches if not _is_as_planned(batch, manifest)),
     )
-    # Several of them can be traces of the same row: the largest is the honest number.
+    # One row can be in several differences, so the largest of them is reported, and not their sum.
     unaccounted = max(abs(difference) for difference in differences)
-    status = _status(rows, profiles, unaccounted)
     return Summary(
         entry=entry,
-        status=status,
+        status=_status(rows, profiles, unaccounted),
         reason=_reason(rows, profiles, batches, unaccounted),
         finished_at=now,
         rows=rows,
@@ -109,13 +106,16 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
-    """Count a batch's profiles: as settled, or as far as an unsettled batch can honestly be counted."""
+    """Count a batch's profiles. Those of an unsettled batch are errors, unknown or pending, by its state.
+
+    A planned batch of 100 rows that nobody has sent counts as 100 errors, an accepted one as 100 pending.
+    """
     if batch.settled:
         return batch.profiles
     # With a follow-up on its way, only the profiles in it are open: those that failed before.
     known = batch.profiles if batch.follow_ups else ProfileCounts(error=batch.rows)
     match batch.state:
-        # Target has nothing of it, for certain.
+        # Target certainly has nothing of it.
         case BatchState.PLANNED | BatchState.REFUSED if not batch.possibly_duplicate:
             return known
         case BatchState.PLANNED | BatchState.REFUSED | BatchState.SENDING | BatchState.UNKNOWN:
@@ -124,7 +124,8 @@ def batch_profiles(batch: BatchEntry) -> ProfileCounts:
             return dataclasses.replace(known, error=0, pending=known.pending + known.error)
 
 
-def _as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
+def _is_as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
+    """Whether a batch has the rows and the body of the manifest, and as many results if it is settled."""
     return any(
         (planned.number, planned.rows, planned.sha256) == (batch.number, batch.rows, batch.sha256)
         for planned in manifest.batches[batch.number - 1 : batch.number]
@@ -142,31 +143,37 @@ def _status(rows: RowCounts, profiles: ProfileCounts, unaccounted: int) -> Impor
 def _reason(
     rows: RowCounts, profiles: ProfileCounts, batches: tuple[BatchEntry, ...], unaccounted: int
 ) -> str:
-    """Say in sentences what a person must know; empty where every row reached Target."""
-    parts = []
+    """Return what a person must know, in sentences; nothing where every row reached Target."""
+    sentences = []
     if rows.read == 0:
-        parts.append("The file has a header and no rows: nothing was sent.")
+        sentences.append("The file has a header and no rows: nothing was sent.")
     elif rows.sent == 0:
-        parts.append("No row of the file could be sent.")
+        sentences.append("No row of the file could be sent.")
     if rows.rejected:
-        parts.append(
+        sentences.append(
             f"{rows.rejected} of {rows.read} rows were rejected: rejects.csv names line and reason, "
             "rejected-rows.csv can be mended and dropped again."
         )
-    named = ((profiles.error, "failed"), (profiles.pending, "are pending"), (profiles.unknown, "are unknown"))
-    not_updated = ", ".join(f"{count} {what}" for count, what in named if count)
+    counts = (
+        (profiles.error, "failed"),
+        (profiles.pending, "are pending"),
+        (profiles.unknown, "are unknown"),
+    )
+    not_updated = ", ".join(f"{count} {predicate}" for count, predicate in counts if count)
     if not_updated:
-        parts.append(f"Of {rows.sent} profiles sent, {not_updated}.")
+        sentences.append(f"Of {rows.sent} profiles sent, {not_updated}.")
     reasons = sorted({batch.reason for batch in batches if batch.reason})
-    parts.extend(reasons[:3])
+    sentences.extend(reasons[:3])
     if unsettled := sum(not batch.settled for batch in batches):
-        parts.append(
+        sentences.append(
             f"{unsettled} of {len(batches)} batches are not settled: "
             "start the state machine again with the same input to finish them."
         )
     if unaccounted:
-        parts.append(f"{unaccounted} rows are unaccounted for: this is a fault of the software, report it.")
-    return " ".join(parts)
+        sentences.append(
+            f"{unaccounted} rows are unaccounted for: this is a fault of the software, report it."
+        )
+    return " ".join(sentences)
 
 
 def _batch_json(batch: BatchEntry) -> Json:
