@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bulk_profiles.splitting.reading.blocks import TakeApart
-from bulk_profiles.splitting.rows.block_check import Screened
-from bulk_profiles.splitting.rows.prepare import RowWork
+from bulk_profiles.splitting.rows.block_check import BlockCheck
+from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
 if TYPE_CHECKING:
     from bulk_profiles.splitting.parallel.processes import HelperProcesses
 
 
 def help_with(
-    take_apart: TakeApart, work: RowWork, text: bytes, wanted: tuple[bool, bool]
-) -> tuple[bytes, tuple[Screened, int] | None]:
-    """Do all that is done with the rows of a text: what a helper does. `wanted`: to warn, to encode.
+    take_apart: TakeApart, preparer: RowPreparer, text: bytes, wanted: tuple[bool, bool]
+) -> tuple[bytes, tuple[bool, BlockCheck, int] | None]:
+    """Take a text apart and prepare its rows: what a helper does. `wanted`: to warn, to encode.
 
-    Gives the rows, and apart from them what else is known of them, with the spaces that were taken as part of
-    delimiters; None where the text cannot be taken apart.
+    Returns the rows, and apart from them whether they are encoded, their check, and the number of spaces that
+    were taken as part of delimiters; None where the text cannot be taken apart.
     """
     warn, encode = wanted
     taken_apart = take_apart(text)
     if taken_apart is None:
         return b"", None
     rows, spaces = taken_apart
-    screened = work.screen(rows, warn=warn)
-    rows = work.encode(screened.rows) if encode else screened.rows
-    return rows, (dataclasses.replace(screened, rows=b"", encoded=encode), spaces)
+    prepared = preparer.prepare(rows, warn=warn, encode=encode)
+    return prepared.rows, (prepared.encoded, prepared.check, spaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +47,10 @@ class ReaderHelpers:
         """Hand out a text of whole records."""
         self.processes.take(text, self.what_to_do())
 
-    def result(self) -> tuple[Screened, int] | None:
+    def result(self) -> tuple[PreparedRows, int] | None:
         """Return what the oldest text became, and its spaces; None where it is not sure to be right."""
         rows, found = self.processes.result()
         if found is None:
             return None
-        screened, spaces = found
-        return dataclasses.replace(screened, rows=rows), spaces
+        encoded, check, spaces = found
+        return PreparedRows(rows, encoded, check), spaces

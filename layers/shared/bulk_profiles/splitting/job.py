@@ -22,10 +22,10 @@ from bulk_profiles.splitting.batches.rejects import RejectLog, Tally
 from bulk_profiles.splitting.batches.repeated_ids import Repeated, Repeats
 from bulk_profiles.splitting.parallel.thread import Background
 from bulk_profiles.splitting.reading.blocks import Block, Helpers, Reader, TakeApart
-from bulk_profiles.splitting.rows.block_check import Screened
+from bulk_profiles.splitting.rows.block_check import BlockCheck
 from bulk_profiles.splitting.rows.columns import resolve
 from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
-from bulk_profiles.splitting.rows.prepare import RowWork
+from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
 from .checkpoint import OutOfTimeError, Phase, State
 from .files import Output, Scratch
@@ -66,7 +66,7 @@ class Job:
         self._background = background
         self._state = dataclasses.replace(state, names=tuple(reader.names))
         self._out_of_time = out_of_time
-        self._work = RowWork(self.columns, feed.separator_in_value or SeparatorInValue.ENCODE)
+        self._preparer = RowPreparer(self.columns, feed.separator_in_value or SeparatorInValue.ENCODE)
         self._processes = processes
         self._helpers: HelperProcesses | None = None
         self._log = RejectLog(scratch, self.columns.names, self.tally, state.parts)
@@ -107,17 +107,17 @@ class Job:
 
     def _draft(self) -> None:
         """Write batches as if no id came twice, but for the case that one is seen to."""
-        for block, screened in self._blocks():
+        for block, prepared in self._blocks():
             rows, too_large = b"", list[int]()
-            longest = _MOST_GROWTH * len(screened.rows) + self.columns.growth
+            longest = _MOST_GROWTH * len(prepared.rows) + self.columns.growth
             if not self._repeats.found or longest > self._cutter.room:
-                rows, too_large = self._fitting(self._encoded(screened))
+                rows, too_large = self._fitting(self._preparer.encoded(prepared))
             if self._repeats.found:
                 self._cutter.abort()
             else:
-                self._write(rows, valueless=screened.valueless)
-            self._account(block, screened, too_large)
-            self._repeats.add(screened.hashes)
+                self._write(rows, valueless=prepared.check.valueless)
+            self._account(block, prepared.check, too_large)
+            self._repeats.add(prepared.check.hashes)
         repeated = self._repeats.rows()
         if repeated:
             self._keep(_REPEATED, repeated.to_bytes())
@@ -126,13 +126,15 @@ class Job:
     def _gather(self) -> None:
         """Merge the rows whose ids come more than once."""
         repeated = self._repeated()
-        for _, screened in self._blocks():
+        for _, prepared in self._blocks():
             base = self._state.ordinal
-            places = repeated.among(screened.hashes)
+            places = repeated.among(prepared.check.hashes)
             if not places:
                 continue
-            chosen = b"".join([screened.rows[start:end] for start, end in _bounds(screened.rows, places)])
-            for place, row in zip(places, self._work.encode(chosen).split(b"\n"), strict=False):
+            bounds = _bounds(prepared.rows, places)
+            chosen = b"".join([prepared.rows[start:end] for start, end in bounds])
+            encoded = self._preparer.encoded(dataclasses.replace(prepared, rows=chosen))
+            for place, row in zip(places, encoded.split(b"\n"), strict=False):
                 if self._fits(row):
                     self._merger.add(base + place, row)
         left = self._merger.finish(_MERGED)
@@ -144,11 +146,11 @@ class Job:
         repeated = self._repeated()
         with self._scratch.open(_MERGED, self._state.merged_at) as stream:
             merged = MergedRowReader(stream, self._state.merged_at)
-            for block, screened in self._blocks():
-                rows = self._encoded(screened)
-                places = repeated.among(screened.hashes)
+            for block, prepared in self._blocks():
+                rows = self._preparer.encoded(prepared)
+                places = repeated.among(prepared.check.hashes)
                 if not places:
-                    self._write(self._fitting(rows)[0], valueless=screened.valueless)
+                    self._write(self._fitting(rows)[0], valueless=prepared.check.valueless)
                     continue
                 oversized, too_large = set(self._state.oversized), list[int]()
                 pieces, done = list[bytes](), 0
@@ -165,7 +167,7 @@ class Job:
                         oversized.add(_digest_of_id(own))
                         too_large.append(place)
                 self._write(self._fitting(b"".join([*pieces, rows[done:]]))[0])
-                self._reject(block, _too_large(screened, too_large))
+                self._reject(block, _too_large(prepared.check, too_large))
                 self._state = dataclasses.replace(
                     self._state,
                     merged_at=merged.position,
@@ -173,7 +175,7 @@ class Job:
                     oversized=tuple(sorted(oversized)),
                 )
 
-    def _blocks(self) -> Iterator[tuple[Block, Screened]]:
+    def _blocks(self) -> Iterator[tuple[Block, PreparedRows]]:
         """Give the blocks that are left, and keep account of where they are."""
         moved = False  # however little time there is, every go gets somewhere
         for block in self._reader.blocks(self._state.start or self._reader.first, self._find_helpers):
@@ -181,25 +183,26 @@ class Job:
             if moved and not self._cutter.is_open and self._out_of_time():
                 self._stop(self._state.done)
             moved = True
-            screened = block.made or self._work.screen(block.rows, warn=self._state.phase is Phase.DRAFT)
-            yield block, screened
-            self._state = dataclasses.replace(self._state, ordinal=self._state.ordinal + len(screened.hashes))
+            warn, encode = self._what_to_do()
+            prepared = block.made or self._preparer.prepare(block.rows, warn=warn, encode=encode)
+            yield block, prepared
+            ordinal = self._state.ordinal + len(prepared.check.hashes)
+            self._state = dataclasses.replace(self._state, ordinal=ordinal)
 
     def _find_helpers(self, take_apart: TakeApart) -> Helpers | None:
         """Start helpers once there is something to encode: without, handing out is most of the work."""
-        if self._processes > 1 and not self._work.unreserved and not self._helpers:
+        if self._processes > 1 and not self._preparer.all_unreserved and not self._helpers:
             from bulk_profiles.splitting.parallel.processes import HelperProcesses  # noqa: PLC0415 most splits need none
 
-            self._helpers = HelperProcesses(self._processes - 1, partial(help_with, take_apart, self._work))
+            self._helpers = HelperProcesses(
+                self._processes - 1, partial(help_with, take_apart, self._preparer)
+            )
         return ReaderHelpers(self._helpers, self._what_to_do) if self._helpers else None
 
     def _what_to_do(self) -> tuple[bool, bool]:
         """Say whether warnings are counted at this moment, and whether rows are encoded."""
         draft = self._state.phase is Phase.DRAFT
         return draft, not self._repeats.found if draft else self._state.phase is Phase.FINAL
-
-    def _encoded(self, screened: Screened) -> bytes:
-        return screened.rows if screened.encoded else self._work.encode(screened.rows)
 
     def _fits(self, row: bytes) -> bool:
         """Say whether an encoded row fits in a batch by itself."""
@@ -232,13 +235,13 @@ class Job:
                 self._state, done=self._state.done - done, skipped=self._state.skipped + skipped
             )
 
-    def _account(self, block: Block, screened: Screened, too_large: Sequence[int]) -> None:
+    def _account(self, block: Block, check: BlockCheck, too_large: list[int]) -> None:
         """Count a block's rows and write down its rejects."""
-        self.tally.read += len(screened.hashes) + len(screened.faults)
-        self.tally.warnings += screened.warnings
+        self.tally.read += len(check.hashes) + len(check.faults)
+        self.tally.warnings += check.warnings
         if block.spaces:
             self.tally.warnings[Warn.SPACE_AFTER_DELIMITER.value] += block.spaces
-        self._reject(block, screened.faults | _too_large(screened, too_large))
+        self._reject(block, check.faults | _too_large(check, too_large))
 
     def _reject(self, block: Block, faults: dict[int, Fault]) -> None:
         """Write down rejects, by the numbers of their records."""
@@ -292,10 +295,9 @@ class Job:
         raise OutOfTimeError(state.to_json())
 
 
-def _too_large(screened: Screened, places: Sequence[int]) -> dict[int, Fault]:
-    """Give the faults of rows that do not fit, by the numbers of their records in the block."""
-    numbers = places if screened.numbers is None else screened.numbers[places].tolist()
-    return dict.fromkeys(numbers, Fault(Reject.ROW_TOO_LARGE))
+def _too_large(check: BlockCheck, places: list[int]) -> dict[int, Fault]:
+    """Return the faults of rows that do not fit, by the numbers of their records in the block."""
+    return dict.fromkeys(check.records(places), Fault(Reject.ROW_TOO_LARGE))
 
 
 def _bounds(rows: bytes, places: Sequence[int]) -> list[tuple[int, int]]:

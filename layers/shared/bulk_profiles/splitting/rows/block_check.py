@@ -1,4 +1,7 @@
-"""Linting whole blocks of plain rows: what one look proves sound is not looked at row by row."""
+"""The check of a whole block of plain rows.
+
+A few passes over all bytes prove most rows good; only the others are checked one by one.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,12 @@ import numpy as np
 
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Warn
 from .grid import Grid, Places
-from .id_hashes import Hashes, look_at_ids
+from .id_hashes import Hashes, hash_ids
 from .plain import FAULT_MARK, PLUS_MARK, SEPARATORS, read_fault, unmark
-from .row_check import Rules, lint_row
+from .row_check import Rules, check_row
 
 _COMMA = ord(",")
 _LINE_FEED = ord("\n")
-_HYPHEN = ord("-")
-_PLUS = ord("+")
-_SLASH = ord("/")
 _DELETE = ord("\x7f")
 _SPACE = ord(" ")
 _UNDERSCORE = ord("_")
@@ -29,134 +29,147 @@ _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
-    """Rows that may be sent, each with one cell for each column.
+class BlockCheck:
+    """The result of a check: the good rows may be sent. Blank lines are no records."""
 
-    `hashes` are those of their ids, `numbers` tells which rows of the block they were (None: all);
-    `faults` are the others, by number. Blank lines are not counted. `valueless`: some rows have only an id.
-    `encoded`: the rows are encoded by now, and arranged as they are sent.
-    """
-
-    rows: bytes
-    hashes: Hashes
-    numbers: Places | None = None
-    faults: dict[int, Fault] = field(default_factory=dict)
+    hashes: Hashes  # of the ids of the good rows
+    numbers: Places | None = None  # of the records, in the block, that are good rows; None: of all
+    faults: dict[int, Fault] = field(default_factory=dict)  # of the other records, by number
     warnings: Counter[str] = field(default_factory=Counter)
-    valueless: bool = False
-    encoded: bool = False
+    valueless: bool = False  # some good rows have nothing but an id
+
+    def records(self, places: list[int]) -> list[int]:
+        """Return the numbers of the records that are the good rows in these places."""
+        return places if self.numbers is None else self.numbers[places].tolist()
 
 
 def is_unreserved(rows: bytes) -> bool:
-    """Say whether no byte of some plain rows needs encoding; a tilde is taken for one that does."""
+    """Whether no byte of some plain rows needs encoding; a tilde counts as one that does.
+
+    Each range is one comparison, as unsigned bytes wrap around: `byte - ord("a") < 26` holds for the letters
+    a to z, and for no byte below them.
+    """
     data = np.frombuffer(rows, np.uint8)
-    shifted = data | _SPACE  # capital letters become small ones, and nothing else becomes a letter
+    shifted = data | _SPACE  # A to Z become a to z, and nothing else becomes a letter
     shifted -= ord("a")
-    found = shifted < len(string.ascii_lowercase)
+    unreserved = shifted < len(string.ascii_lowercase)
     np.subtract(data, _COMMA, out=shifted)
-    found |= shifted <= ord("9") - _COMMA  # comma, hyphen, full stop, slash and digits
-    found |= data == _UNDERSCORE
-    found |= data == _LINE_FEED
-    return bool(found.all()) and b"/" not in rows
+    unreserved |= shifted <= ord("9") - _COMMA  # comma, hyphen, full stop, slash and digits
+    unreserved |= data == _UNDERSCORE
+    unreserved |= data == _LINE_FEED
+    return bool(unreserved.all()) and b"/" not in rows
 
 
-def screen(rows: bytes, rules: Rules, *, warn: bool = True, unreserved: bool = False) -> Screened:
-    """Lint some plain rows, and hash their ids. Without `warn`, no warnings are counted.
+def check_block(
+    rows: bytes, rules: Rules, *, warn: bool = True, unreserved: bool = False
+) -> tuple[bytes, BlockCheck]:
+    """Check some plain rows. Return the good ones, each with one cell for each column, and the result.
 
-    `unreserved`: it is known that no value has a byte that needs encoding, so there is less to look at.
+    Warnings are counted if `warn`. `unreserved`: no byte needs encoding, which leaves less to check.
     """
     faults: dict[int, Fault] = {}
     numbers: Places | None = None
-    sound = unreserved or not (FAULT_MARK in rows or _has_surrogate(rows))
+    sound = unreserved or not _is_odd(rows)
     grid = Grid.of(rows, rules, unreserved=unreserved) if sound else None
-    if grid is None or rules.width == 1:
-        rows = _BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n")
-        rows, numbers = _lint(rows, range(rows.count(b"\n")), rules, faults, all_rows=True)
-        grid = Grid.of(rows, rules, unreserved=unreserved)
-    if grid is None:
-        raise AssertionError  # rows that passed have one cell for each column
-    hashes, suspects = look_at_ids(rows, grid, rules)
+    if grid is None or rules.width == 1:  # in one column, a blank line looks like an empty cell
+        lines = _lines(_BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n"))
+        suspects = [number for number, line in enumerate(lines) if _is_uneven(line, rules) or _is_odd(line)]
+        rows, numbers, faults = _check_lines(lines, suspects, rules)
+        grid = _even_grid(rows, rules, unreserved=unreserved)
+    hashes, odd_ids = hash_ids(rows, grid, rules)
     if rules.reject_separators:
-        suspects = np.union1d(suspects, grid.cells_at(_separators(rows, grid)) // rules.width)
-    if suspects.size:
-        before = len(faults)
-        found: dict[int, Fault] = {}
-        rows, kept = _lint(rows, suspects.tolist(), rules, found, all_rows=False)
-        origin = np.arange(len(hashes)) if numbers is None else numbers
-        faults |= {int(origin[number]): fault for number, fault in found.items()}
-        if len(faults) > before:
-            hashes, numbers = hashes[kept], origin[kept]
-            grid = Grid.of(rows, rules, unreserved=unreserved) or grid
+        odd_ids = np.union1d(odd_ids, grid.cells_at(_separators(rows, grid)) // rules.width)
+    if odd_ids.size:
+        rows, good, more_faults = _check_lines(_lines(rows), odd_ids.tolist(), rules)
+        if more_faults:
+            origin = np.arange(len(hashes)) if numbers is None else numbers
+            faults |= {int(origin[number]): fault for number, fault in more_faults.items()}
+            hashes, numbers = hashes[good], origin[good]
+            grid = _even_grid(rows, rules, unreserved=unreserved)
     warnings = Counter[str]()
     if warn and not unreserved:
         _count_odd_values(rows, grid, warnings)
     if warn:
-        _count_long(rows, grid, rules, warnings)
-    return Screened(rows, hashes, numbers, faults, warnings, grid.any_valueless())
+        _count_long_values(rows, grid, rules, warnings)
+    return rows, BlockCheck(hashes, numbers, faults, warnings, grid.any_valueless())
 
 
-def _lint(
-    rows: bytes, suspects: Iterable[int], rules: Rules, faults: dict[int, Fault], *, all_rows: bool
-) -> tuple[bytes, Places]:
-    """Lint some of the rows; give the rows that are left, short ones padded, and their numbers."""
+def _lines(rows: bytes) -> list[bytes]:
     lines = rows.split(b"\n")
     del lines[-1]
+    return lines
+
+
+def _even_grid(rows: bytes, rules: Rules, *, unreserved: bool) -> Grid:
+    grid = Grid.of(rows, rules, unreserved=unreserved)
+    if grid is None:
+        raise AssertionError  # rows that were checked have one cell for each column
+    return grid
+
+
+def _is_uneven(line: bytes, rules: Rules) -> bool:
+    return line.count(b",") != rules.width - 1
+
+
+def _is_odd(rows: bytes) -> bool:
+    """Whether some rows hold the mark of a fault, or a byte that was not UTF-8."""
+    return FAULT_MARK in rows or (b"\xed" in rows and _SURROGATE.search(rows) is not None)
+
+
+def _check_lines(
+    lines: list[bytes], suspects: Iterable[int], rules: Rules
+) -> tuple[bytes, Places, dict[int, Fault]]:
+    """Check some lines one by one.
+
+    Returns the rows that are good, short ones padded, their numbers, and the faults of the others.
+    """
+    faults: dict[int, Fault] = {}
     for number in suspects:
-        line = lines[number]
-        if all_rows and line.count(b",") == rules.width - 1 and not _is_odd(line):
-            continue
-        mended = _mend(line, rules)
-        if isinstance(mended, Fault):
-            faults[number] = mended
+        row = _padded(lines[number], rules)
+        if isinstance(row, Fault):
+            faults[number] = row
         else:
-            lines[number] = mended
-    kept = np.ones(len(lines), np.bool_)
+            lines[number] = row
+    good = np.ones(len(lines), np.bool_)
     if faults:
-        kept[list(faults)] = False
+        good[list(faults)] = False
         lines = [line for number, line in enumerate(lines) if number not in faults]
-    return b"".join([line + b"\n" for line in lines]), np.flatnonzero(kept)
+    return b"".join([line + b"\n" for line in lines]), np.flatnonzero(good), faults
 
 
-def _is_odd(line: bytes) -> bool:
-    return line.startswith(FAULT_MARK) or _has_surrogate(line)
-
-
-def _has_surrogate(text: bytes) -> bool:
-    return b"\xed" in text and _SURROGATE.search(text) is not None
-
-
-def _mend(line: bytes, rules: Rules) -> bytes | Fault:
-    """Give the row with one cell for each column, or say what is wrong with it."""
+def _padded(line: bytes, rules: Rules) -> bytes | Fault:
+    """Return the row with one cell for each column, or its fault."""
     if line.startswith(FAULT_MARK):
         return Fault(*read_fault(line))
     cells = line.split(b",")
-    fault = lint_row(cells, rules)
+    fault = check_row(cells, rules)
     if fault:
         return fault
     return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
 
 
-def _count_odd_values(rows: bytes, grid: Grid, found: Counter[str]) -> None:
-    """Count the values that are sent and may not be meant, for what is in them."""
+def _count_odd_values(rows: bytes, grid: Grid, warnings: Counter[str]) -> None:
+    """Count the values that are sent, and whose characters may not be meant."""
     separators = _separators(rows, grid)
     if separators.size:
-        found[Warn.SEPARATOR_IN_VALUE] = len(grid.cells_at(separators))
+        warnings[Warn.SEPARATOR_IN_VALUE] = len(grid.cells_at(separators))
     if PLUS_MARK in rows:
-        found[Warn.PLUS_SIGN] = len(grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0])))
+        warnings[Warn.PLUS_SIGN] = len(grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0])))
     if np.count_nonzero(grid.data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
         control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
-        found[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
+        warnings[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
 
 
 def _separators(rows: bytes, grid: Grid) -> Places:
-    """Find what stands for a separator inside values."""
+    """Return the places of the bytes that stand for separators inside values."""
     if rows.isascii():
         return np.flatnonzero(grid.data == SEPARATORS[-1]) if b'"' in rows else np.empty(0, np.intp)
     marks = (grid.data >= SEPARATORS[0]) & (grid.data <= SEPARATORS[-2])
     return np.flatnonzero(marks | (grid.data == SEPARATORS[-1]))
 
 
-def _count_long(rows: bytes, grid: Grid, rules: Rules, found: Counter[str]) -> None:
-    """Count the values that are very long."""
+def _count_long_values(rows: bytes, grid: Grid, rules: Rules, warnings: Counter[str]) -> None:
+    """Count the ids and the values that are longer than Target handles well."""
     if grid.row_sizes.max(initial=0) <= LONG_ID_LENGTH:
         return
     sizes = np.diff(grid.ends, prepend=-1)
@@ -164,6 +177,6 @@ def _count_long(rows: bytes, grid: Grid, rules: Rules, found: Counter[str]) -> N
         end = int(grid.ends[cell])
         length = len(unmark(rows[end + 1 - int(sizes[cell]) : end]).decode())
         if cell % rules.width == rules.key:
-            found[Warn.LONG_ID] += length > LONG_ID_LENGTH
+            warnings[Warn.LONG_ID] += length > LONG_ID_LENGTH
         else:
-            found[Warn.LONG_VALUE] += length > LONG_VALUE_LENGTH
+            warnings[Warn.LONG_VALUE] += length > LONG_VALUE_LENGTH

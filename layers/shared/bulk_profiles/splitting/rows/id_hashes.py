@@ -21,7 +21,7 @@ _ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _PRIME, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 
-def look_at_ids(rows: bytes, grid: Grid, rules: Rules) -> tuple[Hashes, Places]:
+def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> tuple[Hashes, Places]:
     """Hash the ids, and give the numbers of the rows whose id needs a closer look."""
     starts, sizes = grid.id_starts, grid.id_sizes
     longest = int(sizes.max(initial=0))

@@ -1,22 +1,32 @@
-"""What is done with the rows of a block, whatever other blocks hold: they are checked and encoded."""
+"""The work on the rows of one block that depends on no other block: check and encode them."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from bulk_profiles.core.feeds import SeparatorInValue
 
-from .block_check import Screened, is_unreserved, screen
+from .block_check import BlockCheck, check_block, is_unreserved
 from .columns import Columns
 from .encoding import Encoder
 
 
-class RowWork:
-    """Screen and encode plain rows. `unreserved` says that no byte so far needs encoding."""
+@dataclass(frozen=True, slots=True)
+class PreparedRows:
+    """The rows of a block that may be sent, with the result of their check."""
+
+    rows: bytes  # plain; where `encoded`, encoded and arranged as they are sent
+    encoded: bool
+    check: BlockCheck
+
+
+class RowPreparer:
+    """Check and encode the plain rows of a file, a block at a time."""
 
     def __init__(self, columns: Columns, in_values: SeparatorInValue) -> None:
-        self.unreserved = True
-        self._columns = columns
+        self.columns = columns
+        self.all_unreserved = True  # no block so far had a byte that needs encoding
         self._rules = dataclasses.replace(
             columns.rules,
             reject_separators=in_values is SeparatorInValue.REJECT,
@@ -24,13 +34,19 @@ class RowWork:
         )
         self._encoder = Encoder(replace_separators=in_values is SeparatorInValue.REPLACE)
 
-    def screen(self, rows: bytes, *, warn: bool) -> Screened:
-        """Screen the plain rows of a block."""
-        # Only as long as all were so: where one value needs encoding, others do, and looking is not free.
-        self.unreserved = self.unreserved and is_unreserved(rows)
-        return screen(rows, self._rules, warn=warn, unreserved=self.unreserved)
+    def prepare(self, rows: bytes, *, warn: bool, encode: bool) -> PreparedRows:
+        """Check the plain rows of a block: with `warn` count warnings, with `encode` encode the good rows."""
+        # The first block with a byte to encode ends the search for such bytes: more will follow, and the
+        # search is not free.
+        self.all_unreserved = unreserved = self.all_unreserved and is_unreserved(rows)
+        good, check = check_block(rows, self._rules, warn=warn, unreserved=unreserved)
+        if encode:
+            good = self.columns.arrange(good) if unreserved else self._encode(good)
+        return PreparedRows(good, encode, check)
 
-    def encode(self, rows: bytes) -> bytes:
-        """Encode plain rows of the block that was screened last, arranged as they are sent."""
-        rows = self._columns.arrange(rows)
-        return rows if self.unreserved else self._encoder(rows)
+    def encoded(self, prepared: PreparedRows) -> bytes:
+        """Return prepared rows, or some of them, as they are sent."""
+        return prepared.rows if prepared.encoded else self._encode(prepared.rows)
+
+    def _encode(self, rows: bytes) -> bytes:
+        return self._encoder(self.columns.arrange(rows))

@@ -25,7 +25,7 @@ class Rules:
     plain_ids: bool = False
 
 
-def lint_id(text: str, rules: Rules) -> Reject | None:
+def check_id(text: str, rules: Rules) -> Reject | None:
     """Say what is wrong with an id, if anything."""
     if not text:
         return Reject.EMPTY_ID
@@ -46,14 +46,14 @@ def _is_utf8(cells: bytes) -> bool:
     return True
 
 
-def lint_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
+def check_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
     """Say what is wrong with the cells of a plain row, if anything. A short row is no fault."""
     if not _is_utf8(b",".join(cells)):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
     if len(cells) > rules.width + rules.spare or any(cells[rules.width :]):
         return Fault(Reject.TOO_MANY_CELLS)
-    wrong = lint_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
+    wrong = check_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
     if wrong:
         return Fault(wrong, rules.key)
     if rules.reject_separators:

@@ -1,0 +1,59 @@
+"""Rows are prepared block by block, and no block's result depends on the others."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bulk_profiles.core.feeds import Feed, SeparatorInValue
+from bulk_profiles.splitting.rows.columns import resolve
+from bulk_profiles.splitting.rows.prepare import RowPreparer
+
+ACCENTED = "a,1,é\n".encode()
+UNRESERVED = b"b,2,c\n"
+
+
+@pytest.fixture
+def preparer() -> RowPreparer:
+    return RowPreparer(resolve(["city", "pcId", "x"], Feed()), SeparatorInValue.ENCODE)
+
+
+def test_encoded_rows_start_with_the_id(preparer: RowPreparer) -> None:
+    prepared = preparer.prepare(ACCENTED, warn=True, encode=True)
+    assert prepared.rows == b"1,a,%C3%A9\n"
+    assert preparer.encoded(prepared) == prepared.rows
+
+
+def test_plain_rows_stay_as_they_are(preparer: RowPreparer) -> None:
+    prepared = preparer.prepare(ACCENTED, warn=True, encode=False)
+    assert (prepared.rows, prepared.encoded) == (ACCENTED, False)
+
+
+@pytest.mark.parametrize("blocks", [[UNRESERVED, ACCENTED], [ACCENTED, UNRESERVED]])
+def test_blocks_encoded_in_any_order_give_the_same(preparer: RowPreparer, blocks: list[bytes]) -> None:
+    """A block may be encoded after others were prepared, which need more or less encoding."""
+    prepared = [preparer.prepare(rows, warn=True, encode=False) for rows in blocks]
+    expected = {ACCENTED: b"1,a,%C3%A9\n", UNRESERVED: b"2,b,c\n"}
+    for rows, block in reversed(list(zip(blocks, prepared, strict=True))):
+        assert preparer.encoded(block) == expected[rows]
+        assert preparer.prepare(rows, warn=True, encode=True).rows == expected[rows]
+
+
+def test_some_rows_of_a_block_are_encoded_as_all_are(preparer: RowPreparer) -> None:
+    prepared = preparer.prepare(UNRESERVED + ACCENTED, warn=True, encode=False)
+    assert preparer.encoded(dataclasses.replace(prepared, rows=ACCENTED)) == b"1,a,%C3%A9\n"
+
+
+def test_a_byte_to_encode_is_remembered(preparer: RowPreparer) -> None:
+    preparer.prepare(UNRESERVED, warn=True, encode=True)
+    assert preparer.all_unreserved
+    preparer.prepare(ACCENTED, warn=True, encode=True)
+    preparer.prepare(UNRESERVED, warn=True, encode=True)
+    assert not preparer.all_unreserved
+
+
+def test_warnings_are_counted_only_where_asked_for(preparer: RowPreparer) -> None:
+    rows = b'a,1,"\n'
+    assert preparer.prepare(rows, warn=True, encode=True).check.warnings == {"separator_in_value": 1}
+    assert not preparer.prepare(rows, warn=False, encode=True).check.warnings
