@@ -452,7 +452,7 @@ def test_a_formula_in_a_column_name_is_harmless_in_the_list_of_rejects() -> None
 
 def test_progress_ends_at_the_size() -> None:
     told: list[tuple[int, int]] = []
-    run(PLAIN, progress=lambda done, size: told.append((done, size)))
+    run(PLAIN, on_read=lambda done, size: told.append((done, size)))
     assert told[-1] == (len(PLAIN), MemoryFile(PLAIN).size)
 
 

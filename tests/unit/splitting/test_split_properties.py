@@ -252,8 +252,8 @@ def test_merging_in_little_memory_gives_the_same_bytes(table: tuple[list[str], R
     data = as_csv(names, rows * 2)
     whole = run(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merged_rows, "MEMORY", memory)
-        patch.setattr(repeated_ids, "RUN", 2)
+        patch.setattr(merged_rows, "MEMORY_BYTES", memory)
+        patch.setattr(repeated_ids, "RUN_HASHES", 2)
         spilled = run(data)
     assert spilled.objects == whole.objects
 

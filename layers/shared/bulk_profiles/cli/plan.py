@@ -192,7 +192,7 @@ def make_plan(
             feed,
             limits,
             target,
-            progress=progress,
+            on_read=progress,
             digests=folder is not None,
             processes=processes,
         )

@@ -1,4 +1,4 @@
-"""Checkpoints: where a split is, so that another invocation can go on."""
+"""Checkpoints: how far a split has come, so that another invocation can go on."""
 
 from __future__ import annotations
 
@@ -29,48 +29,45 @@ class Phase(StrEnum):
     FINAL = "final"  # to write the batches with the merged rows
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where a split is: at the start of a block, with `done` rows from there on in finished batches already.
-
-    `oversized`: digests of the ids whose rows, once merged, fit in no batch.
-    `ordinal` counts the rows before the block that may be sent; `merged_at` is the place in the merged rows.
-    The other fields are what the parts of a job have written to the scratch and counted.
-    """
+@dataclass(slots=True)
+class Progress:
+    """How far a split has come at the start of a block."""
 
     phase: Phase = Phase.DRAFT
-    names: tuple[str, ...] | None = None
-    start: Position | None = None
-    done: int = 0
-    ordinal: int = 0
-    skipped: int = 0
-    merged: int = 0
-    merged_at: int = 0
-    batches: tuple[PlannedBatch, ...] = ()
-    tally: Json = field(default_factory=lambda: Tally().to_json())
-    parts: int = 0
-    hash_runs: tuple[int, ...] = ()
-    repeats_found: bool = False
-    merge_runs: int = 0
-    merge_rows: int = 0
-    oversized: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None  # the columns of the file, once they are known
+    start: Position | None = None  # of the block; None: the first one
+    done: int = 0  # rows from there on that are in finished batches already
+    ordinal: int = 0  # number of the good rows before the block
+    skipped: int = 0  # rows without any value, in this phase
+    merged: int = 0  # rows that went into an earlier row of their id
+    merged_at: int = 0  # bytes of the merged rows that come before the next one
+    batches: tuple[PlannedBatch, ...] = ()  # finished in this phase
+    tally: Tally = field(default_factory=Tally)
+    parts: int = 0  # of the lists of rejects, in the scratch
+    hash_runs: tuple[int, ...] = ()  # sizes of the runs of hashes in the scratch
+    repeats_found: bool = False  # it is known already that some id comes twice
+    merge_runs: int = 0  # runs of the merge in the scratch
+    merge_rows: int = 0  # rows that the merge has taken
+    oversized: tuple[str, ...] = ()  # SHA-256 of the ids whose merged row fits in no batch, sorted
 
     def to_json(self) -> Json:
-        """Give the state as a checkpoint."""
+        """Return the checkpoint."""
         data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         data["phase"] = self.phase.value
         data["start"] = [self.start.offset, self.start.line] if self.start else None
         data["batches"] = [batch.to_json() for batch in self.batches]
+        data["tally"] = self.tally.to_json()
         return data
 
     @classmethod
-    def from_json(cls, data: Json) -> State:
+    def from_json(cls, data: Json) -> Progress:
         """Read what `to_json` wrote."""
         fields = dict(data)
         fields["phase"] = Phase(fields["phase"])
         fields["names"] = tuple(fields["names"]) if fields["names"] is not None else None
         fields["start"] = Position(*fields["start"]) if fields["start"] else None
         fields["batches"] = tuple(PlannedBatch.from_json(batch) for batch in fields["batches"])
+        fields["tally"] = Tally.from_json(fields["tally"])
         fields["oversized"] = tuple(fields["oversized"])
         fields["hash_runs"] = tuple(fields["hash_runs"])
         return cls(**fields)

@@ -15,16 +15,13 @@ class SourceFile(Protocol):
     @property
     def name(self) -> str:
         """The file's own name, without folders."""
-        ...
 
     @property
     def size(self) -> int:
         """Bytes as stored."""
-        ...
 
     def open(self, start: int = 0) -> BinaryIO:
         """Open it for reading from byte `start` on; the reader closes it."""
-        ...
 
 
 class Sink(Protocol):
@@ -52,11 +49,9 @@ class Scratch(Protocol):
 
     def write(self, name: str) -> Sink:
         """Start an object."""
-        ...
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
         """Open a committed object for reading from byte `start` on; the reader closes it."""
-        ...
 
 
 class FileSink:

@@ -1,6 +1,7 @@
 """Cutting encoded rows into batches within Target's limits.
 
-A body is `batch=`, the header, and the rows, with a line feed between them and none at the end.
+A body is `batch=`, the header, and the rows, with a line feed between them and none at the end. A background
+thread writes it and computes its digest, while the next block is read and encoded.
 """
 
 from __future__ import annotations
@@ -23,18 +24,15 @@ _LINE_FEED = 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a batch and an import may hold. Bytes are those of the encoded body, all included."""
+    """What a batch and an import may hold."""
 
     max_batch_rows: int = 500_000
-    max_batch_bytes: int = 49_999_999
-    max_batches: int = 10_000
+    max_batch_bytes: int = 49_999_999  # of the encoded body, all included
+    max_batches: int = 10_000  # of an import
 
 
 class Cutter:
-    """Write rows into batches, one after the other, in the background. `batches` are those that are finished.
-
-    Without `digests`, their `sha256` are empty.
-    """
+    """Write rows into batches, one after the other. Without `digests`, their `sha256` are empty."""
 
     def __init__(
         self,
@@ -46,13 +44,14 @@ class Cutter:
         *,
         digests: bool = True,
     ) -> None:
-        self.batches = list(batches)
+        self.batches = list(batches)  # those that are finished
         self._head = BODY_PREFIX + header
         self._limits = limits
         self._output = output
         self._background = background
         self._digests = digests
         self._sink: Sink | None = None
+        self._close()
         if self.room <= 0:
             raise FileRejectedError(
                 f"The header alone needs {len(self._head)} bytes, which leaves no room for a row in a batch "
@@ -72,21 +71,21 @@ class Cutter:
     def add(self, block: bytes) -> Iterator[int]:
         """Write rows, each ended by a line feed and none longer than `room`.
 
-        Gives, after every batch that these rows fill, how many of them are in finished batches.
+        Yields, after every batch that these rows fill, how many of them are in finished batches.
         """
         if not block:
             return
-        count = int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LINE_FEED))
-        if self._fits(count, len(block)):
+        max_rows, max_bytes = self._limits.max_batch_rows, self._limits.max_batch_bytes
+        line_feeds = np.frombuffer(block, np.uint8) == _LINE_FEED
+        count = int(np.count_nonzero(line_feeds))
+        if self._rows + count <= max_rows and self._size + len(block) <= max_bytes:
             self._write(memoryview(block), count)
             return
-        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _LINE_FEED) + 1
+        ends = np.flatnonzero(line_feeds) + 1
         done = start = 0
         while done < count:
-            if self._sink is None:
-                self._open()
-            by_size = int(np.searchsorted(ends, start + self._limits.max_batch_bytes - self._size, "right"))
-            until = min(by_size, done + self._limits.max_batch_rows - self._rows, count)
+            by_size = int(np.searchsorted(ends, start + max_bytes - self._size, "right"))
+            until = min(by_size, done + max_rows - self._rows, count)
             if until > done:
                 end = int(ends[until - 1])
                 self._write(memoryview(block)[start:end], until - done)
@@ -101,26 +100,21 @@ class Cutter:
             return
         self._background.finish()
         self._sink.commit()
-        self.batches.append(PlannedBatch(self._number, self._rows, self._size, self._sha256()))
-        self._sink = None
+        sha256 = self._digest.hexdigest() if self._digest else ""
+        self.batches.append(PlannedBatch(self._number, self._rows, self._size, sha256))
+        self._close()
 
     def abort(self) -> None:
         """Drop the batch that is open, if any."""
         if self._sink is not None:
-            self._background.settle()
+            self._background.settle()  # no call writes to the sink any more
             self._sink.abort()
-            self._sink = None
+            self._close()
 
-    def _sha256(self) -> str:
-        return self._digest.hexdigest() if self._digest else ""
-
-    def _fits(self, rows: int, size: int) -> bool:
-        if self._sink is None:
-            return rows <= self._limits.max_batch_rows and size <= self.room
-        return (
-            self._rows + rows <= self._limits.max_batch_rows
-            and self._size + size <= self._limits.max_batch_bytes
-        )
+    def restart(self) -> None:
+        """Drop the batch that is open, and begin with the first batch again."""
+        self.abort()
+        self.batches.clear()
 
     def _open(self) -> None:
         self._number = len(self.batches) + 1
@@ -130,8 +124,11 @@ class Cutter:
             )
         self._sink = self._output.open(batch_name(self._number))
         self._digest = hashlib.sha256() if self._digests else None
-        self._rows, self._size = 0, len(self._head)
         self._put(self._head)
+
+    def _close(self) -> None:
+        self._sink = None
+        self._rows, self._size = 0, len(self._head)  # of the batch that is open, or else of the next one
 
     def _write(self, rows: memoryview, count: int) -> None:
         if self._sink is None:

@@ -1,20 +1,32 @@
-"""Merging the rows of one id: the last non-empty value of each column wins, at the place of the first row."""
+"""Merging the rows of one id: the last non-empty value of each column wins, at the place of the first row.
+
+This is an external merge sort, because the rows need not fit in memory. `RowMerger` merges rows by id in a
+dict, and writes a full dict as a run that is sorted by id. In the end it merges the runs by id, and sorts the
+merged rows by their place in the file, again in runs. Rows 5 `1,a,`, 7 `2,x,` and 8 `1,,b` of a file become
+the merged rows 5 `1,a,b` and 7 `2,x,`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+import numpy as np
 
 from bulk_profiles.splitting.files import Scratch
 
-type Placed = tuple[int, bytes]  # the ordinal of a row, and the row: encoded cells, the id first
-MEMORY = 24 * 1024 * 1024
+type PlacedRow = tuple[int, bytes]  # the ordinal of a row in the file, and its encoded cells, the id first
+MERGED_ROWS = "merged"  # the object of the scratch that `RowMerger.finish` writes
+MEMORY_BYTES = 24 * 1024 * 1024
 _OVERHEAD = 300  # bytes that a row costs beside its own
 _PIECE = 1024 * 1024
+_LINE_FEED = ord("\n")
 
 
 def merge(earlier: bytes, later: bytes) -> bytes:
@@ -23,69 +35,67 @@ def merge(earlier: bytes, later: bytes) -> bytes:
     return b",".join(cells)
 
 
-class Merger:
-    """Gather rows in the order of the file and merge them by id, in bounded memory.
-
-    `runs` is the number of those written to `scratch` so far, `rows` the number of rows taken.
-    """
+class RowMerger:
+    """Take rows in the order of the file and merge them by id, in bounded memory."""
 
     def __init__(self, scratch: Scratch, runs: int = 0, rows: int = 0) -> None:
-        self.runs = runs
-        self.rows = rows
+        self.runs = runs  # written to the scratch so far
+        self.rows = rows  # taken so far
         self._scratch = scratch
         self._size = 0
-        self._held: dict[bytes, Placed] = {}
+        self._by_id: dict[bytes, PlacedRow] = {}
 
     def add(self, ordinal: int, row: bytes) -> None:
         """Take the next row."""
         self.rows += 1
-        key, _, _ = row.partition(b",")
-        held = self._held.get(key)
-        if held:
-            self._held[key] = held[0], merge(held[1], row)
+        key = _id((ordinal, row))
+        earlier = self._by_id.get(key)
+        if earlier:
+            self._by_id[key] = earlier[0], merge(earlier[1], row)
             return
-        self._held[key] = ordinal, row
+        self._by_id[key] = ordinal, row
         self._size += len(row) + len(key) + _OVERHEAD
-        if self._size > MEMORY:
+        if self._size > MEMORY_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write what is in memory to the scratch."""
-        if self._held:
-            self._write_run(_by_id(self.runs), (self._held[key] for key in sorted(self._held)))
+        if self._by_id:
+            self._write_run(_run_name(self.runs), (self._by_id[key] for key in sorted(self._by_id)))
             self.runs += 1
-            self._held, self._size = {}, 0
+            self._by_id, self._size = {}, 0
 
-    def finish(self, name: str) -> int:
-        """Write the merged rows in the order of the file to an object of the scratch; give their number."""
+    def finish(self) -> int:
+        """Write the merged rows to the scratch, in the order of the file, and return their number."""
         if not self.runs:
-            return self._write_run(name, sorted(self._held.values()))
+            return self._write_run(MERGED_ROWS, sorted(self._by_id.values()))
         self.flush()
         with ExitStack() as stack:
-            merged = _merged(self._runs(stack, [_by_id(run) for run in range(self.runs)], _id))
+            merged = _merged(self._read_runs(stack, map(_run_name, range(self.runs)), key=_id))
             names: list[str] = []
-            held: list[Placed] = []
+            run: list[PlacedRow] = []
             size = 0
             for placed in merged:
-                held.append(placed)
+                run.append(placed)
                 size += len(placed[1]) + _OVERHEAD
-                if size > MEMORY:
+                if size > MEMORY_BYTES:
                     names.append(f"by-place-{len(names):05d}")
-                    self._write_run(names[-1], sorted(held))
-                    held, size = [], 0
+                    self._write_run(names[-1], sorted(run))
+                    run, size = [], 0
         with ExitStack() as stack:
-            runs = self._runs(stack, names, _ordinal)
-            return self._write_run(name, heapq.merge(runs, sorted(held), key=_ordinal))
+            return self._write_run(MERGED_ROWS, heapq.merge(self._read_runs(stack, names), sorted(run)))
 
-    def _runs(self, stack: ExitStack, names: Iterable[str], key: Callable[[Placed], Any]) -> Iterator[Placed]:
+    def _read_runs(
+        self, stack: ExitStack, names: Iterable[str], key: Callable[[PlacedRow], bytes] | None = None
+    ) -> Iterator[PlacedRow]:
         streams = [stack.enter_context(self._scratch.open(name)) for name in names]
-        return heapq.merge(*map(placed_rows, streams), key=key)
+        return heapq.merge(*map(read_rows, streams), key=key)
 
-    def _write_run(self, name: str, rows: Iterable[Placed]) -> int:
+    def _write_run(self, name: str, rows: Iterable[PlacedRow]) -> int:
         sink = self._scratch.write(name)
         count, piece = 0, bytearray()
-        for ordinal, row in rows:
-            piece += b"%d,%s\n" % (ordinal, row)
+        for placed in rows:
+            piece += _line(placed)
             count += 1
             if len(piece) > _PIECE:
                 sink.write(piece)
@@ -95,44 +105,91 @@ class Merger:
         return count
 
 
-def placed_rows(lines: Iterable[bytes]) -> Iterator[Placed]:
-    """Read the rows that `Merger.finish` wrote."""
+@dataclass(frozen=True, slots=True)
+class MergedBlock:
+    """A block of encoded rows in which merged rows stand in the places of the first ones of their ids."""
+
+    rows: bytes
+    too_large: list[int]  # places of the rows that were left out because their merged row fits in no batch
+    unmerged: int  # those of them that had been counted as merged into an earlier row
+
+
+class MergedRowReader:
+    """Read what `RowMerger.finish` wrote, along with the rows of the file.
+
+    `stream` is open at byte `position`, `fits` tells whether a batch can hold an encoded row.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, position: int, oversized: Iterable[str], fits: Callable[[bytes], bool]
+    ) -> None:
+        self.position = position  # where the next merged row starts
+        self.oversized = set(oversized)  # SHA-256 of the ids whose merged row fits in no batch
+        self._fits = fits
+        self._rows = read_rows(stream)
+        self._next = next(self._rows, None)
+
+    def put_into(self, rows: bytes, places: Sequence[int], ordinal: int) -> MergedBlock:
+        """Put merged rows in these places of a block of encoded rows, whose first row has this ordinal."""
+        if not places:
+            return MergedBlock(rows, [], 0)
+        pieces, done = list[bytes](), 0
+        too_large, unmerged = list[int](), 0
+        for place, (start, end) in zip(places, bounds(rows, places), strict=True):
+            pieces.append(rows[done:start])
+            own, done = rows[start : end - 1], end
+            merged = self._take(ordinal + place)
+            if merged is None:  # this row went into an earlier one
+                if self.oversized and self._fits(own) and _digest_of_id(own) in self.oversized:
+                    too_large.append(place)
+                    unmerged += 1
+            elif self._fits(merged):
+                pieces.append(merged + b"\n")
+            else:
+                self.oversized.add(_digest_of_id(own))
+                too_large.append(place)
+        return MergedBlock(b"".join([*pieces, rows[done:]]), too_large, unmerged)
+
+    def _take(self, ordinal: int) -> bytes | None:
+        """Return the merged row that has its place at this ordinal; None if there is none."""
+        if self._next is None or self._next[0] != ordinal:
+            return None
+        placed, self._next = self._next, next(self._rows, None)
+        self.position += len(_line(placed))
+        return placed[1]
+
+
+def read_rows(lines: Iterable[bytes]) -> Iterator[PlacedRow]:
+    """Read the rows that were written by `_line`."""
     for line in lines:
         ordinal, _, row = line.rstrip(b"\n").partition(b",")
         yield int(ordinal), row
 
 
-def _merged(rows: Iterable[Placed]) -> Iterator[Placed]:
+def bounds(rows: bytes, places: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where the rows in these ascending places start and end, line feeds included."""
+    starts = np.append(0, np.flatnonzero(np.frombuffer(rows, np.uint8) == _LINE_FEED) + 1)
+    return list(zip(starts[places].tolist(), starts[np.add(places, 1)].tolist(), strict=True))
+
+
+def _line(placed: PlacedRow) -> bytes:
+    return b"%d,%s\n" % placed
+
+
+def _merged(rows: Iterable[PlacedRow]) -> Iterator[PlacedRow]:
     """Merge neighbours with one id; earlier rows come first."""
     for _, group in groupby(rows, key=_id):
         yield reduce(lambda earlier, later: (earlier[0], merge(earlier[1], later[1])), group)
 
 
-def _id(placed: Placed) -> bytes:
+def _id(placed: PlacedRow) -> bytes:
     return placed[1].partition(b",")[0]
 
 
-def _ordinal(placed: Placed) -> int:
-    return placed[0]
+def _digest_of_id(row: bytes) -> str:
+    """Return the SHA-256 of an encoded row's id (hex), for a checkpoint that must not name persons."""
+    return hashlib.sha256(row.partition(b",")[0]).hexdigest()
 
 
-def _by_id(run: int) -> str:
+def _run_name(run: int) -> str:
     return f"by-id-{run:05d}"
-
-
-class MergedRowReader:
-    """The merged rows, taken in the order of the file."""
-
-    def __init__(self, stream: BinaryIO, position: int) -> None:
-        self.position = position
-        self._stream = stream
-        self._line = stream.readline()
-
-    def take(self, ordinal: int) -> bytes:
-        """Give the merged row whose place is that of this row; nothing if it went into an earlier one."""
-        number, _, row = self._line.partition(b",")
-        if not number or int(number) != ordinal:
-            return b""
-        self.position += len(self._line)
-        self._line = self._stream.readline()
-        return row.rstrip(b"\n")

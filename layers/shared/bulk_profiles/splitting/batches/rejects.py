@@ -1,6 +1,7 @@
-"""The account of a split: counts, and the list of rejected rows with the rows themselves.
+"""The account of a split: its counts, and the files rejects.csv and rejected-rows.csv.
 
-The list names line, column and reason, never what a row says.
+rejects.csv has line, column and reason of each rejected row, and no values. rejected-rows.csv has the rows
+themselves below the header, so that they can be corrected and dropped again.
 """
 
 from __future__ import annotations
@@ -8,81 +9,76 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.json_object import JsonObject
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.files import Output, Scratch, Sink
-from bulk_profiles.splitting.reading.blocks import Record
+from bulk_profiles.splitting.reading.blocks import Block, Record
 from bulk_profiles.splitting.rows.faults import Fault
 
 _EXAMPLES = 5
 _PIECE = 1024 * 1024
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # in a cell of a spreadsheet
 _TITLES = b"line,column,reason,detail\n"
 
 
 @dataclass(slots=True)
 class Tally(JsonObject):
-    """What was counted so far. `examples` are the first line numbers of each reject code."""
+    """The counts of a split so far."""
 
-    read: int = 0
-    rejects: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[int]] = field(default_factory=dict)
+    read: int = 0  # records
+    rejects: Counter[str] = field(default_factory=Counter)  # by code
+    warnings: Counter[str] = field(default_factory=Counter)  # by code
+    examples: dict[str, list[int]] = field(default_factory=dict)  # first line numbers of each reject code
 
 
 class RejectLog:
-    """Write rejected rows down in the scratch, and at the end to the output.
-
-    `parts` is the number of parts that are written; the next rows go into a part of their own.
-    """
+    """Count rejected rows and write them to the scratch, in parts, and at the end to the output."""
 
     def __init__(self, scratch: Scratch, names: Sequence[str], tally: Tally, parts: int = 0) -> None:
-        self.parts = parts
+        self.parts = parts  # that are whole in the scratch
         self._scratch = scratch
         self._names = names
         self._tally = tally
-        self._sinks: tuple[Sink, Sink] | None = None
+        self._sinks: list[Sink] = []  # of the part that is open, if any
 
-    def add(self, found: Iterable[tuple[Record, Fault]]) -> None:
-        """Take the rejected rows of a block, in the order of the file."""
+    def add(self, block: Block, faults: dict[int, Fault]) -> None:
+        """Reject the records of a block that have these numbers."""
+        if not faults:
+            return
         listing = io.StringIO()
         writer = csv.writer(listing, lineterminator="\n")
         rows = bytearray()
-        for record, fault in found:
+        numbers = sorted(faults)
+        for number, record in zip(numbers, block.find(numbers), strict=True):
+            fault = faults[number]
             self._count(record, fault)
-            writer.writerow((record.line, self._name(fault), fault.reason, fault.reason.help))
+            writer.writerow((record.line, self._column_name(fault), fault.reason, fault.reason.help))
             rows += record.raw
             if record.raw and not record.raw.endswith((b"\n", b"\r")):
                 rows += b"\n"
-        if not listing.tell():
-            return
-        if self._sinks is None:
-            self._sinks = (
-                self._scratch.write(_part(REJECTS, self.parts)),
-                self._scratch.write(_part(REJECTED_ROWS, self.parts)),
-            )
-        self._sinks[0].write(listing.getvalue().encode())
-        self._sinks[1].write(rows)
+        if not self._sinks:
+            self._sinks = [self._scratch.write(_part(name, self.parts)) for name in (REJECTS, REJECTED_ROWS)]
+        for sink, data in zip(self._sinks, (listing.getvalue().encode(), bytes(rows)), strict=True):
+            sink.write(data)
 
     def flush(self) -> None:
         """Finish the part that is open, if any."""
-        if self._sinks is not None:
-            for sink in self._sinks:
-                sink.commit()
-            self.parts += 1
-            self._sinks = None
+        for sink in self._sinks:
+            sink.commit()
+        self.parts += bool(self._sinks)
+        self._sinks = []
 
     def abort(self) -> None:
-        """Forget the part that is open, if any."""
-        for sink in self._sinks or ():
+        """Drop the part that is open, if any."""
+        for sink in self._sinks:
             sink.abort()
-        self._sinks = None
+        self._sinks = []
 
     def publish(self, output: Output, header: bytes) -> None:
-        """Write both files to the output."""
+        """Write both files to the output; `header` comes before the rejected rows."""
         self.flush()
         for name, start in ((REJECTS, _TITLES), (REJECTED_ROWS, header)):
             sink = output.open(name)
@@ -99,12 +95,12 @@ class RejectLog:
         if len(lines) < _EXAMPLES:
             lines.append(record.line)
 
-    def _name(self, fault: Fault) -> str:
-        """Name the fault's column, harmless in a spreadsheet."""
+    def _column_name(self, fault: Fault) -> str:
+        """Return the name of the fault's column, which no spreadsheet takes for a formula."""
         if fault.column is None or fault.column >= len(self._names):
             return ""
         name = self._names[fault.column]
-        return "'" + name if name.startswith(_FORMULA) else name
+        return "'" + name if name.startswith(_FORMULA_STARTS) else name
 
 
 def _part(name: str, number: int) -> str:

@@ -1,7 +1,12 @@
-"""Finding the ids that come more than once, without keeping the ids.
+"""Finding the rows whose ids come more than once, without keeping the ids.
 
-What is kept is a hash of each, in sorted runs. Two ids with one hash only send their rows through the exact
-merge, which keeps them apart; so a rough answer will do, if only it misses no id that repeats.
+What is kept is a 64-bit hash of each id, in an external sort: a full list of hashes is written as a sorted
+run, and in the end the runs are merged, part by part, so that equal hashes are neighbours. The runs `2 5 9`,
+`5 7` and `1 9` become `1 2 5 5 7 9 9`, in which 5 and 9 repeat.
+
+The hashes that repeat go into a Bloom filter with one hash function, which picks the rows to be merged. False
+positives, of the hash or of the filter, are harmless: the exact merge compares ids and keeps such rows apart.
+False negatives would put an id into two batches, and cannot happen.
 """
 
 from __future__ import annotations
@@ -14,26 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulk_profiles.splitting.files import Scratch
+from bulk_profiles.splitting.rows.id_hashes import Hashes
 
-type Hashes = NDArray[np.uint64]
-RUN = 1 << 19
-_PARTS = 64
+RUN_HASHES = 1 << 19
+_PARTS = 64  # of each run, by the highest six bits: one part of all runs is in memory at a time
 _PART_STARTS = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(58)
 _FIRST_LOOK = 1 << 14
 _BITS_PER_ROW = 16
-_MOST_BITS = 1 << 28  # 32 MiB
-_LEAST_BITS = 1 << 10
+_MAX_BITS = 1 << 28  # 32 MiB
+_MIN_BITS = 1 << 10
+_FILTER = "repeated"
 
 
-class Repeats:
-    """Gather the hashes of all ids. `runs` are the sizes of what was written to `scratch` so far.
-
-    `found` says that some repeat, as far as it is known yet.
-    """
+class RepeatFinder:
+    """Take the hashes of all ids, in the order of the file, in bounded memory."""
 
     def __init__(self, scratch: Scratch, runs: Sequence[int] = (), *, found: bool = False) -> None:
-        self.runs = list(runs)
-        self.found = found
+        self.runs = list(runs)  # sizes of those that were written to the scratch so far
+        self.found = found  # it is known already that some hash repeats
         self._scratch = scratch
         self._pending: list[Hashes] = []
         self._count = 0
@@ -41,7 +44,7 @@ class Repeats:
 
     @property
     def total(self) -> int:
-        """The number of rows so far."""
+        """The number of hashes so far."""
         return sum(self.runs) + self._count
 
     def add(self, hashes: Hashes) -> None:
@@ -49,34 +52,34 @@ class Repeats:
         self._pending.append(hashes)
         self._count += len(hashes)
         if self._count >= self._next_look and not self.found:
-            self._next_look = self._count * 8
+            self._next_look = self._count * 8  # so that all looks together cost little more than the last
             self.found = _repeated(self._sorted()).size > 0
-        if self._count >= RUN:
+        if self._count >= RUN_HASHES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is in memory to the scratch: the ends of its parts, then the hashes."""
+        """Write what is in memory to the scratch: the ends of the run's parts, then its hashes."""
         if not self._count:
             return
         hashes = self._sorted()
         ends = np.append(np.searchsorted(hashes, _PART_STARTS), len(hashes))
-        sink = self._scratch.write(_name(len(self.runs)))
+        sink = self._scratch.write(_run_name(len(self.runs)))
         sink.write(ends.astype("<u8").tobytes())
         sink.write(memoryview(hashes.astype("<u8", copy=False)).cast("B"))
         sink.commit()
         self.runs.append(len(hashes))
         self._pending, self._count, self._next_look = [], 0, _FIRST_LOOK
 
-    def rows(self) -> Repeated | None:
-        """Give the means to know the rows whose ids come more than once; None if there are none."""
-        repeated = Repeated.none(self.total)
+    def finish(self) -> RepeatFilter | None:
+        """Return the filter for the rows whose ids come more than once; None if there are none."""
+        repeated = RepeatFilter.sized(self.total)
         if not self.runs:
             repeated.add(_repeated(self._sorted()))
             return repeated or None
         self.flush()
         with ExitStack() as stack:
             streams = [
-                stack.enter_context(self._scratch.open(_name(number))) for number in range(len(self.runs))
+                stack.enter_context(self._scratch.open(_run_name(number))) for number in range(len(self.runs))
             ]
             ends = [np.frombuffer(_read(stream, _PARTS * 8), "<u8") for stream in streams]
             sizes = [np.diff(part_ends, prepend=np.uint64(0)) for part_ends in ends]
@@ -85,9 +88,8 @@ class Repeats:
                     np.frombuffer(_read(stream, int(size[part]) * 8), "<u8")
                     for stream, size in zip(streams, sizes, strict=True)
                 ]
-                repeated.add(
-                    _repeated(np.sort(np.concatenate(pieces), kind="stable"))
-                )  # sorted runs merge fast
+                # The stable sort of such numbers is timsort, which merges pieces that are sorted already.
+                repeated.add(_repeated(np.sort(np.concatenate(pieces), kind="stable")))
         return repeated or None
 
     def _sorted(self) -> Hashes:
@@ -96,27 +98,33 @@ class Repeats:
         return hashes
 
 
-class Repeated:
-    """A rough set of hashes: it has every one that was added, and few others."""
+class RepeatFilter:
+    """A Bloom filter of hashes: it holds each one that was added, and seems to hold a few others.
+
+    The highest bits of a hash choose its bit: in a filter of 1024 bits, these are the ten highest.
+    """
 
     def __init__(self, bits: NDArray[np.uint8]) -> None:
         self._bits = bits
         self._shift = np.uint64(64 - (len(bits) * 8 - 1).bit_length())
 
     @classmethod
-    def none(cls, rows: int) -> Repeated:
-        """Make an empty set that is large enough for a file of so many rows."""
-        size = min(max(rows * _BITS_PER_ROW, _LEAST_BITS), _MOST_BITS)
+    def sized(cls, rows: int) -> RepeatFilter:
+        """Return an empty filter that is large enough for a file of so many rows."""
+        size = min(max(rows * _BITS_PER_ROW, _MIN_BITS), _MAX_BITS)
         return cls(np.zeros(1 << (size - 1).bit_length() >> 3, np.uint8))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Repeated:
-        """Read what `to_bytes` wrote."""
-        return cls(np.frombuffer(data, np.uint8))
+    def load(cls, scratch: Scratch) -> RepeatFilter:
+        """Read what `save` wrote."""
+        with scratch.open(_FILTER) as stream:
+            return cls(np.frombuffer(stream.read(), np.uint8))
 
-    def to_bytes(self) -> bytes:
-        """Give the set as bytes."""
-        return self._bits.tobytes()
+    def save(self, scratch: Scratch) -> None:
+        """Write the filter to the scratch."""
+        sink = scratch.write(_FILTER)
+        sink.write(self._bits.tobytes())
+        sink.commit()
 
     def __bool__(self) -> bool:
         return bool(self._bits.any())
@@ -126,19 +134,19 @@ class Repeated:
         places = hashes >> self._shift
         np.bitwise_or.at(self._bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
 
-    def among(self, hashes: Hashes) -> list[int]:
-        """Give the places of those hashes that are in the set."""
+    def matches(self, hashes: Hashes) -> list[int]:
+        """Return the places of those hashes that the filter seems to hold, in ascending order."""
         places = hashes >> self._shift
         return np.flatnonzero(self._bits[places >> 3] >> (places & 7).astype(np.uint8) & 1).tolist()
 
 
 def _repeated(ordered: Hashes) -> Any:
-    """Give the hashes that are there more than once."""
+    """Return the hashes that come more than once in a sorted array; those that come three times, twice."""
     return ordered[1:][ordered[1:] == ordered[:-1]]
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
-    """Read exactly so many bytes."""
+    """Read exactly so many bytes; raises `EOFError` where there are fewer."""
     pieces = []
     while size:
         pieces.append(stream.read(size))
@@ -148,5 +156,5 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _name(run: int) -> str:
+def _run_name(run: int) -> str:
     return f"hashes-{run:05d}"

@@ -12,7 +12,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
 _KEPT_BYTES = 32 * 1024 * 1024  # the most that glibc takes for the second one
 
 
-def keep_freed() -> None:
+def keep_freed_memory() -> None:
     """Have glibc keep what is freed; with another C library nothing changes."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

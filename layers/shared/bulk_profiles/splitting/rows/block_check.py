@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Warn
+from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places
 from .id_hashes import Hashes, hash_ids
 from .plain import FAULT_MARK, PLUS_MARK, SEPARATORS, read_fault, unmark
@@ -38,9 +38,10 @@ class BlockCheck:
     warnings: Counter[str] = field(default_factory=Counter)
     valueless: bool = False  # some good rows have nothing but an id
 
-    def records(self, places: list[int]) -> list[int]:
-        """Return the numbers of the records that are the good rows in these places."""
-        return places if self.numbers is None else self.numbers[places].tolist()
+    def reject(self, places: list[int], reason: Reject) -> dict[int, Fault]:
+        """Return a fault for the good rows in each of these places, by the numbers of their records."""
+        numbers = places if self.numbers is None else self.numbers[places].tolist()
+        return dict.fromkeys(numbers, Fault(reason))
 
 
 def is_unreserved(rows: bytes) -> bool:
@@ -69,11 +70,16 @@ def check_block(
     """
     faults: dict[int, Fault] = {}
     numbers: Places | None = None
-    sound = unreserved or not _is_odd(rows)
-    grid = Grid.of(rows, rules, unreserved=unreserved) if sound else None
+    odd = not unreserved and _is_odd(rows)
+    grid = None if odd else Grid.of(rows, rules, unreserved=unreserved)
     if grid is None or rules.width == 1:  # in one column, a blank line looks like an empty cell
         lines = _lines(_BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n"))
-        suspects = [number for number, line in enumerate(lines) if _is_uneven(line, rules) or _is_odd(line)]
+        commas = rules.width - 1
+        suspects = [
+            number
+            for number, line in enumerate(lines)
+            if line.count(b",") != commas or (odd and _is_odd(line))
+        ]
         rows, numbers, faults = _check_lines(lines, suspects, rules)
         grid = _even_grid(rows, rules, unreserved=unreserved)
     hashes, odd_ids = hash_ids(rows, grid, rules)
@@ -105,10 +111,6 @@ def _even_grid(rows: bytes, rules: Rules, *, unreserved: bool) -> Grid:
     if grid is None:
         raise AssertionError  # rows that were checked have one cell for each column
     return grid
-
-
-def _is_uneven(line: bytes, rules: Rules) -> bool:
-    return line.count(b",") != rules.width - 1
 
 
 def _is_odd(rows: bytes) -> bool:

@@ -58,26 +58,29 @@ class Columns:
             return rows
         if self.sent == (self.rules.key, *(n for n in range(width) if n != self.rules.key)):
             return _key_first(rows, width, self.rules.key)
-        cells = rows[:-1].replace(b"\n", b",").split(b",")
+        cells = _cells(rows)
         arranged = [b""] * (len(cells) // width * len(self.sent))
         for place, column in enumerate(self.sent):
             arranged[place :: len(self.sent)] = cells[column::width]
-        if len(self.sent) == 1:
-            return b"\n".join(arranged) + b"\n" if arranged else b""
-        last = len(self.sent) - 1
-        arranged[last :: last + 1] = [cell + b"\n" for cell in arranged[last :: last + 1]]
-        return b",".join(arranged).replace(b"\n,", b"\n")
+        return _rows(arranged, len(self.sent))
 
     def complete(self, rows: bytes) -> bytes:
         """Fill the empty cells of encoded rows and add the constants."""
         if self.fills and rows:
-            width = len(self.sent)
-            cells = rows[:-1].replace(b"\n", b",").split(b",")
+            cells, width = _cells(rows), len(self.sent)
             for place, fill in self.fills.items():
                 cells[place::width] = [cell or fill for cell in cells[place::width]]
-            cells[width - 1 :: width] = [cell + b"\n" for cell in cells[width - 1 :: width]]
-            rows = b",".join(cells).replace(b"\n,", b"\n")
+            rows = _rows(cells, width)
         return rows.replace(b"\n", self.constants + b"\n") if self.constants else rows
+
+
+def _cells(rows: bytes) -> list[bytes]:
+    return rows[:-1].replace(b"\n", b",").split(b",")
+
+
+def _rows(cells: list[bytes], width: int) -> bytes:
+    cells[width - 1 :: width] = [cell + b"\n" for cell in cells[width - 1 :: width]]
+    return b",".join(cells).replace(b"\n,", b"\n")
 
 
 def _key_first(rows: bytes, width: int, key: int) -> bytes:

@@ -1,0 +1,56 @@
+"""Which rows may have an id that repeats: all of those that do, and few others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulk_profiles.splitting.batches import repeated_ids
+from bulk_profiles.splitting.batches.repeated_ids import RepeatFilter, RepeatFinder
+from tests.worlds.splitting import MemoryScratch
+
+
+@pytest.mark.parametrize("run", [1, 4, 1 << 20])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(blocks=st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9), max_size=8), max_size=8))
+def test_hashes_that_repeat_are_all_in_the_filter(
+    run: int, blocks: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeated_ids, "RUN_HASHES", run)
+    scratch = MemoryScratch()
+    finder = RepeatFinder(scratch)
+    for block in blocks:
+        finder.add(np.array(block, np.uint64))
+    flat = [number for block in blocks for number in block]
+    assert finder.total == len(flat)
+    several = {place for place, number in enumerate(flat) if flat.count(number) > 1}
+    repeated = finder.finish()
+    if repeated is None:
+        assert not several
+        return
+    repeated.save(scratch)
+    places = RepeatFilter.load(scratch).matches(np.array(flat, np.uint64))
+    assert several <= set(places)
+    near = {flat[place] >> 54 for place in several}
+    assert {flat[place] >> 54 for place in places} <= near  # a false positive has the same highest bits
+
+
+def test_repeats_are_found_before_the_last_row() -> None:
+    finder = RepeatFinder(MemoryScratch())
+    finder.add(np.arange(20_000, dtype=np.uint64))
+    assert not finder.found
+    finder.add(np.arange(200_000, dtype=np.uint64))
+    assert finder.found
+
+
+def test_a_filter_has_few_false_positives() -> None:
+    hashes = np.random.default_rng(7).integers(0, 2**64, 100_000, np.uint64)
+    repeated = RepeatFilter.sized(len(hashes))
+    assert not repeated
+    repeated.add(hashes[:1000])
+    assert repeated
+    places = repeated.matches(hashes)
+    assert places[:1000] == list(range(1000))
+    assert len(places) < 1200
