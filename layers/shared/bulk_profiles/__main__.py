@@ -1,16 +1,19 @@
-"""The command `bulk-profiles`, from the first moment on: loading it takes long enough to be interrupted."""
+"""The command `bulk-profiles`: what holds for its process, before the rest is loaded."""
 
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
 
 def main() -> int:
-    """Run the command; interrupted or terminated, it cleans up and says nothing that only we understand."""
+    """Run the command. Interrupted or terminated, it cleans up and prints no traceback."""
     gc.disable()  # a split makes no cycles, and to look for some costs one second of twenty
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is nothing to clean up yet
+    # numpy loads OpenBLAS, whose threads take longer to start than a small file, and forbid a safe fork.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the rest is loaded, there is nothing to clean up
     from bulk_profiles.cli.main import main as run  # noqa: PLC0415 loads all the rest
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""The command line: `bulk-profiles plan FILE` says what an import of a file would do."""
+"""The command line: `bulk-profiles plan FILE` shows what an import of a file would do."""
 
 from __future__ import annotations
 
@@ -8,30 +8,24 @@ import json
 import os
 import shutil
 import sys
-import textwrap
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.feeds import Feed, plain_name
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.batches.cutter import Limits
-from bulk_profiles.splitting.rows.faults import Reject, Warn
 
-from .plan import LocalFile, Plan, PlanError, make_plan
+from .local_files import LocalFile, UsageError
+from .plan import make_plan
+from .plan_text import render_plan, visible
+from .progress import progress_bar
 
-# numpy brings a library for matrices, whose threads would cost more time to start than a small file takes.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _REJECTED, _WRONG_USE, _INTERRUPTED = 1, 2, 130
-_MOST_BATCHES = 20  # that are listed for people; --json has all
-_REFRESH_SECONDS = 0.1
-_LABEL = 9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives 0, 1 for a rejected file, 2 for wrong use."""
+    """Run the command and return its exit code: 0, 1 for a rejected file, 2 for wrong use."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file may have any name
@@ -39,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = _plan(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _WRONG_USE
     except OSError as error:
@@ -59,7 +53,7 @@ def _fail(message: str, status: int = _WRONG_USE) -> int:
 def _plan(options: argparse.Namespace) -> int:
     source = LocalFile.of(options.file)
     feed = _feed(options.feed, options.key_column)
-    with _progress(source.name) as progress:
+    with progress_bar(visible(source.name)) as progress:
         plan = make_plan(
             source,
             feed,
@@ -72,7 +66,8 @@ def _plan(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(plan.to_json(), indent=2))
     else:
-        _print(plan, options.out)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        print(render_plan(plan, options.out, width))
     return 0 if plan.split else _REJECTED
 
 
@@ -140,81 +135,15 @@ def _not_negative(text: str) -> int:
 
 
 def _feed(path: Path | None, key_column: str | None) -> Feed:
+    """Return the feed of a file, with another key column if one is given. Raises `UsageError`."""
     feed = Feed()
     if path:
         try:
             feed = Feed.from_json(json.loads(path.read_bytes()))
         except (ValueError, RecursionError) as error:
-            raise PlanError(f"{path} is not JSON: {str(error) or 'it is nested too deep'}.") from error
+            raise UsageError(f"{path} is not JSON: {str(error) or 'it is nested too deep'}.") from error
     if key_column:
         kind = KeyColumn(key_column) if key_column in list(KeyColumn) else feed.key_column
         mapping = dataclasses.replace(feed.mapping, key=plain_name(key_column))
         feed = dataclasses.replace(feed, key_column=kind, mapping=mapping)
     return feed
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a progress bar on a terminal, and nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415 only a terminal needs it
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    # Without a thread of its own: a process that has one is not safely forked.
-    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        task, shown = bar.add_task(escape(_printable(name)), total=None), 0.0
-
-        def show(done: int, size: int) -> None:
-            nonlocal shown
-            now = time.monotonic()
-            if now - shown >= _REFRESH_SECONDS:
-                shown = now
-                bar.update(task, completed=done, total=size, refresh=True)
-
-        yield show
-
-
-def _printable(name: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in name)
-
-
-def _print(plan: Plan, folder: Path | None) -> None:
-    name = _printable(plan.file)
-    if not plan.split:
-        _say("rejected", f"{name} would be rejected. {plan.reason}")
-        return
-    result = plan.split
-    rows, batches = result.rows, result.batches
-    _say("file", f"{name}: {plan.size:,} bytes, key column {result.key_column}")
-    _say(
-        "rows",
-        f"{rows.read:,} read = {rows.sent:,} sent + {rows.merged:,} merged into them "
-        f"+ {rows.skipped:,} without values + {rows.rejected:,} rejected",
-    )
-    for code, count in result.rejects.items():
-        lines = ", ".join(map(str, result.examples[code]))
-        more = ", ..." if count > len(result.examples[code]) else ""
-        _say("reject", f"{code}: {count:,} (line {lines}{more}). {Reject(code).help}")
-    for code, count in result.warnings.items():
-        _say("warning", f"{code}: {count:,}. {Warn(code).help}")
-    for batch in batches[:_MOST_BATCHES]:
-        _say("batch", f"{batch.number:05d}: {batch.rows:,} rows, {batch.size:,} bytes")
-    if len(batches) > _MOST_BATCHES:
-        _say("", f"... and {len(batches) - _MOST_BATCHES:,} more (--json lists all)")
-    _say("batches", f"{len(batches):,} in all, {sum(batch.size for batch in batches):,} bytes")
-    _say("calls", f"{plan.calls:,} at least: a submission and a status check for each batch")
-    budget = f"with {plan.rows_a_day:,} rows a day" if plan.rows_a_day else "without a limit of rows a day"
-    _say("days", f"{plan.days:,} {budget}")
-    _say("cost", f"about ${plan.cost['total']:.2f} at AWS")
-    if folder:
-        _say("written", f"manifest, batches and rejects, in {_printable(str(folder))}/")
-
-
-def _say(label: str, text: str) -> None:
-    """Print a line of the plan; on a terminal, wrapped below itself."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    line = f"{label:<{_LABEL}}{text}"
-    print(textwrap.fill(line, width, subsequent_indent=" " * _LABEL) if width > 2 * _LABEL else line)

@@ -1,148 +1,56 @@
-"""What an import of a local file would do: the splitter's own result, and what follows from it."""
+"""What an import of a local file would do: the result of its split, and what follows from it."""
 
 from __future__ import annotations
 
+import json
 import math
-import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
+from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, Manifest, Source
-from bulk_profiles.core.names import DEFAULT_FEED, MANIFEST, REJECTED_ROWS, REJECTS, batch_name, import_id
+from bulk_profiles.core.names import DEFAULT_FEED, MANIFEST, import_id
 from bulk_profiles.splitting.batches.cutter import Limits
-from bulk_profiles.splitting.files import FileSink, Folder, Output, Sink
+from bulk_profiles.splitting.files import Output
 from bulk_profiles.splitting.split import Split, split
 
-from .cost import (
-    GB_SECONDS_PER_BATCH,
-    GB_SECONDS_PER_SPLIT_BYTE,
-    OBJECTS_PER_BATCH,
-    OBJECTS_PER_IMPORT,
-    PER_GB_SECOND,
-    PER_PROFILE_WRITE,
-    PER_PUT,
-    PER_TRANSITION,
-    TRANSITIONS_PER_BATCH,
-)
-
-_BATCH_FILE = re.compile(r"\d{5}\.batch")
-
-
-class PlanError(BulkProfilesError):
-    """The plan cannot be made: not the file's fault, but that of how it was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A source file on this machine."""
-
-    path: Path
-    name: str
-    size: int
-
-    @classmethod
-    def of(cls, path: Path) -> LocalFile:
-        """Describe a file; raises `PlanError` where there is none that can be read more than once."""
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise PlanError(f"{path}: {error.strerror}.") from error
-        if not stat.S_ISREG(status.st_mode):
-            raise PlanError(f"{path} is not a file on a disk: save it as one, as it is read more than once.")
-        return cls(path, path.name, status.st_size)
-
-    def open(self, start: int = 0) -> BinaryIO:
-        """Open it for reading from byte `start` on."""
-        try:
-            stream = self.path.open("rb", buffering=0)
-        except OSError as error:
-            raise PlanError(f"{self.path}: {error.strerror}.") from error
-        stream.seek(start)
-        return stream
-
-
-class _FolderOutput:
-    """A folder that has the objects of an import, its manifest last; an earlier plan's are removed."""
-
-    def __init__(self, path: Path, source: LocalFile) -> None:
-        self._path = path
-        batches = (path / batch_name(1)).parent
-        found = [path / name for name in (MANIFEST, REJECTS, REJECTED_ROWS)]
-        found += [batch for batch in batches.glob("*.batch") if _BATCH_FILE.fullmatch(batch.name)]
-        if source.path.resolve() in {old.resolve() for old in found}:
-            raise PlanError(f"{source.path} would be overwritten: choose another folder for --out.")
-        for old in found:
-            old.unlink(missing_ok=True)
-
-    def open(self, name: str) -> FileSink:
-        return Folder(self._path).write(name)
-
-    def keep(self, batches: int) -> None:
-        """Remove the batches above a number: those of a draft."""
-        for path in (self._path / batch_name(1)).parent.glob("*.batch"):
-            if _BATCH_FILE.fullmatch(path.name) and int(path.stem) > batches:
-                path.unlink()
-
-
-class _Nowhere:
-    """An output for those who only want to know."""
-
-    def open(self, _name: str) -> Sink:
-        return self
-
-    def write(self, _data: bytes | bytearray | memoryview, /) -> None:
-        pass
-
-    def commit(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
+from .cost import estimate_cost
+from .local_files import FolderOutput, LocalFile, NoOutput
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would become of a file. `reason` says why it is rejected, if it is."""
+    """What would become of a file."""
 
-    file: str
-    size: int
-    rows_a_day: int
-    split: Split | None = None
-    reason: str = ""
+    file: str  # its name
+    size: int  # in bytes
+    rows_a_day: int  # 0: no limit
+    split: Split | None = None  # None: the file would be rejected
+    reason: str = ""  # why it would be
 
     @property
     def calls(self) -> int:
-        """The fewest calls to Target: a submission and a status check for each batch."""
+        """The least number of calls to Target: a submission and a status check for each batch."""
         return 2 * len(self.split.batches) if self.split else 0
 
     @property
     def days(self) -> int:
-        """The days that the budget of rows a day needs; 0 rows a day means no limit."""
+        """The days that the budget of rows a day needs."""
         sent = self.split.rows.sent if self.split else 0
         return math.ceil(sent / self.rows_a_day) if self.rows_a_day else min(sent, 1)
 
     @property
     def cost(self) -> dict[str, float]:
-        """An estimate of what AWS would charge, in US dollars."""
+        """What AWS would charge, in US dollars, by what it is for."""
         batches = len(self.split.batches) if self.split else 0
         sent = self.split.rows.sent if self.split else 0
-        cost = {
-            "profileResults": sent * PER_PROFILE_WRITE,
-            "stateMachine": batches * TRANSITIONS_PER_BATCH * PER_TRANSITION,
-            "functions": PER_GB_SECOND
-            * (batches * GB_SECONDS_PER_BATCH + self.size * GB_SECONDS_PER_SPLIT_BYTE),
-            "storage": PER_PUT * (batches * OBJECTS_PER_BATCH + OBJECTS_PER_IMPORT),
-        }
-        return {name: round(value, 4) for name, value in {**cost, "total": sum(cost.values())}.items()}
+        return estimate_cost(self.size, batches, sent)
 
     def to_json(self) -> Json:
-        """Give the plan for programs."""
+        """Return the plan for programs."""
         data: Json = {
             "file": self.file,
             "status": "planned" if self.split else "rejected",
@@ -165,10 +73,11 @@ class Plan:
 
 
 def _known(data: Json) -> Json:
-    """Leave out the digests where none were taken."""
+    """Leave out the digest where none was computed."""
     return {name: value for name, value in data.items() if value or name != "sha256"}
 
 
+# Seven parameters: what is planned, and the options of the command.
 def make_plan(
     source: LocalFile,
     feed: Feed,
@@ -179,13 +88,12 @@ def make_plan(
     progress: Callable[[int, int], None] | None = None,
     processes: int | None = None,
 ) -> Plan:
-    """Split a local file as an import would; with `folder`, keep there what the import would keep.
+    """Split a local file as an import would. With `folder`, write manifest, batches and rejects there.
 
-    `processes` share the work, as `split` says.
-    Raises `PlanError` where that cannot be done.
+    `progress` and `processes` are those of `split`. Raises `UsageError` where the folder cannot be used.
     """
-    output = _FolderOutput(folder, source) if folder else None
-    target: Output = output or _Nowhere()
+    output = FolderOutput(folder, source) if folder else None
+    target: Output = output or NoOutput()
     try:
         result = split(
             source,
@@ -206,9 +114,7 @@ def make_plan(
     return Plan(source.name, source.size, rows_a_day, result)
 
 
-def _write_manifest(output: _FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:
-    import json  # noqa: PLC0415 small, and most plans are not kept
-
+def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:
     manifest = Manifest(
         import_id=import_id("", source.name, result.source_sha256),
         feed=DEFAULT_FEED,

@@ -16,7 +16,7 @@
     ├── NoticeError            SNS did not accept a message
     └── TokenError             Secrets Manager did not return a token that can be sent
 
-An error that only one module raises is defined in that module: `cli.plan.PlanError`,
+An error that only one module raises is defined in that module: `cli.local_files.UsageError`,
 `splitting.checkpoint.OutOfTimeError`, `splitting.parallel.processes.HelperLostError`,
 `splitting.reading.json_lines.NewColumnError`, `target.addresses.UnsafeStatusUrlError`,
 `target.http.BodyError`, `target.http.TransportError`, `target.response.UnusableAnswerError`.

@@ -1,0 +1,62 @@
+"""A plan as text for people: one fact on a line, with a label before it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulk_profiles.splitting.rows.faults import Reject, Warn
+from bulk_profiles.splitting.split import Split
+
+from .plan import Plan
+
+_MOST_BATCHES = 20  # that are listed; --json lists all
+_LABEL = 9  # characters
+
+
+def render_plan(plan: Plan, folder: Path | None, width: int) -> str:
+    """Return the text of a plan. Lines are wrapped to `width` characters; 0: not at all."""
+    facts = _split_facts(plan, plan.split, folder) if plan.split else _rejected_facts(plan)
+    return "\n".join(_line(label, fact, width) for label, fact in facts)
+
+
+def visible(name: str) -> str:
+    """Return a file's name with a question mark for each character that cannot be printed."""
+    return "".join(character if character.isprintable() else "?" for character in name)
+
+
+def _rejected_facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "rejected", f"{visible(plan.file)} would be rejected. {plan.reason}"
+
+
+def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tuple[str, str]]:
+    rows, batches = split.rows, split.batches
+    yield "file", f"{visible(plan.file)}: {plan.size:,} bytes, key column {split.key_column}"
+    yield (
+        "rows",
+        f"{rows.read:,} read = {rows.sent:,} sent + {rows.merged:,} merged into them "
+        f"+ {rows.skipped:,} without values + {rows.rejected:,} rejected",
+    )
+    for code, count in split.rejects.items():
+        lines = ", ".join(map(str, split.examples[code]))
+        more = ", ..." if count > len(split.examples[code]) else ""
+        yield "reject", f"{code}: {count:,} (line {lines}{more}). {Reject(code).help}"
+    for code, count in split.warnings.items():
+        yield "warning", f"{code}: {count:,}. {Warn(code).help}"
+    for batch in batches[:_MOST_BATCHES]:
+        yield "batch", f"{batch.number:05d}: {batch.rows:,} rows, {batch.size:,} bytes"
+    if len(batches) > _MOST_BATCHES:
+        yield "", f"... and {len(batches) - _MOST_BATCHES:,} more (--json lists all)"
+    yield "batches", f"{len(batches):,} in all, {sum(batch.size for batch in batches):,} bytes"
+    yield "calls", f"{plan.calls:,} at least: a submission and a status check for each batch"
+    budget = f"with {plan.rows_a_day:,} rows a day" if plan.rows_a_day else "without a limit of rows a day"
+    yield "days", f"{plan.days:,} {budget}"
+    yield "cost", f"about ${plan.cost['total']:.2f} at AWS"
+    if folder:
+        yield "written", f"manifest, batches and rejects, in {visible(str(folder))}/"
+
+
+def _line(label: str, fact: str, width: int) -> str:
+    line = f"{label:<{_LABEL}}{fact}"
+    return textwrap.fill(line, width, subsequent_indent=" " * _LABEL) if width > 2 * _LABEL else line
