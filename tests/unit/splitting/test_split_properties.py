@@ -24,7 +24,7 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.batches import merged_rows, repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
-from bulk_profiles.splitting.reading import delimited
+from bulk_profiles.splitting.reading import delimited, json_lines
 from tests.worlds.splitting import Outcome, expected, run, run_in_slices
 
 type Rows = list[list[str]]
@@ -109,7 +109,7 @@ def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(delimited, "_LEAST_BYTES", request.param // 2)
     monkeypatch.setattr(delimited, "_WORTHWHILE", 0)
     monkeypatch.setattr(delimited, "_FEWEST_RECORDS", 1)
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", request.param)
 
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

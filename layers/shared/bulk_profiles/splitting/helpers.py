@@ -1,4 +1,4 @@
-"""What a helper process does with the text of a block, and helpers as a reader sees them."""
+"""What a helper process does with a raw block, and helpers as a reader sees them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bulk_profiles.splitting.reading.blocks import TakeApart
+from bulk_profiles.splitting.reading.blocks import HelperResult, TakeApart
 from bulk_profiles.splitting.rows.block_check import BlockCheck
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
 if TYPE_CHECKING:
     from bulk_profiles.splitting.parallel.processes import HelperProcesses
 
+type Task = tuple[bool, bool]  # whether to count warnings, and whether to encode
+type Answer = tuple[bool, BlockCheck, int] | None  # encoded, the check, the spaces removed with delimiters
+type Processes = HelperProcesses[Task, Answer]
 
-def help_with(
-    take_apart: TakeApart, preparer: RowPreparer, text: bytes, wanted: tuple[bool, bool]
-) -> tuple[bytes, tuple[bool, BlockCheck, int] | None]:
-    """Take a text apart and prepare its rows: what a helper does. `wanted`: to warn, to encode.
 
-    Returns the rows, and apart from them whether they are encoded, their check, and the number of spaces that
-    were taken as part of delimiters; None where the text cannot be taken apart.
+def help_with(take_apart: TakeApart, preparer: RowPreparer, data: bytes, task: Task) -> tuple[bytes, Answer]:
+    """Take a raw block apart and prepare its rows: what a helper does.
+
+    Returns the rows, and apart from them what else is known of them; no answer where the block cannot be
+    taken apart.
     """
-    warn, encode = wanted
-    taken_apart = take_apart(text)
+    warn, encode = task
+    taken_apart = take_apart(data)
     if taken_apart is None:
         return b"", None
     rows, spaces = taken_apart
@@ -33,24 +35,24 @@ def help_with(
 
 @dataclass(frozen=True, slots=True)
 class ReaderHelpers:
-    """Helpers as a reader sees them; `what_to_do` says whether they are to warn, and to encode."""
+    """Helpers as a reader sees them."""
 
-    processes: HelperProcesses
-    what_to_do: Callable[[], tuple[bool, bool]]
+    processes: Processes
+    present_task: Callable[[], Task]
 
     @property
     def count(self) -> int:
-        """The number of texts that may be out at a time."""
+        """The number of raw blocks that may be with them at a time."""
         return self.processes.count
 
-    def take(self, text: bytes) -> None:
-        """Hand out a text of whole records."""
-        self.processes.take(text, self.what_to_do())
+    def take(self, data: bytes) -> None:
+        """Begin to work on the data of a raw block."""
+        self.processes.take(data, self.present_task())
 
-    def result(self) -> tuple[PreparedRows, int] | None:
-        """Return what the oldest text became, and its spaces; None where it is not sure to be right."""
-        rows, found = self.processes.result()
-        if found is None:
+    def result(self) -> HelperResult | None:
+        """Wait for the result of the oldest raw block; None where its rows are not sure to be right."""
+        rows, answer = self.processes.result()
+        if answer is None:
             return None
-        encoded, check, spaces = found
-        return PreparedRows(rows, encoded, check), spaces
+        encoded, check, spaces = answer
+        return HelperResult(PreparedRows(rows, encoded, check), spaces)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from bulk_profiles.splitting.reading.blocks import Block, Helpers, Position, Reader, TakeApart
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
-from .helpers import ReaderHelpers, help_with
-
-if TYPE_CHECKING:
-    from bulk_profiles.splitting.parallel.processes import HelperProcesses
-
-type Task = Callable[[], tuple[bool, bool]]  # whether warnings are counted at present, and rows encoded
+from .helpers import Processes, ReaderHelpers, Task, help_with
 
 
 class PendingBlocks:
@@ -28,9 +22,11 @@ class PendingBlocks:
         self._reader = reader
         self._preparer = preparer
         self._processes = processes
-        self._helpers: HelperProcesses | None = None
+        self._helpers: Processes | None = None
 
-    def read(self, task: Task, pause: Callable[[], None]) -> Iterator[tuple[Block, PreparedRows]]:
+    def read(
+        self, task: Callable[[], Task], pause: Callable[[], None]
+    ) -> Iterator[tuple[Block, PreparedRows]]:
         """Yield each block with its prepared rows. `pause` is called before all but the first; it may raise.
 
         So every invocation gets through one block at least, however little time it has.
@@ -41,7 +37,7 @@ class PendingBlocks:
             if number:
                 pause()
             warn, encode = task()
-            prepared = block.made or self._preparer.prepare(block.rows, warn=warn, encode=encode)
+            prepared = block.prepared or self._preparer.prepare(block.rows, warn=warn, encode=encode)
             yield block, prepared
             self.ordinal += len(prepared.check.hashes)
 
@@ -54,7 +50,7 @@ class PendingBlocks:
         if self._helpers:
             self._helpers.close()
 
-    def _find_helpers(self, task: Task, take_apart: TakeApart) -> Helpers | None:
+    def _find_helpers(self, task: Callable[[], Task], take_apart: TakeApart) -> Helpers | None:
         """Start helpers once there is something to encode: before, they would cost more than they save."""
         if self._processes > 1 and not self._preparer.all_unreserved and not self._helpers:
             from bulk_profiles.splitting.parallel.processes import HelperProcesses  # noqa: PLC0415 most splits need none

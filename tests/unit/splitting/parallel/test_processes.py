@@ -16,6 +16,8 @@ import pytest
 from bulk_profiles.splitting.parallel import processes
 from bulk_profiles.splitting.parallel.processes import HelperLostError, HelperProcesses
 
+type Helpers = HelperProcesses[Any, Any]
+
 
 def _work(text: bytes, rest: Any) -> tuple[bytes, Any]:
     if text == b"fail":
@@ -27,13 +29,13 @@ def _work(text: bytes, rest: Any) -> tuple[bytes, Any]:
 
 
 @pytest.fixture
-def helpers() -> Iterator[HelperProcesses]:
-    found = HelperProcesses(2, _work)
+def helpers() -> Iterator[Helpers]:
+    found: Helpers = HelperProcesses(2, _work)
     yield found
     found.close()
 
 
-def test_results_come_in_the_order_of_the_texts(helpers: HelperProcesses) -> None:
+def test_results_come_in_the_order_of_the_texts(helpers: Helpers) -> None:
     pids, behind = set(), helpers.count - 1
     for number in range(40):
         helpers.take(b"text %d" % number, number % 6)
@@ -70,7 +72,7 @@ def test_while_the_helpers_are_busy_there_is_work_here_too() -> None:
 
 def test_a_result_that_does_not_fit_in_its_place_arrives_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_PLACE_BYTES", 4)
-    helpers = HelperProcesses(1, lambda text, times: (text * times, None))
+    helpers: Helpers = HelperProcesses(1, lambda text, times: (text * times, None))
     helpers.take(b"four", 1)
     helpers.take(b"four", 1_000_000)
     assert helpers.result() == (b"four", None)
@@ -80,7 +82,7 @@ def test_a_result_that_does_not_fit_in_its_place_arrives_too(monkeypatch: pytest
     helpers.close()
 
 
-def test_an_error_is_raised_where_the_result_is_awaited(helpers: HelperProcesses) -> None:
+def test_an_error_is_raised_where_the_result_is_awaited(helpers: Helpers) -> None:
     helpers.take(b"fail", "why")
     helpers.take(b"fine", 1)
     with pytest.raises(ValueError, match="why"):
@@ -88,7 +90,7 @@ def test_an_error_is_raised_where_the_result_is_awaited(helpers: HelperProcesses
     assert helpers.result()[0] == b"FINE"
 
 
-def test_a_helper_that_died_is_noticed(helpers: HelperProcesses) -> None:
+def test_a_helper_that_died_is_noticed(helpers: Helpers) -> None:
     helpers.take(b"die", 1)
     with pytest.raises(HelperLostError, match="killed"):
         helpers.result()
@@ -101,7 +103,7 @@ def test_helpers_whose_results_nobody_awaits_end_without_a_word(
     times: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(processes, "_PLACE_BYTES", 4)
-    helpers = HelperProcesses(2, lambda text, rest: (text * times, rest))
+    helpers: Helpers = HelperProcesses(2, lambda text, rest: (text * times, rest))
     for text in (b"a", b"b", b"c", b"d"):
         helpers.take(text, 0)
     helpers.close()

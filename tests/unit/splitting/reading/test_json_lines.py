@@ -10,7 +10,7 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.batches.cutter import Limits
-from bulk_profiles.splitting.reading import delimited, json_lines
+from bulk_profiles.splitting.reading import json_lines
 from tests.worlds.splitting import run, run_in_slices
 
 LINES = [
@@ -32,7 +32,7 @@ REJECTS = [["2", "pcId", "empty_id"], ["4", "", "bad_json"], ["6", "pcId", "empt
 def test_line_ends_do_not_matter(
     block: int, ends: list[str], last: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", block)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", block)
     text = "".join(line + ends[number % len(ends)] for number, line in enumerate(LINES))
     outcome = run((text if last else text.rstrip()).encode())
     assert outcome.received == RECEIVED
@@ -43,7 +43,7 @@ def test_line_ends_do_not_matter(
 
 @pytest.mark.parametrize("end", ["\r", "\r\n"])
 def test_it_goes_on_between_two_lines(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 30)
     data = end.join(LINES).encode()
     sliced, goes = run_in_slices(data, Feed(), Limits(max_batch_rows=1), lambda: lambda: True)
     assert goes > 1
@@ -75,7 +75,7 @@ def test_rejected_rows_are_read_right_again_under_the_same_feed(encoding: str, n
     [Feed(), Feed(key_column=KeyColumn.PC_ID), Feed(mapping=Mapping(key="pcId")), Feed(encoding="latin-1")],
 )
 def test_a_key_column_may_come_late(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 30)
     data = b'{"a": "x"}\n' * 20 + b'{"pcId": "1", "a": "y"}\n{"late": 1}\n'
     outcome = run(data, feed)
     assert outcome.received == [("1", "y", "")]
@@ -83,7 +83,7 @@ def test_a_key_column_may_come_late(feed: Feed, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_only_the_whole_file_can_have_no_key_column(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 30)
     monkeypatch.setattr(json_lines, "_MAX_COLUMNS", 50)
     with pytest.raises(FileRejectedError, match="no key column"):
         run(b'{"a": "x"}\n' * 20)
@@ -94,7 +94,7 @@ def test_only_the_whole_file_can_have_no_key_column(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", ["", " "])
 @pytest.mark.parametrize("first", [0, 9])
 def test_a_name_must_not_be_empty(name: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 30)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 30)
     with pytest.raises(FileRejectedError, match="empty name: name it, or leave it out"):
         run(('{"pcId": "1", "a": "x"}\n' * first + f'{{"pcId": "2", "{name}": "x"}}\n').encode())
 

@@ -1,8 +1,8 @@
-"""Processes that share the work on the blocks of a file.
+"""Helper processes: a parallel map over texts, with the results in the order of the texts.
 
-Each helper has a few texts at most; while all have these, the process that hands out works itself, so that
-there need not be more processes than processors. Results come back in the order of the texts. Texts pass
-through shared memory, which is several times cheaper than a pipe.
+Each helper has a few texts at most. While all of them have these, the process that hands texts out works on
+one itself, so there need not be more processes than processors. Texts pass through shared memory, which is
+several times cheaper than a pipe.
 """
 
 from __future__ import annotations
@@ -23,110 +23,116 @@ from bulk_profiles.core.errors import BulkProfilesError
 
 _PLACES = 3  # for texts of one helper: one that it works on, two that wait
 _AHEAD = 2  # texts that are worked on here before the result of an earlier one is there
-_PLACE_BYTES = 16 * 1024 * 1024  # of memory that is there once it is used; longer results take the pipe
+_PLACE_BYTES = 16 * 1024 * 1024  # address space: the system gives memory to the pages that are written to
 _SECONDS_TO_END = 5.0
 _SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
-type Work = Callable[[bytes, Any], tuple[bytes, Any]]
-type Made = tuple[bytes, Any, Exception | None]
+type Result[Answer] = tuple[bytes, Answer]  # a text, and something small with it
+type Work[Task, Answer] = Callable[[bytes, Task], Result[Answer]]
 
 
 class HelperLostError(BulkProfilesError):
-    """A helper is gone in the middle of its work."""
+    """A helper process ended in the middle of its work."""
 
 
 @dataclass(slots=True)
-class _Text:
-    """A text that was taken, and what it became, once that is known."""
+class _Text[Answer]:
+    """A text that was taken."""
 
-    made: Made | None = None
+    result: Result[Answer] | Exception | None = None  # None while it is worked on
 
 
 @dataclass(slots=True)
-class _Channel:
-    """One end of what a process and its helper pass to each other: a text, and something small with it.
+class _Channel[Answer]:
+    """One end of the connection to a helper, or of that to the process which it helps.
 
-    The text of a result goes where the text was that it was made of. `out` are the texts without a result.
+    A message is a text and something small. The small part goes through a pipe, the text through a place in
+    shared memory. Message number n has place n modulo 3 in both directions: so the text of a result comes
+    where the text was that it was made of. A longer text than a place goes through the pipe, too.
     """
 
     connection: Connection
     memory: mmap.mmap
-    sent: int = 0
+    sent: int = 0  # messages
     received: int = 0
-    out: deque[_Text] = field(default_factory=deque)
+    texts: deque[_Text[Answer]] = field(default_factory=deque)  # that the helper has
 
-    def send(self, text: bytes, rest: object) -> None:
+    def send(self, text: bytes, small: object) -> None:
         start = self.sent % _PLACES * _PLACE_BYTES
         self.sent += 1
         if len(text) > _PLACE_BYTES:
-            self.connection.send((text, None, rest))
+            self.connection.send((text, None, small))
             return
         self.memory[start : start + len(text)] = text
-        self.connection.send((None, len(text), rest))
+        self.connection.send((None, len(text), small))
 
     def receive(self) -> tuple[bytes, Any]:
-        text, size, rest = self.connection.recv()
+        text, size, small = self.connection.recv()
         start = self.received % _PLACES * _PLACE_BYTES
         self.received += 1
-        return self.memory[start : start + size] if text is None else text, rest
+        return self.memory[start : start + size] if text is None else text, small
 
     def receive_result(self) -> None:
-        text, (rest, error) = _alive(self.receive)
-        self.out.popleft().made = text, rest, error
+        text, (answer, error) = _alive(self.receive)
+        self.texts.popleft().result = (text, answer) if error is None else error
 
 
-class HelperProcesses:
-    """Some forks of this process, which do one kind of `work`, as it does itself while they are busy."""
+class HelperProcesses[Task, Answer]:
+    """Forks of this process that do one kind of work, as it does itself while they are busy."""
 
-    def __init__(self, helpers: int, work: Work) -> None:
-        context = get_context("fork")  # what they need to know is there, and they start in no time
+    def __init__(self, helpers: int, work: Work[Task, Answer]) -> None:
+        context = get_context("fork")  # a fork has all that the work refers to, and starts in milliseconds
         self._work = work
-        self._texts = deque[_Text]()
-        self._channels: list[_Channel] = []
+        self._texts = deque[_Text[Answer]]()
+        self._channels: list[_Channel[Answer]] = []
         self._processes: list[ForkProcess] = []
         for _ in range(helpers):
             ours, theirs = context.Pipe()
             memory = mmap.mmap(-1, _PLACES * _PLACE_BYTES)
             self._channels.append(_Channel(ours, memory))
             ends = tuple(channel.connection for channel in self._channels)
-            process = context.Process(target=_serve, args=(_Channel(theirs, memory), work, ends), daemon=True)
+            channel = _Channel[Answer](theirs, memory)
+            process = context.Process(target=_serve, args=(channel, work, ends), daemon=True)
             _start(process)
             theirs.close()
             self._processes.append(process)
 
     @property
     def count(self) -> int:
-        """The number of texts that may be out at a time."""
+        """The number of texts that may be taken before the result of the first one is asked for."""
         return _PLACES * len(self._processes) + _AHEAD
 
-    def take(self, text: bytes, rest: object) -> None:
-        """Have a text of at most 16 MiB worked on; fewer than `count` must be out."""
-        if len(text) > _PLACE_BYTES:
-            raise ValueError(len(text))  # it might wait for a helper that waits for its result to be taken
-        for channel in self._channels:
-            while channel.out and channel.connection.poll():
-                channel.receive_result()
-        taken = _Text()
-        self._texts.append(taken)
-        channel = min(self._channels, key=lambda channel: len(channel.out))
-        if len(channel.out) < _PLACES:
-            _alive(channel.send, text, rest)
-            channel.out.append(taken)
-        else:
-            taken.made = _make(self._work, text, rest)
+    def take(self, data: bytes, task: Task) -> None:
+        """Begin to work on a text of at most 16 MiB.
 
-    def result(self) -> tuple[bytes, Any]:
-        """Wait for what became of the oldest text; raises what was raised, or `HelperLostError`."""
+        Raises `ValueError` for a longer one: in the pipe, it could wait for a helper that waits itself until
+        its result is received.
+        """
+        if len(data) > _PLACE_BYTES:
+            raise ValueError(len(data))
+        for channel in self._channels:
+            while channel.texts and channel.connection.poll():
+                channel.receive_result()
+        text = _Text[Answer]()
+        self._texts.append(text)
+        channel = min(self._channels, key=lambda channel: len(channel.texts))
+        if len(channel.texts) < _PLACES:
+            _alive(channel.send, data, task)
+            channel.texts.append(text)
+        else:
+            text.result = _try(self._work, data, task)
+
+    def result(self) -> Result[Answer]:
+        """Wait for the result of the oldest text; raises the work's own error, or `HelperLostError`."""
         oldest = self._texts[0]
-        while oldest.made is None:
-            next(it for it in self._channels if it.out and it.out[0] is oldest).receive_result()
+        while oldest.result is None:
+            next(it for it in self._channels if it.texts and it.texts[0] is oldest).receive_result()
         self._texts.popleft()
-        text, rest, error = oldest.made
-        if error:
-            raise error
-        return text, rest
+        if isinstance(oldest.result, Exception):
+            raise oldest.result
+        return oldest.result
 
     def close(self) -> None:
-        """Have all of them end."""
+        """Stop all helpers."""
         for channel in self._channels:
             channel.connection.close()
         for process in self._processes:
@@ -139,10 +145,10 @@ class HelperProcesses:
 
 
 def _start(process: ForkProcess) -> None:
-    """Fork, with interrupts held back until the fork has learned to leave them alone."""
+    """Fork, with interrupts blocked until the fork has set its own handlers for them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     with warnings.catch_warnings():
-        # Other threads may hold locks that a fork then never gets: a helper takes none.
+        # Locks that other threads hold stay locked in a fork for ever: a helper takes none.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -158,27 +164,33 @@ def _alive[**P, T](call: Callable[P, T], *arguments: P.args, **names: P.kwargs) 
     )
 
 
-def _make(work: Work, text: bytes, rest: object) -> Made:
+def _try[Task, Answer](work: Work[Task, Answer], text: bytes, task: Task) -> Result[Answer] | Exception:
     try:
-        return *work(text, rest), None
-    except Exception as error:  # noqa: BLE001 raised again where the result is awaited
-        return b"", None, error
+        return work(text, task)
+    except Exception as error:  # noqa: BLE001 raised again where the result is asked for
+        return error
 
 
-def _serve(channel: _Channel, work: Work, others: tuple[Connection, ...]) -> None:
-    """Work until the other end is closed, or its process is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for who asked for the work to say that it is over
+def _serve[Task, Answer](
+    channel: _Channel[Answer], work: Work[Task, Answer], others: tuple[Connection, ...]
+) -> None:
+    """Work until the other end is closed, or its process has ended."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches every process: the one that is helped decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for other in others:
         other.close()
     while True:
         try:
-            text, rest = channel.receive()
+            result = _try(work, *channel.receive())
         except (EOFError, ConnectionError):
-            os._exit(0)  # without a look at what the fork came with
-        text, made, error = _make(work, text, rest)
+            os._exit(0)  # without the exit handlers that the fork has from its parent
         try:
-            channel.send(text, (made, error))
+            if isinstance(result, Exception):
+                channel.send(b"", (None, result))
+            else:
+                channel.send(result[0], (result[1], None))
         except ConnectionError:
             os._exit(0)

@@ -1,62 +1,83 @@
-"""Blocks of whole records: what every reader gives."""
+"""Blocks of whole records: what every reader yields, and who may help it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
+
+from bulk_profiles.splitting.rows.faults import Reject
+from bulk_profiles.splitting.rows.plain import fault_row
+from bulk_profiles.splitting.rows.prepare import PreparedRows
+
+BLOCK_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place between two records: bytes of plain UTF-8 text before it, and the line that starts there."""
+    """A place between two records."""
 
-    offset: int
-    line: int
+    offset: int  # bytes of UTF-8 text before it, a byte order mark not counted
+    line: int  # the line that starts there; the record, where records are numbered
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it stands in the file: the line where it starts, and its bytes."""
+    """A record as it stands in the file."""
 
-    line: int
+    line: int  # where it starts
     raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Some records. `rows` are plain rows, one for each record; `find` gives records by ascending number.
-
-    `spaces` counts the spaces that were taken as part of delimiters. `made` is what helpers made of the
-    rows, in place of these.
-    """
+class RawBlock:
+    """Some whole records as they stand in the file."""
 
     start: Position
-    rows: bytes
-    find: Callable[[Sequence[int]], list[Record]]
-    spaces: int = 0
-    made: Any = None
+    data: bytes  # empty for one record that is too long to be held
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some records as plain rows."""
+
+    start: Position
+    rows: bytes  # one plain row for each record; empty where helpers have prepared them
+    find: Callable[[Sequence[int]], list[Record]]  # records by their ascending numbers in the block
+    spaces: int = 0  # that were removed as parts of delimiters
+    prepared: PreparedRows | None = None  # the rows as helpers have prepared them
+
+
+def too_long(start: Position) -> Block:
+    """Return the block of one record that is too long to be held."""
+    return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
+
+
+class HelperResult(NamedTuple):
+    """What a helper made of a raw block."""
+
+    prepared: PreparedRows
+    spaces: int  # that were removed as parts of delimiters
 
 
 class Helpers(Protocol):
-    """Processes that take text apart and do with its plain rows what is done with them."""
+    """Processes that take raw blocks apart and prepare their rows, in the order in which they get them."""
 
     @property
     def count(self) -> int:
-        """The number of texts that may be out at a time."""
+        """The number of raw blocks that may be with them at a time."""
         ...
 
-    def take(self, text: bytes) -> None:
-        """Work on a text of whole records."""
+    def take(self, data: bytes) -> None:
+        """Begin to work on the data of a raw block."""
+
+    def result(self) -> HelperResult | None:
+        """Wait for the result of the oldest raw block; None where its rows are not sure to be right."""
         ...
 
-    def result(self) -> tuple[Any, int] | None:
-        """Give what the oldest text became, and its spaces; None where its rows are not sure to be right."""
-        ...
 
-
-type TakeApart = Callable[[bytes], tuple[bytes, int] | None]
-type FindHelpers = Callable[[TakeApart], Helpers | None]
+type TakeApart = Callable[[bytes], tuple[bytes, int] | None]  # data to plain rows and removed spaces, if sure
+type FindHelpers = Callable[[TakeApart], Helpers | None]  # None while they are not worth their cost
 
 
 class Reader(Protocol):
@@ -77,6 +98,6 @@ class Reader(Protocol):
         """Where the rows start."""
         ...
 
-    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:
-        """Read the rows from a position on; `helpers` gives some once they are worth their while."""
+    def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
+        """Read the rows from a position on. Helpers are asked for after each block until there are some."""
         ...

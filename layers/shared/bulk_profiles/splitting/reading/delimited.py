@@ -6,24 +6,22 @@ record by record.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
-from bulk_profiles.splitting.rows.plain import fault_row
+from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 
 from .block_parser import Places, WholeBlocks
-from .blocks import Block, FindHelpers, Helpers, Position, Record
+from .blocks import BLOCK_BYTES, Block, FindHelpers, Helpers, Position, RawBlock, Record, too_long
 from .long_rows import skip_long_row
+from .read_ahead import ReadAhead
 from .record_parser import Dialect, count, count_lines, parse
 
-BLOCK_BYTES = 512 * 1024
-MOST_WAITING = 6 * 1024 * 1024  # bytes with helpers: enough for some blocks, and for two of the longest rows
 _LEAST_BYTES = 64 * 1024  # to be taken apart as a whole
 _WORTHWHILE = 8 * 1024  # the same, if what comes after them is odd
 _FEWEST_RECORDS, _MOST_RECORDS = 16, 64 * 1024
@@ -33,10 +31,25 @@ _RETURN = ord("\r")
 _NONE = np.empty(0, np.intp)
 
 
+@dataclass(slots=True)
+class _Text:
+    """Text that is in no block yet; it starts with a record."""
+
+    start: Position
+    data: bytes = b""
+    ended: bool = False  # nothing follows it
+
+    def remove(self, size: int, lines: int) -> None:
+        """Remove the first bytes, which are so many lines, or records where these are numbered."""
+        self.data = self.data[size:]
+        self.start = Position(self.start.offset + size, self.start.line + lines)
+
+
 class DelimitedBlocks:
     """Read blocks of records from a stream that is open at the start of a record.
 
-    `by_record` numbers records instead of lines. `helpers` is asked before every block until it gives some.
+    With `by_record`, records are numbered instead of lines. `find_helpers` is asked after each block until
+    there are some.
     """
 
     def __init__(
@@ -46,138 +59,129 @@ class DelimitedBlocks:
         start: Position,
         *,
         by_record: bool = False,
-        helpers: FindHelpers | None = None,
+        find_helpers: FindHelpers | None = None,
     ) -> None:
         self._stream = stream
         self._dialect = dialect
-        self._position = start
         self._by_record = by_record
         self._whole = WholeBlocks(dialect)
-        self._find_helpers = helpers
-        self._data = b""  # read, and in no block yet
-        self._ended = False
+        self._find_helpers = find_helpers
+        self._text = _Text(start)
         self._most = BLOCK_BYTES  # bytes to be taken apart as a whole
         self._records = _FEWEST_RECORDS  # to be taken apart one by one, where that must be
 
     def __iter__(self) -> Iterator[Block]:
-        while not self._ended:
+        while not self._text.ended:
             self._read_on()
-            yield from self._blocks()
+            yield from self._blocks(self._text)
             if self._find_helpers and (helpers := self._find_helpers(self._whole.plain_rows)):
                 yield from self._blocks_by(helpers)
 
     def _read_on(self) -> None:
-        piece = self._stream.read(BLOCK_BYTES)
-        self._ended = not piece
-        self._data = self._data + piece if self._data else piece
-        if self._ended and self._data and not self._data.endswith((b"\n", b"\r")):
-            self._data += b"\n"
-
-    def _blocks(self, *, least: int = BLOCK_BYTES, ended: bool | None = None) -> Iterator[Block]:
-        """Make blocks of what was read, as far as it goes; of less than `least` bytes only at its end."""
-        ended = self._ended if ended is None else ended
-        while self._data:
-            # Whatever comes before a record, it is too long or it is not.
-            all_of_it = len(self._data) <= MAX_ROW_BYTES
-            used, block = self._block(
-                self._data if all_of_it else self._data[:MAX_ROW_BYTES], final=ended and all_of_it
-            )
-            self._data = self._data[used:]
-            if block is not None:
-                yield block
-            if not used and not all_of_it:
-                start = self._position
-                self._data, size, lines = skip_long_row(self._data, self._stream, self._dialect, start.line)
-                self._advance(size, lines, records=1)
-                yield too_long(start)
-            elif not used or (len(self._data) < least and not ended):
-                break
+        text, piece = self._text, self._stream.read(BLOCK_BYTES)
+        text.ended = not piece
+        text.data = text.data + piece if text.data else piece
+        if text.ended and text.data and not text.data.endswith((b"\n", b"\r")):
+            text.data += b"\n"
 
     def _blocks_by(self, helpers: Helpers) -> Iterator[Block]:
-        """Have helpers make the blocks that are left, several at a time."""
-        waiting = deque[tuple[Position, bytes]]()
-        while self._data or waiting or not self._ended:
-            self._hand_out(helpers, waiting)
-            if not waiting:  # what comes next cannot be cut: it is looked at record by record, or goes on
-                yield from self._blocks()
-                if self._ended:
-                    return
-                self._read_on()
-                continue
-            start, text = waiting.popleft()
-            made, spaces = helpers.result() or (None, 0)
-            if made is not None:
-                self._hand_out(helpers, waiting)
-                yield Block(start, b"", partial(self._find, start, text, None), spaces, made)
-                continue
-            rest, position = self._data, self._position
-            self._data, self._position = text, start
-            yield from self._blocks(least=0, ended=self._ended and not waiting and not rest)
-            if not self._data:
-                self._data, self._position = rest, position
-                continue
-            # It ends inside a record: then what was cut after it does not start where a record does.
-            for _ in waiting:
-                helpers.result()
-            self._data = b"".join([self._data, *(later for _, later in waiting), rest])
-            waiting.clear()
+        """Read the blocks that are left with the help of others."""
+        while self._text.data or not self._text.ended:
+            ahead = ReadAhead(self._raw_blocks(), helpers)
+            for raw, result in ahead:
+                if result:
+                    yield Block(
+                        raw.start, b"", partial(self._find, raw, None), result.spaces, result.prepared
+                    )
+                    continue
+                text = _Text(raw.start, raw.data, self._text.ended and not self._text.data and ahead.is_empty)
+                yield from self._blocks(text, least=0)
+                if text.data:
+                    # It ends inside a record, so what was cut after it does not start with one.
+                    self._text.start = text.start
+                    self._text.data = b"".join([text.data, *ahead.take_back(), self._text.data])
+                    self._read_on()
+                    yield from self._blocks(self._text)
+            # What comes next cannot be cut: its end is found record by record.
+            yield from self._blocks(self._text)
             self._read_on()
-            yield from self._blocks()
 
-    def _hand_out(self, helpers: Helpers, waiting: deque[tuple[Position, bytes]]) -> None:
-        """Cut whole records off for every helper that has nothing to do."""
-        while len(waiting) < helpers.count and sum(len(text) for _, text in waiting) < MOST_WAITING:
-            while len(self._data) < BLOCK_BYTES and not self._ended:
+    def _raw_blocks(self) -> Iterator[RawBlock]:
+        """Cut whole records off, as far as line ends and the number of quotes tell where one ends."""
+        text = self._text
+        while True:
+            while len(text.data) < BLOCK_BYTES and not text.ended:
                 self._read_on()
-            data = self._data[:MAX_ROW_BYTES]
-            final = self._ended and len(data) == len(self._data)
+            data = text.data[:MAX_ROW_BYTES]
+            final = text.ended and len(data) == len(text.data)
             used, quoted = self._end(data, final=final)
-            if not used and not self._ended and len(data) < MAX_ROW_BYTES:
+            if not used and not text.ended and len(data) < MAX_ROW_BYTES:
                 self._read_on()  # not even the first line is whole yet
                 continue
             if quoted and count(data, _QUOTE, 0, used) % 2:
                 used, _ = self._cut(data, final=final)
             if not used:
                 return
-            text, start = self._data[:used], self._position
-            self._data = self._data[used:]
-            self._advance(used, count_lines(text), records=0)
-            helpers.take(text)
-            waiting.append((start, text))
+            raw = RawBlock(text.start, data[:used])
+            text.remove(used, count_lines(raw.data))
+            yield raw
 
-    def _block(self, data: bytes, *, final: bool) -> tuple[int, Block | None]:
-        """Give how many bytes were used, and the block made of them."""
-        start = self._position
+    def _blocks(self, text: _Text, *, least: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Make blocks of a text, as far as it goes; of less than `least` bytes only at its end."""
+        while text.data:
+            # How long a record may be does not depend on what comes before it.
+            data = text.data[:MAX_ROW_BYTES]
+            final = text.ended and len(data) == len(text.data)
+            block = self._whole_block(text, data, final=final) or self._parsed_block(text, data, final=final)
+            if block:
+                yield block
+                if len(text.data) < least and not text.ended:
+                    break
+            elif len(text.data) > MAX_ROW_BYTES:
+                yield self._long_row(text)
+            else:
+                break
+
+    def _whole_block(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
+        """Take many records apart at once; None where that is not sure to be right."""
         whole = data[: self._most]
         used, quotes = self._cut(whole, final=final and len(whole) == len(data))
         self._most = min(2 * self._most, MAX_ROW_BYTES)
-        if used:
-            whole = data[:used]
-            taken_apart = self._whole.plain_rows(whole, quotes)
-            if taken_apart is None:
-                self._most = _LEAST_BYTES  # where one record is odd, others are
-                used = self._whole.sound(whole)
-                whole = data[:used]
-                taken_apart = self._whole.plain_rows(whole) if used > _WORTHWHILE else None
-            if taken_apart is not None:
-                self._records = _FEWEST_RECORDS
-                rows, spaces = taken_apart
-                find = partial(self._find, start, whole, None)
-                self._advance(used, count_lines(whole), count(rows, _LINE_FEED) if self._by_record else 0)
-                return used, Block(start, rows, find, spaces)
-        # Only some: what comes after may be sure again.
-        parsed = parse(data, self._dialect, line=start.line, final=final, most=self._records)
+        if not used:
+            return None
+        whole = data[:used]
+        result = self._whole.plain_rows(whole, quotes)
+        if result is None:
+            self._most = _LEAST_BYTES  # where one record is odd, others are
+            whole = data[: self._whole.sound(whole)]
+            result = self._whole.plain_rows(whole) if len(whole) > _WORTHWHILE else None
+        if result is None:
+            return None
+        self._records = _FEWEST_RECORDS
+        rows, spaces = result
+        raw = RawBlock(text.start, whole)
+        text.remove(len(whole), count(rows, _LINE_FEED) if self._by_record else count_lines(whole))
+        return Block(raw.start, rows, partial(self._find, raw, None), spaces)
+
+    def _parsed_block(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
+        """Take some records apart one by one; None where not even the first one is whole."""
+        raw = RawBlock(text.start, data)
+        # Only some: what comes after them may be sure again.
+        parsed = parse(data, self._dialect, line=raw.start.line, final=final, most=self._records)
         self._records = min(2 * self._records, _MOST_RECORDS)
         if not parsed.used:
-            return 0, None
-        find = partial(self._find, start, data, np.array(parsed.spans, np.intp).reshape(-1, 2))
-        self._advance(parsed.used, count_lines(data, 0, parsed.used), len(parsed.rows))
-        return parsed.used, Block(start, b"".join([row + b"\n" for row in parsed.rows]), find, parsed.spaces)
+            return None
+        text.remove(parsed.used, len(parsed.rows) if self._by_record else count_lines(data, 0, parsed.used))
+        rows = b"".join([row + b"\n" for row in parsed.rows])
+        spans = np.array(parsed.spans, np.intp).reshape(-1, 2)
+        return Block(raw.start, rows, partial(self._find, raw, spans), parsed.spaces)
 
-    def _advance(self, size: int, lines: int, records: int) -> None:
-        self._position = Position(
-            self._position.offset + size, self._position.line + (records if self._by_record else lines)
-        )
+    def _long_row(self, text: _Text) -> Block:
+        """Pass over the first record, which is too long to be held."""
+        start = text.start
+        text.data, size, lines = skip_long_row(text.data, self._stream, self._dialect, start.line)
+        text.start = Position(start.offset + size, start.line + (1 if self._by_record else lines))
+        return too_long(start)
 
     def _cut(self, data: bytes, *, final: bool) -> tuple[int, Places]:
         """Find the end of the last record, if quotes stand as they should, and the quotes before it.
@@ -203,16 +207,14 @@ class DelimitedBlocks:
             end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
         return end, self._dialect.quoted and b'"' in data
 
-    def _find(
-        self, start: Position, data: bytes, spans: NDArray[np.intp] | None, numbers: Sequence[int]
-    ) -> list[Record]:
+    def _find(self, raw: RawBlock, spans: NDArray[np.intp] | None, numbers: Sequence[int]) -> list[Record]:
         """Find records of a block by their ascending numbers."""
         if spans is None:
-            spans = self._spans(data)
+            spans = self._spans(raw.data)
         spans = spans[list(numbers)]
-        lines = np.array(numbers) if self._by_record else np.searchsorted(_line_ends(data), spans[:, 0])
+        lines = np.array(numbers) if self._by_record else np.searchsorted(_line_ends(raw.data), spans[:, 0])
         return [
-            Record(start.line + line, data[begin:end])
+            Record(raw.start.line + line, raw.data[begin:end])
             for line, (begin, end) in zip(lines.tolist(), spans.tolist(), strict=True)
         ]
 
@@ -244,8 +246,3 @@ def _line_ends(data: bytes) -> Places:
 
 def _end_of_line(data: bytes) -> bytes:
     return b"\n" if b"\n" in data else b"\r"
-
-
-def too_long(start: Position) -> Block:
-    """Make the block of one record that is too long to be held."""
-    return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])

@@ -87,7 +87,7 @@ class Table:
         """Where the rows start."""
         return Position(self.head.end.offset, 1) if self.by_record else self.head.end
 
-    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:
+    def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on, with helpers where these can count what they take apart."""
         with self.text.open(start.offset) as stream:
             blocks = DelimitedBlocks(
@@ -95,7 +95,7 @@ class Table:
                 self.head.dialect,
                 start,
                 by_record=self.by_record,
-                helpers=None if self.encoded or self.by_record else helpers,
+                find_helpers=None if self.encoded or self.by_record else find_helpers,
             )
             yield from unescaped(iter(blocks)) if self.encoded else blocks
 

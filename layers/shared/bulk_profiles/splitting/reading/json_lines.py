@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
@@ -16,9 +15,9 @@ from bulk_profiles.splitting.rows.columns import has_key_column
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
-from .blocks import Block, FindHelpers, Helpers, Position, Record
-from .delimited import BLOCK_BYTES, MOST_WAITING, too_long
+from .blocks import BLOCK_BYTES, Block, FindHelpers, HelperResult, Position, RawBlock, Record, too_long
 from .long_rows import skip_long_row
+from .read_ahead import ReadAhead
 from .record_parser import Dialect, count_lines
 from .text import Text
 
@@ -53,48 +52,32 @@ class JsonLines:
         if not self.names:
             raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
 
-    def blocks(self, start: Position, helpers: FindHelpers | None = None) -> Iterator[Block]:
+    def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on; raises `NewColumnError` for a name that is no column."""
-        found: Helpers | None = None
-        waiting = deque[tuple[Position, bytes]]()
-        for position, data in self._lines(start):
-            if found and data is not None:
-                found.take(data)
-                waiting.append((position, data))
-            while waiting and found and (data is None or _is_enough(waiting, found)):
-                yield self._helped(found, *waiting.popleft())
-            if data is None:
-                yield too_long(position)
-            elif not found:
-                yield self._block(position, data)
-                found = helpers(self._plain_rows) if helpers else None
-        while waiting and found:
-            yield self._helped(found, *waiting.popleft())
+        raw_blocks = self._raw_blocks(start)
+        for raw in raw_blocks:
+            yield self._block(raw)
+            if find_helpers and (helpers := find_helpers(self._plain_rows)):
+                for next_raw, result in ReadAhead(raw_blocks, helpers):
+                    yield self._block(next_raw, result)
 
-    def _helped(self, helpers: Helpers, position: Position, data: bytes) -> Block:
-        made, _ = helpers.result() or (None, 0)
-        return (
-            Block(position, b"", partial(_find, position, data), made=made)
-            if made
-            else self._block(position, data)
-        )
-
-    def _block(self, position: Position, data: bytes) -> Block:
-        whole = self._plain_rows(data)
-        rows = (
-            whole[0]
-            if whole
-            else b"".join([self._row(line) + b"\n" for line in _split(data) if line.strip()])
-        )
-        return Block(position, rows, partial(_find, position, data))
+    def _block(self, raw: RawBlock, result: HelperResult | None = None) -> Block:
+        if not raw.data:
+            return too_long(raw.start)
+        find = partial(_find, raw)
+        if result:
+            return Block(raw.start, b"", find, prepared=result.prepared)
+        whole = self._plain_rows(raw.data)
+        rows = whole[0] if whole else b"".join([self._row(line) + b"\n" for line in _lines(raw.data)])
+        return Block(raw.start, rows, find)
 
     def _plain_rows(self, data: bytes) -> tuple[bytes, int] | None:
         """Give plain rows and no spaces, as there are no delimiters; None where that is not sure."""
-        rows = self._whole_rows([line for line in _split(data) if line.strip()])
+        rows = self._whole_rows(_lines(data))
         return None if rows is None else (rows, 0)
 
-    def _lines(self, start: Position) -> Iterator[tuple[Position, bytes | None]]:
-        """Give whole lines, or None for one that is too long to be held."""
+    def _raw_blocks(self, start: Position) -> Iterator[RawBlock]:
+        """Cut whole lines off. A line that is too long to be held is a raw block by itself."""
         with self._text.open(start.offset) as stream:
             data, position = b"", start
             while True:
@@ -102,21 +85,21 @@ class JsonLines:
                 data += piece
                 end = _last_line_end(data) if piece else len(data)
                 if end:
-                    yield position, data[:end]
+                    yield RawBlock(position, data[:end])
                     position = Position(position.offset + end, position.line + count_lines(data, 0, end))
                     data = data[end:]
                 if not piece:
                     return
                 if len(data) > MAX_ROW_BYTES:
-                    yield position, None
+                    yield RawBlock(position, b"")
                     data, size, _ = skip_long_row(data, stream, _LINES, position.line)
                     position = Position(position.offset + size, position.line + 1)
 
     def _all_names(self, *, up_to_key_of: Feed | None = None) -> Sequence[str]:
         """Read the names, in the order in which they come; if wanted, only up to a key column."""
         names: dict[str, None] = {}
-        for _, data in self._lines(self.first):
-            for line in _split(data or b""):
+        for raw in self._raw_blocks(self.first):
+            for line in _lines(raw.data):
                 fields = (self._object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
                 names.update(
                     dict.fromkeys(name for name in fields if name not in names and is_utf8_text(name))
@@ -207,22 +190,24 @@ def _last_line_end(data: bytes) -> int:
     return max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
 
 
-def _split(data: bytes) -> list[bytes]:
+def _lines(data: bytes) -> list[bytes]:
+    """Return the lines that are not blank."""
+    return [line for line in _all_lines(data) if line.strip()]
+
+
+def _all_lines(data: bytes) -> list[bytes]:
     """Give the lines of a text: JSON has no returns but those that may be line ends."""
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data.split(b"\n")
 
 
-def _find(start: Position, data: bytes, numbers: Sequence[int]) -> list[Record]:
-    rows = [(start.line + number, line) for number, line in enumerate(_split(data)) if line.strip()]
+def _find(raw: RawBlock, numbers: Sequence[int]) -> list[Record]:
+    rows = [
+        (raw.start.line + number, line) for number, line in enumerate(_all_lines(raw.data)) if line.strip()
+    ]
     found = [rows[number] for number in numbers]
     return [Record(number, line + b"\n" if len(line) <= MAX_ROW_BYTES else b"") for number, line in found]
-
-
-def _is_enough(waiting: Collection[tuple[Position, bytes]], helpers: Helpers) -> bool:
-    """Say whether no more text should wait for helpers."""
-    return len(waiting) == helpers.count or sum(len(data) for _, data in waiting) > MOST_WAITING
 
 
 def _value(decoder: json.JSONDecoder, text: bytes) -> Any:
