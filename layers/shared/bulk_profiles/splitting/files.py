@@ -1,4 +1,4 @@
-"""What a split reads from and writes to: source file, output and scratch, as protocols and as folders."""
+"""The source file, the output and the scratch of a split, as protocols and as folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SourceFile(Protocol):
-    """What is split. `name` is the file's name, `size` its bytes as stored."""
+    """The file to split."""
 
     @property
     def name(self) -> str:
@@ -21,41 +21,41 @@ class SourceFile(Protocol):
         """Bytes as stored."""
 
     def open(self, start: int = 0) -> BinaryIO:
-        """Open it for reading from byte `start` on; the reader closes it."""
+        """Open the file for reading from byte `start` on; the caller closes it."""
 
 
 class Sink(Protocol):
-    """One object being written."""
+    """An object that is being written: it exists once it is committed."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Take some more bytes."""
+        """Append bytes."""
 
     def commit(self) -> None:
-        """Make the object exist, whole, in the place of an older one of the same name."""
+        """Make the object exist, whole, in place of an older one of the same name."""
 
     def abort(self) -> None:
-        """Forget what was written."""
+        """Drop what was written."""
 
 
 class Output(Protocol):
-    """Where a split writes its objects, by the names of `identity`."""
+    """Where a split writes its objects, by the names of `core.names`."""
 
     def open(self, name: str) -> Sink:
         """Start an object."""
 
 
 class Scratch(Protocol):
-    """Objects that only the split itself reads. A name may be written again, with the same bytes."""
+    """Where a split keeps what only it reads again. A name may be written again, with the same bytes."""
 
     def write(self, name: str) -> Sink:
         """Start an object."""
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
-        """Open a committed object for reading from byte `start` on; the reader closes it."""
+        """Open a committed object for reading from byte `start` on; the caller closes it."""
 
 
 class FileSink:
-    """A file being written: it has its name only once it is whole."""
+    """A file that is being written. It gets its name when it is committed."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,17 +64,17 @@ class FileSink:
         self._file = self._partial.open("wb", buffering=0)
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Take some more bytes."""
-        rest = memoryview(data)
+        """Append bytes; raises `OSError` with the name of the file."""
+        remaining = memoryview(data)
         try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            while remaining:
+                remaining = remaining[self._file.write(remaining) :]
         except OSError as error:
-            error.filename = self._path  # a full disk does not say where
+            error.filename = self._path  # the error of a full disk has no name
             raise
 
     def commit(self) -> None:
-        """Give the file its name."""
+        """Rename the file to its name."""
         self._file.close()
         self._partial.replace(self._path)
 
@@ -85,7 +85,7 @@ class FileSink:
 
 
 class Folder:
-    """A folder as scratch, and as output."""
+    """A folder as scratch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -102,7 +102,7 @@ class Folder:
 
 
 class TemporaryScratch(Folder):
-    """A folder of its own that goes with `close`; it is made when the first object is written."""
+    """A temporary folder as scratch. It is created for the first object, and removed by `close`."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -117,7 +117,7 @@ class TemporaryScratch(Folder):
         return super().write(name)
 
     def close(self) -> None:
-        """Remove the folder and all that is in it."""
+        """Remove the folder with all files."""
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

@@ -1,4 +1,4 @@
-"""A source file whose digest is taken while it is read anyway."""
+"""The SHA-256 of a source file, computed while the file is read anyway."""
 
 from __future__ import annotations
 
@@ -15,47 +15,44 @@ _PIECE = 1024 * 1024
 
 
 def digest(source: SourceFile) -> str:
-    """Give the SHA-256 of a file's bytes as stored (hex)."""
-    found = hashlib.sha256()
+    """Return the SHA-256 of a file's bytes as stored (hex)."""
+    sha256 = hashlib.sha256()
     with source.open() as stream:
         while piece := stream.read(_PIECE):
-            found.update(piece)
-    return found.hexdigest()
+            sha256.update(piece)
+    return sha256.hexdigest()
 
 
-class TappedSource:
-    """A source file that tells `progress` how far it was read, and knows its digest once read to its end."""
+class DigestingSource:
+    """A source file that computes its digest, and calls `on_read` with the bytes read and those in all."""
 
     def __init__(
         self,
         source: SourceFile,
-        progress: Callable[[int, int], None] | None,
+        on_read: Callable[[int, int], None] | None,
         background: Background,
         *,
         digests: bool = True,
     ) -> None:
         self.name = source.name
         self.size = source.size
-        self.sha256 = ""
+        self.sha256 = ""  # until it was read from its start to its end; without `digests` for good
         self.digests = digests
         self.background = background
+        self.on_read = on_read
         self._source = source
-        self._progress = progress
 
     def open(self, start: int = 0) -> BinaryIO:
-        """Open it from byte `start` on."""
-        return cast("BinaryIO", _Tap(self, self._source.open(start), start, self._progress))
+        """Open the file for reading from byte `start` on; the caller closes it."""
+        return cast("BinaryIO", _DigestingStream(self, self._source.open(start), start))
 
 
-class _Tap(PieceReader):
-    def __init__(
-        self, owner: TappedSource, stream: BinaryIO, start: int, progress: Callable[[int, int], None] | None
-    ) -> None:
+class _DigestingStream(PieceReader):
+    def __init__(self, owner: DigestingSource, stream: BinaryIO, start: int) -> None:
         super().__init__(stream)
         self._owner = owner
         self._stream = stream
         self._position = start
-        self._progress = progress
         self._digest = hashlib.sha256() if owner.digests and start == 0 and not owner.sha256 else None
 
     def read_piece(self, size: int) -> bytes:
@@ -67,6 +64,6 @@ class _Tap(PieceReader):
                 self._owner.background.finish()
                 self._owner.sha256 = self._digest.hexdigest()
                 self._digest = None
-        if self._progress is not None and data:
-            self._progress(self._position, self._owner.size)
+        if self._owner.on_read is not None and data:
+            self._owner.on_read(self._position, self._owner.size)
         return data

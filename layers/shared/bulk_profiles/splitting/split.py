@@ -24,7 +24,7 @@ from .checkpoint import Progress
 from .files import Output, Scratch, SourceFile, TemporaryScratch
 from .job import Job
 from .pending_blocks import PendingBlocks
-from .source_digest import TappedSource, digest
+from .source_digest import DigestingSource, digest
 
 _LARGE_BYTES = 64 * 1024 * 1024  # below, a split takes a second, and helpers are not worth starting
 _MAX_PROCESSES = 4  # more do not get enough to do
@@ -43,7 +43,7 @@ class Split:
     examples: dict[str, list[int]] = field(default_factory=dict)  # first line numbers of each reject code
 
 
-def split(  # each option is one that a caller may leave out
+def split(  # four parameters that every caller has, and options
     source: SourceFile,
     feed: Feed,
     limits: Limits,
@@ -58,21 +58,21 @@ def split(  # each option is one that a caller may leave out
 ) -> Split:
     """Split a source file and write its batches and rejects to `output`.
 
-    `scratch` keeps what does not fit in memory; for a split that is to be continued it must outlive the
-    process. `out_of_time` is asked after every batch; once it is true, `OutOfTimeError` carries the
-    `checkpoint` to go on with. `on_read` is called with the bytes read and the bytes in all, of the present
-    reading. Without `digests`, all `sha256` are empty: for callers that keep nothing. If there are several
-    `processes`, they help with a file in which there is something to encode; None: one for each processor, a
-    few at most, if the file is large.
-    Raises `FileRejectedError` where the file cannot be read; what was written then means nothing.
+    `scratch` keeps what does not fit in memory; it must outlive the process if the split is to be continued.
+    `out_of_time` is called after every batch; where it returns true, `OutOfTimeError` is raised with the
+    `checkpoint` to continue from. `on_read` is called with the bytes read and the bytes in all, of the
+    present reading. Without `digests`, all `sha256` are empty, for callers that keep no batches. Several
+    `processes` share the work on a file in which there is something to encode; None: as many as processors,
+    four at most, for a large file, and one otherwise. Raises `FileRejectedError` where the file cannot be
+    read; what was written then means nothing.
     """
     keep_freed_memory()
     progress = Progress.from_json(checkpoint) if checkpoint else Progress()
     with closing(TemporaryScratch()) as temporary, closing(Background()) as background:
-        tapped = TappedSource(source, on_read, background, digests=digests)
+        digesting = DigestingSource(source, on_read, background, digests=digests)
         while True:
             try:
-                with open_source(tapped, feed, progress.names) as reader:
+                with open_source(digesting, feed, progress.names) as reader:
                     progress.names = tuple(reader.names)
                     columns = resolve(reader.names, feed)
                     preparer = RowPreparer(columns, feed.separator_in_value or SeparatorInValue.ENCODE)
@@ -108,7 +108,7 @@ def split(  # each option is one that a caller may leave out
         dict(sorted(progress.tally.rejects.items())),
         {str(code): count for code, count in sorted((progress.tally.warnings + columns.warnings).items())},
         tuple(cutter.batches),
-        (tapped.sha256 or digest(source)) if digests else "",
+        (digesting.sha256 or digest(source)) if digests else "",
         progress.tally.examples,
     )
 

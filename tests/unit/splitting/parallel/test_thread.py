@@ -45,7 +45,7 @@ def test_what_a_call_raises_is_raised_when_all_are_awaited(background: Backgroun
 
 
 def test_no_more_data_waits_than_may(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread, "_MOST_BYTES", 10)
+    monkeypatch.setattr(thread, "_MAX_BYTES", 10)
     go_on, made = threading.Event(), list[int]()
 
     def take(data: Data) -> None:
@@ -68,7 +68,7 @@ def test_no_more_data_waits_than_may(background: Background, monkeypatch: pytest
 def test_a_call_raises_what_an_earlier_one_raised_that_it_waited_for(
     background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thread, "_MOST_BYTES", 1)
+    monkeypatch.setattr(thread, "_MAX_BYTES", 1)
     background.call(fail, b"12")
     with pytest.raises(OSError, match="disk full"):
         background.call(len, b"3")

@@ -18,7 +18,7 @@ from bulk_profiles.core.names import batch_name
 from bulk_profiles.splitting.files import Output, Sink
 from bulk_profiles.splitting.parallel.thread import Background, Data
 
-BODY_PREFIX = b"batch="
+_BODY_PREFIX = b"batch="
 _LINE_FEED = 10
 
 
@@ -45,7 +45,7 @@ class Cutter:
         digests: bool = True,
     ) -> None:
         self.batches = list(batches)  # those that are finished
-        self._head = BODY_PREFIX + header
+        self._head = _BODY_PREFIX + header
         self._limits = limits
         self._output = output
         self._background = background

@@ -1,7 +1,8 @@
-"""Freed memory, kept for the next block.
+"""The thresholds of malloc, set so that freed memory is kept for the next block.
 
-Blocks come and go by the thousand, and the C library gives each large piece back to the system, which clears
-it before it is given out again: up to a third of the time that a split takes.
+A split allocates and frees large pieces of memory for each of thousands of blocks. By default, glibc maps
+each such piece anew and unmaps it when it is freed, and the kernel clears every page that is mapped: up to a
+third of the time of a split. With higher thresholds, the pieces come from the heap, which keeps them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
-_KEPT_BYTES = 32 * 1024 * 1024  # the most that glibc takes for the second one
+_KEPT_BYTES = 32 * 1024 * 1024  # the most that glibc takes for M_MMAP_THRESHOLD
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed; with another C library nothing changes."""
+    """Let glibc keep up to 32 MiB of freed memory; without effect on other C libraries."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)

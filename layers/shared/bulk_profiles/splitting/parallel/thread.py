@@ -1,4 +1,7 @@
-"""Hashing and writing while the next block is worked on: neither needs the interpreter for itself."""
+"""A background thread that hashes and writes while the next block is worked on.
+
+Both release the interpreter lock, so they run at the same time as the Python code of the main thread.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-_MOST_BYTES = 4 * 1024 * 1024  # that may wait: some blocks, whatever rows are in them
+_MAX_BYTES = 4 * 1024 * 1024  # that may wait: some blocks, whatever rows are in them
 type Data = bytes | memoryview
 
 
 class Background:
-    """Calls that one thread makes, one after the other, each with some data that nobody changes."""
+    """Calls that one thread makes in their order, each with some data that must not change any more."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -19,23 +22,23 @@ class Background:
         self._waiting = 0
 
     def call(self, function: Callable[[Data], object], data: Data) -> None:
-        """Have a call made. Waits while too much data waits; raises what a call raised that it awaited."""
-        while self._calls and self._waiting + len(data) > _MOST_BYTES:
+        """Queue a call. Waits while too much data is queued; raises what one of the awaited calls raised."""
+        while self._calls and self._waiting + len(data) > _MAX_BYTES:
             self._await_oldest()
         self._calls.append((self._thread.submit(function, data), len(data)))
         self._waiting += len(data)
 
     def finish(self) -> None:
-        """Wait until all calls are made; raises what one of them raised."""
+        """Wait until all calls have returned; raises what one of them raised."""
         while self._calls:
             self._await_oldest()
 
     def settle(self) -> None:
-        """Wait until all calls are made, however they end."""
+        """Wait until all calls have returned or raised."""
         wait([call for call, _ in self._calls])
 
     def close(self) -> None:
-        """End the thread, without the calls that it has not begun."""
+        """End the thread after the present call, without the others in the queue."""
         self._thread.shutdown(cancel_futures=True)
 
     def _await_oldest(self) -> None:

@@ -1,4 +1,4 @@
-"""From the header of a file to the columns that are sent."""
+"""The columns of a file and those that are sent, resolved from its header and the feed's mapping."""
 
 from __future__ import annotations
 
@@ -21,20 +21,16 @@ _KEY_NAMES = {name.lower(): name for name in KeyColumn}
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is sent of each row. `sent` are the numbers of the file's columns, the key column first.
-
-    `names` are the file's columns, trimmed; `constants` is what ends every row; `fills` are values for
-    empty cells by their place among those sent. `header` and both of these are encoded.
-    """
+    """The columns of a file, and what is sent of each row."""
 
     key_column: KeyColumn
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the file's columns, trimmed
     rules: Rules
-    sent: tuple[int, ...]
-    header: bytes
-    constants: bytes = b""
-    fills: dict[int, bytes] = field(default_factory=dict)
-    warnings: Counter[str] = field(default_factory=Counter)
+    sent: tuple[int, ...]  # numbers of the file's columns that are sent, the key column first
+    header: bytes  # of the rows that are sent, encoded
+    constants: bytes = b""  # what ends every row, encoded
+    fills: dict[int, bytes] = field(default_factory=dict)  # encoded values for empty cells, by their place
+    warnings: Counter[str] = field(default_factory=Counter)  # by code
 
     @property
     def width(self) -> int:
@@ -52,7 +48,7 @@ class Columns:
         return len(self.sent) == self.rules.width
 
     def arrange(self, rows: bytes) -> bytes:
-        """Put the cells of plain rows, all of them with one cell for each column, in the order sent."""
+        """Return plain rows with their cells in the order sent; each row must have one for each column."""
         width = self.rules.width
         if not rows or self.sent == tuple(range(width)):
             return rows
@@ -65,7 +61,7 @@ class Columns:
         return _rows(arranged, len(self.sent))
 
     def complete(self, rows: bytes) -> bytes:
-        """Fill the empty cells of encoded rows and add the constants."""
+        """Return encoded rows with their empty cells filled and the constants added."""
         if self.fills and rows:
             cells, width = _cells(rows), len(self.sent)
             for place, fill in self.fills.items():
@@ -84,12 +80,18 @@ def _rows(cells: list[bytes], width: int) -> bytes:
 
 
 def _key_first(rows: bytes, width: int, key: int) -> bytes:
-    """Move the key column of plain rows to the front: `a,b,KEY,c` becomes `KEY,a,b,c`."""
+    """Move the key column of plain rows to the front: `a,b,KEY,c` becomes `KEY,a,b,c`.
+
+    This is a gather by prefix sums: an array says for each byte of the output where it stands in the input,
+    and numpy takes all bytes at once. Within a piece that moves, each place is one after the last; so the
+    array is the running sum of steps, which are 1 except at the starts of the four pieces of a row. The line
+    `a,b,KEY,c` takes its bytes from the places 4 5 6, 3, 0 1 2 and 7 8 9: the steps are 4 1 1, -3, -3 1 1 and
+    5 1 1.
+    """
     data = np.frombuffer(rows, np.uint8)
     separators = np.flatnonzero((data == ord(",")) | (data == ord("\n"))).astype(np.int32)
     row_starts = np.concatenate(([np.int32(0)], separators[width - 1 :: width][:-1] + 1))
     key_starts, key_ends = separators[key - 1 :: width] + 1, separators[key::width]
-    # Where each byte comes from, told by its distance to where the byte before it comes from.
     steps = np.ones(len(rows), np.int32)
     steps[0] = 0
     commas = row_starts + (key_ends - key_starts)
@@ -101,7 +103,10 @@ def _key_first(rows: bytes, width: int, key: int) -> bytes:
 
 
 def resolve(header: Sequence[str], feed: Feed) -> Columns:
-    """Find the key column and apply the feed's mapping; raises `FileRejectedError` where that cannot be."""
+    """Find the key column of a header and apply the feed's mapping.
+
+    Raises `FileRejectedError` where there is no key column, or a column comes twice.
+    """
     warnings = Counter[str]()
     cells = [cell.strip() for cell in header]
     while cells and not cells[-1]:
@@ -111,7 +116,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
     names = [plain_name(cell) for cell in cells]
     warnings[Warn.PREFIX_STRIPPED] = sum(name != cell for name, cell in zip(names, cells, strict=True))
     mapping = feed.mapping
-    key, key_column = _find_key(names, feed)  # first, so that no message names cells of what is no header
+    key, key_column = _find_key(names, feed)  # first: without one this may be no header but values
     _refuse_duplicates(names, "The header names")
     warnings[Warn.LOOK_ALIKE] = sum(
         name.strip().lower() in _KEY_NAMES for number, name in enumerate(names) if number != key
@@ -196,6 +201,6 @@ def _kind(name: str) -> KeyColumn:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    """Name columns of an unknown file in a message: few, short and printable."""
+    """Return names of an unknown file's columns for a message: few, short and printable."""
     shown = ["".join(sign if sign.isprintable() else "?" for sign in name[:40]) for name in names[:3]]
     return ", ".join(f'"{name}"' for name in shown)

@@ -19,8 +19,11 @@ def encode(data: bytes) -> bytes:
 class Encoder:
     """Encode plain rows as they are sent, a whole block of them at once.
 
-    With `replace_separators`, each comma, quote and line break inside a value is sent as a space. It
-    remembers which bytes have needed encoding, so that one look at a block shows whether there are others.
+    With `replace_separators`, each comma, quote and line break inside a value is sent as a space.
+
+    A block needs one `replace` for each byte value that must be encoded. The encoder learns these values: one
+    `translate` that deletes all known bytes shows whether a block has others. After a block with `é`, it
+    replaces the bytes C3 and A9 by `%C3` and `%A9` in every block that is not ASCII.
     """
 
     def __init__(self, *, replace_separators: bool = False) -> None:
@@ -31,11 +34,11 @@ class Encoder:
             self._escapes |= dict.fromkeys(SEPARATORS, b"%20")
         self._escapes[PLUS_MARK[0]] = b"+"
         self._known = UNRESERVED + b",\n"
-        self._ascii: list[tuple[bytes, bytes]] = []
-        self._others: list[tuple[bytes, bytes]] = []
+        self._ascii: list[tuple[bytes, bytes]] = []  # bytes to replace, with their escapes
+        self._others: list[tuple[bytes, bytes]] = []  # the same, for bytes that are not ASCII
 
     def __call__(self, rows: bytes) -> bytes:
-        """Encode every cell of these rows."""
+        """Return rows with every cell encoded."""
         unknown = rows.translate(None, self._known)
         if unknown:
             self._learn(set(unknown))
@@ -51,5 +54,5 @@ class Encoder:
         self._known += bytes(unknown)
         for byte in sorted(unknown):
             learned = self._ascii if byte < 0x80 else self._others  # noqa: PLR2004 the end of ASCII
-            # The percent sign goes first: later ones bring percent signs of their own.
+            # The percent sign is replaced first, as the escapes of all others hold one.
             learned.insert(0 if byte == _PERCENT else len(learned), (bytes([byte]), self._escapes[byte]))

@@ -13,7 +13,7 @@ MAX_ROW_BYTES = 4 * 1024 * 1024
 
 
 class _Code(StrEnum):
-    """A word with a sentence of help."""
+    """A code with a sentence of help."""
 
     help: str
 
@@ -55,7 +55,7 @@ class Reject(_Code):
 
 
 class Warn(_Code):
-    """What is sent all the same, and may not be meant."""
+    """What is sent, although it may not be meant."""
 
     LONG_ID = "long_id", f"Ids of more than {LONG_ID_LENGTH} characters: Target may not keep them."
     LONG_VALUE = (
@@ -81,7 +81,7 @@ class Warn(_Code):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a row is rejected, and in which column (its number, from 0; none for the row as a whole)."""
+    """Why a row is rejected."""
 
     reason: Reject
-    column: int | None = None
+    column: int | None = None  # number of the column, from 0; None: the row as a whole

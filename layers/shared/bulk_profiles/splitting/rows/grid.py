@@ -1,4 +1,4 @@
-"""The grid of a block: where its cells and rows end, found in one pass."""
+"""The grid of a block: where its cells and rows end, found in one pass over its bytes."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ type Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where the cells and the rows of a block end; all its rows have `width` cells.
+    """The cells and the rows of a block in which all rows have the same number of cells."""
 
-    `row_sizes` include the line feeds. `id_starts` and `id_sizes` are those of the cells with the ids.
-    """
-
-    data: NDArray[np.uint8]
-    ends: Places
-    width: int
-    row_sizes: Places
+    data: NDArray[np.uint8]  # the bytes of the block
+    ends: Places  # of the cells
+    width: int  # cells in a row
+    row_sizes: Places  # line feeds included
     id_starts: Places
     id_sizes: Places
 
     @classmethod
     def of(cls, rows: bytes, rules: Rules, *, unreserved: bool) -> Self | None:
-        """Find the cells; None where a row has more or fewer of them."""
+        """Find the cells of some plain rows; None where a row has more or fewer of them than columns.
+
+        `unreserved`: no byte needs encoding, so each byte below the hyphen is a separator.
+        """
         width, key = rules.width, rules.key
         data = np.frombuffer(rows, np.uint8)
         separators = data == _LINE_FEED
         count = np.count_nonzero(separators)
         if unreserved:
-            separators = data < _HYPHEN  # of the bytes that need no encoding, none is
+            separators = data < _HYPHEN
         else:
             separators |= data == _COMMA
         ends = np.flatnonzero(separators)
         row_ends = np.ascontiguousarray(ends[width - 1 :: width])
-        # So many, and every last one a line feed: then all others are commas.
+        # Each row has one line feed. If there are as many separators as the rows should have cells, and each
+        # one that should end a row is a line feed, then all others are commas.
         if len(ends) != count * width or (data[row_ends] != _LINE_FEED).any():
             return None
         row_starts = np.zeros_like(row_ends)
@@ -52,10 +53,10 @@ class Grid:
         return cls(data, ends, width, row_ends - row_starts + 1, id_starts, ends[key::width] - id_starts)
 
     def any_valueless(self) -> bool:
-        """Say whether a row has nothing but its id."""
+        """Whether a row has nothing but its id: then it is as long as the id and its separators."""
         return bool((self.row_sizes == self.id_sizes + self.width).any())
 
     def cells_at(self, places: Places) -> Places:
-        """Give the numbers of the cells that hold these bytes, in ascending order, each once."""
+        """Return the numbers of the cells that hold the bytes in these places, ascending, each once."""
         cells = np.searchsorted(self.ends, places)
         return cells[np.diff(cells, prepend=-1) > 0]

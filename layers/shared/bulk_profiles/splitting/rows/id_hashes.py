@@ -1,4 +1,9 @@
-"""Hashes of the ids of a block, eight bytes at a time."""
+"""Hashes of the ids of a block, computed for all ids at once, eight bytes at a time.
+
+This is SWAR (SIMD within a register): a 64-bit word holds eight bytes of an id, and one operation works on
+all of them; with numpy, on the words of all ids. The id `customer-7` is the words `customer` and `-7`. The
+second one is masked to its two bytes, as what follows in memory is no part of the id.
+"""
 
 from __future__ import annotations
 
@@ -18,41 +23,53 @@ type Hashes = NDArray[np.uint64]
 _WORD = 8
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
 _ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-_PRIME, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 divided by the golden ratio
+_SHIFT = np.uint64(32)
 
 
 def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> tuple[Hashes, Places]:
-    """Hash the ids, and give the numbers of the rows whose id needs a closer look."""
+    """Return a hash of each id, and the places of the rows whose id must be checked by itself.
+
+    These are ids that are empty or long, or hold a character that the rules forbid.
+    """
     starts, sizes = grid.id_starts, grid.id_sizes
     longest = int(sizes.max(initial=0))
     if len(starts) and int(starts[-1]) + longest + 2 * _WORD > len(rows):
-        rows += bytes(longest + 2 * _WORD)  # so that the last id can be read in whole words, too
-    words = np.ndarray((max(0, len(rows) - _WORD + 1),), "<u8", rows, strides=(1,))
+        rows += bytes(longest + 2 * _WORD)  # so that the last id, too, can be read in whole words
+    words = np.ndarray((max(0, len(rows) - _WORD + 1),), "<u8", rows, strides=(1,))  # one starts at each byte
     odd = (sizes == 0) | (sizes > LONG_ID_LENGTH)
-    signs = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
-    signs += SEPARATORS if rules.plain_ids else b""
-    signs = [sign for sign in signs if sign in rows]
-    hashes = sizes.view(np.uint64)
+    forbidden = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
+    forbidden += SEPARATORS if rules.plain_ids else b""
+    forbidden = [byte for byte in forbidden if byte in rows]
+    hashes = sizes.view(np.uint64)  # so that ids which differ in trailing zero bytes have different hashes
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]
-        left = sizes - offset if offset else sizes
-        used = np.minimum(left, _WORD)
+        remaining = sizes - offset if offset else sizes
+        used = np.minimum(remaining, _WORD)
         word &= _MASKS[np.maximum(used, 0) if offset else used]
         mixed = _mix(hashes, word)
-        hashes = np.where(left > 0, mixed, hashes) if offset else mixed
-        for sign in signs:
-            odd |= _has_byte(word, sign)
+        hashes = np.where(remaining > 0, mixed, hashes) if offset else mixed
+        for byte in forbidden:
+            odd |= _has_byte(word, byte)
     return hashes, np.flatnonzero(odd)
 
 
 def _mix(hashes: Hashes, word: Hashes) -> Hashes:
-    mixed = (hashes ^ word) * _PRIME
+    """Mix a word into each hash, by multiplicative (Fibonacci) hashing.
+
+    A multiplication carries differences to higher bits only; the shift brings them back to the lower ones.
+    """
+    mixed = (hashes ^ word) * _GOLDEN
     mixed ^= mixed >> _SHIFT
-    mixed *= _PRIME
+    mixed *= _GOLDEN
     return mixed
 
 
 def _has_byte(words: Hashes, byte: int) -> Any:
-    """Say which words hold a byte: the classic test for a zero byte, after an exclusive or."""
+    """Return which words hold a byte, by the classic test for a zero byte after an exclusive or.
+
+    Subtracting 1 from each byte sets the highest bit of a byte that was zero, as `00` becomes `FF`. Bytes
+    that had this bit before do not count.
+    """
     differing = words ^ (np.uint64(byte) * _ONES)
     return ((differing - _ONES) & ~differing & _HIGHS) != 0

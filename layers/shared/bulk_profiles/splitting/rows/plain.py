@@ -1,7 +1,8 @@
-"""Plain rows, the form between reading and encoding.
+"""Plain rows: the form of rows between reading and encoding.
 
-A plain row is UTF-8 cells separated by `,` and ended by a line feed. What would be taken for a separator
-inside a value is a mark there: a byte that no UTF-8 text has.
+A plain row is UTF-8 cells separated by `,` and ended by a line feed. A byte of a value that would be taken
+for a separator is replaced by a mark, a byte that no UTF-8 text has. The cells `1` and `a,b` become `1,a`,
+the mark F8, and `b`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 from .faults import Reject
 
 COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, PLUS_MARK = (bytes([byte]) for byte in range(0xF8, 0xFC))
-FAULT_MARK = b"\xff"  # starts a row that its reader could not take apart
+FAULT_MARK = b"\xff"  # starts the row of a record that its reader could not take apart
 MARKS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + PLUS_MARK
 SEPARATORS = COMMA_MARK + LINE_FEED_MARK + RETURN_MARK + b'"'  # inside values
-MEANING = b",\n\r+"
+MEANING = b",\n\r+"  # of the marks
 _TO_MARKS = bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK)
 _FROM_MARKS = bytes.maketrans(MARKS, MEANING)
 
 
 def mark(cell: bytes) -> bytes:
-    """Make a value a cell of a plain row."""
+    """Return a value as a cell of a plain row."""
     return cell.translate(_TO_MARKS)
 
 
@@ -28,7 +29,10 @@ def unmark(cell: bytes) -> bytes:
 
 
 def without_invalid(text: bytes) -> bytes:
-    """Put a lone surrogate, which UTF-8 forbids as well, for every byte that is not UTF-8."""
+    """Replace every byte that is not UTF-8 by a lone surrogate.
+
+    UTF-8 forbids lone surrogates, too, so such text stays invalid, but has no byte that is a mark.
+    """
     if text.isascii():
         return text
     try:
@@ -39,7 +43,7 @@ def without_invalid(text: bytes) -> bytes:
 
 
 def fault_row(reason: Reject, column: int | None = None) -> bytes:
-    """Make the plain row of a record that could not be taken apart."""
+    """Return the plain row of a record that could not be taken apart."""
     return FAULT_MARK + f"{reason}:{'' if column is None else column}".encode()
 
 

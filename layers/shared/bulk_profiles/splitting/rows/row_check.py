@@ -1,4 +1,4 @@
-"""The check of a single row: which fault it has, if any."""
+"""The check of a single row: its fault, if it has one."""
 
 from __future__ import annotations
 
@@ -11,22 +11,18 @@ from .plain import SEPARATORS, unmark
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the rows of one file must satisfy.
+    """What the rows of one file must satisfy."""
 
-    `width` is the number of cells, `spare` how many empty ones may follow, `key` the key column's number.
-    `plain_ids`: no separator in an id, because separators are replaced, which would make it another id.
-    """
-
-    width: int
-    key: int
-    third_party_id: bool
-    spare: int = 0
-    reject_separators: bool = False
-    plain_ids: bool = False
+    width: int  # cells in a row
+    key: int  # number of the key column
+    third_party_id: bool  # in a thirdPartyId, Target forbids + and /
+    spare: int = 0  # empty cells that may follow the last column
+    reject_separators: bool = False  # no separator in a value
+    plain_ids: bool = False  # no separator in an id: replaced in values, it would make another id
 
 
 def check_id(text: str, rules: Rules) -> Reject | None:
-    """Say what is wrong with an id, if anything."""
+    """Return what is wrong with an id, if anything."""
     if not text:
         return Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
@@ -47,15 +43,15 @@ def _is_utf8(cells: bytes) -> bool:
 
 
 def check_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
-    """Say what is wrong with the cells of a plain row, if anything. A short row is no fault."""
+    """Return the first fault of the cells of a plain row, if any. A short row is no fault."""
     if not _is_utf8(b",".join(cells)):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
     if len(cells) > rules.width + rules.spare or any(cells[rules.width :]):
         return Fault(Reject.TOO_MANY_CELLS)
-    wrong = check_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
-    if wrong:
-        return Fault(wrong, rules.key)
+    reason = check_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
+    if reason:
+        return Fault(reason, rules.key)
     if rules.reject_separators:
         for number, cell in enumerate(cells):
             if cell.translate(None, SEPARATORS) != cell:
