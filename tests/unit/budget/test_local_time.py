@@ -45,18 +45,18 @@ def machine_elsewhere(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRe
 
 
 @pytest.mark.usefixtures("no_zone_data")
-def test_without_time_zone_data_the_remedy_is_named() -> None:
+def test_time_zone_without_data_names_the_remedy() -> None:
     with pytest.raises(SettingsError, match=r"write it as Europe/Paris, and see that .* the tzdata package"):
         time_zone("Europe/Paris")
 
 
 @pytest.mark.usefixtures("no_zone_data")
-def test_utc_needs_no_time_zone_data() -> None:
+def test_time_zone_utc_needs_no_data() -> None:
     assert time_zone("UTC") is UTC
 
 
 @pytest.mark.parametrize("name", ["", "Mars/Base", "Europe", "../etc/passwd", "/etc/localtime", "a\0b"])
-def test_an_unknown_time_zone_is_refused(name: str) -> None:
+def test_time_zone_unknown_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="time zone is not known") as refused:
         time_zone(name)
     assert not name or name == "Europe" or name not in str(refused.value)
@@ -77,7 +77,7 @@ def test_an_unknown_time_zone_is_refused(name: str) -> None:
         ("2026-10-25T02:00:00", "2026-10-25"),
     ],
 )
-def test_a_day_begins_at_its_hour_in_local_time(moment: str, day: str) -> None:
+def test_day_of_begins_a_day_at_its_local_hour(moment: str, day: str) -> None:
     assert day_of(at(moment), 3, PARIS) == date.fromisoformat(day)
 
 
@@ -93,7 +93,7 @@ def test_a_day_begins_at_its_hour_in_local_time(moment: str, day: str) -> None:
         ("2026-11-24", 0, "2026-11-23T23:00"),
     ],
 )
-def test_the_start_of_a_day(day: str, hour: int, start: str) -> None:
+def test_day_start_is_at_the_local_hour(day: str, hour: int, start: str) -> None:
     assert day_start(date.fromisoformat(day), hour, PARIS) == at(start)
 
 
@@ -102,7 +102,7 @@ def test_the_start_of_a_day(day: str, hour: int, start: str) -> None:
     st.integers(0, 23),
     st.sampled_from(["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]),
 )
-def test_every_moment_lies_in_its_day(moment: datetime, hour: int, name: str) -> None:
+def test_day_of_a_moment_contains_the_moment(moment: datetime, hour: int, name: str) -> None:
     zone = time_zone(name)
     day = day_of(moment, hour, zone)
     assert day_start(day, hour, zone) <= moment + timedelta(
@@ -125,7 +125,7 @@ def test_every_moment_lies_in_its_day(moment: datetime, hour: int, name: str) ->
         ("Tue 00:00-00:01", {1}, 0, 1),
     ],
 )
-def test_a_window_is_read(text: str, days: set[int], opens: int, closes: int) -> None:
+def test_upload_window_is_parsed(text: str, days: set[int], opens: int, closes: int) -> None:
     assert UploadWindow.parse(text) == UploadWindow(frozenset(days), opens, closes)
 
 
@@ -143,7 +143,7 @@ def test_a_window_is_read(text: str, days: set[int], opens: int, closes: int) ->
         "٢٠:00-06:00",
     ],
 )
-def test_another_spelling_is_refused_with_the_right_one(text: str) -> None:
+def test_upload_window_misspelled_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         UploadWindow.parse(text)
     assert str(refused.value) == (
@@ -153,13 +153,13 @@ def test_another_spelling_is_refused_with_the_right_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["24:00-06:00", "20:00-24:01", "25:00-06:00", "20:00-99:00"])
-def test_a_day_has_24_hours(text: str) -> None:
+def test_upload_window_beyond_24_hours_is_refused(text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         UploadWindow.parse(text)
     assert str(refused.value) == "The upload window makes no sense: a day goes from 00:00 to 24:00."
 
 
-def test_a_window_that_never_opens_is_refused() -> None:
+def test_upload_window_that_never_opens_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         UploadWindow.parse("20:00-20:00")
     assert str(refused.value) == (
@@ -169,7 +169,7 @@ def test_a_window_that_never_opens_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["Mo", "Mon-", "-Fri", "Mon,", "Mon-Tue-Wed", "Day", ",", "Mon-Xyz"])
-def test_an_unknown_day_is_refused(text: str) -> None:
+def test_upload_window_of_an_unknown_day_is_refused(text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         UploadWindow.parse(f"{text} 20:00-06:00")
     assert str(refused.value) == "The upload window names a day that is none of Mon Tue Wed Thu Fri Sat Sun."
@@ -201,7 +201,7 @@ def test_an_unknown_day_is_refused(text: str) -> None:
     ],
 )
 @pytest.mark.usefixtures("machine_elsewhere")
-def test_when_a_window_opens(window: str, now: str, opens: str | None) -> None:
+def test_next_open_is_now_or_when_the_window_opens(window: str, now: str, opens: str | None) -> None:
     expected = at(opens) if opens else at(now)
     opening = UploadWindow.parse(window).next_open(at(now), PARIS)
     assert opening == expected
@@ -214,7 +214,7 @@ def test_when_a_window_opens(window: str, now: str, opens: str | None) -> None:
     st.integers(0, 1439),
     st.integers(1, 1440),
 )
-def test_a_window_is_open_when_the_clock_on_the_wall_says_so(
+def test_next_open_agrees_with_the_local_clock(
     now: datetime, days: set[int], opens: int, length: int
 ) -> None:
     window = UploadWindow(frozenset(days), opens, opens + length)

@@ -1,4 +1,4 @@
-"""The bounds of the budget, sought by force: many askers, late calls, one clock that is wrong."""
+"""The bounds of the budget under load: many askers, late calls, wrong clocks."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def most_in_a_minute(calls: list[datetime]) -> int:
 
 
 def greedy(policy: Policy, length: timedelta, clocks: dict[timedelta, timedelta]) -> list[datetime]:
-    """Give the true times of all calls of one that asks at every moment that may be granted.
+    """Return the true times of all calls of an asker that asks whenever a call may be granted.
 
-    `clocks`: by how much its clock is wrong from when on.
+    `clocks`: time to the error of its clock from then on.
     """
     state, granted, now = BudgetState(), [], START
     while now < START + length:
@@ -48,12 +48,12 @@ def greedy(policy: Policy, length: timedelta, clocks: dict[timedelta, timedelta]
 
 
 def arrivals(calls: list[datetime], begin: datetime) -> list[datetime]:
-    """Give the arrivals that crowd most from `begin` on: earlier calls as late as may be, later at once."""
+    """Return the densest arrivals from `begin` on: earlier calls as late as possible, later ones at once."""
     return [min(max(call, begin), call + LATE) for call in calls]
 
 
 @given(rates)
-def test_the_most_that_a_minute_can_see_is_what_is_allowed(calls_per_minute: int) -> None:
+def test_reserve_check_never_exceeds_the_calls_a_minute(calls_per_minute: int) -> None:
     policy = Policy(calls_per_minute=calls_per_minute, max_in_flight=1)
     granted = greedy(policy, 3 * MINUTE, {timedelta(0): timedelta(0)})
     assert most_in_a_minute(arrivals(granted, START + LATE)) <= calls_per_minute
@@ -68,7 +68,7 @@ def test_the_most_that_a_minute_can_see_is_what_is_allowed(calls_per_minute: int
     st.one_of(st.integers(-600_000, 600_000), st.just(600_000)).map(lambda n: timedelta(milliseconds=n)),
     st.integers(61_000, 90_000).map(lambda n: timedelta(milliseconds=n)),
 )
-def test_one_wrong_clock_a_minute_costs_no_more_than_was_set_aside(
+def test_reserve_check_with_one_wrong_clock_exceeds_nothing(
     calls_per_minute: int, begins: timedelta, wrong: timedelta, lasts: timedelta
 ) -> None:
     policy = Policy(calls_per_minute=calls_per_minute, max_in_flight=1)
@@ -79,7 +79,7 @@ def test_one_wrong_clock_a_minute_costs_no_more_than_was_set_aside(
 
 
 @given(rates, st.lists(st.tuples(ms, ms, st.integers(0, 3)), min_size=1, max_size=150))
-def test_calls_at_any_times_and_late_as_they_may(
+def test_reserve_check_with_late_calls_exceeds_nothing(
     calls_per_minute: int, asks: list[tuple[timedelta, timedelta, int]]
 ) -> None:
     policy = Policy(calls_per_minute=calls_per_minute, max_in_flight=1)
@@ -125,7 +125,7 @@ policies = st.builds(
 
 @pytest.mark.fault(40, "places in flight and rows, with any clock")
 @given(policies, st.lists(steps, max_size=80))
-def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -> None:
+def test_reserve_submission_with_any_clock_exceeds_nothing(policy: Policy, script: list[Step]) -> None:
     """All clocks are wrong, each by its own up to ten minutes; time passes over the resets of two days."""
     state, now = BudgetState(), datetime(2026, 10, 24, 20, tzinfo=UTC)
     leased: dict[str, datetime] = {}  # holder to the true end of its lease
@@ -133,13 +133,13 @@ def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -
     per_day: dict[int, int] = {}
 
     def day(moment: datetime) -> int:
-        """Tell the true day by hand: Paris is 2 h ahead until October 25, 2026, 01:00 UTC, then 1 h."""
+        """Return the true day: Paris is 2 h ahead until October 25, 2026, 01:00 UTC, then 1 h."""
         ahead = 0
         if policy.time_zone == "Europe/Paris":
             ahead = 2 if moment < datetime(2026, 10, 25, 1, tzinfo=UTC) else 1
         return (moment + timedelta(hours=ahead - policy.reset_hour)).toordinal()
 
-    for step in todo:
+    for step in script:
         now += step.after
         clock = now + step.clock
         if step.verb == "submit":
@@ -173,10 +173,12 @@ def test_places_and_rows_hold_with_any_clock(policy: Policy, todo: list[Step]) -
 
 
 @given(policies, st.lists(steps, max_size=40), st.timedeltas(-WRONG_BY, WRONG_BY))
-def test_nobody_waits_for_ever(policy: Policy, todo: list[Step], clock: timedelta) -> None:
-    """Whatever was asked before, by whatever clocks: one that comes back when it is told gets its call."""
+def test_reserve_submission_is_granted_in_the_end(
+    policy: Policy, script: list[Step], clock: timedelta
+) -> None:
+    """Whatever was asked before, by any clocks: an asker that comes back at its time gets its call."""
     state, now = BudgetState(), datetime(2026, 10, 24, 20, tzinfo=UTC)
-    for step in todo:
+    for step in script:
         now += step.after
         state, _ = reserve_submission(
             state,
