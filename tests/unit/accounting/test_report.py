@@ -1,4 +1,4 @@
-"""Report and notification: complete, and harmless whatever a file, a feed or Target is called or says."""
+"""Report and notice: complete, and harmless whatever names and texts come from outside."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ HOSTILE = [
 
 
 def summary(text: str = "customers.csv", reason: str = "") -> Summary:
-    """Give an import of two batches, one refused with `reason`; all text from outside is `text`."""
+    """Return an import of two batches, one refused with `reason`; all text from outside is `text`."""
     planned = (PlannedBatch(1, 1_200, 60_000, "aa" * 32), PlannedBatch(2, 300, 9_000, "bb" * 32))
     source = Source("drop-bucket", f"drop/default/{text}", "v1", 100_000, "ab" * 32)
     entry = ImportEntry(
@@ -89,7 +89,7 @@ def summary(text: str = "customers.csv", reason: str = "") -> Summary:
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: its elements with their attributes, and its texts."""
+    """A page as a browser parses it: its elements with their attributes, and its texts."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -112,12 +112,12 @@ class Page(HTMLParser):
         raise AssertionError(data)  # the report has none
 
     def after(self, text: str, count: int = 1) -> list[str]:
-        """Give the texts that follow one."""
+        """Return the texts that follow one."""
         place = self.texts.index(text) + 1
         return self.texts[place : place + count]
 
 
-def test_the_report_says_what_became_of_every_row_and_batch() -> None:
+def test_report_shows_every_count_and_batch() -> None:
     page = Page(render_report(summary(reason="Batch is not welcome")))
     for name, number in (
         ("read", "1,507"),
@@ -140,7 +140,7 @@ def test_the_report_says_what_became_of_every_row_and_batch() -> None:
     assert page.after(refused, 8) == ["300", "9,000", "2", "0", "0", "300", "0", "0"]
 
 
-def test_the_notification_says_how_it_ended_and_where_the_rest_is() -> None:
+def test_notice_shows_status_counts_and_place_of_results() -> None:
     lines = render_text(summary(reason="Batch is not welcome")).splitlines()
     assert lines[0] == "drop/default/customers.csv: partial"
     assert "Batch is not welcome" in lines[1]
@@ -152,7 +152,7 @@ def test_the_notification_says_how_it_ended_and_where_the_rest_is() -> None:
     ]
 
 
-def test_a_rejected_file_has_its_sentence_and_no_batches() -> None:
+def test_report_of_a_rejected_file_shows_its_reason() -> None:
     rejected = reject(summary().entry, "The file is empty.", NOW)
     page = Page(render_report(rejected))
     assert "The file is empty." in page.texts
@@ -160,14 +160,14 @@ def test_a_rejected_file_has_its_sentence_and_no_batches() -> None:
     assert render_text(rejected).startswith("drop/default/customers.csv: rejected\nThe file is empty.\n")
 
 
-def test_an_import_without_a_blemish_says_so() -> None:
+def test_report_of_a_success_without_reason_says_so() -> None:
     sound = dataclasses.replace(summary(), reason="", status=ImportStatus.SUCCEEDED)
     assert "Every row of the file reached Target." in Page(render_report(sound)).texts
 
 
 @pytest.mark.fault(63, "A file name that is HTML or a formula")
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_from_outside_becomes_part_of_the_page(text: str) -> None:
+def test_report_escapes_text_from_outside(text: str) -> None:
     page, harmless = Page(render_report(summary(text))), Page(render_report(summary("customers.csv")))
     assert page.elements == harmless.elements
     assert len(page.texts) == len(harmless.texts)
@@ -176,11 +176,11 @@ def test_no_text_from_outside_becomes_part_of_the_page(text: str) -> None:
 
 
 @given(st.text(min_size=1))
-def test_whatever_a_text_from_outside_is_the_page_stays_the_same(text: str) -> None:
+def test_report_has_the_same_elements_for_any_text(text: str) -> None:
     assert Page(render_report(summary(text))).elements == Page(render_report(summary("a"))).elements
 
 
-def test_the_page_loads_and_runs_nothing() -> None:
+def test_report_loads_and_runs_nothing() -> None:
     page = Page(render_report(summary()))
     assert {tag for tag, _ in page.elements} <= {
         *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "span"),
@@ -199,7 +199,7 @@ def test_the_page_loads_and_runs_nothing() -> None:
 @pytest.mark.parametrize(
     "text", ["a\nUnaccounted: 0", "a\r\nb", "a\u2028b", "a\x85b", "a\x1b[2Jb", "a\u202eb"]
 )
-def test_a_name_cannot_add_a_line_or_turn_the_text_around(text: str) -> None:
+def test_notice_with_a_hostile_name_keeps_its_lines(text: str) -> None:
     notification = render_text(summary(text, reason="No."))
     assert len(notification.splitlines()) == len(render_text(summary("a", reason="No.")).splitlines())
     assert not any(sign in notification for sign in ("\x1b", "\u202e", "\u2028"))

@@ -1,4 +1,4 @@
-"""Counts add up, and where they do not, somebody is told how far they are apart."""
+"""The accounting: counts add up, and what does not is unaccounted."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def settled(number: int, profiles: ProfileCounts, state: BatchState = BatchState
 ALL_WELL = (settled(1, ProfileCounts(success=3)), settled(2, ProfileCounts(success=2)))
 
 
-def test_an_import_whose_every_profile_is_a_success_succeeded() -> None:
+def test_reconcile_with_every_profile_a_success_is_succeeded() -> None:
     summary = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW)
 
     assert summary.status is ImportStatus.SUCCEEDED
@@ -74,16 +74,14 @@ def test_an_import_whose_every_profile_is_a_success_succeeded() -> None:
         (ProfileCounts(unknown=2), ImportStatus.PARTIAL),
     ],
 )
-def test_some_profiles_that_are_no_success_make_it_partial(
-    second: ProfileCounts, status: ImportStatus
-) -> None:
+def test_reconcile_with_some_successes_is_partial(second: ProfileCounts, status: ImportStatus) -> None:
     summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], settled(2, second)), NOW)
 
     assert summary.status is status
     assert summary.unaccounted == 0
 
 
-def test_no_success_at_all_is_a_failure() -> None:
+def test_reconcile_without_a_success_is_failed() -> None:
     refused = (
         settled(1, ProfileCounts(error=3), BatchState.REFUSED),
         settled(2, ProfileCounts(error=2), BatchState.REFUSED),
@@ -102,7 +100,7 @@ def test_no_success_at_all_is_a_failure() -> None:
         (BatchState.ACCEPTED, ProfileCounts(success=3, pending=2)),
     ],
 )
-def test_an_unsettled_batch_is_counted_as_far_as_is_known(state: BatchState, counts: ProfileCounts) -> None:
+def test_reconcile_counts_an_unsettled_batch_by_its_state(state: BatchState, counts: ProfileCounts) -> None:
     unsettled = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=state)
 
     summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], unsettled), NOW)
@@ -113,7 +111,7 @@ def test_an_unsettled_batch_is_counted_as_far_as_is_known(state: BatchState, cou
 
 
 @pytest.mark.parametrize("state", [BatchState.PLANNED, BatchState.REFUSED])
-def test_a_batch_that_may_have_arrived_is_not_counted_as_failed(state: BatchState) -> None:
+def test_reconcile_counts_a_possible_duplicate_as_unknown(state: BatchState) -> None:
     lost = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=state, possibly_duplicate=True)
 
     profiles = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], lost), NOW).profiles
@@ -121,7 +119,7 @@ def test_a_batch_that_may_have_arrived_is_not_counted_as_failed(state: BatchStat
     assert profiles == ProfileCounts(success=3, unknown=2)
 
 
-def test_a_batch_that_the_ledger_lost_is_unaccounted() -> None:
+def test_reconcile_without_a_planned_batch_is_unaccounted() -> None:
     summary = reconcile(ENTRY, MANIFEST, ALL_WELL[:1], NOW)
 
     assert summary.unaccounted == 2
@@ -129,19 +127,19 @@ def test_a_batch_that_the_ledger_lost_is_unaccounted() -> None:
     assert "2 rows are unaccounted" in summary.reason
 
 
-def test_results_that_are_fewer_than_the_batchs_rows_are_unaccounted() -> None:
+def test_reconcile_with_too_few_results_is_unaccounted() -> None:
     summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], settled(2, ProfileCounts(success=1))), NOW)
 
     assert summary.unaccounted == 2
 
 
-def test_another_body_than_planned_is_unaccounted() -> None:
+def test_reconcile_with_another_body_is_unaccounted() -> None:
     other = ALL_WELL[1].change(sha256="cc" * 32)
 
     assert reconcile(ENTRY, MANIFEST, (ALL_WELL[0], other), NOW).unaccounted == 2
 
 
-def test_rows_that_are_in_no_count_are_unaccounted() -> None:
+def test_reconcile_with_rows_in_no_count_is_unaccounted() -> None:
     manifest = dataclasses.replace(MANIFEST, rows=dataclasses.replace(MANIFEST.rows, read=18))
 
     summary = reconcile(ENTRY, manifest, ALL_WELL, NOW)
@@ -150,13 +148,13 @@ def test_rows_that_are_in_no_count_are_unaccounted() -> None:
     assert summary.status is ImportStatus.PARTIAL
 
 
-def test_nothing_to_send_because_every_row_was_rejected_is_a_failure() -> None:
+def test_reconcile_with_every_row_rejected_is_failed() -> None:
     manifest = dataclasses.replace(MANIFEST, rows=RowCounts(read=2, rejected=2), batches=())
 
     assert reconcile(ENTRY, manifest, (), NOW).status is ImportStatus.FAILED
 
 
-def test_a_rejected_file_sent_nothing_and_says_why() -> None:
+def test_reject_has_no_rows_and_the_reason() -> None:
     data = reject(ENTRY, "The file is empty.", NOW).to_json()
 
     assert data["status"] == "rejected"
@@ -165,7 +163,7 @@ def test_a_rejected_file_sent_nothing_and_says_why() -> None:
     assert data["unaccounted"] == 0
 
 
-def test_every_count_is_a_metric() -> None:
+def test_metrics_have_every_count() -> None:
     metrics = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW).metrics()
 
     assert metrics["RowsRead"] == 8

@@ -1,4 +1,4 @@
-"""Target's token: found, renewed, and seen nowhere."""
+"""Target's token: read, renewed, and never shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def name() -> str:
     return f"target-token-{uuid.uuid4()}"
 
 
-def test_without_a_secret_there_is_no_token() -> None:
+def test_tokens_without_a_secret_are_none() -> None:
     assert Tokens("").get("demo") is None
     assert Tokens("").renew("demo") is None
 
@@ -41,7 +41,7 @@ def test_without_a_secret_there_is_no_token() -> None:
 @pytest.mark.parametrize(
     "secret", ["abc.DEF-1", " abc.DEF-1\n", json.dumps({"demo": "abc.DEF-1", "other": "x"})]
 )
-def test_a_secret_is_a_token_or_one_for_each_client(
+def test_get_reads_one_token_or_one_for_each_client(
     secrets: SecretsManagerClient, name: str, secret: str
 ) -> None:
     secrets.create_secret(Name=name, SecretString=secret)
@@ -49,7 +49,7 @@ def test_a_secret_is_a_token_or_one_for_each_client(
 
 
 @pytest.mark.fault(41, "the token is renewed")
-def test_a_token_is_kept_until_it_is_renewed(secrets: SecretsManagerClient, name: str) -> None:
+def test_get_returns_the_cached_token_until_renewed(secrets: SecretsManagerClient, name: str) -> None:
     secrets.create_secret(Name=name, SecretString="old")
     tokens = Tokens(name)
     assert tokens.get("demo") == "old"
@@ -75,7 +75,7 @@ def test_a_token_is_kept_until_it_is_renewed(secrets: SecretsManagerClient, name
         '{"demo": "hidden hidden"}',
     ],
 )
-def test_what_cannot_be_a_token_is_refused_and_not_shown(
+def test_get_of_an_invalid_token_is_refused_and_not_shown(
     secrets: SecretsManagerClient, name: str, secret: str
 ) -> None:
     secrets.create_secret(Name=name, SecretString=secret)
@@ -86,20 +86,20 @@ def test_what_cannot_be_a_token_is_refused_and_not_shown(
     assert "hid" not in shown
 
 
-def test_a_binary_secret_is_refused(secrets: SecretsManagerClient, name: str) -> None:
+def test_get_of_a_binary_secret_is_refused(secrets: SecretsManagerClient, name: str) -> None:
     secrets.create_secret(Name=name, SecretBinary=b"abc")
     with pytest.raises(TokenError, match="binary"):
         Tokens(name).get("demo")
 
 
 @pytest.mark.fault(56, "Secrets Manager refuses")
-def test_a_secret_that_cannot_be_had_is_an_error_of_ours(secrets: SecretsManagerClient, name: str) -> None:
+def test_get_of_a_missing_secret_is_a_token_error(secrets: SecretsManagerClient, name: str) -> None:
     assert secrets.list_secrets()["SecretList"] == []
     with pytest.raises(TokenError, match="Secrets Manager did not give"):
         Tokens(name).get("demo")
 
 
-def test_who_needs_no_token_does_not_pay_for_it() -> None:
+def test_tokens_without_a_secret_import_no_powertools() -> None:
     code = (
         "import sys; from bulk_profiles.target import calls; from bulk_profiles.aws.secrets import Tokens;"
         "Tokens('').get('demo');"

@@ -1,4 +1,4 @@
-"""Feeds: what they may say, and every fault at once."""
+"""Feeds: what is valid, and every fault at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bulk_profiles.core.feeds import Feed, Mapping, Quoting, SeparatorInValue
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 
 
-def test_an_empty_feed_is_the_default() -> None:
+def test_feed_without_fields_is_the_default() -> None:
     assert Feed.from_json({}) == Feed()
     assert Feed().to_json() == {}
 
 
-def test_a_feed_comes_back_as_it_went() -> None:
+def test_feed_is_read_back_as_it_was_written() -> None:
     feed = Feed(
         client_code="demo",
         api_version=ApiVersion.V1,
@@ -30,7 +30,7 @@ def test_a_feed_comes_back_as_it_went() -> None:
     assert Feed.from_json(feed.to_json()) == feed
 
 
-def test_delimiters_have_names() -> None:
+def test_feed_delimiter_may_be_a_name() -> None:
     assert Feed.from_json({"delimiter": "tab"}).delimiter == "\t"
 
 
@@ -61,13 +61,13 @@ def test_delimiters_have_names() -> None:
         ({"mapping": {"nope": 1}}, "mapping has unknown fields: nope"),
     ],
 )
-def test_a_feed_that_makes_no_sense_is_refused(data: Any, fault: str) -> None:
+def test_feed_with_a_fault_is_refused(data: Any, fault: str) -> None:
     with pytest.raises(FeedError, match="makes no sense") as caught:
         Feed.from_json(data)
     assert fault in str(caught.value)
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_feed_names_every_fault_at_once() -> None:
     with pytest.raises(FeedError) as caught:
         Feed.from_json({"apiVersion": "v3", "clientCode": "?", "mapping": {"drop": 1}})
     assert str(caught.value).count(";") == 2

@@ -1,3 +1,5 @@
+"""Dataclasses as JSON objects: every type, every declaration, both ways."""
+
 from __future__ import annotations
 
 import json
@@ -81,17 +83,17 @@ WHOLE_TEXT = (
 )
 
 
-def test_to_json_writes_every_type_in_the_order_of_the_fields() -> None:
+def test_to_json_writes_every_type_in_the_fields_order() -> None:
     assert json.dumps(WHOLE.to_json()) == WHOLE_TEXT
 
 
-def test_to_json_writes_words_as_plain_strings() -> None:
+def test_to_json_writes_enums_as_plain_strings() -> None:
     """Whoever prints a value must not see `Colour.RED`."""
     assert type(WHOLE.to_json()["colour"]) is str
 
 
 @pytest.mark.parametrize("parse_int", [int, Decimal])
-def test_from_json_reads_what_to_json_wrote(parse_int: type) -> None:
+def test_from_json_reads_every_type_back(parse_int: type) -> None:
     read = Whole.from_json(json.loads(WHOLE_TEXT, parse_int=parse_int))
 
     assert read == WHOLE
@@ -151,17 +153,17 @@ class Perhaps(JsonObject):
 NOTHING = '"text": "", "colour": "", "endedAt": "", "day": "", "count": null, "part": null'
 
 
-def test_none_is_an_empty_string_where_a_value_is_text() -> None:
+def test_to_json_writes_none_of_a_text_as_an_empty_string() -> None:
     text = f'{{{NOTHING}, "settings": null, "names": null}}'
     assert json.dumps(Perhaps().to_json()) == text
     assert Perhaps.from_json(json.loads(text)) == Perhaps()
 
 
-def test_null_is_none_everywhere() -> None:
+def test_from_json_reads_null_as_none() -> None:
     assert Perhaps.from_json(dict.fromkeys(Perhaps().to_json())) == Perhaps()
 
 
-def test_an_optional_type_keeps_zero_and_empty_values() -> None:
+def test_from_json_keeps_zero_and_empty_values() -> None:
     some = Perhaps("x", Colour.RED, NOON, NOON.date(), 0, Part(0, 0), {}, ())
     assert Perhaps.from_json(json.loads(json.dumps(some.to_json()))) == some
 
@@ -187,22 +189,22 @@ DECLARED_TEXT = (
 )
 
 
-def test_a_field_is_written_as_it_declares() -> None:
+def test_to_json_writes_a_field_as_it_declares() -> None:
     assert json.dumps(DECLARED.to_json()) == DECLARED_TEXT
 
 
-def test_a_field_is_read_as_it_declares() -> None:
+def test_from_json_reads_a_field_as_it_declares() -> None:
     read = Declared.from_json(json.loads(DECLARED_TEXT))
     assert read == Declared(DECLARED.counts, DECLARED.days, DECLARED.terminal, DECLARED.parts, 0, [])
 
 
-def test_a_missing_optional_field_has_its_default() -> None:
+def test_from_json_without_an_optional_field_takes_its_default() -> None:
     data = json.loads(DECLARED_TEXT)
     del data["unsettled"]
     assert Declared.from_json(data).unsettled == 3
 
 
-def test_none_as_json_text_is_null() -> None:
+def test_to_json_writes_none_as_json_text_null() -> None:
     none = Declared({}, {}, None, ())
     assert none.to_json()["terminal"] == "null"
     assert Declared.from_json(none.to_json()) == none
@@ -216,17 +218,17 @@ class Sparse(SparseJsonObject):
     rename: dict[str, str] = field(default_factory=dict)
 
 
-def test_a_sparse_object_leaves_out_defaults() -> None:
+def test_sparse_object_leaves_out_defaults() -> None:
     assert Sparse(Colour.RED).to_json() == {"colour": "red"}
     assert Sparse(Colour.RED, names=("a",)).to_json() == {"colour": "red", "names": ["a"]}
 
 
 @pytest.mark.parametrize("sparse", [Sparse(Colour.RED), Sparse(Colour.RED, NOON, ("a",), {"b": "c"})])
-def test_a_sparse_object_is_read_back(sparse: Sparse) -> None:
+def test_sparse_object_is_read_back(sparse: Sparse) -> None:
     assert Sparse.from_json(sparse.to_json()) == sparse
 
 
-def test_a_sparse_object_needs_what_has_no_default() -> None:
+def test_sparse_object_without_a_required_field_is_refused() -> None:
     with pytest.raises(KeyError, match="colour"):
         Sparse.from_json({})
 
@@ -236,12 +238,12 @@ class Unknown(JsonObject):
     ratio: complex
 
 
-def test_a_type_without_a_form_is_an_error() -> None:
+def test_to_json_of_an_unknown_type_is_an_error() -> None:
     with pytest.raises(KeyError, match="complex"):
         Unknown(1j).to_json()
 
 
-def test_type_hints_are_not_resolved_before_they_are_needed() -> None:
+def test_type_hints_are_resolved_at_the_first_use() -> None:
     """A cold start pays only for the classes that it reads or writes."""
     code = (
         "from bulk_profiles.core import json_object, models; import bulk_profiles.ledger.batch_entry;"

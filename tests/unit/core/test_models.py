@@ -1,3 +1,5 @@
+"""The nouns of an import, and their JSON."""
+
 from __future__ import annotations
 
 import json
@@ -45,13 +47,13 @@ def through_json(data: Json) -> Any:
 
 
 @given(st.one_of(sources, row_counts, profile_counts, batches, manifests))
-def test_what_is_written_is_read_back(
-    noun: Source | RowCounts | ProfileCounts | PlannedBatch | Manifest,
+def test_models_are_read_back_as_they_were_written(
+    model: Source | RowCounts | ProfileCounts | PlannedBatch | Manifest,
 ) -> None:
-    assert type(noun).from_json(through_json(noun.to_json())) == noun
+    assert type(model).from_json(through_json(model.to_json())) == model
 
 
-def test_a_manifest_in_full() -> None:
+def test_manifest_to_json_in_full() -> None:
     manifest = Manifest(
         import_id="crm-0a1b2c3d4e5f",
         feed="crm",
@@ -75,31 +77,31 @@ def test_a_manifest_in_full() -> None:
     )
 
 
-def test_profile_counts_in_full() -> None:
+def test_profile_counts_to_json_in_full() -> None:
     assert ProfileCounts(1, 2, 3, 4).to_json() == {"success": 1, "error": 2, "pending": 3, "unknown": 4}
 
 
 @pytest.mark.parametrize("change", [{"apiVersion": "v3"}, {"keyColumn": "thirdpartyid"}])
-def test_a_manifest_with_unknown_words_is_refused(change: Json) -> None:
+def test_manifest_with_an_unknown_word_is_refused(change: Json) -> None:
     manifest = Manifest("i", "f", "c", ApiVersion.V1, KeyColumn.PC_ID, Source("b", "k", "v"), RowCounts())
     with pytest.raises(ValueError, match="is not a valid"):
         Manifest.from_json(manifest.to_json() | change)
 
 
 @given(row_counts)
-def test_unaccounted_is_the_difference(rows: RowCounts) -> None:
+def test_row_counts_unaccounted_is_the_difference(rows: RowCounts) -> None:
     assert rows.read == rows.rejected + rows.merged + rows.skipped + rows.sent + rows.unaccounted
 
 
 @given(profile_counts, profile_counts)
-def test_counts_add_up_word_by_word(one: ProfileCounts, other: ProfileCounts) -> None:
+def test_profile_counts_add_up_by_status(one: ProfileCounts, other: ProfileCounts) -> None:
     both = one + other
     assert both.total == one.total + other.total
     assert both.to_json() == {word: one.to_json()[word] + other.to_json()[word] for word in one.to_json()}
     assert one + ProfileCounts() == one
 
 
-def test_the_final_statuses() -> None:
+def test_import_status_final_is_true_for_the_last_four() -> None:
     assert [status.value for status in ImportStatus if status.final] == [
         "succeeded",
         "partial",

@@ -1,3 +1,5 @@
+"""Derived names."""
+
 from __future__ import annotations
 
 import re
@@ -18,7 +20,7 @@ from bulk_profiles.core.names import (
 )
 
 
-def test_an_import_is_named_after_its_file_and_its_version() -> None:
+def test_import_id_is_a_slug_and_a_digest() -> None:
     assert (
         import_id("drop-bucket", "drop/default/Customers 2026.csv", "v1") == "customers-2026-csv-eb8223a3d20c"
     )
@@ -41,16 +43,14 @@ def test_an_import_is_named_after_its_file_and_its_version() -> None:
         ("drop/crm/<b>=cmd|'/C calc'!A0", "c-calc-a0"),
     ],
 )
-def test_the_slug_is_what_is_plain_in_the_file_name(key: str, slug: str) -> None:
+def test_import_id_slug_has_the_ascii_of_the_file_name(key: str, slug: str) -> None:
     name, _, digest = import_id("bucket", key, "v1").rpartition("-")
     assert name == slug
     assert re.fullmatch("[0-9a-f]{12}", digest)
 
 
 @given(st.text(), st.text(), st.text())
-def test_any_object_version_has_a_name_that_an_execution_may_have(
-    bucket: str, key: str, version: str
-) -> None:
+def test_import_id_of_any_version_may_name_an_execution(bucket: str, key: str, version: str) -> None:
     name = import_id(bucket, key, version)
     assert re.fullmatch("[a-z0-9-]{1,80}", name)
     assert name == import_id(bucket, key, version)
@@ -60,7 +60,7 @@ plain = st.text(st.characters(blacklist_characters="\n", blacklist_categories=["
 
 
 @given(st.sets(st.tuples(plain, plain, plain), min_size=2, max_size=2))
-def test_other_versions_keys_and_buckets_are_other_imports(versions: set[tuple[str, str, str]]) -> None:
+def test_import_id_differs_by_bucket_key_and_version(versions: set[tuple[str, str, str]]) -> None:
     assert len({import_id(*version) for version in versions}) == 2
 
 
@@ -79,16 +79,16 @@ def test_other_versions_keys_and_buckets_are_other_imports(versions: set[tuple[s
         ("", "default"),
     ],
 )
-def test_the_feed_is_the_first_folder(key: str, feed: str) -> None:
+def test_feed_name_is_the_first_folder_or_default(key: str, feed: str) -> None:
     assert feed_name(key) == feed
 
 
 @given(st.text(st.characters(blacklist_characters="/"), min_size=1), st.text())
-def test_every_folder_is_a_feed(feed: str, rest: str) -> None:
+def test_feed_name_may_be_any_folder(feed: str, rest: str) -> None:
     assert feed_name(f"drop/{feed}/{rest}") == feed
 
 
-def test_the_objects_of_an_import_have_their_names() -> None:
+def test_object_key_is_below_the_folder_of_the_import() -> None:
     assert import_prefix("crm-1") == "imports/crm-1/"
     assert object_key("crm-1", names.MANIFEST) == "imports/crm-1/manifest.json"
     assert object_key("crm-1", names.REJECTS) == "imports/crm-1/rejects.csv"
@@ -101,6 +101,6 @@ def test_the_objects_of_an_import_have_their_names() -> None:
 
 
 @given(st.lists(st.integers(1, 99_999), unique=True))
-def test_batches_sort_by_name_as_by_number(numbers: list[int]) -> None:
+def test_batch_names_sort_by_number(numbers: list[int]) -> None:
     for name in (batch_name, profiles_name):
         assert sorted(map(name, numbers)) == [name(number) for number in sorted(numbers)]

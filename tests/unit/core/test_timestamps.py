@@ -1,3 +1,5 @@
+"""Timestamps: a moment as text and back."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -34,7 +36,7 @@ def test_moment_reads_a_timestamp_of_any_offset(value: datetime, offset: int) ->
 
 
 @given(st.lists(st.integers(0, 4_000_000_000_000), min_size=2, max_size=2))
-def test_timestamps_sort_as_their_moments(milliseconds: list[int]) -> None:
+def test_timestamp_sorts_as_its_moment(milliseconds: list[int]) -> None:
     moments = [datetime.fromtimestamp(ms / 1000, UTC) for ms in milliseconds]
     written = [timestamp(value) for value in moments]
     assert sorted(written) == [timestamp(value) for value in sorted(moments)]
