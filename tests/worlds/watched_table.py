@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -59,3 +61,9 @@ def empty_table(table: Table) -> None:
     with table.batch_writer() as batch:
         for item in table.scan()["Items"]:
             batch.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def from_dynamodb(item: Json) -> Json:
+    """Return an item as DynamoDB returns it: every number is a Decimal."""
+    data: Json = json.loads(json.dumps(item), parse_int=Decimal)
+    return data

@@ -1,96 +1,24 @@
-"""What the ledger remembers of an import and of a batch: as written, as read, and as it may change."""
+"""What the ledger remembers of a batch: as written, as read, and how it may change."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
-    ApiVersion,
     BatchState,
-    ImportStatus,
-    KeyColumn,
     PlannedBatch,
     ProfileCounts,
-    Source,
 )
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
-from bulk_profiles.ledger.import_entry import ImportEntry
+from tests.worlds.watched_table import from_dynamodb
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MS = timedelta(milliseconds=1)
-SOURCE = Source("drop-bucket", "drop/crm/crm.csv", "v1", 1234, "ab", "2026-11-24T08:59:00.000Z")
-
-NEW_IMPORT = ImportEntry("crm-1", ImportStatus.SPLITTING, SOURCE, "crm", "demo", ApiVersion.V2, NOW)
-NEW_IMPORT_ITEM: Json = {
-    "importId": "crm-1",
-    "status": "splitting",
-    "source": {
-        "bucket": "drop-bucket",
-        "key": "drop/crm/crm.csv",
-        "versionId": "v1",
-        "bytes": 1234,
-        "sha256": "ab",
-        "modifiedAt": "2026-11-24T08:59:00.000Z",
-    },
-    "feed": "crm",
-    "clientCode": "demo",
-    "apiVersion": "v2",
-    "startedAt": "2026-11-24T09:00:00.000Z",
-    "settings": "{}",
-    "keyColumn": "",
-    "owner": "",
-    "leaseUntil": "",
-    "finishedAt": "",
-    "reason": "",
-    "after": [],
-    "duplicateOf": "",
-    "unsettled": 0,
-    "activeUntil": "",
-    "overtakenBy": "",
-}
-ENDED_IMPORT = ImportEntry(
-    "crm-1",
-    ImportStatus.PARTIAL,
-    SOURCE,
-    "crm",
-    "demo",
-    ApiVersion.V1,
-    NOW,
-    settings={"maxBatchRows": 2, "share": 0.5},
-    key_column=KeyColumn.PC_ID,
-    owner="request-1",
-    lease_until=NOW + 1 * HOUR,
-    finished_at=NOW + 2 * HOUR,
-    reason="2 profiles failed.",
-    after=("crm-0", "web-1"),
-    duplicate_of="web-2",
-    unsettled=7,
-    active_until=NOW + 3 * HOUR,
-    overtaken_by="crm-2",
-)
-ENDED_IMPORT_ITEM = NEW_IMPORT_ITEM | {
-    "status": "partial",
-    "apiVersion": "v1",
-    "settings": '{"maxBatchRows": 2, "share": 0.5}',
-    "keyColumn": "pcId",
-    "owner": "request-1",
-    "leaseUntil": "2026-11-24T10:00:00.000Z",
-    "finishedAt": "2026-11-24T11:00:00.000Z",
-    "reason": "2 profiles failed.",
-    "after": ["crm-0", "web-1"],
-    "duplicateOf": "web-2",
-    "unsettled": 7,
-    "activeUntil": "2026-11-24T12:00:00.000Z",
-    "overtakenBy": "crm-2",
-}
-
 NEW_BATCH = BatchEntry("crm-1", 3, 100, 2000, "aa")
 NEW_BATCH_ITEM: Json = {
     "importId": "crm-1",
@@ -185,81 +113,32 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
 }
 
 
-def from_dynamodb(item: Json) -> Any:
-    """Give an item as DynamoDB gives it back: every number is a Decimal."""
-    return json.loads(json.dumps(item), parse_int=Decimal)
+ITEMS = [(NEW_BATCH, NEW_BATCH_ITEM), (SETTLED_BATCH, SETTLED_BATCH_ITEM)]
 
 
-IMPORTS = [(NEW_IMPORT, NEW_IMPORT_ITEM), (ENDED_IMPORT, ENDED_IMPORT_ITEM)]
-BATCHES = [(NEW_BATCH, NEW_BATCH_ITEM), (SETTLED_BATCH, SETTLED_BATCH_ITEM)]
+@pytest.mark.parametrize(("entry", "item"), ITEMS)
+def test_batch_entry_to_json_has_every_field(entry: BatchEntry, item: Json) -> None:
+    assert json.dumps(entry.to_json()) == json.dumps(item)
 
 
-@pytest.mark.parametrize(("entry", "item"), [*IMPORTS, *BATCHES])
-def test_an_entry_is_written_with_all_that_it_knows(entry: ImportEntry | BatchEntry, item: Json) -> None:
-    assert entry.to_json() == item
-
-
-@pytest.mark.parametrize(("entry", "item"), [*IMPORTS, *BATCHES])
-def test_what_is_written_is_read_back(entry: ImportEntry | BatchEntry, item: Json) -> None:
-    read = type(entry).from_json(from_dynamodb(item))
+@pytest.mark.parametrize(("entry", "item"), ITEMS)
+def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -> None:
+    read = BatchEntry.from_json(from_dynamodb(item))
     assert read == entry
     assert json.dumps(read.to_json()) == json.dumps(item)  # and no number is still a Decimal
 
 
-def test_an_import_that_began_before_the_ledger_knew_of_overtaking_goes_on() -> None:
-    newer = {"unsettled", "activeUntil", "overtakenBy"}
-    item = {name: value for name, value in NEW_IMPORT_ITEM.items() if name not in newer}
-    assert ImportEntry.from_json(from_dynamodb(item)) == NEW_IMPORT
-
-
-def test_a_batch_that_began_before_the_ledger_knew_of_being_put_off_goes_on() -> None:
+def test_batch_entry_without_the_later_field_is_read() -> None:
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name != "putOff"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH
 
 
-def test_how_long_a_batch_was_put_off_is_kept_in_whole_seconds() -> None:
+def test_batch_entry_writes_put_off_in_whole_seconds() -> None:
     assert NEW_BATCH.change(put_off=timedelta(seconds=2.6)).to_json()["putOff"] == 3
 
 
-def test_a_batch_begins_as_it_was_planned() -> None:
+def test_planned_returns_the_first_entry() -> None:
     assert BatchEntry.planned("crm-1", PlannedBatch(3, 100, 2000, "aa")) == NEW_BATCH
-
-
-class TestImports:
-    @pytest.mark.parametrize(
-        ("status", "unsettled", "overtaken_by", "over"),
-        [
-            (ImportStatus.SPLITTING, 0, "", False),
-            (ImportStatus.UPLOADING, 0, "", False),
-            (ImportStatus.UPLOADING, 0, "crm-2", True),
-            (ImportStatus.PARTIAL, 0, "", True),
-            (ImportStatus.PARTIAL, 1, "", False),
-            (ImportStatus.PARTIAL, 1, "crm-2", True),
-        ],
-    )
-    def test_an_import_is_over_once_it_is_settled_or_overtaken(
-        self, status: ImportStatus, unsettled: int, overtaken_by: str, *, over: bool
-    ) -> None:
-        entry = ImportEntry(
-            "crm-1",
-            status,
-            SOURCE,
-            "crm",
-            "demo",
-            ApiVersion.V2,
-            NOW,
-            unsettled=unsettled,
-            overtaken_by=overtaken_by,
-        )
-        assert entry.over is over
-
-    def test_an_import_is_abandoned_when_nothing_was_sent_of_it_for_so_long(self) -> None:
-        assert not NEW_IMPORT.abandoned(NOW + HOUR - MS, HOUR)
-        assert NEW_IMPORT.abandoned(NOW + HOUR, HOUR)
-
-    def test_an_import_is_not_abandoned_while_it_meant_to_send(self) -> None:
-        assert not ENDED_IMPORT.abandoned(NOW + 4 * HOUR - MS, HOUR)
-        assert ENDED_IMPORT.abandoned(NOW + 4 * HOUR, HOUR)
 
 
 class TestChanges:
@@ -276,7 +155,7 @@ class TestChanges:
             ("expired", set()),
         ],
     )
-    def test_a_batch_changes_its_state_only_as_the_ledger_knows(self, before: str, after: set[str]) -> None:
+    def test_move_to_a_state_that_is_not_legal_is_refused(self, before: str, after: set[str]) -> None:
         batch = NEW_BATCH.change(state=BatchState(before))
         for state in BatchState:
             if state in after:
@@ -285,29 +164,84 @@ class TestChanges:
                 with pytest.raises(ValueError, match=f"^a {before} batch cannot become {state}$"):
                     batch.move(state)
 
-    def test_a_batch_is_overdue_when_so_much_time_has_passed_since_target_took_it(self) -> None:
+    def test_sending_counts_a_submission_until_its_end(self) -> None:
+        assert NEW_BATCH.sending(NOW) == NEW_BATCH.change(
+            state=BatchState.SENDING, submissions=1, sending_until=NOW
+        )
+
+    def test_unsent_takes_the_submission_back(self) -> None:
+        assert NEW_BATCH.sending(NOW).unsent() == NEW_BATCH
+
+    def test_postponed_adds_up_the_waits(self) -> None:
+        once = NEW_BATCH.sending(NOW).postponed(HOUR, "Busy.", NOW + HOUR)
+        twice = once.sending(NOW).postponed(2 * HOUR, "Busy.", None)
+        assert once == NEW_BATCH.change(turned_away=1, put_off=HOUR, next_check_at=NOW + HOUR, reason="Busy.")
+        assert (twice.turned_away, twice.put_off, twice.next_check_at) == (2, 3 * HOUR, None)
+
+    def test_renewed_keeps_the_submission(self) -> None:
+        renewed = NEW_BATCH.sending(NOW).renewed("Token refused.")
+        assert renewed == NEW_BATCH.change(submissions=1, renewals=1, reason="Token refused.")
+
+    def test_accepted_starts_the_checks_and_forgets_the_waits(self) -> None:
+        sending = NEW_BATCH.change(turned_away=2, renewals=1, reason="Busy.").sending(NOW)
+        assert sending.accepted("http://127.0.0.1/status", "demo-1", NOW, NOW + HOUR) == sending.change(
+            state=BatchState.ACCEPTED,
+            status_url="http://127.0.0.1/status",
+            batch_id="demo-1",
+            accepted_at=NOW,
+            next_check_at=NOW + HOUR,
+            turned_away=0,
+            renewals=0,
+            reason="",
+        )
+
+    def test_refused_is_never_sent_again(self) -> None:
+        assert NEW_BATCH.refused("No.") == NEW_BATCH.change(state=BatchState.REFUSED, reason="No.")
+
+    def test_refused_of_a_possible_duplicate_is_unknown_and_held(self) -> None:
+        duplicate = NEW_BATCH.change(possibly_duplicate=True)
+        assert duplicate.refused("No.") == duplicate.change(state=BatchState.UNKNOWN, held=True, reason="No.")
+
+    def test_lost_is_held_where_it_is_not_sent_again(self) -> None:
+        sending = NEW_BATCH.sending(NOW)
+        assert sending.lost("Gone.") == sending.change(state=BatchState.UNKNOWN, reason="Gone.")
+        assert sending.lost("Gone.", held=True).held
+
+    def test_resent_is_possibly_duplicate(self) -> None:
+        lost = NEW_BATCH.sending(NOW).lost("Gone.")
+        assert lost.resent() == lost.change(state=BatchState.PLANNED, possibly_duplicate=True)
+
+    def test_settled_as_writes_state_and_end(self) -> None:
+        accepted = NEW_BATCH.change(state=BatchState.ACCEPTED)
+        assert accepted.settled_as(BatchState.STUCK, NOW) == accepted.change(
+            state=BatchState.STUCK, settled_at=NOW
+        )
+        refused = NEW_BATCH.refused("No.")
+        assert refused.settled_as(BatchState.REFUSED, NOW) == refused.change(settled_at=NOW)
+
+    def test_overdue_is_true_after_the_deadline_from_acceptance(self) -> None:
         accepted = NEW_BATCH.change(accepted_at=NOW)
         assert not accepted.overdue(NOW + HOUR - MS, HOUR)
         assert accepted.overdue(NOW + HOUR, HOUR)
         assert not NEW_BATCH.overdue(NOW + 1000 * HOUR, HOUR)
 
-    def test_a_batch_is_settled_once_its_end_is_written(self) -> None:
+    def test_settled_is_true_once_its_end_is_written(self) -> None:
         assert SETTLED_BATCH.settled
         assert not SETTLED_BATCH.change(settled_at=None).settled
 
 
 class TestBodies:
-    def test_the_first_body_is_the_batch_itself(self) -> None:
+    def test_body_without_a_follow_up_is_the_batch(self) -> None:
         batch = NEW_BATCH
         assert (batch.attempt, batch.body_name) == (1, "batches/00003.batch")
         assert (batch.body_rows, batch.body_size) == (100, 2000)
 
-    def test_the_last_follow_up_is_the_body_that_is_on_its_way(self) -> None:
+    def test_body_with_follow_ups_is_the_last_one(self) -> None:
         batch = SETTLED_BATCH
         assert (batch.attempt, batch.body_name) == (3, "follow-ups/00003-3.batch")
         assert (batch.body_rows, batch.body_size) == (7, 140)
 
-    def test_a_follow_up_begins_as_the_batch_did_and_knows_what_is_known(self) -> None:
+    def test_follow_up_starts_over_and_keeps_the_known_results(self) -> None:
         accepted = SETTLED_BATCH.change(
             state=BatchState.ACCEPTED, settled_at=None, follow_ups=(FollowUp(2, 9, 180, "bb"),)
         )
@@ -329,7 +263,7 @@ class TestBodies:
         ("sha256", "marked", "duplicate"),
         [("aa", False, True), ("bb", False, True), ("cc", False, False), ("cc", True, True)],
     )
-    def test_a_follow_up_of_bytes_that_were_sent_before_is_marked(
+    def test_follow_up_of_bytes_sent_before_is_possibly_duplicate(
         self, sha256: str, *, marked: bool, duplicate: bool
     ) -> None:
         accepted = NEW_BATCH.change(
@@ -338,6 +272,6 @@ class TestBodies:
         again = accepted.follow_up(FollowUp(3, 9, 180, sha256), ProfileCounts(error=9))
         assert again.possibly_duplicate is duplicate
 
-    def test_only_a_batch_that_target_took_has_follow_ups(self) -> None:
+    def test_follow_up_of_a_settled_batch_is_refused(self) -> None:
         with pytest.raises(ValueError, match="a complete batch cannot become planned"):
             SETTLED_BATCH.follow_up(FollowUp(4, 1, 20, "dd"), ProfileCounts())
