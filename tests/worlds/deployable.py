@@ -37,7 +37,7 @@ FUNCTIONS = tuple(SETTINGS)
 
 @cache
 def template() -> Json:
-    """Give template.yaml, its short forms (`!Ref`, `!Sub`) written out."""
+    """Return template.yaml, its short forms (`!Ref`, `!Sub`) written out."""
     decoded, faults = decode(str(TEMPLATE))
     assert not faults
     plain: Json = json.loads(json.dumps(decoded))
@@ -45,13 +45,37 @@ def template() -> Json:
 
 
 def parameters() -> Json:
-    """Give the template's parameters by name."""
-    found: Json = template()["Parameters"]
-    return found
+    """Return the template's parameters by name."""
+    section: Json = template()["Parameters"]
+    return section
+
+
+def default(value: Any) -> Any:
+    """Return a value of the template; the default where it is a parameter."""
+    return parameters()[value["Ref"]]["Default"] if isinstance(value, dict) else value
+
+
+def condition(name: str, **values: str) -> bool:
+    """Whether a condition of the template holds with these parameters, the others at their defaults."""
+    return bool(_evaluated(template()["Conditions"][name], values))
+
+
+def _evaluated(node: Any, values: dict[str, str]) -> Any:
+    if not isinstance(node, dict):
+        return node
+    [(function, argument)] = node.items()
+    match function:
+        case "Ref":
+            return values.get(argument, parameters()[argument].get("Default"))
+        case "Fn::Not":
+            return not _evaluated(argument[0], values)
+        case "Fn::Equals":
+            return _evaluated(argument[0], values) == _evaluated(argument[1], values)
+    raise AssertionError(f"a condition of the template has {function}, which no test evaluates")
 
 
 def resources(kind: str) -> dict[str, Json]:
-    """Give the properties of all resources of a type (`AWS::` is understood) by logical id."""
+    """Return the properties of all resources of a type (`AWS::` is understood) by logical id."""
     return {
         name: resource.get("Properties", {})
         for name, resource in template()["Resources"].items()
@@ -60,27 +84,43 @@ def resources(kind: str) -> dict[str, Json]:
 
 
 def function_name(folder: str) -> str:
-    """Give the logical id of a folder's function."""
+    """Return the logical id of a folder's function."""
     return folder.title().replace("_", "") + "Function"
 
 
 def function(folder: str) -> Json:
-    """Give the properties of a folder's function."""
+    """Return the properties of a folder's function."""
     return resources("Serverless::Function")[function_name(folder)]
 
 
+def rules() -> dict[str, Json]:
+    """Return the properties of every EventBridge rule by the logical id that SAM gives it."""
+    return {
+        f"{name}{event_name}": rule["Properties"]
+        for name, properties in resources("Serverless::Function").items()
+        for event_name, rule in properties.get("Events", {}).items()
+    }
+
+
 def variables(folder: str) -> Json:
-    """Give the environment that a function has of its own."""
-    found: Json = function(folder)["Environment"]["Variables"]
-    return found
+    """Return the environment that a function has of its own."""
+    own: Json = function(folder)["Environment"]["Variables"]
+    return own
+
+
+def common_variables() -> Json:
+    """Return the environment that every function has."""
+    common: Json = template()["Globals"]["Function"]["Environment"]["Variables"]
+    return common
 
 
 def environment(folder: str) -> dict[str, str]:
-    """Give a function's environment as it is where every parameter has its default."""
-    return {name: _resolved(value) for name, value in variables(folder).items()}
+    """Return a function's environment as it is where every parameter has its default."""
+    return {name: resolved(value) for name, value in variables(folder).items()}
 
 
-def _resolved(value: Any) -> str:
+def resolved(value: Any) -> str:
+    """Return a value of the template as text; a resource by its logical id, e.g. `the-DropBucket`."""
     if isinstance(value, dict):
         name = value["Ref"]
         return str(parameters()[name].get("Default", "demo")) if name in parameters() else f"the-{name}"
@@ -89,7 +129,7 @@ def _resolved(value: Any) -> str:
 
 @cache
 def machine() -> Json:
-    """Give the state machine's definition as it is deployed where every parameter has its default."""
+    """Return the state machine's definition as it is deployed where every parameter has its default."""
     text = DEFINITION.read_text()
     for name, value in substitutions().items():
         text = text.replace(f"${{{name}}}", value)
@@ -98,10 +138,10 @@ def machine() -> Json:
 
 
 def substitutions() -> dict[str, str]:
-    """Give what the template puts in the definition's places; functions as ARNs that end in the folder."""
+    """Return what the template puts in the definition's places; functions as ARNs that end in the folder."""
     [properties] = resources("Serverless::StateMachine").values()
     return {
-        name: _resolved(value) if "Ref" in value else _arn(value["Fn::GetAtt"][0])
+        name: resolved(value) if "Ref" in value else _arn(value["Fn::GetAtt"][0])
         for name, value in properties["DefinitionSubstitutions"].items()
     }
 
@@ -112,23 +152,23 @@ def _arn(logical_id: str) -> str:
 
 
 def child() -> Json:
-    """Give the machine that every batch goes through."""
+    """Return the machine that every batch goes through."""
     processor: Json = machine()["States"]["Upload batches"]["ItemProcessor"]
     return processor
 
 
 def states() -> Iterator[tuple[str, Json]]:
-    """Give every state of both machines with its name."""
+    """Yield every state of both machines with its name."""
     yield from machine()["States"].items()
     yield from child()["States"].items()
 
 
 def tasks() -> dict[str, Json]:
-    """Give every task by its function's folder."""
+    """Return every task by its function's folder."""
     return {state["Resource"].rsplit(":", 1)[-1]: state for _, state in states() if state["Type"] == "Task"}
 
 
 def event(folder: str) -> Json:
-    """Give a function's sample event."""
-    loaded: Json = json.loads((ROOT / "events" / f"{folder}.json").read_text())
-    return loaded
+    """Return a function's sample event."""
+    sample: Json = json.loads((ROOT / "events" / f"{folder}.json").read_text())
+    return sample
