@@ -1,0 +1,270 @@
+"""Executions end as their batches did: what the operator sees in the console, by the definition itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import simulator
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.steps.messages import BatchEvent, ImportEvent, Outcome, Word
+from tests.worlds.application import Application, Crash
+from tests.worlds.deployable import Json, machine, tasks
+from tests.worlds.deployment import START
+from tests.worlds.execution import End, Function, StateError, StateMachine, script
+
+IMPORT = "customers-0a1b2c3d4e5f"
+LATER = START + timedelta(minutes=7)
+# What Lambda and Step Functions may fail with, and an error of the functions' own.
+ERRORS = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.Unknown",
+    "States.Timeout",
+    "StorageError",
+]
+RETRIED = timedelta(minutes=8)  # for which a step that fails is tried again, at most
+A_DAY = timedelta(days=1)
+TASKS = pytest.mark.parametrize("folder", tasks())
+
+
+def outcome(word: Word, *, wait: bool = False) -> Json:
+    return Outcome(word, LATER if wait else None).to_json()
+
+
+def import_state(*batches: int) -> Json:
+    """Return the input with which split_file starts an execution."""
+
+    class Client:
+        def start_execution(self, **request: Any) -> None:
+            self.input = json.loads(request["input"])
+
+    client: Any = Client()
+    Executions(client, "arn").start(IMPORT, list(batches))
+    state: Json = client.input
+    return state
+
+
+def state_machine(**functions: Function) -> StateMachine:
+    """Return the machine with functions of which every batch succeeds, but for those that are given."""
+    succeeding = {
+        "upload_batch": script(outcome(Word.ACCEPTED, wait=True)),
+        "check_status": script(outcome(Word.SETTLED)),
+        "finish_import": script({"status": "succeeded", "cause": "Every row reached Target."}),
+    }
+    return StateMachine(machine(), succeeding | functions)
+
+
+def called(execution: StateMachine) -> list[str]:
+    return [folder for folder, _ in execution.events]
+
+
+# --- one batch ---
+
+
+def test_batch_accepted_is_checked_when_target_may_be_done() -> None:
+    execution = state_machine()
+    assert execution.run(import_state(1)).error == ""
+    assert called(execution) == ["upload_batch", "check_status", "finish_import"]
+    assert execution.clock() == LATER
+
+
+def test_batch_without_a_slot_waits_and_is_submitted_again() -> None:
+    deferred = outcome(Word.DEFERRED, wait=True)
+    execution = state_machine(upload_batch=script(deferred, outcome(Word.ACCEPTED, wait=True)))
+    execution.run(import_state(1))
+    assert called(execution) == ["upload_batch", "upload_batch", "check_status", "finish_import"]
+    assert "Wait for slot" in execution.states
+    assert execution.clock() == LATER
+
+
+@pytest.mark.parametrize("word", [Word.REFUSED, Word.UNKNOWN, Word.SETTLED])
+def test_batch_not_accepted_gets_its_results_without_a_wait(word: Word) -> None:
+    execution = state_machine(upload_batch=script(outcome(word)))
+    execution.run(import_state(1))
+    assert called(execution) == ["upload_batch", "check_status", "finish_import"]
+    assert execution.clock() == START
+
+
+def test_batch_that_target_processes_is_checked_again() -> None:
+    processing = outcome(Word.PROCESSING, wait=True)
+    execution = state_machine(check_status=script(processing, processing, outcome(Word.SETTLED)))
+    execution.run(import_state(1))
+    assert called(execution).count("check_status") == 3
+    assert execution.states.count("Wait for Target") == 3
+
+
+def test_batch_with_failed_profiles_is_submitted_again() -> None:
+    execution = state_machine(check_status=script(outcome(Word.RESUBMIT), outcome(Word.SETTLED)))
+    execution.run(import_state(1))
+    assert called(execution) == [*["upload_batch", "check_status"] * 2, "finish_import"]
+
+
+@pytest.mark.parametrize("folder", ["upload_batch", "check_status"])
+def test_batch_with_an_unknown_outcome_fails_alone(folder: str) -> None:
+    execution = state_machine(**{folder: script({"outcome": "none of ours"})})
+    assert execution.run(import_state(1)).error == ""
+    assert "Batch failed" in execution.states
+    assert execution.children == [{}]
+    assert called(execution)[-1] == "finish_import"
+
+
+def test_functions_are_called_with_import_and_batch() -> None:
+    execution = state_machine()
+    execution.run(import_state(4, 7))
+    batches = [
+        BatchEvent.from_event(event) for folder, event in execution.events if folder != "finish_import"
+    ]
+    assert batches == [BatchEvent(IMPORT, number) for number in (4, 4, 7, 7)]
+    assert ImportEvent.from_event(execution.events[-1][1]).import_id == IMPORT
+    assert [len(event) for _, event in execution.events] == [2, 2, 2, 2, 1]
+
+
+# --- faults ---
+
+
+@TASKS
+@pytest.mark.parametrize("error", ERRORS)
+def test_step_that_fails_is_tried_again_for_eight_minutes(folder: str, error: str) -> None:
+    """The waits grow, so that a fault of some minutes costs no batch; the last one ends within a day."""
+    execution = state_machine(**{folder: script(StateError(error))})
+    execution.run(import_state(1))
+    assert RETRIED <= sum(execution.waits, timedelta()) < A_DAY
+    assert called(execution).count(folder) > 8
+    assert execution.waits[0] <= timedelta(seconds=5)
+    grown = zip(execution.waits, execution.waits[1:], strict=False)
+    assert all(later >= min(earlier * 1.5, timedelta(minutes=1)) for earlier, later in grown)
+
+
+@TASKS
+def test_step_that_recovers_goes_on_as_if_nothing_happened(folder: str) -> None:
+    answer = state_machine().functions[folder]({})
+    errors = [StateError(error) for error in ERRORS]
+    execution = state_machine(**{folder: script(*errors, answer)})
+    assert execution.run(import_state(1)) == state_machine().run(import_state(1))
+    assert execution.children == [{}]
+    assert "Batch failed" not in execution.states
+
+
+@pytest.mark.fault(57, "a child dies")
+@pytest.mark.parametrize("folder", ["upload_batch", "check_status"])
+def test_batch_that_fails_for_ever_stops_no_other(folder: str) -> None:
+    """Its import is finished, and the ledger shows the batch as unsettled."""
+    good = state_machine().functions[folder]
+
+    def second_fails(event: Json) -> Json:
+        if event["batch"] == 2:
+            raise StateError("StorageError")
+        return good(event)
+
+    execution = state_machine(**{folder: second_fails})
+    assert execution.run(import_state(1, 2, 3)).error == ""
+    assert execution.states.count("Batch settled") == 2
+    assert execution.states.count("Batch failed") == 1
+    assert execution.children == [{}] * 3
+    assert called(execution)[-1] == "finish_import"
+
+
+@pytest.mark.fault(57, "the map run is stopped")
+@pytest.mark.parametrize("error", ["States.TaskFailed", "States.ExceedToleratedFailureThreshold"])
+def test_import_whose_map_is_stopped_is_finished(error: str) -> None:
+    execution = state_machine()
+    execution.map_error = StateError(error)
+    assert execution.run(import_state(1)).error == ""
+    assert execution.events[-1] == ("finish_import", {"importId": IMPORT})
+
+
+def test_child_that_step_functions_fails_stops_no_other() -> None:
+    """No error that a machine cannot catch, such as an answer without an outcome, ends its siblings."""
+    execution = state_machine(upload_batch=script({}, outcome(Word.ACCEPTED, wait=True)))
+    assert execution.run(import_state(1, 2)).error == ""
+    assert execution.children == [{}]
+
+
+# --- the import ---
+
+
+@pytest.mark.parametrize("status", [ImportStatus.PARTIAL, ImportStatus.FAILED])
+def test_import_not_complete_fails_with_the_reports_sentence(status: ImportStatus) -> None:
+    execution = state_machine(finish_import=script({"status": status, "cause": "2 rows were rejected."}))
+    end = execution.run(import_state(1))
+    assert (end.error, end.cause) == (status, "2 rows were rejected.")
+
+
+@pytest.mark.parametrize(
+    "finish", [script(StateError("LedgerError")), script({"status": "none of ours", "cause": ""})]
+)
+def test_import_not_reconciled_fails_and_says_what_to_do(finish: Function) -> None:
+    end = state_machine(finish_import=finish).run(import_state(1))
+    assert end.error == "NotReconciled"
+    assert "start this state machine again with the same input" in end.cause
+
+
+def test_import_without_batches_is_finished() -> None:
+    execution = state_machine()
+    assert execution.run(import_state()).error == ""
+    assert called(execution) == ["finish_import"]
+
+
+def test_import_of_many_batches_keeps_its_state_small() -> None:
+    """The results of ten thousand children would not fit the 256 KiB of a state."""
+    execution = state_machine()
+    execution.run(import_state(*range(1, 101)))
+    assert execution.children == [{}] * 100
+    assert len(json.dumps(execution.events[-1][1])) < 100
+
+
+# --- the definition over the functions as they are deployed ---
+
+
+def deployed_functions(application: Application) -> dict[str, Function]:
+    def function(folder: str) -> Function:
+        def invoke(event: Json) -> Json:
+            try:
+                return application.invoke(folder, event)
+            except Crash as crash:
+                raise StateError("Runtime.HandlerError", str(crash)) from crash
+
+        return invoke
+
+    return {folder: function(folder) for folder in tasks()}
+
+
+def whole_import(application: Application, file: bytes) -> tuple[End, Json]:
+    """Import a file from its drop to the end of its execution; return that and summary.json."""
+    import_id = application.invoke("split_file", application.drop(file))["importId"]
+    manifest = json.loads(application.read(f"imports/{import_id}/manifest.json"))
+    batches = [batch["number"] for batch in manifest["batches"]]
+    execution = StateMachine(machine(), deployed_functions(application), application.clock)
+    end = execution.run({"importId": import_id, "batches": batches})
+    return end, json.loads(application.read(f"imports/{import_id}/summary.json"))
+
+
+def refuse_a_batch(target: simulator.Simulator) -> None:
+    target.script(simulator.fault("refused"))
+
+
+def accept_every_batch(_target: simulator.Simulator) -> None:
+    """Leave Target as it is."""
+
+
+@pytest.mark.parametrize(
+    ("behave", "status"), [(accept_every_batch, "succeeded"), (refuse_a_batch, "partial")]
+)
+def test_execution_ends_with_status_and_reason_of_the_summary(
+    application: Application, behave: Callable[[simulator.Simulator], None], status: str
+) -> None:
+    behave(application.target)
+    end, summary = whole_import(application, b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n")
+    assert summary["status"] == status
+    assert summary["unaccounted"] == 0
+    failed = (status, summary["reason"])
+    assert (end.error, end.cause) == (("", "") if status == "succeeded" else failed)
