@@ -1,0 +1,256 @@
+"""An alarm tells the operator what went wrong, soon, every time, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+import operator
+import statistics
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.worlds.application import IMPORTS_TABLE, Application
+from tests.worlds.deployable import Json, common_variables, condition, resolved, resources, template
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n"  # with two rows a batch: two batches
+EACH_ALARM = pytest.mark.parametrize("name", resources("CloudWatch::Alarm"))
+SOON = 600  # seconds from what went wrong to the alarm, at most
+# The metrics of AWS that alarms watch, with the dimension by which AWS counts them.
+AWS_METRICS = {
+    ("AWS/States", "ExecutionsFailed"): {"StateMachineArn": {"Ref": "ImportProfiles"}},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {
+        "QueueName": {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
+    },
+}
+_STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+    "Average": statistics.fmean,
+    "Maximum": max,
+    "Minimum": min,
+    "SampleCount": len,
+    "Sum": sum,
+}
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanOrEqualToThreshold": operator.le,
+    "LessThanThreshold": operator.lt,
+}
+
+
+def alarm(name: str) -> Json:
+    return resources("CloudWatch::Alarm")[name]
+
+
+def named_alarms(*, of_aws: bool) -> list[str]:
+    """Return the alarms of metrics that AWS counts, or of those that the functions emit."""
+    alarms = resources("CloudWatch::Alarm").items()
+    return [name for name, settings in alarms if settings["Namespace"].startswith("AWS/") is of_aws]
+
+
+def notices(alarm_: Json, *periods: Sequence[float]) -> int:
+    """Count how often an alarm notifies, by CloudWatch's rules, over periods with these data points.
+
+    A period without data points has no data. The alarm is OK before the first one.
+    """
+    count, state = 0, "OK"
+    for end in range(1, len(periods) + 1):
+        following = _state(alarm_, periods[max(0, end - alarm_["EvaluationPeriods"]) : end], state)
+        count += following == "ALARM" != state
+        state = following
+    return count
+
+
+def _state(alarm_: Json, periods: Sequence[Sequence[float]], state: str) -> str:
+    if not any(periods) and alarm_["TreatMissingData"] in {"missing", "ignore"}:
+        return state if alarm_["TreatMissingData"] == "ignore" else "INSUFFICIENT_DATA"
+    breaching = [_is_breaching(alarm_, period) for period in periods]
+    return "ALARM" if all(breaching) and len(breaching) == alarm_["EvaluationPeriods"] else "OK"
+
+
+def _is_breaching(alarm_: Json, period: Sequence[float]) -> bool:
+    if not period:
+        return bool(alarm_["TreatMissingData"] == "breaching")
+    value = _STATISTICS[alarm_["Statistic"]](period)
+    return _COMPARISONS[alarm_["ComparisonOperator"]](value, alarm_["Threshold"])
+
+
+# --- what is watched, and who is told ---
+
+
+@EACH_ALARM
+def test_alarm_notifies_the_topic_within_ten_minutes(name: str) -> None:
+    settings = alarm(name)
+    assert settings["AlarmActions"] == [{"Ref": "ImportsTopic"}]
+    assert settings.get("ActionsEnabled", True) is True
+    assert settings["Period"] * settings["EvaluationPeriods"] <= SOON
+
+
+@EACH_ALARM
+def test_alarm_says_what_happened(name: str) -> None:
+    """The description is the text of the notification."""
+    assert alarm(name)["AlarmDescription"].endswith(".")
+
+
+def test_topic_lets_alarms_publish() -> None:
+    """With a key or a policy of its own it would need a permission for CloudWatch."""
+    assert "KmsMasterKeyId" not in resources("SNS::Topic")["ImportsTopic"]
+    assert not resources("SNS::TopicPolicy")
+
+
+def test_notify_email_receives_what_the_topic_sends() -> None:
+    """Whoever leaves it empty subscribes nobody."""
+    [(name, subscription)] = resources("SNS::Subscription").items()
+    assert subscription == {
+        "TopicArn": {"Ref": "ImportsTopic"},
+        "Protocol": "email",
+        "Endpoint": {"Ref": "NotifyEmail"},
+    }
+    subscribes = template()["Resources"][name]["Condition"]
+    assert condition(subscribes, NotifyEmail="operator@example.com")
+    assert not condition(subscribes, NotifyEmail="")
+
+
+@pytest.mark.parametrize("name", named_alarms(of_aws=True))
+def test_alarm_watches_a_metric_that_aws_counts(name: str) -> None:
+    settings = alarm(name)
+    dimensions = {dimension["Name"]: dimension["Value"] for dimension in settings["Dimensions"]}
+    assert dimensions == AWS_METRICS[settings["Namespace"], settings["MetricName"]]
+
+
+@pytest.mark.parametrize("name", named_alarms(of_aws=False))
+def test_alarm_watches_a_metric_that_the_functions_emit(
+    application: Application, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Under its namespace and with its dimensions: an alarm of a metric that nobody emits is dead."""
+    split(application, b"no key column\n")
+    finished(application, lost=False)
+    swept(application, lost=False)
+    assert watched(alarm(name), capsys.readouterr().out)
+
+
+# --- dead letters ---
+
+
+@pytest.mark.fault(61, "a message in the dead-letter queue raises an alarm that is told")
+def test_message_in_the_dead_letter_queue_raises_an_alarm() -> None:
+    """SQS tells how many messages wait, once a minute."""
+    dead_letters = alarm("DeadLettersAlarm")
+    assert (dead_letters["Namespace"], dead_letters["MetricName"]) in AWS_METRICS
+    assert notices(dead_letters, [0, 0, 0, 1, 1], [1, 1, 1, 1, 1]) == 1
+
+
+def test_empty_dead_letter_queue_raises_no_alarm() -> None:
+    """A queue that nobody uses has no data after a while."""
+    assert notices(alarm("DeadLettersAlarm"), [0, 0, 0, 0, 0], [], [0, 0]) == 0
+
+
+def test_queue_emptied_and_filled_again_raises_a_second_alarm() -> None:
+    assert notices(alarm("DeadLettersAlarm"), [1, 1], [0, 0], [0, 1]) == 2
+
+
+# --- failed imports ---
+
+
+def test_execution_that_failed_raises_an_alarm() -> None:
+    """Step Functions counts executions as they end: 1 for each that failed, 0 for each other one."""
+    failed = alarm("FailedImportsAlarm")
+    assert (failed["Namespace"], failed["MetricName"]) in AWS_METRICS
+    assert notices(failed, [0, 1, 0, 0]) == 1
+
+
+def test_executions_that_succeeded_raise_no_alarm() -> None:
+    assert notices(alarm("FailedImportsAlarm"), [0, 0], [], [0]) == 0
+
+
+def test_next_failed_execution_raises_the_next_alarm() -> None:
+    assert notices(alarm("FailedImportsAlarm"), [1], [], [1], [0], [1]) == 3
+
+
+# --- rows unaccounted for, as the functions count them ---
+
+
+def emitted(output: str, namespace: str, metric: str, dimensions: dict[str, str]) -> list[float]:
+    """Return the values of a metric in what functions wrote: CloudWatch's embedded metric format."""
+    values: list[float] = []
+    for line in output.splitlines():
+        record: Json = json.loads(line) if '"_aws"' in line else {"_aws": {"CloudWatchMetrics": []}}
+        for group in record["_aws"]["CloudWatchMetrics"]:
+            of_group = [{name: record[name] for name in names} for names in group["Dimensions"]]
+            names = [definition["Name"] for definition in group["Metrics"]]
+            if group["Namespace"] == namespace and dimensions in of_group and metric in names:
+                values += record[metric] if isinstance(record[metric], list) else [record[metric]]
+    return values
+
+
+def watched(alarm_: Json, output: str) -> list[float]:
+    """Return the values that an alarm sees of what functions wrote."""
+    dimensions = {dimension["Name"]: resolved(dimension["Value"]) for dimension in alarm_["Dimensions"]}
+    return emitted(output, alarm_["Namespace"], alarm_["MetricName"], dimensions)
+
+
+def split(application: Application, file: bytes = FILE) -> str:
+    import_id: str = application.invoke("split_file", application.drop(file))["importId"]
+    return import_id
+
+
+def lose_a_batch(import_id: str) -> None:
+    """Remove a batch with two rows from the ledger, behind the application's back."""
+    key = {"pk": f"IMPORT#{import_id}", "sk": "BATCH#00001"}
+    table = boto3.resource("dynamodb").Table(IMPORTS_TABLE)
+    assert "Item" in table.get_item(Key=key)
+    table.delete_item(Key=key)
+
+
+def finished(application: Application, *, lost: bool) -> None:
+    import_id = split(application)
+    if lost:
+        lose_a_batch(import_id)
+    application.invoke("finish_import", {"importId": import_id})
+
+
+def swept(application: Application, *, lost: bool) -> None:
+    import_id = split(application)
+    if lost:
+        lose_a_batch(import_id)
+    application.clock.reach(datetime.now(UTC) + timedelta(hours=1))  # S3 tells the time by itself
+    application.invoke("sweep_imports", {})
+
+
+EMITTERS = pytest.mark.parametrize("emitter", [finished, swept])
+
+
+@EMITTERS
+def test_lost_rows_raise_the_alarm_of_unaccounted_rows(
+    application: Application, capsys: pytest.CaptureFixture[str], emitter: Any
+) -> None:
+    """Whoever reconciles an import counts the difference where the alarm looks for it."""
+    emitter(application, lost=True)
+    values = watched(alarm("UnaccountedRowsAlarm"), capsys.readouterr().out)
+    assert values == [2]
+    assert notices(alarm("UnaccountedRowsAlarm"), [0, *values, 0]) == 1
+
+
+@EMITTERS
+def test_import_that_adds_up_raises_no_alarm(
+    application: Application, capsys: pytest.CaptureFixture[str], emitter: Any
+) -> None:
+    emitter(application, lost=False)
+    values = watched(alarm("UnaccountedRowsAlarm"), capsys.readouterr().out)
+    assert values == [0]
+    assert notices(alarm("UnaccountedRowsAlarm"), values, [], values) == 0
+
+
+def test_next_lost_row_raises_the_next_alarm() -> None:
+    assert notices(alarm("UnaccountedRowsAlarm"), [3], [], [3], [0], [3]) == 3
+
+
+def test_rejected_file_is_counted(application: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    """It starts no execution, and docs/operating.md names this metric."""
+    split(application, b"no key column\n")
+    dimensions = {"service": resolved(common_variables()["POWERTOOLS_SERVICE_NAME"])}
+    output = capsys.readouterr().out
+    assert emitted(output, "BulkProfiles", "ImportsRejected", dimensions) == [1]
+    assert watched(alarm("UnaccountedRowsAlarm"), output) == [0]
