@@ -1,0 +1,116 @@
+"""The Profiles table: which items are written, and how they are written in parts."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bulk_profiles.aws.profiles_table import ProfilesTable, profile_items
+from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import (
+    Basis,
+    KeyColumn,
+    ProfileResult,
+    ProfileResultsPolicy,
+    ProfileStatus,
+)
+
+RESULTS = [
+    ProfileResult("u1", ProfileStatus.SUCCESS, Basis.IMPLIED),
+    ProfileResult("u2", ProfileStatus.ERROR, Basis.REPORTED, "Not found.", 2),
+]
+
+
+def items(policy: ProfileResultsPolicy) -> list[Json]:
+    return list(
+        profile_items(
+            RESULTS,
+            policy,
+            client_code="demo",
+            key_column=KeyColumn.PC_ID,
+            import_id="crm-1",
+            number=3,
+            now=datetime(2026, 11, 24, 9, tzinfo=UTC),
+            expires_at=1_800_000_000,
+        )
+    )
+
+
+class Client:
+    """The method of the client that `ProfilesTable` calls."""
+
+    def __init__(self, unprocessed: int = 0) -> None:
+        self.unprocessed = unprocessed  # calls that process nothing
+        self.written: list[Json] = []
+
+    def batch_write_item(self, **parameters: Any) -> Any:
+        [requests] = parameters["RequestItems"].values()
+        assert len(requests) <= 25
+        if self.unprocessed:
+            self.unprocessed -= 1
+            return {"UnprocessedItems": parameters["RequestItems"]}
+        self.written += [request["PutRequest"]["Item"] for request in requests]
+        return {"UnprocessedItems": {}}
+
+
+def numbered(count: int) -> list[Json]:
+    return [{"profile": {"S": str(number)}} for number in range(count)]
+
+
+def test_profile_items_have_every_result() -> None:
+    assert items(ProfileResultsPolicy.ALL)[1] == {
+        "profile": {"S": "demo#pcId#u2"},
+        "batch": {"S": "crm-1#00003"},
+        "status": {"S": "error"},
+        "basis": {"S": "reported"},
+        "reason": {"S": "Not found."},
+        "attempt": {"N": "2"},
+        "checkedAt": {"S": "2026-11-24T09:00:00.000Z"},
+        "expiresAt": {"N": "1800000000"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "ids"),
+    [
+        (ProfileResultsPolicy.ALL, ["u1", "u2"]),
+        (ProfileResultsPolicy.FAILURES, ["u2"]),
+        (ProfileResultsPolicy.NONE, []),
+    ],
+)
+def test_profile_items_are_those_of_the_policy(policy: ProfileResultsPolicy, ids: list[str]) -> None:
+    assert [item["profile"]["S"].rpartition("#")[2] for item in items(policy)] == ids
+
+
+@pytest.mark.parametrize("written", [0, 1, 59, 60])
+def test_fill_goes_on_after_the_written_items(written: int) -> None:
+    client = Client()
+    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    assert table.fill(numbered(60), written, lambda: False) == (60, True)
+    assert sorted(int(item["profile"]["S"]) for item in client.written) == list(range(written, 60))
+
+
+def test_fill_out_of_time_returns_how_many_are_written() -> None:
+    client, looks = Client(), itertools.count()
+    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    assert table.fill(numbered(1500), 0, lambda: next(looks) > 0) == (1000, False)
+    assert len(client.written) == 1000
+
+
+def test_fill_writes_unprocessed_items_again(pauses: list[float]) -> None:
+    client = Client(unprocessed=3)
+    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    assert table.fill(numbered(1), 0, lambda: False) == (1, True)
+    assert client.written == numbered(1)
+    assert pauses == pytest.approx([0.05, 0.1, 0.2])
+
+
+def test_fill_whose_items_stay_unprocessed_is_an_error(pauses: list[float]) -> None:
+    table = ProfilesTable(Client(unprocessed=10), "profiles")  # type: ignore[arg-type]  # at the boundary
+    with pytest.raises(LedgerError, match="unwritten 10 times"):
+        table.fill(numbered(1), 0, lambda: False)
+    assert len(pauses) == 10

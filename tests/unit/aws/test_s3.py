@@ -1,0 +1,153 @@
+"""The Data bucket and the objects in the Drop bucket."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.core.errors import ExistingObjectError, MissingObjectError, StorageError
+from bulk_profiles.core.models import Source
+from bulk_profiles.core.timestamps import moment
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MIB = 1024 * 1024
+KEY = "imports/crm-1/batches/00001.batch"
+
+
+def drop(s3: S3Client, key: str, body: bytes = b"pcId,a\n1,x\n") -> str:
+    return s3.put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
+
+
+def test_source_is_the_version_that_is_named(s3: S3Client, storage: Storage) -> None:
+    first = drop(s3, "drop/crm.csv", b"first")
+    second = drop(s3, "drop/crm.csv", b"second one")
+
+    source = storage.source(DROP_BUCKET, "drop/crm.csv", first)
+
+    assert source == Source(DROP_BUCKET, "drop/crm.csv", first, len(b"first"), modified_at=source.modified_at)
+    assert datetime.now(UTC) - moment(source.modified_at) < timedelta(minutes=5)
+    assert storage.source(DROP_BUCKET, "drop/crm.csv", "").version_id == second
+
+
+def test_source_in_a_bucket_without_versions_has_none(s3: S3Client, storage: Storage) -> None:
+    s3.create_bucket(Bucket="plain")
+    s3.put_object(Bucket="plain", Key="crm.csv", Body=b"x")
+    assert storage.source("plain", "crm.csv", "").version_id == ""
+
+
+def test_source_that_is_gone_is_a_missing_object(storage: Storage) -> None:
+    with pytest.raises(MissingObjectError, match=r"S3 has no object 'drop/crm\.csv' \(any more\)\."):
+        storage.source(DROP_BUCKET, "drop/crm.csv", "")
+
+
+def test_dropped_yields_every_version_in_a_span(s3: S3Client, storage: Storage) -> None:
+    versions = {drop(s3, "drop/a.csv"), drop(s3, "drop/a.csv"), drop(s3, "drop/b.csv")}
+    drop(s3, "elsewhere/c.csv")
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+
+    assert {source.version_id for source in storage.dropped(DROP_BUCKET, now - hour, now + hour)} == versions
+    assert list(storage.dropped(DROP_BUCKET, now - 2 * hour, now - hour)) == []
+
+
+@pytest.mark.parametrize("start", [0, 1, 4])
+def test_source_file_is_read_from_any_byte_of_its_version(s3: S3Client, storage: Storage, start: int) -> None:
+    version = drop(s3, "drop/a?versionId=b.csv", b"first")
+    drop(s3, "drop/a?versionId=b.csv", b"second")
+    source = storage.source(DROP_BUCKET, "drop/a?versionId=b.csv", version)
+    with storage.source_file(source).open(start) as stream:
+        assert stream.read() == b"first"[start:]
+
+
+@pytest.mark.parametrize("size", [0, 10, 8 * MIB, 8 * MIB + 1, 25 * MIB])
+def test_sink_writes_the_whole_object_at_commit(storage: Storage, size: int) -> None:
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    sink = storage.sink(KEY)
+    for start in range(0, size, 3 * MIB):
+        sink.write(memoryview(body)[start : start + 3 * MIB])
+    assert storage.names("crm-1", "batches/") == []
+    sink.commit()
+    with storage.open(KEY) as stream:
+        assert stream.read() == body
+
+
+@pytest.mark.parametrize("size", [10, 20 * MIB])
+def test_sink_that_is_aborted_leaves_nothing(s3: S3Client, storage: Storage, size: int) -> None:
+    sink = storage.sink(KEY)
+    sink.write(bytes(size))
+    sink.abort()
+    assert storage.names("crm-1", "batches/") == []
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=DATA_BUCKET)
+
+
+def test_open_reads_from_a_byte_on(storage: Storage) -> None:
+    storage.write(KEY, b"0123456789", "text/plain")
+    for start in (0, 3, 9, 10, 11):
+        with storage.open(KEY, start) as stream:
+            assert stream.read() == b"0123456789"[start:]
+
+
+def test_open_of_a_missing_object_is_an_error(storage: Storage) -> None:
+    with pytest.raises(MissingObjectError):
+        storage.open(KEY)
+    with pytest.raises(MissingObjectError):
+        storage.open(KEY, 3)
+
+
+def test_read_json_reads_what_write_json_wrote(storage: Storage) -> None:
+    storage.write_json("a.json", {"größe": [1, None]})
+    assert storage.read_json("a.json") == {"größe": [1, None]}
+    with storage.open("a.json") as stream:
+        assert stream.read().decode() == json.dumps({"größe": [1, None]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_read_json_of_a_missing_object_is_none(storage: Storage) -> None:
+    assert storage.read_json("a.json") is None
+
+
+def test_read_json_of_another_content_is_an_error(storage: Storage) -> None:
+    storage.write("a.json", b"{", "application/json")
+    with pytest.raises(StorageError, match=rf"s3://{DATA_BUCKET}/a\.json is not JSON\."):
+        storage.read_json("a.json")
+
+
+def test_write_once_of_an_existing_object_is_refused(storage: Storage) -> None:
+    storage.write_json("a.json", {"a": 1}, once=True)
+    with pytest.raises(ExistingObjectError, match=r"S3 has an object 'a\.json' already\."):
+        storage.write_json("a.json", {"a": 2}, once=True)
+    assert storage.read_json("a.json") == {"a": 1}
+    storage.write_json("a.json", {"a": 3})
+    assert storage.read_json("a.json") == {"a": 3}
+
+
+def test_names_are_those_of_one_folder_of_one_import(storage: Storage) -> None:
+    for key in (
+        KEY,
+        "imports/crm-1/batches/00002.batch",
+        "imports/crm-1/manifest.json",
+        "imports/crm-10/batches/1",
+    ):
+        storage.write(key, b"", "text/plain")
+    assert storage.names("crm-1", "batches/") == ["batches/00001.batch", "batches/00002.batch"]
+
+
+def test_delete_of_a_missing_object_is_no_error(storage: Storage) -> None:
+    storage.write(KEY, b"", "text/plain")
+    storage.delete(KEY)
+    storage.delete(KEY)
+    assert storage.names("crm-1", "batches/") == []
+
+
+def test_output_and_scratch_are_below_the_folder_of_the_import(storage: Storage) -> None:
+    for sink in (storage.output("crm-1").open("manifest.json"), storage.scratch("crm-1").write("runs-1")):
+        sink.write(b"01")
+        sink.commit()
+    assert storage.names("crm-1", "") == ["manifest.json", "scratch/runs-1"]
+    with storage.scratch("crm-1").open("runs-1", 1) as stream:
+        assert stream.read() == b"1"

@@ -1,0 +1,79 @@
+"""The executions of the state machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.errors import ExecutionError
+
+
+class Machine:
+    """The methods of the client that `Executions` calls."""
+
+    def __init__(self, *pages: list[tuple[str, str]], refusal: str = "") -> None:
+        self.pages = pages  # of executions, the newest first: name and status
+        self.refusal = refusal
+        self.started: list[dict[str, str]] = []
+        self.read = 0
+
+    def start_execution(self, **parameters: str) -> None:
+        if self.refusal:
+            raise ClientError({"Error": {"Code": self.refusal, "Message": "m"}}, "StartExecution")
+        self.started.append(parameters)
+
+    def get_paginator(self, _operation: str) -> Machine:
+        return self
+
+    def paginate(self, **_: str) -> Iterator[dict[str, Any]]:
+        for page in self.pages:
+            self.read += 1
+            yield {"executions": [{"name": name, "status": status} for name, status in page]}
+
+
+def executions(machine: Machine) -> Executions:
+    return Executions(machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
+
+
+def test_start_passes_import_and_batches() -> None:
+    machine = Machine()
+    executions(machine).start("crm-1", [1, 2])
+    executions(machine).start("crm-1", [2], "crm-1-2026112409")
+    assert machine.started == [
+        {"stateMachineArn": "arn", "name": "crm-1", "input": '{"importId":"crm-1","batches":[1,2]}'},
+        {"stateMachineArn": "arn", "name": "crm-1-2026112409", "input": '{"importId":"crm-1","batches":[2]}'},
+    ]
+
+
+def test_start_of_a_started_execution_changes_nothing() -> None:
+    executions(Machine(refusal="ExecutionAlreadyExists")).start("crm-1", [1])
+
+
+def test_start_that_fails_is_an_execution_error() -> None:
+    with pytest.raises(ExecutionError, match=r"Step Functions did not start import crm-1: Throttling\."):
+        executions(Machine(refusal="Throttling")).start("crm-1", [1])
+
+
+@pytest.mark.parametrize(
+    ("status", "died"),
+    [
+        ("RUNNING", False),
+        ("PENDING_REDRIVE", False),
+        ("SUCCEEDED", False),
+        ("ABORTED", False),
+        ("FAILED", True),
+        ("TIMED_OUT", True),
+    ],
+)
+def test_died_is_told_by_the_newest_execution(status: str, died: bool) -> None:
+    machine = Machine([("web-1", "RUNNING")], [("crm-1-2026112409", status), ("crm-1", "FAILED")], [])
+    assert executions(machine).died("crm-1") is died
+    assert machine.read == 2
+
+
+def test_died_without_an_execution_is_true() -> None:
+    assert executions(Machine([("web-1", "RUNNING")], [])).died("crm-1")
