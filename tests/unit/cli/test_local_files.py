@@ -1,0 +1,54 @@
+"""The source file and the folder of a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulk_profiles.cli.local_files import FolderOutput, LocalFile, NoOutput, UsageError
+from bulk_profiles.cli.main import main
+
+
+def test_folder_output_never_deletes_the_source_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "batches" / "00001.batch"
+    source.parent.mkdir()
+    source.write_bytes(b"batch=pcId,a\n1,x\n1,y\n2,z")
+    assert main(["plan", str(source), "--out", str(tmp_path)]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert source.read_bytes().startswith(b"batch=pcId,a\n1,x")
+
+
+def test_local_file_is_read_from_any_byte(customers: Path) -> None:
+    file = LocalFile.of(customers)
+    assert (file.name, file.size) == ("customers.csv", customers.stat().st_size)
+    with file.open(3) as stream:
+        assert stream.read() == customers.read_bytes()[3:]
+
+
+def test_local_file_that_is_gone_is_wrong_use(customers: Path, tmp_path: Path) -> None:
+    file = LocalFile.of(customers)
+    customers.unlink()
+    with pytest.raises(UsageError, match=r"customers\.csv: No such file or directory\."):
+        file.open()
+    with pytest.raises(UsageError, match=r"is not a file on a disk"):
+        LocalFile.of(tmp_path)
+
+
+def test_folder_output_keeps_the_first_batches(customers: Path, tmp_path: Path) -> None:
+    output = FolderOutput(tmp_path / "out", LocalFile.of(customers))
+    for number in (1, 2, 3):
+        sink = output.open(f"batches/{number:05d}.batch")
+        sink.write(b"x")
+        sink.commit()
+    output.keep(1)
+    assert [file.name for file in (tmp_path / "out" / "batches").iterdir()] == ["00001.batch"]
+
+
+def test_no_output_drops_everything() -> None:
+    sink = NoOutput().open("manifest.json")
+    sink.write(b"x")
+    sink.commit()
+    sink.abort()

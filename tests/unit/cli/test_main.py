@@ -1,0 +1,124 @@
+"""The command: its exit codes, its messages, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bulk_profiles.cli.main import main
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan"],
+        ["plan", "{dir}/none.csv"],
+        ["plan", "{file}", "--max-batch-rows", "0"],
+        ["fly"],
+        ["plan", "{file}", "--feed", "{file}"],
+        ["plan", "{dir}"],
+        ["plan", "/dev/null"],
+        ["plan", "{file}", "--max-batch-bytes", "-1"],
+        ["plan", "{file}", "--rows-a-day", "-5"],
+        ["plan", "{file}", "--feed", "{dir}/deep.json"],
+        ["plan", "{file}", "--out", "{file}"],
+    ],
+)
+def test_main_with_wrong_use_exits_with_2(
+    arguments: list[str], customers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (customers.parent / "deep.json").write_text("[" * 200_000)
+    filled = [argument.format(file=customers, dir=customers.parent) for argument in arguments]
+    try:
+        code = main(filled)
+    except SystemExit as exited:
+        code = exited.code if isinstance(exited.code, int) else -1
+    assert code == 2
+    message = capsys.readouterr().err
+    assert "Errno" not in message
+    assert "_positive" not in message
+    assert message.endswith("\n")
+
+
+def test_main_on_a_full_disk_names_the_file(
+    customers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batches = tmp_path / "out" / "batches"
+    batches.mkdir(parents=True)
+    (batches / "00001.batch.partial").symlink_to("/dev/full")
+    assert main(["plan", str(customers), "--out", str(tmp_path / "out")]) == 2
+    assert f"{batches / '00001.batch'}: No space left on device." in capsys.readouterr().err
+    assert not list(batches.iterdir())
+
+
+def test_main_prints_a_name_that_cannot_be_encoded(customers: Path, tmp_path: Path) -> None:
+    path = tmp_path / "kunden-\U0001f600\n\udcff.csv"
+    path.write_bytes(customers.read_bytes())
+    command = [sys.executable, "-m", "bulk_profiles", "plan", str(path)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert result.stderr == b""
+
+
+@pytest.mark.parametrize(("number", "message"), [(signal.SIGINT, b"interrupted"), (signal.SIGTERM, b"")])
+def test_command_that_is_stopped_leaves_nothing(
+    number: signal.Signals, message: bytes, customers: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with customers.open("ab") as stream:
+        stream.write(b",no id\n" * 2_000_000)  # for longer than it takes to be stopped
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "bulk_profiles", "plan", str(customers), "--out", str(out)]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        while not (out / "batches").exists():
+            time.sleep(0.01)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (128 + number, b"")
+    assert errors.removeprefix(b"bulk-profiles plan: ").strip() == message
+    assert list(scratch.iterdir()) == []
+
+
+def test_command_whose_output_is_closed_is_silent(customers: Path) -> None:
+    command = [sys.executable, "-m", "bulk_profiles", "plan", str(customers), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_main_in_a_pipe_imports_only_what_it_needs(customers: Path) -> None:
+    script = (
+        "import sys; from bulk_profiles.cli.main import main; main(['plan', sys.argv[1]]);"
+        "print(sorted({'rich', 'boto3', 'requests', 'duckdb', 'smart_open'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, customers], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the threads are counted in /proc")
+def test_command_starts_no_threads_of_numpy(customers: Path) -> None:
+    """They would take longer to start than a small file, and a process with threads is not safely forked."""
+    script = (
+        "import os, sys; from bulk_profiles.__main__ import main;"
+        "sys.argv = ['bulk-profiles', 'plan', sys.argv[1]]; main();"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    result = subprocess.run(
+        [sys.executable, "-c", script, customers], capture_output=True, text=True, check=True, env=environment
+    )
+    assert result.stdout.splitlines()[-1] == "1"

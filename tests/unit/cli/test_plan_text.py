@@ -1,0 +1,49 @@
+"""The plan as text for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulk_profiles.cli.main import main
+from bulk_profiles.cli.plan import Plan
+from bulk_profiles.cli.plan_text import render_plan, visible
+
+
+def test_render_plan_shows_rows_and_rejects(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(customers)]) == 0
+    shown = capsys.readouterr()
+    assert "4 read = 2 sent + 1 merged" in shown.out
+    assert "empty_id: 1 (line 3)" in shown.out
+    assert shown.err == ""
+
+
+def test_render_plan_lists_twenty_batches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "many.csv"
+    path.write_bytes(b"pcId,a\n" + b"".join(b"%d,x\n" % number for number in range(50)))
+    assert main(["plan", str(path), "--max-batch-rows", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "... and 30 more" in shown
+    assert "batches  50 in all" in shown
+
+
+def test_render_plan_of_a_rejected_file_shows_the_reason() -> None:
+    plan = Plan("a\x1bb.csv", 10, 0, reason="The file is empty.")
+    assert render_plan(plan, None, 0) == "rejected a?b.csv would be rejected. The file is empty."
+
+
+def test_render_plan_wraps_below_the_label() -> None:
+    plan = Plan("crm.csv", 10, 0, reason="The file has no column with the ids.")
+    assert render_plan(plan, None, 40).splitlines() == [
+        "rejected crm.csv would be rejected. The",
+        "         file has no column with the",
+        "         ids.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("größe.csv", "größe.csv"), ("a\nb\t\x1b[31m.csv", "a?b??[31m.csv"), ("\udcff", "?")]
+)
+def test_visible_replaces_what_cannot_be_printed(name: str, text: str) -> None:
+    assert visible(name) == text
