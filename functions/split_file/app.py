@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from bulk_profiles.aws.clients import client
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.core.names import is_dropped_file
 from bulk_profiles.steps.messages import DroppedObject
@@ -37,7 +38,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.append_keys(import_id=result.import_id)
     if result.unfinished:
         logger.info("Out of time: another invocation goes on")
-        Invocations.connect(context.function_name).invoke(dropped.to_event())
+        Invocations(client("lambda"), context.function_name).invoke(dropped.to_event())
         return {"importId": result.import_id, "status": "splitting"}
     if result.summary is not None:
         logger.warning("File rejected", reason=result.summary.reason)

@@ -8,9 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from boto3.dynamodb.conditions import Attr, Key
 
 from bulk_profiles.core.errors import ConflictError, LedgerError
@@ -35,11 +34,6 @@ class VersionedTable:
     def __init__(self, table: Table, retention: timedelta) -> None:
         self._table = table
         self._retention = retention
-
-    @classmethod
-    def connect(cls, name: str, retention_days: int) -> Self:
-        """Connect to the table `name` of this account and region."""
-        return cls(boto3.resource("dynamodb").Table(name), timedelta(days=retention_days))
 
     def get(self, key: ItemKey) -> Json | None:
         """Return an item, read consistently; None where there is none."""

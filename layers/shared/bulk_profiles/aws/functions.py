@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Self
-
-import boto3
+from typing import TYPE_CHECKING
 
 from bulk_profiles.core.errors import InvocationError
 from bulk_profiles.core.json_object import Json
@@ -22,11 +20,6 @@ class Invocations:
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client
         self._function = function
-
-    @classmethod
-    def connect(cls, function: str) -> Self:
-        """Connect to a function of this account and region."""
-        return cls(boto3.client("lambda"), function)
 
     def invoke(self, payload: Json) -> None:
         """Queue an event for the function. Raises `InvocationError` where Lambda does not accept it."""

@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
-
-import boto3
+from typing import TYPE_CHECKING, Any
 
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.json_object import Json
@@ -34,11 +32,6 @@ class ProfilesTable:
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         self._client = client
         self._name = name
-
-    @classmethod
-    def connect(cls, name: str) -> Self:
-        """Connect to the table `name` of this account and region."""
-        return cls(boto3.client("dynamodb"), name)
 
     def fill(self, items: Iterable[Json], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
         """Write the items after the first `written`; return how many are written, and whether all are.

@@ -11,9 +11,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
-
-import boto3
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bulk_profiles.core.errors import MissingObjectError, StorageError
 from bulk_profiles.core.json_object import Json
@@ -34,11 +32,6 @@ class Storage:
         self._client = client
         self._bucket = bucket
         self._pool = ThreadPoolExecutor(PARTS_IN_FLIGHT)
-
-    @classmethod
-    def connect(cls, bucket: str) -> Self:
-        """Connect to the Data bucket `bucket`."""
-        return cls(boto3.client("s3"), bucket)
 
     def source(self, bucket: str, key: str, version_id: str) -> Source:
         """Return what S3 knows of an object's version; without `version_id`, of the newest one.

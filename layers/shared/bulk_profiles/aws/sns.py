@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
-
-import boto3
+from typing import TYPE_CHECKING
 
 from bulk_profiles.core.errors import NoticeError
 
@@ -22,11 +20,6 @@ class Notices:
     def __init__(self, client: SNSClient, topic_arn: str) -> None:
         self._client = client
         self._topic_arn = topic_arn
-
-    @classmethod
-    def connect(cls, topic_arn: str) -> Self:
-        """Connect to a topic of this account and region."""
-        return cls(boto3.client("sns"), topic_arn)
 
     def publish(self, subject: str, message: str) -> None:
         """Send a message to all subscribers."""

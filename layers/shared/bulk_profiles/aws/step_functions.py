@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Self
-
-import boto3
+from typing import TYPE_CHECKING
 
 from bulk_profiles.core.errors import ExecutionError
 
@@ -23,11 +21,6 @@ class Executions:
     def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
         self._client = client
         self._state_machine_arn = state_machine_arn
-
-    @classmethod
-    def connect(cls, state_machine_arn: str) -> Self:
-        """Connect to a state machine of this account and region."""
-        return cls(boto3.client("stepfunctions"), state_machine_arn)
 
     def start(self, import_id: str, batches: list[int], name: str = "") -> None:
         """Start an import's execution with these batches, unless one of the same name was started before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bulk_profiles.budget.policy import Policy
@@ -42,9 +43,10 @@ class Slots:
 
         Returns the entry, and None where the batch may be submitted now, otherwise when to ask again.
         """
-
-        def reserve(state: BudgetState) -> tuple[BudgetState, Slot]:
-            return reserve_submission(
+        return self._take(
+            batch,
+            now,
+            lambda state: reserve_submission(
                 state,
                 holder=_holder(batch),
                 rows=batch.body_rows,
@@ -52,13 +54,8 @@ class Slots:
                 policy=self._policy,
                 lease=self._lease,
                 waited=batch.deferrals,
-            )
-
-        try:
-            slot = self._ledger.change_budget(self._client_code, now, reserve)
-        except ConflictError:
-            return batch, now + _CONTENTION_DELAY
-        return self._granted(batch, slot, now)
+            ),
+        )
 
     def take_check(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
         """Reserve a status check and renew the batch's place in flight.
@@ -70,11 +67,7 @@ class Slots:
             renewed = renew(state, _holder(batch), now, self._lease)
             return reserve_check(renewed, now=now, policy=self._policy, waited=batch.deferrals)
 
-        try:
-            slot = self._ledger.change_budget(self._client_code, now, reserve)
-        except ConflictError:
-            return batch, now + _CONTENTION_DELAY
-        return self._granted(batch, slot, now)
+        return self._take(batch, now, reserve)
 
     def withdraw(self, batch: BatchEntry, slot_at: datetime) -> None:
         """Give back what a submission granted at `slot_at` reserved and Target certainly did not take."""
@@ -106,7 +99,16 @@ class Slots:
                 self._client_code, now, lambda state: (release(state, holder, until), None)
             )
 
-    def _granted(self, batch: BatchEntry, slot: Slot, now: datetime) -> tuple[BatchEntry, datetime | None]:
+    def _take(
+        self,
+        batch: BatchEntry,
+        now: datetime,
+        reserve: Callable[[BudgetState], tuple[BudgetState, Slot]],
+    ) -> tuple[BatchEntry, datetime | None]:
+        try:
+            slot = self._ledger.change_budget(self._client_code, now, reserve)
+        except ConflictError:
+            return batch, now + _CONTENTION_DELAY
         if slot.granted:
             return batch.change(deferrals=0), None
         batch = batch.change(deferrals=batch.deferrals + 1)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bulk_profiles.aws.clients import client, table
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.profiles_table import ProfilesTable
@@ -22,14 +23,14 @@ from bulk_profiles.ledger.ledger import Ledger
 from .settings import load
 
 _EDGES: dict[str, Callable[[Any], object]] = {
-    "storage": lambda settings: Storage.connect(settings.data_bucket),
+    "storage": lambda settings: Storage(client("s3"), settings.data_bucket),
     "ledger": lambda settings: Ledger(
-        VersionedTable.connect(settings.imports_table, settings.retention_days)
+        VersionedTable(table(settings.imports_table), timedelta(days=settings.retention_days))
     ),
-    "profiles": lambda settings: ProfilesTable.connect(settings.profiles_table),
-    "executions": lambda settings: Executions.connect(settings.state_machine_arn),
-    "invocations": lambda settings: Invocations.connect(settings.split_file_function),
-    "notices": lambda settings: Notices.connect(settings.topic_arn),
+    "profiles": lambda settings: ProfilesTable(client("dynamodb"), settings.profiles_table),
+    "executions": lambda settings: Executions(client("stepfunctions"), settings.state_machine_arn),
+    "invocations": lambda settings: Invocations(client("lambda"), settings.split_file_function),
+    "notices": lambda settings: Notices(client("sns"), settings.topic_arn),
     "tokens": lambda settings: Tokens(settings.token_secret_arn),
     "clock": lambda _settings: lambda: datetime.now(UTC),
 }
