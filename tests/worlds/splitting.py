@@ -1,4 +1,4 @@
-"""What the splitter's tests share: files in memory, the receiver's view of a batch, and a slow oracle."""
+"""What the tests of a split share: files in memory, the receiver's view of a batch, and a slow oracle."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def run(
     name: str = "customers.csv",
     **more: Any,
 ) -> Outcome:
-    """Split a file in memory and check what holds for every split."""
+    """Split a file in memory and check what must hold for every split."""
     output = MemoryOutput()
     result = split(MemoryFile(data, name), feed or Feed(), limits or Limits(), output, **more)
     outcome = Outcome(result, output.objects)
@@ -118,7 +118,7 @@ def run(
 
 
 def check(outcome: Outcome, limits: Limits) -> None:
-    """Hold a split against the accounting and the limits."""
+    """Check the accounting of a split and the limits of its batches."""
     result = outcome.split
     assert result.rows.unaccounted == 0
     assert result.rows.rejected == sum(result.rejects.values())
@@ -140,8 +140,8 @@ def run_in_slices(
     budget: Callable[[], Callable[[], bool]],
     processes: int = 1,
 ) -> tuple[Outcome, int]:
-    """Split a file with a budget of time for each go; give the outcome and the number of goes."""
-    output, scratch, checkpoint, goes = MemoryOutput(), MemoryScratch(), None, 1
+    """Split a file with a budget of time for each invocation; return the outcome and their number."""
+    output, scratch, checkpoint, invocations = MemoryOutput(), MemoryScratch(), None, 1
     while True:
         try:
             result = split(
@@ -155,21 +155,21 @@ def run_in_slices(
                 processes=processes,
             )
         except OutOfTimeError as error:
-            checkpoint, goes = error.checkpoint, goes + 1
+            checkpoint, invocations = error.checkpoint, invocations + 1
             continue
         outcome = Outcome(result, output.objects)
         check(outcome, limits)
-        return outcome, goes
+        return outcome, invocations
 
 
 def expected(names: Sequence[str], rows: Sequence[Sequence[str]], key: str) -> list[tuple[str, ...]]:
-    """Say what must be received of rows without faults: the slow and obvious way."""
+    """Return what must be received of rows without faults: the slow and obvious way."""
     place = names.index(key)
     merged: dict[str, list[str]] = {}
     for row in rows:
         padded = [*row, *[""] * (len(names) - len(row))]
         cells = [padded[place], *padded[:place], *padded[place + 1 :]]
-        held = merged.setdefault(cells[0], cells)
-        if held is not cells:
-            merged[cells[0]] = [new or old for old, new in zip(held, cells, strict=True)]
+        earlier = merged.setdefault(cells[0], cells)
+        if earlier is not cells:
+            merged[cells[0]] = [new or old for old, new in zip(earlier, cells, strict=True)]
     return [tuple(cells) for cells in merged.values() if any(cells[1:])]

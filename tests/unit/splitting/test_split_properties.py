@@ -124,7 +124,9 @@ quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
     st.sampled_from(",;\t|"),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
 )
-def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: str, style: int) -> None:
+def test_split_of_any_csv_gives_the_expected_rows(
+    table: tuple[list[str], Rows], end: str, delimiter: str, style: int
+) -> None:
     names, rows = table
     outcome = run(as_csv(names, rows, end=end, delimiter=delimiter, style=style), Feed(delimiter=delimiter))
     assert outcome.received == expected(names, rows, "thirdPartyId")
@@ -134,7 +136,7 @@ def test_csv_of_every_kind(table: tuple[list[str], Rows], end: str, delimiter: s
 @pytest.mark.fault(27, "quotes inside values without quotes")
 @quick
 @given(tables(), _END, st.sampled_from(",;\t|"), st.booleans(), st.integers(1, 9), st.integers(1, 2))
-def test_csv_with_literal_quotes_and_misplaced_ones(
+def test_split_of_any_quotes_rejects_only_misplaced_ones(
     table: tuple[list[str], Rows], end: str, delimiter: str, spaced: bool, bad_every: int, processes: int
 ) -> None:
     rows = table[1]
@@ -153,7 +155,7 @@ def test_csv_with_literal_quotes_and_misplaced_ones(
 @pytest.mark.fault(26, "Target's own format, of every kind")
 @quick
 @given(tables())
-def test_target_format(table: tuple[list[str], Rows]) -> None:
+def test_split_of_encoded_rows_gives_the_expected_rows(table: tuple[list[str], Rows]) -> None:
     names, rows = table
     outcome = run(as_target(names, rows))
     assert outcome.received == expected(names, rows, "thirdPartyId")
@@ -167,7 +169,9 @@ def test_target_format(table: tuple[list[str], Rows]) -> None:
     ),
     st.integers(1, 2),
 )
-def test_json_lines(table: tuple[list[str], Rows], odd: bytes, processes: int) -> None:
+def test_split_of_json_lines_gives_the_expected_rows(
+    table: tuple[list[str], Rows], odd: bytes, processes: int
+) -> None:
     names, rows = table
     lines = as_json_lines(names, rows)
     outcome = run(b"\n".join([lines, odd, lines]), processes=processes)
@@ -180,7 +184,9 @@ def test_json_lines(table: tuple[list[str], Rows], odd: bytes, processes: int) -
 @pytest.mark.fault(22, "an id twice, in what would be another batch")
 @quick
 @given(tables(), st.integers(1, 5), st.integers(0, 60))
-def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, room: int) -> None:
+def test_split_with_any_limits_gives_the_same_rows(
+    table: tuple[list[str], Rows], most: int, room: int
+) -> None:
     names, rows = table
     data = as_csv(names, rows)
     whole = run(data)
@@ -195,7 +201,7 @@ def test_limits_only_move_the_cuts(table: tuple[list[str], Rows], most: int, roo
 @quick
 @given(tables(), st.integers(1, 3), st.integers(0, 7))
 @example(_SHIFTING, 1, 3)
-def test_interrupted_anywhere_it_gives_the_same_bytes(
+def test_split_interrupted_anywhere_gives_the_same_bytes(
     table: tuple[list[str], Rows], most: int, seed: int
 ) -> None:
     names, rows = table
@@ -227,7 +233,7 @@ def test_interrupted_anywhere_it_gives_the_same_bytes(
     st.sampled_from([b"", b'x"y,"z"w\n', b'late,"never closed\n', b"late,\xff\n", b"\n,x\n"]),
     st.integers(1, 9),
 )
-def test_with_helpers_it_gives_the_same_bytes(
+def test_split_with_helpers_gives_the_same_bytes(
     table: tuple[list[str], Rows], end: str, style: int, odd: bytes, most: int
 ) -> None:
     names, rows = table
@@ -247,7 +253,7 @@ def _outcome(data: bytes, limits: Limits, **more: Any) -> Outcome | str:
 
 @quick
 @given(tables(), st.integers(1, 400))
-def test_merging_in_little_memory_gives_the_same_bytes(table: tuple[list[str], Rows], memory: int) -> None:
+def test_split_in_little_memory_gives_the_same_bytes(table: tuple[list[str], Rows], memory: int) -> None:
     names, rows = table
     data = as_csv(names, rows * 2)
     whole = run(data)
@@ -260,7 +266,7 @@ def test_merging_in_little_memory_gives_the_same_bytes(table: tuple[list[str], R
 
 @given(data=st.binary(max_size=200))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_comes_is_accounted_for_or_rejected(data: bytes) -> None:
+def test_split_of_any_bytes_accounts_for_rows_or_rejects(data: bytes) -> None:
     for start in (b"", b"pcId,a\n", b"batch=pcId,a\n", b'{"pcId":"1"}\n', b'pcId,"a"\n1,"x"\n'):
         try:
             outcome = run(start + data)
@@ -294,7 +300,7 @@ SAMPLE = 'thirdPartyId,city,note\n1,Łódź,"a, b"\n,x,y\n2,"São\nPaulo",\n1,,s
 
 @pytest.mark.fault(23, "several members, wrong extension")
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_compressed_files(name: str) -> None:
+def test_split_of_a_compressed_file_gives_the_same(name: str) -> None:
     data = COMPRESSIONS[name](SAMPLE)
     outcome = run(data, name="wrong.extension")
     assert outcome.objects == run(SAMPLE).objects
@@ -307,28 +313,28 @@ def test_compressed_files(name: str) -> None:
 @pytest.mark.fault(14, "UTF-16 with a mark")
 @pytest.mark.fault(13, "a byte order mark")
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_encodings_with_a_mark(encoding: str) -> None:
+def test_split_of_text_with_a_mark_gives_the_same(encoding: str) -> None:
     outcome = run(SAMPLE.decode().encode(encoding))
     assert outcome.bodies == run(SAMPLE).bodies
     assert outcome.rejects == run(SAMPLE).rejects
-    mended = outcome.objects["rejected-rows.csv"].replace(b"\n,x", b"\n7,x")
-    assert run(mended).received == [("7", "x", "y")]
+    corrected = outcome.objects["rejected-rows.csv"].replace(b"\n,x", b"\n7,x")
+    assert run(corrected).received == [("7", "x", "y")]
 
 
 @pytest.mark.fault(14, "UTF-16 without a mark, named by the feed")
 @pytest.mark.parametrize("encoding", ["cp1250", "utf-16-le", "utf-16-be", "iso8859_2", "utf-8"])
-def test_encodings_that_the_feed_names(encoding: str) -> None:
+def test_split_in_the_encoding_of_the_feed_reads_it(encoding: str) -> None:
     outcome = run(SAMPLE.replace("ã".encode(), b"a").decode().encode(encoding), Feed(encoding=encoding))
     assert outcome.received == [("1", "Łódź", "späť"), ("2", "Sao\nPaulo", "")]
 
 
-def test_what_an_encoding_cannot_mean_rejects_the_row() -> None:
+def test_byte_without_meaning_in_the_encoding_rejects_its_row() -> None:
     outcome = run(b"pcId,a\n1,\x81\n2,\xe9\n", Feed(encoding="cp1252"))
     assert outcome.rejects == [["2", "a", "invalid_utf8"]]
     assert outcome.received == [("2", "é")]
 
 
-def test_json_lines_with_columns_that_come_late_and_values_of_every_kind() -> None:
+def test_json_lines_with_late_columns_and_all_values_are_read() -> None:
     lines: list[Any] = [
         '{"thirdPartyId": "1", "a": null, "n": 1.10}',
         "",
@@ -356,7 +362,7 @@ def test_json_lines_with_columns_that_come_late_and_values_of_every_kind() -> No
 
 
 @pytest.mark.fault(23, "an archive cut short, damaged, with junk after it")
-def test_a_damaged_archive_is_rejected_as_a_whole() -> None:
+def test_split_of_a_damaged_archive_is_rejected() -> None:
     big = b"".join(b"%d,Oslo,%x\n" % (number, hash(number * 7919)) for number in range(5000))
     for name, compress in COMPRESSIONS.items():
         packed = compress(SAMPLE + big)

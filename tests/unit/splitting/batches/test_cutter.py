@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.parallel.thread import Background
-from tests.worlds.splitting import MemoryOutput
+from tests.worlds.splitting import MemoryOutput, run
 
 HEAD = len(b"batch=id,a")
+
+PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
 
 
 @pytest.fixture
 def background() -> Iterator[Background]:
-    found = Background()
-    yield found
-    found.close()
+    with closing(Background()) as calls:
+        yield calls
 
 
 def cut(blocks: list[bytes], limits: Limits) -> tuple[Cutter, list[bytes]]:
@@ -41,7 +42,7 @@ def cut(blocks: list[bytes], limits: Limits) -> tuple[Cutter, list[bytes]]:
     st.integers(1, 5),
     st.integers(HEAD + 12, 60),
 )
-def test_batches_are_as_full_as_the_limits_allow(blocks: list[list[int]], rows: int, size: int) -> None:
+def test_cutter_fills_batches_up_to_the_limits(blocks: list[list[int]], rows: int, size: int) -> None:
     lines = [[b"x," + b"y" * length for length in block] for block in blocks]
     limits = Limits(max_batch_rows=rows, max_batch_bytes=size)
     cutter, bodies = cut([b"".join(line + b"\n" for line in block) for block in lines], limits)
@@ -58,7 +59,7 @@ def test_batches_are_as_full_as_the_limits_allow(blocks: list[list[int]], rows: 
         assert body.count(b"\n") == rows or len(body) + 1 + len(first) > size
 
 
-def test_it_tells_how_many_rows_are_in_finished_batches(background: Background) -> None:
+def test_cutter_yields_the_rows_in_finished_batches(background: Background) -> None:
     cutter = Cutter(b"id", Limits(max_batch_rows=2), MemoryOutput(), background)
     assert list(cutter.add(b"1\n")) == []
     assert list(cutter.add(b"2\n3\n4\n5\n")) == [1, 3]
@@ -66,7 +67,7 @@ def test_it_tells_how_many_rows_are_in_finished_batches(background: Background) 
     assert list(cutter.add(b"")) == []
 
 
-def test_it_goes_on_after_finished_batches(background: Background) -> None:
+def test_cutter_with_finished_batches_goes_on_after_them(background: Background) -> None:
     first, _ = cut([b"1,x\n2,x\n"], Limits(max_batch_rows=1))
     output = MemoryOutput()
     second = Cutter(b"id,a", Limits(max_batch_rows=1), output, background, tuple(first.batches))
@@ -76,7 +77,7 @@ def test_it_goes_on_after_finished_batches(background: Background) -> None:
     assert list(output.objects) == ["batches/00003.batch"]
 
 
-def test_what_is_dropped_does_not_exist(background: Background) -> None:
+def test_cutter_once_aborted_leaves_no_object(background: Background) -> None:
     output = MemoryOutput()
     cutter = Cutter(b"id,a", Limits(), output, background)
     list(cutter.add(b"1,x\n"))
@@ -86,7 +87,36 @@ def test_what_is_dropped_does_not_exist(background: Background) -> None:
     assert cutter.batches == []
 
 
-def test_the_number_of_batches_has_a_limit() -> None:
+def test_cutter_beyond_the_most_batches_raises() -> None:
     cut([b"1\n2\n"], Limits(max_batch_rows=1, max_batches=2))
     with pytest.raises(FileRejectedError, match="more than 2 batches"):
         cut([b"1\n2\n3\n"], Limits(max_batch_rows=1, max_batches=2))
+
+
+@pytest.mark.fault(21, "one row less and more than fits; no empty last batch")
+@pytest.mark.parametrize("rows", [499, 500, 501, 1000])
+def test_batches_of_the_most_rows_are_full_and_none_is_empty(rows: int) -> None:
+    data = b"thirdPartyId,a\n" + b"".join(b"%d,x\n" % number for number in range(rows))
+    outcome = run(data, limits=Limits(max_batch_rows=500))
+    assert [batch.rows for batch in outcome.split.batches] == [500] * (rows // 500) + [rows % 500] * (
+        rows % 500 > 0
+    )
+
+
+@pytest.mark.fault(21, "one byte less and more than fits")
+@pytest.mark.parametrize("less", [-1, 0, 1])
+def test_batches_of_the_most_bytes_count_encoded_bytes(less: int) -> None:
+    data = "thirdPartyId,a\n1,é\n2,ü\n".encode()
+    whole = len(run(data).bodies[0])
+    outcome = run(data, limits=Limits(max_batch_bytes=whole - less))
+    assert len(outcome.split.batches) == (2 if less > 0 else 1)
+
+
+def test_file_of_too_many_batches_is_rejected() -> None:
+    with pytest.raises(FileRejectedError, match="drop it in parts"):
+        run(PLAIN, limits=Limits(max_batch_rows=1, max_batches=1))
+
+
+def test_header_too_large_for_a_batch_is_rejected() -> None:
+    with pytest.raises(FileRejectedError, match="drop columns"):
+        run(PLAIN, limits=Limits(max_batch_bytes=20))

@@ -15,7 +15,7 @@ from tests.worlds.splitting import MemoryScratch
 @pytest.mark.parametrize("run", [1, 4, 1 << 20])
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(blocks=st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9), max_size=8), max_size=8))
-def test_hashes_that_repeat_are_all_in_the_filter(
+def test_finder_puts_all_repeated_hashes_in_the_filter(
     run: int, blocks: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeated_ids, "RUN_HASHES", run)
@@ -37,7 +37,7 @@ def test_hashes_that_repeat_are_all_in_the_filter(
     assert {flat[place] >> 54 for place in places} <= near  # a false positive has the same highest bits
 
 
-def test_repeats_are_found_before_the_last_row() -> None:
+def test_finder_finds_repeats_before_the_last_row() -> None:
     finder = RepeatFinder(MemoryScratch())
     finder.add(np.arange(20_000, dtype=np.uint64))
     assert not finder.found
@@ -45,7 +45,7 @@ def test_repeats_are_found_before_the_last_row() -> None:
     assert finder.found
 
 
-def test_a_filter_has_few_false_positives() -> None:
+def test_filter_has_few_false_positives() -> None:
     hashes = np.random.default_rng(7).integers(0, 2**64, 100_000, np.uint64)
     repeated = RepeatFilter.sized(len(hashes))
     assert not repeated

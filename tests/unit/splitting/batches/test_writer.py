@@ -12,7 +12,7 @@ from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.batches.writer import BatchWriter
 from bulk_profiles.splitting.parallel.thread import Background
 from bulk_profiles.splitting.rows.columns import resolve
-from tests.worlds.splitting import MemoryOutput
+from tests.worlds.splitting import MemoryOutput, run
 
 
 class _StopError(Exception):
@@ -56,7 +56,7 @@ def _bodies(writer: BatchWriter, output: MemoryOutput) -> list[bytes]:
     return [output.objects[name] for name in sorted(output.objects)]
 
 
-def test_rows_without_a_value_are_skipped_and_counted(output: MemoryOutput, background: Background) -> None:
+def test_writer_skips_and_counts_rows_without_a_value(output: MemoryOutput, background: Background) -> None:
     writer = _writer(output, background)
     writer.write(b"1,x\n2,\n3,y\n", _go_on, valueless=True)
     writer.write(b"4,\n", _go_on, valueless=True)
@@ -64,14 +64,16 @@ def test_rows_without_a_value_are_skipped_and_counted(output: MemoryOutput, back
     assert writer.skipped == 2
 
 
-def test_in_a_file_of_ids_alone_all_rows_are_skipped(output: MemoryOutput, background: Background) -> None:
+def test_writer_of_ids_alone_skips_all_rows(output: MemoryOutput, background: Background) -> None:
     writer = _writer(output, background, names=("pcId",))
     writer.write(b"1\n2\n", _go_on, valueless=True)
     assert _bodies(writer, output) == []
     assert writer.skipped == 2
 
 
-def test_rows_known_to_have_values_are_not_searched(output: MemoryOutput, background: Background) -> None:
+def test_writer_does_not_search_rows_known_to_have_values(
+    output: MemoryOutput, background: Background
+) -> None:
     """Unless a column is not sent: then a row may have lost its only value."""
     writer = _writer(output, background)
     writer.write(b"1,\n", _go_on, valueless=False)
@@ -81,7 +83,9 @@ def test_rows_known_to_have_values_are_not_searched(output: MemoryOutput, backgr
     assert writer.skipped == 1
 
 
-def test_rows_that_no_batch_can_hold_are_returned(output: MemoryOutput, background: Background) -> None:
+def test_writer_returns_places_of_rows_too_large_for_a_batch(
+    output: MemoryOutput, background: Background
+) -> None:
     limits = Limits(max_batch_bytes=len(b"batch=pcId,a\n1,xyz"))
     writer = _writer(output, background, limits=limits)
     rows = b"1,xyz\n2,wxyz\n3,a\n4,wxyz\n"
@@ -90,7 +94,7 @@ def test_rows_that_no_batch_can_hold_are_returned(output: MemoryOutput, backgrou
     assert _bodies(writer, output) == [b"batch=pcId,a\n1,xyz", b"batch=pcId,a\n3,a"]
 
 
-def test_what_the_feed_adds_to_a_row_counts_in_its_size(output: MemoryOutput, background: Background) -> None:
+def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryOutput, background: Background) -> None:
     feed = Feed(mapping=Mapping(constants={"b": "wxyz"}))
     writer = _writer(
         output, background, feed=feed, limits=Limits(max_batch_bytes=len(b"batch=pcId,a,b\n1,x,wxyz"))
@@ -99,7 +103,9 @@ def test_what_the_feed_adds_to_a_row_counts_in_its_size(output: MemoryOutput, ba
     assert _bodies(writer, output) == [b"batch=pcId,a,b\n1,x,wxyz"]
 
 
-def test_interrupted_after_a_batch_it_says_what_is_done(output: MemoryOutput, background: Background) -> None:
+def test_writer_interrupted_after_a_batch_knows_what_is_done(
+    output: MemoryOutput, background: Background
+) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=2))
     with pytest.raises(_StopError):
         writer.write(b"0,\n1,x\n2,x\n3,x\n", _stop, valueless=True)
@@ -107,7 +113,9 @@ def test_interrupted_after_a_batch_it_says_what_is_done(output: MemoryOutput, ba
     assert [batch.rows for batch in writer.cutter.batches] == [2]
 
 
-def test_rows_in_batches_are_passed_over_across_blocks(output: MemoryOutput, background: Background) -> None:
+def test_writer_passes_over_rows_in_batches_across_blocks(
+    output: MemoryOutput, background: Background
+) -> None:
     writer = _writer(output, background, done=3)
     writer.write(b"0,\n1,x\n2,x\n", _go_on, valueless=True)
     assert (writer.done, writer.skipped) == (1, 1)
@@ -116,16 +124,41 @@ def test_rows_in_batches_are_passed_over_across_blocks(output: MemoryOutput, bac
     assert _bodies(writer, output) == [b"batch=pcId,a\n4,x"]
 
 
-def test_interrupted_again_it_counts_from_the_same_row(output: MemoryOutput, background: Background) -> None:
+def test_writer_interrupted_again_counts_from_the_same_row(
+    output: MemoryOutput, background: Background
+) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=1), done=2)
     with pytest.raises(_StopError):
         writer.write(b"1,x\n2,x\n3,x\n4,x\n", _stop, valueless=True)
     assert writer.done == 3
 
 
-def test_a_restart_forgets_batches_and_counts(output: MemoryOutput, background: Background) -> None:
+def test_writer_restarted_forgets_batches_and_counts(output: MemoryOutput, background: Background) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=1), done=1)
     writer.write(b"1,x\n2,x\n3,\n4,x\n", _go_on, valueless=True)
     writer.restart()
     assert (writer.done, writer.skipped, writer.cutter.batches) == (0, 0, [])
     assert not writer.cutter.is_open
+
+
+def test_row_that_no_batch_can_hold_is_rejected() -> None:
+    data = b"thirdPartyId,a\n1,x\n2," + b"y" * 50 + b"\n3,z\n"
+    outcome = run(data, limits=Limits(max_batch_bytes=40))
+    assert outcome.rejects == [["3", "", "row_too_large"]]
+    assert [cells[0] for cells in outcome.received] == ["1", "3"]
+
+
+def test_row_that_fits_without_a_needless_default_is_sent() -> None:
+    feed = Feed(mapping=Mapping(defaults={"a": "d" * 16}))
+    data = b"pcId,a,b\n1,xxxxxxxxxx,y\n2,,y\n"
+    outcome = run(data, feed, Limits(max_batch_bytes=len(b"batch=pcId,a,b\n1,xxxxxxxxxx,y")))
+    assert [cells[0] for cells in outcome.received] == ["1"]
+    assert outcome.rejects == [["3", "", "row_too_large"]]
+
+
+def test_value_of_a_dropped_column_is_no_value() -> None:
+    """Whatever other rows there are: with a repeated id the file is read another way."""
+    for more in (b"", b"2,,y\n"):
+        outcome = run(b"pcId,a,b\n1,x,\n2,,y\n" + more, Feed(mapping=Mapping(drop=("a",))))
+        assert outcome.received == [("2", "y")]
+        assert outcome.split.rows.skipped == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -13,30 +14,29 @@ from bulk_profiles.splitting.parallel.thread import Background, Data
 
 @pytest.fixture
 def background() -> Iterator[Background]:
-    found = Background()
-    yield found
-    found.close()
+    with closing(Background()) as calls:
+        yield calls
 
 
 def fail(_data: Data) -> None:
     raise OSError("disk full")
 
 
-def test_calls_are_made_in_order_by_one_other_thread(background: Background) -> None:
-    made, threads = list[bytes](), set[int]()
+def test_background_makes_calls_in_order_in_one_thread(background: Background) -> None:
+    taken, threads = list[bytes](), set[int]()
 
     def take(data: Data) -> None:
         threads.add(threading.get_ident())
-        made.append(bytes(data))
+        taken.append(bytes(data))
 
     for number in range(100):
         background.call(take, b"%d" % number)
     background.finish()
-    assert made == [b"%d" % number for number in range(100)]
+    assert taken == [b"%d" % number for number in range(100)]
     assert len(threads - {threading.get_ident()}) == len(threads) == 1
 
 
-def test_what_a_call_raises_is_raised_when_all_are_awaited(background: Background) -> None:
+def test_finish_raises_what_a_call_raised(background: Background) -> None:
     background.call(fail, b"")
     background.call(len, b"later")
     background.settle()
@@ -44,13 +44,15 @@ def test_what_a_call_raises_is_raised_when_all_are_awaited(background: Backgroun
         background.finish()
 
 
-def test_no_more_data_waits_than_may(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_waits_while_too_much_data_is_queued(
+    background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(thread, "_MAX_BYTES", 10)
-    go_on, made = threading.Event(), list[int]()
+    go_on, taken = threading.Event(), list[int]()
 
     def take(data: Data) -> None:
         go_on.wait(60)
-        made.append(len(data))
+        taken.append(len(data))
 
     background.call(take, bytes(11))  # alone, however large it is
     caller = threading.Thread(target=background.call, args=(take, bytes(1)))
@@ -62,10 +64,10 @@ def test_no_more_data_waits_than_may(background: Background, monkeypatch: pytest
     for _ in range(10):
         background.call(take, bytes(1))
     background.finish()
-    assert made == [11, *[1] * 11]
+    assert taken == [11, *[1] * 11]
 
 
-def test_a_call_raises_what_an_earlier_one_raised_that_it_waited_for(
+def test_call_raises_what_an_awaited_call_raised(
     background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thread, "_MAX_BYTES", 1)
@@ -74,20 +76,20 @@ def test_a_call_raises_what_an_earlier_one_raised_that_it_waited_for(
         background.call(len, b"3")
 
 
-def test_once_closed_it_begins_no_more_calls_and_has_no_thread() -> None:
-    background, began, go_on, made = Background(), threading.Event(), threading.Event(), list[bytes]()
+def test_background_once_closed_begins_no_more_calls() -> None:
+    background, began, go_on, taken = Background(), threading.Event(), threading.Event(), list[bytes]()
     threads = list[threading.Thread]()
 
     def take(data: Data) -> None:
         threads.append(threading.current_thread())
         began.set()
         go_on.wait(60)
-        made.append(bytes(data))
+        taken.append(bytes(data))
 
     background.call(take, b"first")
     background.call(take, b"second")
     began.wait(60)
     threading.Timer(0.05, go_on.set).start()
     background.close()
-    assert made == [b"first"]
+    assert taken == [b"first"]
     assert not threads[0].is_alive()

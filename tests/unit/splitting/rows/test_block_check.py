@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import pytest
 
+from bulk_profiles.core.feeds import Feed, SeparatorInValue
 from bulk_profiles.splitting.rows.block_check import is_unreserved
 from bulk_profiles.splitting.rows.encoding import UNRESERVED
+from tests.worlds.splitting import run
 
 
 @pytest.mark.parametrize("byte", range(256))
-def test_knows_each_byte_that_needs_encoding(byte: int) -> None:
+def test_is_unreserved_knows_each_byte_to_encode(byte: int) -> None:
     sent_as_they_are = UNRESERVED.replace(b"~", b"") + b",\n"  # it need not know the tilde
     assert is_unreserved(b"abc,%c\n" % byte) == (byte in sent_as_they_are)
+
+
+@pytest.mark.fault(19, "short row")
+def test_short_rows_are_padded() -> None:
+    assert run(b"thirdPartyId,a,b\n1,x\n2\n3,x,y\n").received == [("1", "x", ""), ("3", "x", "y")]
+
+
+@pytest.mark.fault(20, "a field of 200,000 characters")
+def test_value_of_200000_characters_is_sent_and_counted() -> None:
+    outcome = run(b'thirdPartyId,a\n1,"' + b"y" * 200_000 + b'"\n')
+    assert outcome.received == [("1", "y" * 200_000)]
+    assert outcome.split.warnings == {"long_value": 1}
+
+
+@pytest.mark.fault(16, "NUL, control characters, U+2028, U+0085")
+def test_control_characters_are_sent_and_counted() -> None:
+    """So are characters that end a line elsewhere."""
+    value = "a\0b\x1f\x7f\u2028\x85c"
+    outcome = run(f"thirdPartyId,a\n1,{value}\n".encode())
+    assert outcome.received == [("1", value)]
+    assert outcome.split.warnings == {"control_character": 1}
+
+
+def test_separators_in_values_are_rejected_if_the_feed_says_so() -> None:
+    outcome = run(
+        b'pcId,a,b\n1,x,"a,b"\n2,"y",z\n3,p"q,r\n', Feed(separator_in_value=SeparatorInValue.REJECT)
+    )
+    assert outcome.rejects == [["2", "b", "separator_in_value"], ["4", "a", "separator_in_value"]]
+    assert outcome.received == [("2", "y", "z")]

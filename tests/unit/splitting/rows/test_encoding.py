@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulk_profiles.core.feeds import Feed, SeparatorInValue
 from bulk_profiles.splitting.rows.encoding import Encoder, encode
-from bulk_profiles.splitting.rows.plain import mark, unmark, without_invalid
+from bulk_profiles.splitting.rows.plain import mark
+from tests.worlds.splitting import run
 
 
-def test_only_unreserved_characters_stay() -> None:
+def test_encode_keeps_only_unreserved_characters() -> None:
     every = bytes(range(128))
     assert encode(every) == b"".join(
         bytes([byte]) if chr(byte).isalnum() or byte in b"-._~" else b"%%%02X" % byte for byte in every
@@ -19,7 +22,7 @@ def test_only_unreserved_characters_stay() -> None:
 
 
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=2), min_size=1))
-def test_a_block_is_encoded_as_its_values_are(rows: list[list[str]]) -> None:
+def test_encoder_encodes_a_block_like_its_values(rows: list[list[str]]) -> None:
     plain = b"".join(b",".join(mark(cell.encode()) for cell in row) + b"\n" for row in rows)
     encoded = Encoder()(plain)
     assert encoded.decode("ascii") == "".join(
@@ -28,33 +31,25 @@ def test_a_block_is_encoded_as_its_values_are(rows: list[list[str]]) -> None:
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))
-def test_an_encoder_that_has_learned_encodes_the_same(values: list[str]) -> None:
+def test_encoder_that_has_learned_encodes_the_same(values: list[str]) -> None:
     encoder = Encoder()
     for value in values:
         assert encoder(mark(value.encode())) == Encoder()(mark(value.encode())) == encode(value.encode())
 
 
-def test_separators_can_become_spaces() -> None:
+def test_encoder_may_replace_separators_by_spaces() -> None:
     encoder = Encoder(replace_separators=True)
     assert encoder(mark(b'a,b\nc\rd"e%f')) == b"a%20b%20c%20d%20e%25f"
 
 
-@given(st.text())
-def test_marks_are_undone(value: str) -> None:
-    assert unmark(mark(value.encode())).decode() == value
-
-
-@given(st.binary())
-def test_no_mark_is_left_where_text_is_invalid(data: bytes) -> None:
-    cleaned = without_invalid(data)
-    assert not set(cleaned) & set(range(0xF8, 0x100))
-    try:
-        assert data.decode() == cleaned.decode()
-    except UnicodeDecodeError:
-        assert max(cleaned.decode("utf-8", "surrogatepass")) >= "\udc80"
-        assert cleaned != data
-
-
-def test_what_the_receiver_decodes_is_what_was_said() -> None:
+def test_encoded_value_is_decoded_to_the_same() -> None:
     value = "Zoë & 'x'=1+1 100% \"q\", 😀\r\n"
     assert unquote(encode(value.encode()).decode()) == value
+
+
+@pytest.mark.parametrize(
+    ("what", "sent"), [(SeparatorInValue.ENCODE, 'a,b"c\nd'), (SeparatorInValue.REPLACE, "a b c d")]
+)
+def test_separators_in_values_are_encoded_or_replaced(what: SeparatorInValue, sent: str) -> None:
+    outcome = run(b'pcId,a\n1,"a,b""c\nd"\n', Feed(separator_in_value=what))
+    assert outcome.received == [("1", sent)]

@@ -1,0 +1,42 @@
+"""Files in Target's own format, already encoded."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worlds.splitting import run
+
+
+@pytest.mark.fault(26, "Target's own format, valid and with bad escapes")
+def test_encoded_rows_are_checked_and_passed_on() -> None:
+    data = b"batch=thirdPartyId,a%20b,c\n1,x%2Cy%2c,p+q\n%32,%C3%A9&=,z\n3,%4,z\n4,50%,z\n5,%E9,z\n"
+    outcome = run(data)
+    assert outcome.bodies == [b"batch=thirdPartyId,a%20b,c\n1,x%2Cy%2C,p+q\n2,%C3%A9%26%3D,z"]
+    assert outcome.rejects == [
+        ["4", "a b", "bad_escape"],
+        ["5", "a b", "bad_escape"],
+        ["6", "a b", "invalid_utf8"],
+    ]
+    assert outcome.split.warnings["plus_sign"] == 1
+    assert outcome.objects["rejected-rows.csv"] == (b"batch=thirdPartyId,a%20b,c\n3,%4,z\n4,50%,z\n5,%E9,z\n")
+
+
+def test_encoded_ids_are_compared_decoded() -> None:
+    outcome = run(b"batch=pcId,a,b\nA%2D1,x,\nA-1,,y\n%41-1,z,\n")
+    assert outcome.bodies == [b"batch=pcId,a,b\nA-1,z,y"]
+
+
+def test_documented_sample_with_spaces_and_short_rows_is_read() -> None:
+    outcome = run(
+        b"batch=pcId, param1, param2, param3, param4\n123, value1\n124, value1,,, value4\n125,, value2\n"
+    )
+    assert outcome.received == [
+        ("123", "value1", "", "", ""),
+        ("124", "value1", "", "", "value4"),
+        ("125", "", "value2", "", ""),
+    ]
+
+
+def test_encoded_percent_signs_are_decoded_once() -> None:
+    outcome = run(b"batch=pcId,a\n1,%2541%252C%25\n")
+    assert outcome.bodies == [b"batch=pcId,a\n1,%2541%252C%25"]

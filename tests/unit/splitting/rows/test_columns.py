@@ -1,0 +1,79 @@
+"""The header and the feed's mapping, as columns."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.core.models import ApiVersion, KeyColumn
+from tests.worlds.splitting import run
+
+PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
+
+
+def test_missing_key_column_is_reported_without_values() -> None:
+    """The first line may be no header."""
+    with pytest.raises(FileRejectedError) as caught:
+        run(b"secret-canary,other\nsecret-canary,2\n")
+    assert "canary" not in str(caught.value)
+
+
+def test_names_lose_outer_spaces_and_the_prefix() -> None:
+    outcome = run(b"profile.pcId , profile.city,age\n1,x,y\n")
+    assert outcome.bodies == [b"batch=pcId,city,age\n1,x,y"]
+    assert outcome.split.warnings == {"prefix_stripped": 2}
+
+
+def test_last_columns_without_a_name_must_be_empty() -> None:
+    outcome = run(b"pcId,a,,\n1,x,,\n2,y\n3,z,w,\n")
+    assert outcome.received == [("1", "x"), ("2", "y")]
+    assert outcome.split.rejects == {"too_many_cells": 1}
+
+
+def test_third_party_ids_with_v1_are_a_warning() -> None:
+    assert run(PLAIN, Feed(api_version=ApiVersion.V1)).split.warnings == {"v1_third_party_id": 1}
+    assert run(b"pcId,a\n1,x\n", Feed(api_version=ApiVersion.V1)).split.warnings == {}
+
+
+def test_feed_chooses_one_of_two_key_columns() -> None:
+    data = b"pcId,thirdPartyId\n1,2\n"
+    outcome = run(data, Feed(key_column=KeyColumn.THIRD_PARTY_ID))
+    assert outcome.bodies == [b"batch=thirdPartyId,pcId\n2,1"]
+    assert outcome.split.warnings == {"look_alike": 1}
+
+
+def test_mapping_renames_drops_fills_and_adds_columns() -> None:
+    mapping = Mapping(
+        key="customer",
+        rename={"town": "city"},
+        drop=("secret",),
+        constants={"source": "crm & co"},
+        defaults={"city": "no where"},
+        tombstone="-",
+    )
+    data = b"town,secret,customer,age\nOslo,s,1,\n,s,2,40\n,s,1,50\n"
+    outcome = run(data, Feed(mapping=mapping))
+    assert outcome.bodies == [
+        b"batch=thirdPartyId,city,age,source\n1,Oslo,50,crm%20%26%20co\n2,no%20where,40,crm%20%26%20co"
+    ]
+
+
+def test_mapping_that_keeps_columns_drops_all_others() -> None:
+    outcome = run(b"a,pcId,b,c\n1,2,3,4\n", Feed(mapping=Mapping(keep=("c",))))
+    assert outcome.bodies == [b"batch=pcId,c\n2,4"]
+
+
+def test_names_in_the_mapping_may_have_the_prefix() -> None:
+    mapping = {
+        "drop": ["profile.mail"],
+        "rename": {"profile.town": "profile.city"},
+        "constants": {"profile.source": "crm"},
+    }
+    outcome = run(b"profile.mail,pcId,profile.town\nme,1,x\n", Feed.from_json({"mapping": mapping}))
+    assert outcome.bodies == [b"batch=pcId,city,source\n1,x,crm"]
+
+
+def test_names_in_the_mapping_without_a_column_are_counted() -> None:
+    outcome = run(b"pcId,email\n1,x\n", Feed(mapping=Mapping(drop=("emial",))))
+    assert outcome.split.warnings == {"unknown_column": 1}
