@@ -133,22 +133,22 @@ class MergedRowReader:
         """Put merged rows in these places of a block of encoded rows, whose first row has this ordinal."""
         if not places:
             return MergedBlock(rows, [], 0)
-        pieces, done = list[bytes](), 0
+        pieces, copied = list[bytes](), 0
         too_large, unmerged = list[int](), 0
         for place, (start, end) in zip(places, bounds(rows, places), strict=True):
-            pieces.append(rows[done:start])
-            own, done = rows[start : end - 1], end
+            pieces.append(rows[copied:start])
+            row, copied = rows[start : end - 1], end
             merged = self._take(ordinal + place)
             if merged is None:  # this row went into an earlier one
-                if self.oversized and self._fits(own) and _digest_of_id(own) in self.oversized:
+                if self.oversized and self._fits(row) and _digest_of_id(row) in self.oversized:
                     too_large.append(place)
                     unmerged += 1
             elif self._fits(merged):
                 pieces.append(merged + b"\n")
             else:
-                self.oversized.add(_digest_of_id(own))
+                self.oversized.add(_digest_of_id(row))
                 too_large.append(place)
-        return MergedBlock(b"".join([*pieces, rows[done:]]), too_large, unmerged)
+        return MergedBlock(b"".join([*pieces, rows[copied:]]), too_large, unmerged)
 
     def _take(self, ordinal: int) -> bytes | None:
         """Return the merged row that has its place at this ordinal; None if there is none."""

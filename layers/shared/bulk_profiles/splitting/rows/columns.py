@@ -152,9 +152,11 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
 
 
 def _refuse_duplicates(names: Sequence[str], where: str) -> None:
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise FileRejectedError(f"{where} a column twice ({_quoted(twice)}): rename or drop one of the two.")
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise FileRejectedError(
+            f"{where} a column twice ({_quoted(repeated)}): rename or drop one of the two."
+        )
 
 
 def has_key_column(header: Iterable[str], feed: Feed) -> bool:
@@ -180,19 +182,19 @@ def _find_key(names: Sequence[str], feed: Feed) -> tuple[int, KeyColumn]:
         raise FileRejectedError(
             f"The header has no column {_quoted([feed.mapping.key])}, which the feed names as the key column."
         )
-    wanted = [feed.key_column] if feed.key_column else list(KeyColumn)
-    alike = [name for name in names if name.lower().replace("_", "").replace(" ", "") in _KEY_NAMES]
-    if alike:
-        meant = _KEY_NAMES[alike[0].lower().replace("_", "").replace(" ", "")]
-        raise FileRejectedError(
-            f"The header has no key column: {_quoted(alike[:1])} looks like it, but Target takes only "
-            f"the exact spelling {meant}."
-            if meant in wanted
-            else f"The header has no column {wanted[0]}, which the feed names as the key column."
-        )
+    expected = [feed.key_column] if feed.key_column else list(KeyColumn)
+    for name in names:
+        spelling = _KEY_NAMES.get(name.lower().replace("_", "").replace(" ", ""))
+        if spelling:
+            raise FileRejectedError(
+                f"The header has no key column: {_quoted([name])} looks like it, but Target takes only "
+                f"the exact spelling {spelling}."
+                if spelling in expected
+                else f"The header has no column {expected[0]}, which the feed names as the key column."
+            )
     raise FileRejectedError(
-        f"The header has no key column: name one column {' or '.join(wanted)}, or name the key column in the "
-        "feed's mapping."
+        f"The header has no key column: name one column {' or '.join(expected)}, or name the key column in "
+        "the feed's mapping."
     )
 
 
@@ -202,5 +204,5 @@ def _kind(name: str) -> KeyColumn:
 
 def _quoted(names: Sequence[str]) -> str:
     """Return names of an unknown file's columns for a message: few, short and printable."""
-    shown = ["".join(sign if sign.isprintable() else "?" for sign in name[:40]) for name in names[:3]]
-    return ", ".join(f'"{name}"' for name in shown)
+    printable = ["".join(sign if sign.isprintable() else "?" for sign in name[:40]) for name in names[:3]]
+    return ", ".join(f'"{name}"' for name in printable)
