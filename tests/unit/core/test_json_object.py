@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
@@ -28,6 +28,11 @@ class Colour(StrEnum):
 class Part(JsonObject):
     number: int
     size: int = field(metadata=as_json(name="bytes"))
+
+
+class Position(NamedTuple):
+    offset: int
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Whole(JsonObject):
     settings: Json
     names: tuple[str, ...]
     lines: list[int]
+    position: Position
     ends: Mapping[str, datetime]
     counts: dict[date, int]
     tally: Counter[str]
@@ -67,6 +73,7 @@ WHOLE = Whole(
     settings={"b_c": 1, "a": {"d": "e"}},
     names=("x", "y"),
     lines=[3, 4],
+    position=Position(5, 6),
     ends={"b": NOON, "a": NOON},
     counts={date(2026, 11, 25): 1, date(2026, 11, 24): 2},
     tally=Counter({"z": 1, "y": 2}),
@@ -76,7 +83,7 @@ WHOLE_TEXT = (
     '{"clientCode": "demo", "sha256": "ab", "rows": 7, "isHeld": true, "colour": "red",'
     ' "startedAt": "2026-11-24T12:00:00.000Z", "day": "2026-11-24", "putOff": 90,'
     ' "part": {"number": 1, "bytes": 2}, "anything": [null, 0.5], "settings": {"b_c": 1, "a": {"d": "e"}},'
-    ' "names": ["x", "y"], "lines": [3, 4],'
+    ' "names": ["x", "y"], "lines": [3, 4], "position": [5, 6],'
     ' "ends": {"b": "2026-11-24T12:00:00.000Z", "a": "2026-11-24T12:00:00.000Z"},'
     ' "counts": {"2026-11-25": 1, "2026-11-24": 2}, "tally": {"z": 1, "y": 2},'
     ' "parts": {"p": [{"number": 1, "bytes": 2}, {"number": 3, "bytes": 4}]}}'
@@ -98,6 +105,7 @@ def test_from_json_reads_every_type_back(parse_int: type) -> None:
 
     assert read == WHOLE
     assert (type(read.rows), type(read.names), type(read.tally)) == (int, tuple, Counter)
+    assert type(read.position) is Position
     assert type(read.parts["p"][1].size) is int
 
 
@@ -231,6 +239,18 @@ def test_sparse_object_is_read_back(sparse: Sparse) -> None:
 def test_sparse_object_without_a_required_field_is_refused() -> None:
     with pytest.raises(KeyError, match="colour"):
         Sparse.from_json({})
+
+
+@dataclass(slots=True)
+class SnakeCase(JsonObject):
+    camel_case: ClassVar[bool] = False
+
+    hash_runs: int = 1
+
+
+def test_keys_without_camel_case_are_the_names_of_the_fields() -> None:
+    assert SnakeCase().to_json() == {"hash_runs": 1}
+    assert SnakeCase.from_json({"hash_runs": 2}) == SnakeCase(2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Dataclasses as JSON objects: the type hint of a field says how the field is written and read.
 
-Python speaks snake_case and JSON speaks camelCase: this is where they meet. `client_code` is "clientCode".
+Python speaks snake_case and JSON speaks camelCase: this is where they meet. `client_code` is "clientCode",
+unless the class says otherwise.
 
     type hint                 JSON
     str, bool, Any            the same
@@ -11,7 +12,7 @@ Python speaks snake_case and JSON speaks camelCase: this is where they meet. `cl
     timedelta                 whole seconds
     JsonObject                an object
     dict, Mapping, Counter    an object; its order is kept
-    tuple, list               an array
+    tuple, list, NamedTuple   an array
     T | None                  for None: "" where T is written as text, null otherwise
 
 A field that differs says so itself: `size: int = field(metadata=as_json(name="bytes"))`.
@@ -40,6 +41,7 @@ class JsonObject:
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    camel_case: ClassVar[bool] = True  # false: keys are the names of the fields
 
     def to_json(self) -> Json:
         """Return the JSON object, in the order of the fields."""
@@ -126,7 +128,7 @@ def _resolve(kind: type[JsonObject]) -> Iterator[_Field]:
         default = field.default if field.default_factory is MISSING else field.default_factory()
         yield _Field(
             name=field.name,
-            key=options["name"] or _camel_case(field.name),
+            key=options["name"] or (_camel_case(field.name) if kind.camel_case else field.name),
             write=form.write,
             read=form.read,
             optional=options["optional"] or (sparse and default is not MISSING),
@@ -152,7 +154,7 @@ def _form(hint: Any) -> _Form:
     if issubclass(kind, Mapping):
         return _mapping(kind, *map(_form, arguments))
     if issubclass(kind, (tuple, list)):
-        return _sequence(kind, _form(arguments[0]))
+        return _sequence(kind, _form(arguments[0])) if arguments else _Form(list, kind._make)
     return _FORMS[kind]
 
 

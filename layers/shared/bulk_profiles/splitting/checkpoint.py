@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.json_object import Json, JsonObject
 from bulk_profiles.core.models import PlannedBatch
 from bulk_profiles.splitting.batches.rejects import Tally
 from bulk_profiles.splitting.reading.blocks import Position
@@ -30,8 +30,10 @@ class Phase(StrEnum):
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far a split has come at the start of a block."""
+class Progress(JsonObject):
+    """How far a split has come at the start of a block. Its JSON is the checkpoint."""
+
+    camel_case: ClassVar[bool] = False  # as splits under way have written it
 
     phase: Phase = Phase.DRAFT
     names: tuple[str, ...] | None = None  # the columns of the file, once they are known
@@ -49,25 +51,3 @@ class Progress:
     merge_runs: int = 0  # runs of the merge in the scratch
     merge_rows: int = 0  # rows that the merge has taken
     oversized: tuple[str, ...] = ()  # SHA-256 of the ids whose merged row fits in no batch, sorted
-
-    def to_json(self) -> Json:
-        """Return the checkpoint."""
-        data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        data["phase"] = self.phase.value
-        data["start"] = [self.start.offset, self.start.line] if self.start else None
-        data["batches"] = [batch.to_json() for batch in self.batches]
-        data["tally"] = self.tally.to_json()
-        return data
-
-    @classmethod
-    def from_json(cls, data: Json) -> Progress:
-        """Read what `to_json` wrote."""
-        fields = dict(data)
-        fields["phase"] = Phase(fields["phase"])
-        fields["names"] = tuple(fields["names"]) if fields["names"] is not None else None
-        fields["start"] = Position(*fields["start"]) if fields["start"] else None
-        fields["batches"] = tuple(PlannedBatch.from_json(batch) for batch in fields["batches"])
-        fields["tally"] = Tally.from_json(fields["tally"])
-        fields["oversized"] = tuple(fields["oversized"])
-        fields["hash_runs"] = tuple(fields["hash_runs"])
-        return cls(**fields)

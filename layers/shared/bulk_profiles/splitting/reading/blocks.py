@@ -13,8 +13,7 @@ from bulk_profiles.splitting.rows.prepare import PreparedRows
 BLOCK_BYTES = 512 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place between two records."""
 
     offset: int  # bytes of UTF-8 text before it, a byte order mark not counted
