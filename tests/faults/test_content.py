@@ -12,14 +12,14 @@ import pytest
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.split import Split, split
-from tests.worlds.splitting import MemoryFile, MemoryOutput
+from tests.worlds.splitting import MemoryFile, MemoryFolder
 
 HEADER = b"thirdPartyId,a\n"
 ROOT = Path(__file__).parents[2]
 
 
 def _split(data: bytes, limits: Limits) -> tuple[Split, dict[str, bytes]]:
-    output = MemoryOutput()
+    output = MemoryFolder()
     return split(MemoryFile(data), Feed(), limits, output), output.objects
 
 
@@ -67,7 +67,7 @@ class File:
         return io.BytesIO(self.data[start:])
 
 class Nothing:
-    def open(self, name): return self
+    def create(self, name): return self
     def write(self, data): return len(data)
     def commit(self): pass
     def abort(self): pass

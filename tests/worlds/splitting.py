@@ -32,26 +32,16 @@ class MemoryFile:
 
 
 class MemoryFolder:
-    """An output and a scratch in memory. Objects exist once they are committed."""
+    """An output and scratch in memory. Objects exist once they are committed."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def write(self, name: str) -> MemorySink:
+    def create(self, name: str) -> MemorySink:
         return MemorySink(self.objects, name)
 
-    def read(self, name: str, start: int = 0) -> BinaryIO:
-        return io.BytesIO(self.objects[name][start:])
-
-
-class MemoryOutput(MemoryFolder):
-    def open(self, name: str) -> MemorySink:
-        return self.write(name)
-
-
-class MemoryScratch(MemoryFolder):
     def open(self, name: str, start: int = 0) -> BinaryIO:
-        return self.read(name, start)
+        return io.BytesIO(self.objects[name][start:])
 
 
 class MemorySink:
@@ -110,7 +100,7 @@ def run(
     **more: Any,
 ) -> Outcome:
     """Split a file in memory and check what must hold for every split."""
-    output = MemoryOutput()
+    output = MemoryFolder()
     result = split(MemoryFile(data, name), feed or Feed(), limits or Limits(), output, **more)
     outcome = Outcome(result, output.objects)
     check(outcome, limits or Limits())
@@ -141,7 +131,7 @@ def run_in_slices(
     processes: int = 1,
 ) -> tuple[Outcome, int]:
     """Split a file with a budget of time for each invocation; return the outcome and their number."""
-    output, scratch, checkpoint, invocations = MemoryOutput(), MemoryScratch(), None, 1
+    output, scratch, checkpoint, invocations = MemoryFolder(), MemoryFolder(), None, 1
     while True:
         try:
             result = split(

@@ -145,7 +145,7 @@ def test_delete_of_a_missing_object_is_no_error(storage: Storage) -> None:
 
 
 def test_output_and_scratch_are_below_the_folder_of_the_import(storage: Storage) -> None:
-    for sink in (storage.output("crm-1").open("manifest.json"), storage.scratch("crm-1").write("runs-1")):
+    for sink in (storage.output("crm-1").create("manifest.json"), storage.scratch("crm-1").create("runs-1")):
         sink.write(b"01")
         sink.commit()
     assert storage.names("crm-1", "") == ["manifest.json", "scratch/runs-1"]

@@ -40,7 +40,7 @@ def test_local_file_that_is_gone_is_wrong_use(customers: Path, tmp_path: Path) -
 def test_folder_output_keeps_the_first_batches(customers: Path, tmp_path: Path) -> None:
     output = FolderOutput(tmp_path / "out", LocalFile.of(customers))
     for number in (1, 2, 3):
-        sink = output.open(f"batches/{number:05d}.batch")
+        sink = output.create(f"batches/{number:05d}.batch")
         sink.write(b"x")
         sink.commit()
     output.keep(1)
@@ -48,7 +48,7 @@ def test_folder_output_keeps_the_first_batches(customers: Path, tmp_path: Path) 
 
 
 def test_no_output_drops_everything() -> None:
-    sink = NoOutput().open("manifest.json")
+    sink = NoOutput().create("manifest.json")
     sink.write(b"x")
     sink.commit()
     sink.abort()

@@ -13,7 +13,7 @@ from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited
 from bulk_profiles.splitting.split import split
-from tests.worlds.splitting import MemoryFile, MemoryOutput, MemorySink, run
+from tests.worlds.splitting import MemoryFile, MemoryFolder, MemorySink, run
 
 PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
 
@@ -77,13 +77,13 @@ def test_split_of_a_file_that_changes_fails() -> None:
     before, after = b"pcId,a\n1,x\n1,y\n2,z\n", b"pcId,a\n1,x\n1,y\n"
     opened = mock.Mock(side_effect=lambda _: io.BytesIO(before))
     source = mock.Mock(size=len(before), open=opened)
-    split(source, Feed(), Limits(), MemoryOutput())
+    split(source, Feed(), Limits(), MemoryFolder())
     opened.side_effect = [
         *(io.BytesIO(before) for _ in range(opened.call_count - 1)),
         io.BytesIO(after),
     ]
     with pytest.raises(AccountingError, match="did the file change"):
-        split(source, Feed(), Limits(), MemoryOutput())
+        split(source, Feed(), Limits(), MemoryFolder())
 
 
 @pytest.mark.parametrize("rows", [1, 2000])
@@ -98,8 +98,8 @@ def test_split_that_cannot_write_leaves_no_batch(rows: int, monkeypatch: pytest.
         def abort(self) -> None:
             aborted.append(self._name)
 
-    class FullOutput(MemoryOutput):
-        def open(self, name: str) -> MemorySink:
+    class FullOutput(MemoryFolder):
+        def create(self, name: str) -> MemorySink:
             return FullSink(self.objects, name)
 
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)

@@ -142,7 +142,7 @@ class ImportOutput:
         self._storage = storage
         self._import_id = import_id
 
-    def open(self, name: str) -> S3Sink:
+    def create(self, name: str) -> S3Sink:
         """Start to write one of the import's objects."""
         return self._storage.sink(object_key(self._import_id, name))
 
@@ -154,7 +154,7 @@ class ImportScratch:
         self._storage = storage
         self._import_id = import_id
 
-    def write(self, name: str) -> S3Sink:
+    def create(self, name: str) -> S3Sink:
         """Start to write an object."""
         return self._storage.sink(self._key(name))
 

@@ -60,9 +60,9 @@ class FolderOutput:
         for file in earlier:
             file.unlink(missing_ok=True)
 
-    def open(self, name: str) -> FileSink:
+    def create(self, name: str) -> FileSink:
         """Start to write an object."""
-        return Folder(self._path).write(name)
+        return Folder(self._path).create(name)
 
     def keep(self, batches: int) -> None:
         """Delete the batches above a number: a draft may have had more of them."""
@@ -78,7 +78,7 @@ class FolderOutput:
 class NoOutput:
     """An output that drops everything, for a plan that keeps nothing."""
 
-    def open(self, _name: str) -> Sink:
+    def create(self, _name: str) -> Sink:
         """Return itself as the sink of every object."""
         return self
 

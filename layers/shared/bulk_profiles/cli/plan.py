@@ -127,6 +127,6 @@ def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result:
         warnings=result.warnings,
         batches=result.batches,
     )
-    sink = output.open(MANIFEST)
+    sink = output.create(MANIFEST)
     sink.write(json.dumps(manifest.to_json(), indent=2).encode() + b"\n")
     sink.commit()

@@ -40,15 +40,12 @@ class Sink(Protocol):
 class Output(Protocol):
     """Where a split writes its objects, by the names of `core.names`."""
 
-    def open(self, name: str) -> Sink:
-        """Start an object."""
+    def create(self, name: str) -> Sink:
+        """Start to write an object."""
 
 
-class Scratch(Protocol):
+class Scratch(Output, Protocol):
     """Where a split keeps what only it reads again. A name may be written again, with the same bytes."""
-
-    def write(self, name: str) -> Sink:
-        """Start an object."""
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
         """Open a committed object for reading from byte `start` on; the caller closes it."""
@@ -85,13 +82,13 @@ class FileSink:
 
 
 class Folder:
-    """A folder as scratch."""
+    """A folder as output and scratch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, name: str) -> FileSink:
-        """Start a file."""
+    def create(self, name: str) -> FileSink:
+        """Start to write a file."""
         return FileSink(self._path / name)
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
@@ -107,14 +104,14 @@ class TemporaryScratch(Folder):
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def write(self, name: str) -> FileSink:
-        """Start a file."""
+    def create(self, name: str) -> FileSink:
+        """Start to write a file."""
         if self._folder is None:
             import tempfile  # noqa: PLC0415 few splits need it
 
             self._folder = tempfile.TemporaryDirectory(prefix="split-")
             super().__init__(Path(self._folder.name))
-        return super().write(name)
+        return super().create(name)
 
     def close(self) -> None:
         """Remove the folder with all files."""

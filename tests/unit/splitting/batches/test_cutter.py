@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.parallel.thread import Background
-from tests.worlds.splitting import MemoryOutput, run
+from tests.worlds.splitting import MemoryFolder, run
 
 HEAD = len(b"batch=id,a")
 
@@ -28,7 +28,7 @@ def background() -> Iterator[Background]:
 
 
 def cut(blocks: list[bytes], limits: Limits) -> tuple[Cutter, list[bytes]]:
-    output = MemoryOutput()
+    output = MemoryFolder()
     with closing(Background()) as background:
         cutter = Cutter(b"id,a", limits, output, background)
         for block in blocks:
@@ -60,7 +60,7 @@ def test_cutter_fills_batches_up_to_the_limits(blocks: list[list[int]], rows: in
 
 
 def test_cutter_yields_the_rows_in_finished_batches(background: Background) -> None:
-    cutter = Cutter(b"id", Limits(max_batch_rows=2), MemoryOutput(), background)
+    cutter = Cutter(b"id", Limits(max_batch_rows=2), MemoryFolder(), background)
     assert list(cutter.add(b"1\n")) == []
     assert list(cutter.add(b"2\n3\n4\n5\n")) == [1, 3]
     assert cutter.is_open
@@ -69,7 +69,7 @@ def test_cutter_yields_the_rows_in_finished_batches(background: Background) -> N
 
 def test_cutter_with_finished_batches_goes_on_after_them(background: Background) -> None:
     first, _ = cut([b"1,x\n2,x\n"], Limits(max_batch_rows=1))
-    output = MemoryOutput()
+    output = MemoryFolder()
     second = Cutter(b"id,a", Limits(max_batch_rows=1), output, background, tuple(first.batches))
     list(second.add(b"3,x\n"))
     second.finish()
@@ -78,7 +78,7 @@ def test_cutter_with_finished_batches_goes_on_after_them(background: Background)
 
 
 def test_cutter_once_aborted_leaves_no_object(background: Background) -> None:
-    output = MemoryOutput()
+    output = MemoryFolder()
     cutter = Cutter(b"id,a", Limits(), output, background)
     list(cutter.add(b"1,x\n"))
     cutter.abort()

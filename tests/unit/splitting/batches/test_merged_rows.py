@@ -18,7 +18,7 @@ from bulk_profiles.splitting.batches.merged_rows import (
     merge,
     read_rows,
 )
-from tests.worlds.splitting import MemoryScratch, run
+from tests.worlds.splitting import MemoryFolder, run
 
 
 def test_merge_keeps_the_last_value_that_is_not_empty() -> None:
@@ -32,7 +32,7 @@ def test_merger_keeps_the_order_of_first_rows(
     memory: int, rows: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merged_rows, "MEMORY_BYTES", memory)
-    scratch = MemoryScratch()
+    scratch = MemoryFolder()
     merger = RowMerger(scratch)
     expected: dict[int, tuple[int, list[str]]] = {}
     for ordinal, (key, *cells) in enumerate(rows):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulk_profiles.splitting.batches import repeated_ids
 from bulk_profiles.splitting.batches.repeated_ids import RepeatFilter, RepeatFinder
-from tests.worlds.splitting import MemoryScratch
+from tests.worlds.splitting import MemoryFolder
 
 
 @pytest.mark.parametrize("run", [1, 4, 1 << 20])
@@ -19,7 +19,7 @@ def test_finder_puts_all_repeated_hashes_in_the_filter(
     run: int, blocks: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeated_ids, "RUN_HASHES", run)
-    scratch = MemoryScratch()
+    scratch = MemoryFolder()
     finder = RepeatFinder(scratch)
     for block in blocks:
         finder.add(np.array(block, np.uint64))
@@ -38,7 +38,7 @@ def test_finder_puts_all_repeated_hashes_in_the_filter(
 
 
 def test_finder_finds_repeats_before_the_last_row() -> None:
-    finder = RepeatFinder(MemoryScratch())
+    finder = RepeatFinder(MemoryFolder())
     finder.add(np.arange(20_000, dtype=np.uint64))
     assert not finder.found
     finder.add(np.arange(200_000, dtype=np.uint64))

@@ -12,7 +12,7 @@ from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.batches.writer import BatchWriter
 from bulk_profiles.splitting.parallel.thread import Background
 from bulk_profiles.splitting.rows.columns import resolve
-from tests.worlds.splitting import MemoryOutput, run
+from tests.worlds.splitting import MemoryFolder, run
 
 
 class _StopError(Exception):
@@ -26,12 +26,12 @@ def background() -> Iterator[Background]:
 
 
 @pytest.fixture
-def output() -> MemoryOutput:
-    return MemoryOutput()
+def output() -> MemoryFolder:
+    return MemoryFolder()
 
 
 def _writer(
-    output: MemoryOutput,
+    output: MemoryFolder,
     background: Background,
     *,
     names: Sequence[str] = ("pcId", "a"),
@@ -51,12 +51,12 @@ def _stop() -> None:
     raise _StopError
 
 
-def _bodies(writer: BatchWriter, output: MemoryOutput) -> list[bytes]:
+def _bodies(writer: BatchWriter, output: MemoryFolder) -> list[bytes]:
     writer.cutter.finish()
     return [output.objects[name] for name in sorted(output.objects)]
 
 
-def test_writer_skips_and_counts_rows_without_a_value(output: MemoryOutput, background: Background) -> None:
+def test_writer_skips_and_counts_rows_without_a_value(output: MemoryFolder, background: Background) -> None:
     writer = _writer(output, background)
     writer.write(b"1,x\n2,\n3,y\n", _go_on, valueless=True)
     writer.write(b"4,\n", _go_on, valueless=True)
@@ -64,7 +64,7 @@ def test_writer_skips_and_counts_rows_without_a_value(output: MemoryOutput, back
     assert writer.skipped == 2
 
 
-def test_writer_of_ids_alone_skips_all_rows(output: MemoryOutput, background: Background) -> None:
+def test_writer_of_ids_alone_skips_all_rows(output: MemoryFolder, background: Background) -> None:
     writer = _writer(output, background, names=("pcId",))
     writer.write(b"1\n2\n", _go_on, valueless=True)
     assert _bodies(writer, output) == []
@@ -72,7 +72,7 @@ def test_writer_of_ids_alone_skips_all_rows(output: MemoryOutput, background: Ba
 
 
 def test_writer_does_not_search_rows_known_to_have_values(
-    output: MemoryOutput, background: Background
+    output: MemoryFolder, background: Background
 ) -> None:
     """Unless a column is not sent: then a row may have lost its only value."""
     writer = _writer(output, background)
@@ -84,7 +84,7 @@ def test_writer_does_not_search_rows_known_to_have_values(
 
 
 def test_writer_returns_places_of_rows_too_large_for_a_batch(
-    output: MemoryOutput, background: Background
+    output: MemoryFolder, background: Background
 ) -> None:
     limits = Limits(max_batch_bytes=len(b"batch=pcId,a\n1,xyz"))
     writer = _writer(output, background, limits=limits)
@@ -94,7 +94,7 @@ def test_writer_returns_places_of_rows_too_large_for_a_batch(
     assert _bodies(writer, output) == [b"batch=pcId,a\n1,xyz", b"batch=pcId,a\n3,a"]
 
 
-def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryOutput, background: Background) -> None:
+def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryFolder, background: Background) -> None:
     feed = Feed(mapping=Mapping(constants={"b": "wxyz"}))
     writer = _writer(
         output, background, feed=feed, limits=Limits(max_batch_bytes=len(b"batch=pcId,a,b\n1,x,wxyz"))
@@ -104,7 +104,7 @@ def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryOutput, backgro
 
 
 def test_writer_interrupted_after_a_batch_knows_what_is_done(
-    output: MemoryOutput, background: Background
+    output: MemoryFolder, background: Background
 ) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=2))
     with pytest.raises(_StopError):
@@ -114,7 +114,7 @@ def test_writer_interrupted_after_a_batch_knows_what_is_done(
 
 
 def test_writer_passes_over_rows_in_batches_across_blocks(
-    output: MemoryOutput, background: Background
+    output: MemoryFolder, background: Background
 ) -> None:
     writer = _writer(output, background, done=3)
     writer.write(b"0,\n1,x\n2,x\n", _go_on, valueless=True)
@@ -125,7 +125,7 @@ def test_writer_passes_over_rows_in_batches_across_blocks(
 
 
 def test_writer_interrupted_again_counts_from_the_same_row(
-    output: MemoryOutput, background: Background
+    output: MemoryFolder, background: Background
 ) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=1), done=2)
     with pytest.raises(_StopError):
@@ -133,7 +133,7 @@ def test_writer_interrupted_again_counts_from_the_same_row(
     assert writer.done == 3
 
 
-def test_writer_restarted_forgets_batches_and_counts(output: MemoryOutput, background: Background) -> None:
+def test_writer_restarted_forgets_batches_and_counts(output: MemoryFolder, background: Background) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=1), done=1)
     writer.write(b"1,x\n2,x\n3,\n4,x\n", _go_on, valueless=True)
     writer.restart()

@@ -122,7 +122,7 @@ class Cutter:
             raise FileRejectedError(
                 f"The file makes more than {self._limits.max_batches} batches: drop it in parts."
             )
-        self._sink = self._output.open(batch_name(self._number))
+        self._sink = self._output.create(batch_name(self._number))
         self._digest = hashlib.sha256() if self._digests else None
         self._put(self._head)
 

@@ -92,7 +92,7 @@ class RowMerger:
         return heapq.merge(*map(read_rows, streams), key=key)
 
     def _write_run(self, name: str, rows: Iterable[PlacedRow]) -> int:
-        sink = self._scratch.write(name)
+        sink = self._scratch.create(name)
         count, piece = 0, bytearray()
         for placed in rows:
             piece += _line(placed)

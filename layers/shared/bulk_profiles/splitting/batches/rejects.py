@@ -60,7 +60,7 @@ class RejectLog:
             if record.raw and not record.raw.endswith((b"\n", b"\r")):
                 rows += b"\n"
         if not self._sinks:
-            self._sinks = [self._scratch.write(_part(name, self.parts)) for name in (REJECTS, REJECTED_ROWS)]
+            self._sinks = [self._scratch.create(_part(name, self.parts)) for name in (REJECTS, REJECTED_ROWS)]
         for sink, data in zip(self._sinks, (listing.getvalue().encode(), bytes(rows)), strict=True):
             sink.write(data)
 
@@ -81,7 +81,7 @@ class RejectLog:
         """Write both files to the output; `header` comes before the rejected rows."""
         self.flush()
         for name, start in ((REJECTS, _TITLES), (REJECTED_ROWS, header)):
-            sink = output.open(name)
+            sink = output.create(name)
             sink.write(start)
             for number in range(self.parts):
                 with self._scratch.open(_part(name, number)) as part:

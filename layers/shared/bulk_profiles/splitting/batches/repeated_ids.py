@@ -63,7 +63,7 @@ class RepeatFinder:
             return
         hashes = self._sorted()
         ends = np.append(np.searchsorted(hashes, _PART_STARTS), len(hashes))
-        sink = self._scratch.write(_run_name(len(self.runs)))
+        sink = self._scratch.create(_run_name(len(self.runs)))
         sink.write(ends.astype("<u8").tobytes())
         sink.write(memoryview(hashes.astype("<u8", copy=False)).cast("B"))
         sink.commit()
@@ -122,7 +122,7 @@ class RepeatFilter:
 
     def save(self, scratch: Scratch) -> None:
         """Write the filter to the scratch."""
-        sink = scratch.write(_FILTER)
+        sink = scratch.create(_FILTER)
         sink.write(self._bits.tobytes())
         sink.commit()
 
