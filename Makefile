@@ -99,7 +99,7 @@ requirements: ## Compile the pinned, hashed requirements again
 
 # --- proof: make audit, make fuzz, make mutate ---
 
-.PHONY: audit fuzz mutate requirements-proof
+.PHONY: audit fuzz mutate planted requirements-proof
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 MUTATE_SECONDS ?= 1800
@@ -119,7 +119,10 @@ fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, FUZ
 		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
 
-mutate: setup .tools/mutate/.installed ## Change the code and see whether a test fails; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget.policy"
+planted: setup ## The first part of make mutate: template and state machine alone
+	@$(BIN)/python -m tools.planted
+
+mutate: planted .tools/mutate/.installed ## Change template, state machine and code and see whether a test fails; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget.policy"
 	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
 
 requirements: requirements-proof

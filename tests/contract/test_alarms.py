@@ -244,7 +244,7 @@ def test_import_that_adds_up_raises_no_alarm(
 
 
 def test_next_lost_row_raises_the_next_alarm() -> None:
-    assert notices(alarm("UnaccountedRowsAlarm"), [3], [], [3], [0], [3]) == 3
+    assert notices(alarm("UnaccountedRowsAlarm"), [1], [], [1], [0], [1]) == 3
 
 
 def test_rejected_file_is_counted(application: Application, capsys: pytest.CaptureFixture[str]) -> None:

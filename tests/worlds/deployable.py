@@ -35,6 +35,15 @@ SETTINGS: dict[str, type] = {
 FUNCTIONS = tuple(SETTINGS)
 
 
+def use(template_: Path | None = None, definition: Path | None = None) -> None:
+    """Read the template and the definition from these files, by default from those of the project."""
+    global TEMPLATE, DEFINITION  # noqa: PLW0603  # what all tests of a run are about
+    TEMPLATE = template_ or ROOT / "template.yaml"
+    DEFINITION = definition or ROOT / "statemachine/import_profiles.asl.json"
+    template.cache_clear()
+    machine.cache_clear()
+
+
 @cache
 def template() -> Json:
     """Return template.yaml, its short forms (`!Ref`, `!Sub`) written out."""
