@@ -106,7 +106,7 @@ _EXAMPLE: Json = {
 
 
 def file_format() -> str:
-    """Give docs/file-format.md."""
+    """Return docs/file-format.md."""
     limits = Limits()
     return _PAGE.format(
         rows=limits.max_batch_rows,
@@ -122,7 +122,7 @@ def file_format() -> str:
 
 
 def feed_schema() -> Json:
-    """Give docs/feed.schema.json."""
+    """Return docs/feed.schema.json."""
     names = {"type": "object", "additionalProperties": {"type": "string"}}
     columns = {"type": "array", "items": {"type": "string"}}
     return {

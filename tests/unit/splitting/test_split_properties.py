@@ -106,9 +106,9 @@ def as_target(names: Sequence[str], rows: Rows) -> bytes:
 @pytest.fixture(autouse=True, params=[3, 50, 4096], ids=lambda size: f"blocks-of-{size}")
 def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", request.param)
-    monkeypatch.setattr(delimited, "_LEAST_BYTES", request.param // 2)
-    monkeypatch.setattr(delimited, "_WORTHWHILE", 0)
-    monkeypatch.setattr(delimited, "_FEWEST_RECORDS", 1)
+    monkeypatch.setattr(delimited, "_MIN_WHOLE_BYTES", request.param // 2)
+    monkeypatch.setattr(delimited, "_MIN_SOUND_BYTES", 0)
+    monkeypatch.setattr(delimited, "_MIN_RECORDS", 1)
     monkeypatch.setattr(json_lines, "BLOCK_BYTES", request.param)
 
 

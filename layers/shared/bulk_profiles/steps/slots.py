@@ -70,7 +70,7 @@ class Slots:
         return self._take(batch, now, reserve)
 
     def withdraw(self, batch: BatchEntry, slot_at: datetime) -> None:
-        """Give back what a submission granted at `slot_at` reserved and Target certainly did not take."""
+        """Withdraw what a submission granted at `slot_at` reserved and Target certainly did not take."""
 
         def give_back(state: BudgetState) -> tuple[BudgetState, None]:
             return withdraw(

@@ -140,7 +140,7 @@ _NASTY = [
 def test_many_lines_at_once_are_read_as_each_is_by_itself(lines: list[str]) -> None:
     data = "\n".join([_NASTY[0], *lines]).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_lines.JsonLines, "_whole_rows", lambda *_: None)
+        patch.setattr(json_lines.JsonLines, "_rows_at_once", lambda *_: None)
         one_by_one = run(data)
     assert run(data) == one_by_one
 

@@ -37,6 +37,10 @@ def encoding_of(head: bytes, named: str | None) -> str:
 
 
 def _refuse_binary(head: bytes) -> None:
+    """Raise `FileRejectedError` where NUL bytes show that this is UTF-16, or no text.
+
+    In UTF-16, every other byte of ASCII text is NUL: those of one parity are many, those of the other few.
+    """
     evens, odds = head[0::2].count(0), head[1::2].count(0)
     if evens + odds == 0:
         return
@@ -51,13 +55,15 @@ def _refuse_binary(head: bytes) -> None:
 
 
 def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
-    """Read a text as UTF-8, without its byte order mark where that tells the byte order."""
+    """Return a text as a stream of UTF-8; a byte order mark of UTF-16 or UTF-32 is removed."""
     if encoding in UTF8_NAMES:
         return stream
     return cast("BinaryIO", io.BufferedReader(_Recoded(stream, encoding), 2 * _PIECE))
 
 
 class _Recoded(PieceReader):
+    """A text in another encoding, as UTF-8."""
+
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         super().__init__(stream)
         wide = encoding.startswith(("utf-16", "utf-32"))

@@ -1,4 +1,4 @@
-"""Compressed files as plain streams, found by their first bytes and unpacked in bounded pieces."""
+"""Compressed files as plain streams, unpacked in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from bulk_profiles.core.streams import PieceReader
 from .signatures import Compression, compression_of
 
 _PIECE = 256 * 1024
-_WINDOW_BYTES = 64 * 1024 * 1024  # what unpacking may hold of a file; xz -9 takes as much
-_BESIDE_BYTES = 8 * 1024 * 1024  # what xz needs besides
+_WINDOW_BYTES = 64 * 1024 * 1024  # of unpacked data that a decoder may hold; `xz -9` needs as many
+_BESIDE_BYTES = 8 * 1024 * 1024  # that an xz decoder needs besides
 
 
 class _Decompressor(Protocol):
+    """A decoder of one member, like those of Python's bz2 and lzma."""
+
     @property
     def eof(self) -> bool: ...
     @property
@@ -73,14 +75,14 @@ def decompressed(compression: Compression, opener: Callable[[int], BinaryIO], si
 
 
 class _Members(PieceReader):
-    """The members of a gzip, zstd, xz or bzip2 file, one after the other."""
+    """The members of a gzip, xz or bzip2 file, or the frames of a zstd file, one after the other."""
 
     def __init__(self, stream: BinaryIO, compression: Compression) -> None:
         super().__init__(stream)
         self._stream = stream
         self._compression = compression
         self._member = _DECOMPRESSORS[compression]()
-        self._pending = b""
+        self._pending = b""  # read, and not given to the decoder yet
 
     def read_piece(self, size: int) -> bytes:
         while True:
@@ -101,7 +103,7 @@ class _Members(PieceReader):
     def _unpack(self, data: bytes, most: int) -> bytes:
         try:
             return self._member.decompress(data, max_length=most)
-        except Exception as error:  # each library has errors of its own, and all but one mean the same
+        except Exception as error:  # each library has its own errors; all mean damage but that for memory
             raise FileRejectedError(
                 f"The {self._compression} file is packed with a window of more than "
                 f"{_WINDOW_BYTES >> 20} MiB: pack it again with the defaults."
@@ -110,7 +112,8 @@ class _Members(PieceReader):
             ) from error
 
     def _next_member(self) -> bool:
-        rest = self._member.unused_data.lstrip(b"\0")  # zeros may pad a file to a block's length
+        """Begin with the next member; return whether there is one."""
+        rest = self._member.unused_data.lstrip(b"\0")  # NUL bytes may pad a file to the length of a block
         while len(rest) < _SIGNATURE_BYTES and (piece := self._stream.read(_PIECE)):
             rest = (rest + piece).lstrip(b"\0")
         if not rest:

@@ -1,7 +1,7 @@
 """Delimited files, a block of whole records at a time.
 
-A block is taken apart as a whole where that is sure to be right, by helpers if there are any; otherwise
-record by record.
+A block is parsed as a whole where that is sure to be right, by helpers if there are any; otherwise some of
+its records are parsed one by one.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 
-from .block_parser import Places, WholeBlocks
+from .block_parser import BlockParser
 from .blocks import BLOCK_BYTES, Block, FindHelpers, Helpers, Position, RawBlock, Record, too_long
 from .long_rows import skip_long_row
 from .read_ahead import ReadAhead
-from .record_parser import Dialect, count, count_lines, parse
+from .record_parser import Dialect, parse
+from .scans import Places, count, count_lines, line_ends
 
-_LEAST_BYTES = 64 * 1024  # to be taken apart as a whole
-_WORTHWHILE = 8 * 1024  # the same, if what comes after them is odd
-_FEWEST_RECORDS, _MOST_RECORDS = 16, 64 * 1024
+_MIN_WHOLE_BYTES = 64 * 1024  # parsed as a whole after a block for which that was not possible
+_MIN_SOUND_BYTES = 8 * 1024  # parsed as a whole before a value that is misquoted
+_MIN_RECORDS, _MAX_RECORDS = 16, 64 * 1024  # parsed one by one
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
-_RETURN = ord("\r")
-_NONE = np.empty(0, np.intp)
+_NO_PLACES = np.empty(0, np.intp)
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Text:
 
     start: Position
     data: bytes = b""
-    ended: bool = False  # nothing follows it
+    ended: bool = False  # nothing follows
 
     def remove(self, size: int, lines: int) -> None:
         """Remove the first bytes, which are so many lines, or records where these are numbered."""
@@ -46,10 +46,10 @@ class _Text:
 
 
 class DelimitedBlocks:
-    """Read blocks of records from a stream that is open at the start of a record.
+    """Iterate over the blocks of a stream that is open at the start of a record.
 
-    With `by_record`, records are numbered instead of lines. `find_helpers` is asked after each block until
-    there are some.
+    With `by_record`, records are numbered instead of lines. `find_helpers` is called after each block until
+    there are helpers.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class DelimitedBlocks:
         self._stream = stream
         self._dialect = dialect
         self._by_record = by_record
-        self._whole = WholeBlocks(dialect)
+        self._parser = BlockParser(dialect)
         self._find_helpers = find_helpers
         self._text = _Text(start)
-        self._most = BLOCK_BYTES  # bytes to be taken apart as a whole
-        self._records = _FEWEST_RECORDS  # to be taken apart one by one, where that must be
+        self._whole_bytes = BLOCK_BYTES  # that are parsed as a whole; doubled after each block
+        self._records = _MIN_RECORDS  # that are parsed one by one; doubled each time in a row
 
     def __iter__(self) -> Iterator[Block]:
         while not self._text.ended:
             self._read_on()
             yield from self._blocks(self._text)
-            if self._find_helpers and (helpers := self._find_helpers(self._whole.plain_rows)):
-                yield from self._blocks_by(helpers)
+            if self._find_helpers and (helpers := self._find_helpers(self._parser.plain_rows)):
+                yield from self._blocks_with(helpers)
 
     def _read_on(self) -> None:
         text, piece = self._text, self._stream.read(BLOCK_BYTES)
@@ -84,15 +84,14 @@ class DelimitedBlocks:
         if text.ended and text.data and not text.data.endswith((b"\n", b"\r")):
             text.data += b"\n"
 
-    def _blocks_by(self, helpers: Helpers) -> Iterator[Block]:
-        """Read the blocks that are left with the help of others."""
+    def _blocks_with(self, helpers: Helpers) -> Iterator[Block]:
+        """Make the blocks that are left with the help of other processes."""
         while self._text.data or not self._text.ended:
             ahead = ReadAhead(self._raw_blocks(), helpers)
             for raw, result in ahead:
                 if result:
-                    yield Block(
-                        raw.start, b"", partial(self._find, raw, None), result.spaces, result.prepared
-                    )
+                    find = partial(self._find, raw, None)
+                    yield Block(raw.start, b"", find, result.spaces, result.prepared)
                     continue
                 text = _Text(raw.start, raw.data, self._text.ended and not self._text.data and ahead.is_empty)
                 yield from self._blocks(text, least=0)
@@ -102,32 +101,33 @@ class DelimitedBlocks:
                     self._text.data = b"".join([text.data, *ahead.take_back(), self._text.data])
                     self._read_on()
                     yield from self._blocks(self._text)
-            # What comes next cannot be cut: its end is found record by record.
+            # What comes next cannot be cut, so its records are parsed one by one.
             yield from self._blocks(self._text)
             self._read_on()
 
     def _raw_blocks(self) -> Iterator[RawBlock]:
-        """Cut whole records off, as far as line ends and the number of quotes tell where one ends."""
+        """Cut raw blocks off, as long as line ends and the number of quotes tell where a record ends."""
         text = self._text
         while True:
             while len(text.data) < BLOCK_BYTES and not text.ended:
                 self._read_on()
             data = text.data[:MAX_ROW_BYTES]
             final = text.ended and len(data) == len(text.data)
-            used, quoted = self._end(data, final=final)
-            if not used and not text.ended and len(data) < MAX_ROW_BYTES:
+            end = _last_line_end(data, final=final)
+            if not end and not text.ended and len(data) < MAX_ROW_BYTES:
                 self._read_on()  # not even the first line is whole yet
                 continue
-            if quoted and count(data, _QUOTE, 0, used) % 2:
-                used, _ = self._cut(data, final=final)
-            if not used:
+            # Counting the quotes is faster than finding them, and shows for most blocks that all are closed.
+            if self._has_quotes(data) and count(data, _QUOTE, 0, end) % 2:
+                end, _ = self._last_record_end(data, final=final)
+            if not end:
                 return
-            raw = RawBlock(text.start, data[:used])
-            text.remove(used, count_lines(raw.data))
+            raw = RawBlock(text.start, data[:end])
+            text.remove(end, count_lines(raw.data))
             yield raw
 
     def _blocks(self, text: _Text, *, least: int = BLOCK_BYTES) -> Iterator[Block]:
-        """Make blocks of a text, as far as it goes; of less than `least` bytes only at its end."""
+        """Make blocks of a text as far as it goes; of less than `least` bytes only at the end of the file."""
         while text.data:
             # How long a record may be does not depend on what comes before it.
             data = text.data[:MAX_ROW_BYTES]
@@ -143,32 +143,34 @@ class DelimitedBlocks:
                 break
 
     def _whole_block(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
-        """Take many records apart at once; None where that is not sure to be right."""
-        whole = data[: self._most]
-        used, quotes = self._cut(whole, final=final and len(whole) == len(data))
-        self._most = min(2 * self._most, MAX_ROW_BYTES)
-        if not used:
+        """Parse many records as a whole; None where that is not sure to be right."""
+        whole = data[: self._whole_bytes]
+        end, quotes = self._last_record_end(whole, final=final and len(whole) == len(data))
+        self._whole_bytes = min(2 * self._whole_bytes, MAX_ROW_BYTES)
+        if not end:
             return None
-        whole = data[:used]
-        result = self._whole.plain_rows(whole, quotes)
+        whole = data[:end]
+        result = self._parser.plain_rows(whole, quotes)
         if result is None:
-            self._most = _LEAST_BYTES  # where one record is odd, others are
-            whole = data[: self._whole.sound(whole)]
-            result = self._whole.plain_rows(whole) if len(whole) > _WORTHWHILE else None
+            self._whole_bytes = _MIN_WHOLE_BYTES  # where one record is odd, others are
+            whole = data[: self._parser.sound_length(whole)]
+            result = self._parser.plain_rows(whole) if len(whole) > _MIN_SOUND_BYTES else None
         if result is None:
             return None
-        self._records = _FEWEST_RECORDS
+        self._records = _MIN_RECORDS
         rows, spaces = result
         raw = RawBlock(text.start, whole)
         text.remove(len(whole), count(rows, _LINE_FEED) if self._by_record else count_lines(whole))
         return Block(raw.start, rows, partial(self._find, raw, None), spaces)
 
     def _parsed_block(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
-        """Take some records apart one by one; None where not even the first one is whole."""
+        """Parse some records one by one; None where not even the first one is whole.
+
+        They are few at first, as what comes after them may be sure to be right again.
+        """
         raw = RawBlock(text.start, data)
-        # Only some: what comes after them may be sure again.
         parsed = parse(data, self._dialect, line=raw.start.line, final=final, most=self._records)
-        self._records = min(2 * self._records, _MOST_RECORDS)
+        self._records = min(2 * self._records, _MAX_RECORDS)
         if not parsed.used:
             return None
         text.remove(parsed.used, len(parsed.rows) if self._by_record else count_lines(data, 0, parsed.used))
@@ -183,14 +185,17 @@ class DelimitedBlocks:
         text.start = Position(start.offset + size, start.line + (1 if self._by_record else lines))
         return too_long(start)
 
-    def _cut(self, data: bytes, *, final: bool) -> tuple[int, Places]:
-        """Find the end of the last record, if quotes stand as they should, and the quotes before it.
+    def _has_quotes(self, data: bytes) -> bool:
+        return self._dialect.quoted and b'"' in data
 
-        The end is 0 if there is none.
+    def _last_record_end(self, data: bytes, *, final: bool) -> tuple[int, Places]:
+        """Return where the last whole record ends, and the places of the quotes before.
+
+        That is right if the quotes stand as they should; the end is 0 where no record is whole.
         """
-        end, quoted = self._end(data, final=final)
-        if not quoted:
-            return end, _NONE
+        end = _last_line_end(data, final=final)
+        if not self._has_quotes(data):
+            return end, _NO_PLACES
         end_of_line = _end_of_line(data)
         quotes = np.flatnonzero(np.frombuffer(data, np.uint8)[:end] == _QUOTE)
         before = len(quotes)
@@ -199,49 +204,25 @@ class DelimitedBlocks:
             before = int(np.searchsorted(quotes, end))
         return end, quotes[:before]
 
-    def _end(self, data: bytes, *, final: bool) -> tuple[int, bool]:
-        """Find the end of the last line, and say whether it may be inside quotes."""
-        end_of_line = _end_of_line(data)
-        end = len(data) if final else data.rfind(end_of_line) + 1
-        if end_of_line == b"\r" and end == len(data) and not final:
-            end = data.rfind(end_of_line, 0, end - 1) + 1  # a line feed may follow
-        return end, self._dialect.quoted and b'"' in data
-
     def _find(self, raw: RawBlock, spans: NDArray[np.intp] | None, numbers: Sequence[int]) -> list[Record]:
-        """Find records of a block by their ascending numbers."""
+        """Find records of a block by their ascending numbers; `spans` are None where they are not known."""
         if spans is None:
-            spans = self._spans(raw.data)
+            spans = self._parser.spans(raw.data)
         spans = spans[list(numbers)]
-        lines = np.array(numbers) if self._by_record else np.searchsorted(_line_ends(raw.data), spans[:, 0])
+        lines = np.array(numbers) if self._by_record else np.searchsorted(line_ends(raw.data), spans[:, 0])
         return [
             Record(raw.start.line + line, raw.data[begin:end])
             for line, (begin, end) in zip(lines.tolist(), spans.tolist(), strict=True)
         ]
 
-    def _spans(self, data: bytes) -> Any:
-        """Find where the records of a block that was taken apart as a whole start and end."""
-        view = np.frombuffer(data, np.uint8)
-        places = _line_ends(data)
-        if self._dialect.quoted and b'"' in data:
-            pairs = self._whole.pairs(view, np.flatnonzero(view == _QUOTE))
-            if pairs is None:
-                raise AssertionError  # then it was not taken apart as a whole
-            opening, closing = pairs
-            places = places[np.searchsorted(opening, places) == np.searchsorted(closing, places)]
-        stops = places + 1
-        starts = np.concatenate(([0], stops[:-1]))
-        sizes = stops - starts
-        blank = (sizes == 1) | ((sizes == len(b"\r\n")) & (view[starts] == _RETURN))
-        return np.stack((starts, stops), axis=1)[~blank]
 
-
-def _line_ends(data: bytes) -> Places:
-    """Find the last bytes of all line ends: LF, CRLF or CR."""
-    view = np.frombuffer(data, np.uint8)
-    ends = view == _LINE_FEED
-    if b"\r" in data:
-        ends |= (view == _RETURN) & (np.append(view[1:], 0) != _LINE_FEED)
-    return np.flatnonzero(ends)
+def _last_line_end(data: bytes, *, final: bool) -> int:
+    """Return where the last whole line ends; 0 where there is none."""
+    end_of_line = _end_of_line(data)
+    end = len(data) if final else data.rfind(end_of_line) + 1
+    if end_of_line == b"\r" and end == len(data) and not final:
+        end = data.rfind(end_of_line, 0, end - 1) + 1  # a LF may follow the CR
+    return end
 
 
 def _end_of_line(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Reading a source file, whatever its format: plain rows in blocks, and where they came from."""
+"""The format of a source file, found out from its content, and a reader for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.files import SourceFile
 
-from .batch_format import unescaped
+from .batch_format import decoded
 from .blocks import Block, FindHelpers, Position, Reader
 from .delimited import DelimitedBlocks
 from .header import Header, read_header
@@ -23,10 +23,10 @@ from .text import HEAD_BYTES, Text
 
 @contextmanager
 def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = None) -> Iterator[Reader]:
-    """Find out the format of a file from its content and read its header.
+    """Find out the format of a file and read its header. The reader is of use inside the context.
 
     `names` are the columns of a JSON Lines file, where they are known already.
-    Raises `FileRejectedError` where it cannot be read.
+    Raises `FileRejectedError` where the file cannot be read.
     """
     with source.open() as stream:
         head = stream.read(HEAD_BYTES)
@@ -41,10 +41,10 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
             csv = ParquetAsCsv(source, feed, Path(folder))
             yield Table(Text(csv), csv.header, by_record=True)
     else:
-        yield _open_text(Text.of(source, head, feed.encoding), feed, names)
+        yield _text_reader(Text.of(source, head, feed.encoding), feed, names)
 
 
-def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
+def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     with text.open() as stream:
         start = stream.read(HEAD_BYTES)
     match signature_of(start):
@@ -64,21 +64,21 @@ def _open_text(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A delimited file, or one in Target's own format where `encoded`."""
+    """A reader of a delimited file, Target's own format included."""
 
     text: Text
     head: Header
-    encoded: bool = False
-    by_record: bool = False
+    encoded: bool = False  # percent-encoded, as in Target's own format
+    by_record: bool = False  # records are numbered instead of lines
 
     @property
     def names(self) -> Sequence[str]:
         """The header's cells."""
-        return [_unescaped(name) for name in self.head.names] if self.encoded else self.head.names
+        return [_decoded_name(name) for name in self.head.names] if self.encoded else self.head.names
 
     @property
     def header(self) -> bytes:
-        """The header as it stands in the file; as UTF-8 with a mark, where the file is not plain UTF-8."""
+        """The header as it stands in the file, as UTF-8; with a mark where the file is not plain UTF-8."""
         raw = self.head.raw if self.head.raw.endswith((b"\n", b"\r")) else self.head.raw + b"\n"
         return self.text.header_mark + raw
 
@@ -88,7 +88,10 @@ class Table:
         return Position(self.head.end.offset, 1) if self.by_record else self.head.end
 
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
-        """Read the rows from a position on, with helpers where these can count what they take apart."""
+        """Read the rows from a position on.
+
+        Helpers are of no use where rows are decoded after them, or records are numbered by their rows.
+        """
         with self.text.open(start.offset) as stream:
             blocks = DelimitedBlocks(
                 stream,
@@ -97,10 +100,10 @@ class Table:
                 by_record=self.by_record,
                 find_helpers=None if self.encoded or self.by_record else find_helpers,
             )
-            yield from unescaped(iter(blocks)) if self.encoded else blocks
+            yield from decoded(blocks) if self.encoded else blocks
 
 
-def _unescaped(name: str) -> str:
+def _decoded_name(name: str) -> str:
     try:
         return unquote(name, errors="strict")
     except UnicodeDecodeError as error:

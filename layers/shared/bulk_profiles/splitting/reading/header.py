@@ -1,4 +1,4 @@
-"""The header of a delimited file, and how the file is written, which the header tells."""
+"""The header of a delimited file: the names of its columns, and the dialect that the file is written in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
 from .blocks import Position
-from .record_parser import Dialect, count_lines, parse
+from .record_parser import Dialect, parse
+from .scans import count_lines
 from .text import HEAD_BYTES, Text
 
 _DELIMITERS = (b",", b";", b"\t", b"|")
@@ -19,16 +20,19 @@ _DELIMITERS = (b",", b";", b"\t", b"|")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The cells of the header as they stand there, its bytes, and where the rows start."""
+    """The header of a file, as it stands there."""
 
     names: tuple[str, ...]
-    raw: bytes
+    raw: bytes  # with all that comes before the rows
     dialect: Dialect
-    end: Position
+    end: Position  # where the rows start
 
 
 def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes | None = None) -> Header:
-    """Read the header, which starts `after` so many bytes; raises `FileRejectedError` where there is none."""
+    """Read the header, which starts after so many bytes; raises `FileRejectedError` where there is none.
+
+    More and more of the file is read until the header is whole, or longer than a row may be.
+    """
     delimiter = delimited_by or (feed.delimiter or "").encode() or None
     quoted = feed.quoting is Quoting.DOUBLE and not after
     with text.open() as stream:
@@ -45,7 +49,11 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
                 delimiter = delimiter or hint[0]
                 start += hint[1]
             last = final or len(data) > MAX_ROW_BYTES
-            header = _parse(data, start, delimiter, feed, final=final, last=last, quoted=quoted)
+            dialects = [
+                Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
+                for candidate in ((delimiter,) if delimiter else _DELIMITERS)
+            ]
+            header = _parse(data, start, dialects, feed, final=final, last=last)
             if header:
                 return header
             if final:
@@ -57,40 +65,40 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
 
 
 def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
-    """Read the line `sep=;`, by which spreadsheets tell the delimiter."""
+    """Return the delimiter and the length of the line `sep=;`, with which spreadsheets name it."""
     if data[:4].lower() != b"sep=" or data[5:6] not in {b"\r", b"\n"}:
         return None
     return data[4:5], 7 if data[5:7] == b"\r\n" else 6
 
 
 def _parse(
-    data: bytes, start: int, delimiter: bytes | None, feed: Feed, *, final: bool, last: bool, quoted: bool
+    data: bytes, start: int, dialects: list[Dialect], feed: Feed, *, final: bool, last: bool
 ) -> Header | None:
-    """Read the header with the delimiter that gives a key column, or else the most columns.
+    """Parse the header at `start` in the dialect that gives a key column, or else the most columns.
 
-    Gives None where it takes more data to tell, unless this is the `last` there will be.
+    Returns None where more data is needed to decide that; where this is the `last` data, where there is no
+    header.
     """
     line = 1 + count_lines(data, 0, start)
     headers: list[Header] = []
     faults: list[FileRejectedError] = []
-    goes_on = False
-    for candidate in (delimiter,) if delimiter else _DELIMITERS:
-        dialect = Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
+    is_cut = False  # in some dialect, the header goes on after the data
+    for dialect in dialects:
         try:
-            found = parse(data[start:], dialect, line=line, final=final, most=1)
-            if not found.rows:
-                goes_on = True
+            parsed = parse(data[start:], dialect, line=line, final=final, most=1)
+            if not parsed.rows:
+                is_cut = True
                 continue
-            names = _names(found.rows[0])
+            names = _names(parsed.rows[0])
         except FileRejectedError as error:
             faults.append(error)
             continue
-        end = start + found.spans[0][1]
+        end = start + parsed.spans[0][1]
         headers.append(
             Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
         )
     keyed = [header for header in headers if has_key_column(header.names, feed)]
-    if goes_on and not keyed and (not last or not headers):
+    if is_cut and not keyed and (not last or not headers):
         return None
     if not headers and faults:
         raise faults[0]
@@ -98,12 +106,13 @@ def _parse(
 
 
 def _is_spaced(data: bytes, delimiter: bytes) -> bool:
-    """Say whether every delimiter of the header is followed by a space, as in `pcId, city, age`."""
+    """Whether a space follows every delimiter in the first line, as in `pcId, city, age`."""
     line = data.split(b"\n", 1)[0].split(b"\r", 1)[0]
     return 0 < line.count(delimiter) == line.count(delimiter + b" ") and b"\t" not in delimiter
 
 
 def _names(row: bytes) -> tuple[str, ...]:
+    """Return the cells of a plain row."""
     if row.startswith(FAULT_MARK):
         raise FileRejectedError("Text follows a closing quote in the header: double the quotes inside names.")
     try:

@@ -1,4 +1,10 @@
-"""JSON Lines: one object per line; the names in it are the columns."""
+"""JSON Lines: one object on each line; the names in the objects are the columns.
+
+A block is decoded as one array, which takes little more than half the time of its lines one by one. Between
+two lines goes a sentinel that no line can hold: `-Infinity`, which Python's decoder reads and JSON does not
+have. The lines `{"a":1}` and `{"a":2}` become `[{"a":1},-Infinity,{"a":2}]`. If every other element is the
+sentinel, each line is one value; a line such as `{"a":1},{"a":2}` would put them out of step.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +24,16 @@ from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 from .blocks import BLOCK_BYTES, Block, FindHelpers, HelperResult, Position, RawBlock, Record, too_long
 from .long_rows import skip_long_row
 from .read_ahead import ReadAhead
-from .record_parser import Dialect, count_lines
+from .record_parser import Dialect
+from .scans import count_lines
 from .text import Text
 
-_LINES = Dialect(delimiter=b"\0", quoted=False)  # JSON text has no NUL
+_LINES = Dialect(delimiter=b"\0", quoted=False)  # whose rows are lines: JSON text has no NUL
 _MAX_COLUMNS = 10_000
-_GAP = b"-Infinity"  # what Python's json reads and JSON does not have
-_BETWEEN = b",\n" + _GAP + b",\n"
-_IS_GAP = object()
-_CELL, _ROW = "\U0010fffe", "\U0010ffff"  # no characters, for good
+_SENTINEL = b"-Infinity"
+_BETWEEN = b",\n" + _SENTINEL + b",\n"
+_IS_SENTINEL = object()  # what the decoder reads it as
+_CELL_END, _ROW_END = "\U0010fffe", "\U0010ffff"  # noncharacters: Unicode will never use them
 _CONSTANTS = {None: "", True: "true", False: "false"}
 
 
@@ -39,7 +46,7 @@ class NewColumnError(BulkProfilesError):
 
 
 class JsonLines:
-    """Read JSON Lines. The columns are `names`, or else those of the first blocks, up to a key column."""
+    """A reader of JSON Lines. Its columns are `names`, or else those of the first blocks, up to the key."""
 
     first = Position(0, 1)
 
@@ -62,19 +69,17 @@ class JsonLines:
                     yield self._block(next_raw, result)
 
     def _block(self, raw: RawBlock, result: HelperResult | None = None) -> Block:
+        """Make a block of a raw one, or of what a helper made of it."""
         if not raw.data:
             return too_long(raw.start)
         find = partial(_find, raw)
         if result:
             return Block(raw.start, b"", find, prepared=result.prepared)
-        whole = self._plain_rows(raw.data)
-        rows = whole[0] if whole else b"".join([self._row(line) + b"\n" for line in _lines(raw.data)])
+        lines = _lines(raw.data)
+        rows = self._rows_at_once(lines)
+        if rows is None:
+            rows = b"".join([self._row(line) + b"\n" for line in lines])
         return Block(raw.start, rows, find)
-
-    def _plain_rows(self, data: bytes) -> tuple[bytes, int] | None:
-        """Give plain rows and no spaces, as there are no delimiters; None where that is not sure."""
-        rows = self._whole_rows(_lines(data))
-        return None if rows is None else (rows, 0)
 
     def _raw_blocks(self, start: Position) -> Iterator[RawBlock]:
         """Cut whole lines off. A line that is too long to be held is a raw block by itself."""
@@ -96,11 +101,11 @@ class JsonLines:
                     position = Position(position.offset + size, position.line + 1)
 
     def _all_names(self, *, up_to_key_of: Feed | None = None) -> Sequence[str]:
-        """Read the names, in the order in which they come; if wanted, only up to a key column."""
+        """Read the names in the order in which they come: all, or up to the block with a key column."""
         names: dict[str, None] = {}
         for raw in self._raw_blocks(self.first):
             for line in _lines(raw.data):
-                fields = (self._object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
+                fields = (_object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
                 names.update(
                     dict.fromkeys(name for name in fields if name not in names and is_utf8_text(name))
                 )
@@ -114,21 +119,24 @@ class JsonLines:
                 break
         return tuple(names)
 
-    def _object(self, line: bytes) -> dict[str, Any] | None:
-        value = _value(_ALONE, line)
-        return value if isinstance(value, dict) else None
+    def _plain_rows(self, data: bytes) -> tuple[bytes, int] | None:
+        """Return plain rows, and no spaces, as there are no delimiters; None where that is not sure."""
+        rows = self._rows_at_once(_lines(data))
+        return None if rows is None else (rows, 0)
 
-    def _whole_rows(self, lines: Sequence[bytes]) -> bytes | None:
-        """Make plain rows of some lines at once; None where that is not sure to be right.
+    def _rows_at_once(self, lines: Sequence[bytes]) -> bytes | None:
+        """Make the plain rows of some lines at once; None where that is not sure to be right.
 
-        They are read as one array with something between two lines that stands in none of them, however it is
-        spelled: where every other element is that, each line is one value.
+        Cells and rows end with noncharacters at first. If there are as many of these as cells and rows, no
+        value holds one. Then one pass over the whole text marks the separators inside values, and another
+        one puts the real separators.
         """
         text, gaps = _BETWEEN.join(lines), len(lines) - 1
-        if len(self.names) == 1 or len(text) > MAX_ROW_BYTES or text.count(_GAP) != gaps:
+        # With one column, itemgetter returns a cell, not a tuple, and an empty cell looks like a blank line.
+        if len(self.names) == 1 or len(text) > MAX_ROW_BYTES or text.count(_SENTINEL) != gaps:
             return None
-        values = _value(_WITH_GAPS, b"[" + text + b"]")
-        if not isinstance(values, list) or values[1::2] != [_IS_GAP] * gaps:
+        values = _decode(_WITH_SENTINELS, b"[" + text + b"]")
+        if not isinstance(values, list) or values[1::2] != [_IS_SENTINEL] * gaps:
             return None
         rows = list[str]()
         for fields in values[::2]:
@@ -136,58 +144,68 @@ class JsonLines:
             if row is None:
                 return None
             rows.append(row)
-        whole = _ROW.join([*rows, ""])
-        if whole.count(_CELL) != len(rows) * (len(self.names) - 1) or whole.count(_ROW) != len(rows):
+        joined = _ROW_END.join([*rows, ""])
+        cell_ends = len(rows) * (len(self.names) - 1)
+        if joined.count(_CELL_END) != cell_ends or joined.count(_ROW_END) != len(rows):
             return None
-        plain = mark(whole.encode("utf-8", "surrogatepass"))
-        return plain.replace(_CELL.encode(), b",").replace(_ROW.encode(), b"\n")
+        marked = mark(joined.encode("utf-8", "surrogatepass"))
+        return marked.replace(_CELL_END.encode(), b",").replace(_ROW_END.encode(), b"\n")
 
     def _joined_cells(self, fields: Any) -> str | None:
-        """Give the cells of a row in one text; None where that is a fault, or there is a new column."""
+        """Return the cells of a row in one text; None where one has a fault, or there is a new column."""
         if not isinstance(fields, dict):
             return None
         try:
             cells = self._cells(fields)
-            known = len(fields) == len(cells)
+            all_known = len(fields) == len(cells)
         except KeyError:
-            cells, known = [fields.get(name) for name in self.names], False
-        if not known and not fields.keys() <= self._known:
+            cells, all_known = [fields.get(name) for name in self.names], False
+        if not all_known and not fields.keys() <= self._known:
             return None
         try:
-            return _CELL.join(cells)
-        except TypeError:  # not all are texts
+            return _CELL_END.join(cells)
+        except TypeError:  # not all of them are texts
             pass
         try:
-            return _CELL.join([cell if type(cell) is str else _CONSTANTS[cell] for cell in cells])
-        except TypeError:  # one has values in it
+            return _CELL_END.join([cell if type(cell) is str else _CONSTANTS[cell] for cell in cells])
+        except TypeError:  # one is a list or an object
             return None
 
     def _row(self, line: bytes) -> bytes:
+        """Make the plain row of one line; raises `NewColumnError`."""
         if len(line) > MAX_ROW_BYTES:  # as if a block had not happened to hold it
             return fault_row(Reject.ROW_TOO_LARGE)
-        fields = self._object(line)
+        fields = _object(line)
         if fields is None:
             return fault_row(Reject.BAD_JSON)
         if not fields.keys() <= self._known:
             if not all(map(is_utf8_text, fields)):
                 return fault_row(Reject.INVALID_UTF8)
             raise NewColumnError(self._all_names)
-        values: list[Any] = [fields.get(name) for name in self.names]
-        for number, value in enumerate(values):
-            if type(value) is not str:
-                if isinstance(value, list | dict):
+        cells: list[Any] = [fields.get(name) for name in self.names]
+        for number, cell in enumerate(cells):
+            if type(cell) is not str:
+                if isinstance(cell, list | dict):
                     return fault_row(Reject.NESTED_VALUE, number)
-                values[number] = _CONSTANTS[value]
-        row = ",".join(values)
-        if row.count(",") == len(values) - 1 and "\n" not in row and "\r" not in row and row:
-            return row.encode("utf-8", "surrogatepass")
-        cells = [mark(value.encode("utf-8", "surrogatepass")) for value in values]
-        return b",".join(cells) or fault_row(Reject.EMPTY_ID)
+                cells[number] = _CONSTANTS[cell]
+        row = ",".join(cells)
+        if row.count(",") == len(cells) - 1 and "\n" not in row and "\r" not in row:
+            plain = row.encode("utf-8", "surrogatepass")  # there is nothing to mark
+        else:
+            plain = b",".join([mark(cell.encode("utf-8", "surrogatepass")) for cell in cells])
+        return plain or fault_row(Reject.EMPTY_ID)
 
 
 def _last_line_end(data: bytes) -> int:
-    """Find where the last whole line ends; after a return that is the last byte, a line feed may follow."""
+    """Return where the last whole line ends. A CR that is the last byte does not count: a LF may follow."""
     return max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+
+
+def _all_lines(data: bytes) -> list[bytes]:
+    """Return all lines: JSON has no CR but those that may end a line."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data.split(b"\n")
 
 
 def _lines(data: bytes) -> list[bytes]:
@@ -195,23 +213,25 @@ def _lines(data: bytes) -> list[bytes]:
     return [line for line in _all_lines(data) if line.strip()]
 
 
-def _all_lines(data: bytes) -> list[bytes]:
-    """Give the lines of a text: JSON has no returns but those that may be line ends."""
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return data.split(b"\n")
-
-
 def _find(raw: RawBlock, numbers: Sequence[int]) -> list[Record]:
-    rows = [
-        (raw.start.line + number, line) for number, line in enumerate(_all_lines(raw.data)) if line.strip()
+    """Find records of a block by their numbers; a line that is too long comes without its bytes."""
+    lines = [
+        (number, line) for number, line in enumerate(_all_lines(raw.data), raw.start.line) if line.strip()
     ]
-    found = [rows[number] for number in numbers]
-    return [Record(number, line + b"\n" if len(line) <= MAX_ROW_BYTES else b"") for number, line in found]
+    return [
+        Record(number, line + b"\n" if len(line) <= MAX_ROW_BYTES else b"")
+        for number, line in map(lines.__getitem__, numbers)
+    ]
 
 
-def _value(decoder: json.JSONDecoder, text: bytes) -> Any:
-    """Read a JSON text; None if it is none."""
+def _object(line: bytes) -> dict[str, Any] | None:
+    """Decode a line; None where it is not one object."""
+    value = _decode(_ALONE, line)
+    return value if isinstance(value, dict) else None
+
+
+def _decode(decoder: json.JSONDecoder, text: bytes) -> Any:
+    """Decode a JSON text; None where it is none. Numbers come as they are written."""
     try:
         return decoder.decode(without_invalid(text).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
@@ -219,12 +239,12 @@ def _value(decoder: json.JSONDecoder, text: bytes) -> Any:
 
 
 def _refuse(_constant: str) -> NoReturn:
-    raise ValueError  # NaN and Infinity are no JSON
+    raise ValueError  # NaN and Infinity are not JSON
 
 
-def _gap(constant: str) -> object:
-    return _IS_GAP if constant.encode() == _GAP else _refuse(constant)
+def _sentinel(constant: str) -> object:
+    return _IS_SENTINEL if constant.encode() == _SENTINEL else _refuse(constant)
 
 
 _ALONE = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
-_WITH_GAPS = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_gap)
+_WITH_SENTINELS = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_sentinel)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from .record_parser import Dialect, count_lines, unclosed
+from .record_parser import Dialect, unclosed
+from .scans import count_lines
 
 _PIECE = 256 * 1024
 _QUOTE = b'"'
@@ -13,47 +14,47 @@ _LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class _Window:
-    """A stream seen through a few bytes. `at` is the place looked at; `size` and `lines` are left behind."""
+    """A sliding window over a stream."""
 
     def __init__(self, data: bytes, stream: BinaryIO) -> None:
         self.data = data
-        self.at = 0
-        self.size = 0
-        self.lines = 0
+        self.at = 0  # the place in it that is looked at
+        self.size = 0  # bytes before the window
+        self.lines = 0  # line ends before the window
         self._stream = stream
 
     def fill(self) -> bool:
-        """Leave behind what was passed and add the next bytes; say whether there were any."""
+        """Drop what was passed and add the next bytes. Return whether there were any."""
         piece = self._stream.read(_PIECE)
-        # A return stays, for a line feed may follow, and both are one line end.
-        left = self.at - self.data.endswith(b"\r", 0, self.at)
-        self.lines += count_lines(self.data, 0, left)
-        self.size += left
-        self.data = self.data[left:] + piece
-        self.at -= left
+        # A CR stays: if a LF follows it, both are one line end.
+        passed = self.at - self.data.endswith(b"\r", 0, self.at)
+        self.lines += count_lines(self.data, 0, passed)
+        self.size += passed
+        self.data = self.data[passed:] + piece
+        self.at -= passed
         return bool(piece)
 
     def fill_all(self) -> bool:
-        """Pass over all that is here and add the next bytes; say whether there were any."""
+        """Pass over all that is here and add the next bytes. Return whether there were any."""
         self.at = len(self.data)
         return self.fill()
 
     def has_line_end(self) -> bool:
-        """Say whether a line end was passed."""
+        """Whether a line end was passed."""
         return self.lines > 0 or _LINE_END.search(self.data, 0, self.at) is not None
 
     def starts(self, sign: bytes) -> bool:
-        """Say whether `sign` comes next."""
+        """Whether `sign` comes next."""
         return self.data.startswith(sign, self.at)
 
 
 def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) -> tuple[bytes, int, int]:
     """Pass over the record at the start of `data`, which goes on in `stream`.
 
-    Gives the bytes that were read past its end, its size and its number of line ends.
-    Where text follows a closing quote, the record is its one line, as it is for a short one.
-    Raises `FileRejectedError` where a quoted value in it is not closed, or spans lines and is closed in the
-    wrong place.
+    Returns the bytes that were read past its end, its size, and its number of line ends. Where text follows
+    a closing quote, the record is its one line, as it is for a short one.
+    Raises `FileRejectedError`, with the number of the `line`, where a quoted value in it is not closed, or
+    spans lines and is closed in the wrong place.
     """
     window = _Window(data, stream)
     cell_end = re.compile(re.escape(dialect.delimiter) + rb"|\r\n?|\n")
@@ -76,7 +77,7 @@ def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) ->
 
 
 def _pass_quoted(window: _Window, line: int) -> None:
-    """Go past the closing quote."""
+    """Go past the closing quote of the value that the quote here opens."""
     window.at += 1
     while True:
         close = window.data.find(_QUOTE, window.at)
@@ -93,15 +94,15 @@ def _pass_quoted(window: _Window, line: int) -> None:
 
 
 def _pass_separator(window: _Window, cell_end: re.Pattern[bytes]) -> bytes:
-    """Go past the next delimiter or line end and give it; nothing at the end of the file."""
+    """Go past the next match of `cell_end` and return it; nothing at the end of the file."""
     while True:
-        found = cell_end.search(window.data, window.at)
-        if found is None:
+        separator = cell_end.search(window.data, window.at)
+        if separator is None:
             if not window.fill_all():
                 return b""
             continue
-        window.at = found.start()
-        if found[0] == b"\r" and found.end() == len(window.data) and window.fill():
-            continue  # a line feed may follow
-        window.at += len(found[0])
-        return found[0]
+        window.at = separator.start()
+        if separator[0] == b"\r" and separator.end() == len(window.data) and window.fill():
+            continue  # a LF may follow the CR
+        window.at += len(separator[0])
+        return separator[0]

@@ -1,4 +1,11 @@
-"""Parquet, by way of CSV: DuckDB writes it to a temporary file faster than rows can be made here."""
+r"""Parquet files, by way of CSV: DuckDB writes it to a temporary file faster than Python could make rows.
+
+A value that is not UTF-8 rejects its row, not the file. Where there is one, the file is read twice side by
+side: with invalid bytes left out, and with question marks in their places. Where the two differ, a mark is
+put before the value; once all rows are written, the marks become bytes that UTF-8 forbids. Of `Jos` and an
+invalid byte, one reading makes `Jos` and the other one `Jos?`; written is `MARKJos?`, and in the end
+`\xff...\xffJos?`, which the reader of the CSV rejects.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +32,14 @@ _NESTED = frozenset({"struct", "map", "union", "list", "array", "blob", "variant
 _TEXT = "varchar"
 _MEMORY = "512MB"
 _PIECE = 1024 * 1024
-_MARK = "\U0010ffff" * 2  # starts a value that is not UTF-8; no text has it
-# What is left out, or has something put in its place, was not UTF-8.
+_MARK = "\U0010ffff" * 2  # a noncharacter, twice: no text has it
 _MARKED = f"CASE WHEN t.c{{0}} IS DISTINCT FROM r.c{{0}} THEN '{_MARK}' || r.c{{0}} ELSE t.c{{0}} END"
 
 
 class ParquetAsCsv:
-    """The rows of a Parquet file as a CSV source of its own, in a folder that the caller removes.
+    """The rows of a Parquet file as a CSV source file, without a header, in a folder that the caller removes.
 
-    `header` is for rejected rows. It has a byte order mark, as the feed may name another encoding.
+    `header` is for the file of rejected rows. It has a byte order mark, as the feed may name an encoding.
     """
 
     def __init__(self, source: SourceFile, feed: Feed, folder: Path) -> None:
@@ -51,14 +57,14 @@ class ParquetAsCsv:
         self.size = self._csv.stat().st_size
 
     def open(self, start: int = 0) -> BinaryIO:
-        """Open the CSV form from a byte on."""
+        """Open it for reading from byte `start` on."""
         stream = self._csv.open("rb")
         stream.seek(start)
         return stream
 
 
 def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[str, ...]:
-    """Write the rows and give the names of their columns."""
+    """Write the rows as CSV and return the names of their columns."""
     import duckdb  # noqa: PLC0415 only a Parquet file needs it
 
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -97,10 +103,14 @@ def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[
 
 
 def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
-    """Read the names of the columns as they stand there: DuckDB itself gives some of them other names."""
+    """Return the names of the columns as they stand there.
+
+    DuckDB renames some columns: of `City` and `city` it makes `City` and `city_1`. So they come from the
+    schema, which is a tree in preorder: an element is followed by its children.
+    """
     schema = connection.execute("SELECT name, num_children FROM parquet_schema(?)", [str(path)]).fetchall()
     names: list[str] = []
-    inside = 0  # what is left of a nested column
+    inside = 0  # elements of a nested column that are left
     for name, children in schema[1:]:
         if not inside:
             names.append(name)
@@ -121,9 +131,10 @@ def _refuse_nested(sent: Sequence[str | None]) -> None:
 
 
 def _query(path: Path, sent: Sequence[str | None], *, marked: bool = False) -> str:
-    """Select the columns that are sent, and nothing in the places of the others.
+    """Return the query for the columns that are sent, with NULL in the places of the others.
 
-    With `marked`, a mark starts the values that are not UTF-8, which otherwise are an error.
+    `sent` are the kinds of the columns, None for those that are not sent. If `marked`, values that are not
+    UTF-8 start with a mark; otherwise they are an error.
     """
     cells = [
         "NULL" if not kind else _MARKED.format(number) if marked and kind == _TEXT else f"t.c{number}"
@@ -143,7 +154,7 @@ def _query(path: Path, sent: Sequence[str | None], *, marked: bool = False) -> s
 
 
 def _prove(connection: DuckDBPyConnection, query: str) -> None:
-    """Read all that a query gives: DuckDB may wait for ever where that fails while it writes."""
+    """Read all rows of a query, so that it fails here: DuckDB may hang where it fails while it writes."""
     connection.execute(f"SELECT bit_xor(hash(q)) FROM ({query}) q").fetchall()  # noqa: S608 made here
 
 
@@ -160,7 +171,7 @@ def _is_utf8(connection: DuckDBPyConnection, query: str) -> bool:
 
 
 def _break_marked(path: Path) -> None:
-    """Make the marks bytes that are not UTF-8: DuckDB writes none."""
+    """Replace the marks with bytes that UTF-8 forbids, which DuckDB itself cannot write."""
     mark = _MARK.encode()
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
         place = data.find(mark)

@@ -13,7 +13,7 @@ from .charset import UTF8_NAMES, as_utf8, encoding_of
 from .compression import decompressed
 from .signatures import Compression, Layout, MarkedEncoding, compression_of, signature_of
 
-HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 64 * 1024  # of a file that are read to find out what it is
 _SKIP_BYTES = 1024 * 1024
 
 
@@ -24,11 +24,11 @@ class Text:
     source: SourceFile
     compression: Compression | None = None
     encoding: str = "utf-8"
-    mark: int = 0  # bytes of a byte order mark that is passed over
+    mark: int = 0  # bytes of a UTF-8 byte order mark, which is passed over
 
     @classmethod
     def of(cls, source: SourceFile, head: bytes, named: str | None) -> Text:
-        """Find out compression and encoding; raises `FileRejectedError` where it is no text.
+        """Find out compression and encoding; raises `FileRejectedError` where the file is no text.
 
         `head` is the start of the file as stored, `named` the encoding that the feed names.
         """
@@ -43,7 +43,7 @@ class Text:
 
     @property
     def header_mark(self) -> bytes:
-        """What must start a piece of this text in UTF-8, where the file is not plain UTF-8."""
+        """The byte order mark with which a part of this text, as UTF-8, is read again under the same feed."""
         return codecs.BOM_UTF8 if self.encoding not in {"utf-8", "ascii"} or self.mark > 0 else b""
 
     def open(self, offset: int = 0) -> BinaryIO:
@@ -62,7 +62,7 @@ class Text:
 
 
 def _after(stream: BinaryIO, count: int) -> BinaryIO:
-    """Read past the first bytes."""
+    """Return the stream after its first bytes."""
     while count > 0:
         piece = stream.read(min(count, _SKIP_BYTES))
         if not piece:

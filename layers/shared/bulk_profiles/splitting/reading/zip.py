@@ -16,7 +16,7 @@ from bulk_profiles.core.streams import Closable, PieceReader
 from .signatures import Foreign
 
 _PIECE = 256 * 1024
-_END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, but for its comment
+_END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, without its comment
 _ENCRYPTED = 0x1
 _CLUTTER = re.compile(r"^__MACOSX/|(?:^|/)(?:\.DS_Store|Thumbs\.db)$")  # what file managers leave behind
 _WORKBOOK = "[Content_Types].xml"
@@ -33,15 +33,19 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
         raise FileRejectedError(
             "Something else stands before or after the content of the zip file: pack and drop it again."
         )
-    names = [info for info in archive.infolist() if not info.is_dir() and not _CLUTTER.search(info.filename)]
-    if any(info.filename == _WORKBOOK for info in names):
+    members = [
+        info for info in archive.infolist() if not info.is_dir() and not _CLUTTER.search(info.filename)
+    ]
+    if any(info.filename == _WORKBOOK for info in members):
         raise Foreign.OFFICE.rejection()
-    if len(names) != 1:
-        raise FileRejectedError(f"The zip file holds {len(names)} files: pack exactly one.")
-    if names[0].flag_bits & _ENCRYPTED:
+    if len(members) != 1:
+        raise FileRejectedError(f"The zip file holds {len(members)} files: pack exactly one.")
+    if members[0].flag_bits & _ENCRYPTED:
         raise FileRejectedError("The zip file is encrypted: pack it without a password.")
     try:
-        return cast("BinaryIO", io.BufferedReader(_ZipMember(archive.open(names[0]), archive, file), _PIECE))
+        return cast(
+            "BinaryIO", io.BufferedReader(_ZipMember(archive.open(members[0]), archive, file), _PIECE)
+        )
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise FileRejectedError(
             "The zip file is damaged, or packed in an unknown way: pack it again."
@@ -49,11 +53,11 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
 
 
 def _is_whole(archive: zipfile.ZipFile, opener: Callable[[int], BinaryIO], size: int) -> bool:
-    """Say whether the archive is all of the file: zipfile passes over whatever is before it, or after."""
+    """Whether the archive is all of the file: zipfile passes over whatever is before it, or after."""
     end = _END_BYTES + len(archive.comment)
     with opener(max(0, size - end)) as stream:
-        ends = stream.read(len(_END)) == _END
-    return ends and min((info.header_offset for info in archive.infolist()), default=0) == 0
+        ends_file = stream.read(len(_END)) == _END
+    return ends_file and min((info.header_offset for info in archive.infolist()), default=0) == 0
 
 
 class _Ranges(PieceReader):
@@ -97,7 +101,7 @@ class _Ranges(PieceReader):
 
 
 class _ZipMember(PieceReader):
-    """The one member of a zip file; what is damaged in it rejects the file."""
+    """The one member of a zip file. Raises `FileRejectedError` where it is damaged."""
 
     def __init__(self, member: IO[bytes], *containers: Closable) -> None:
         super().__init__(member, *containers)
