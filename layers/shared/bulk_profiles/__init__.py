@@ -11,3 +11,5 @@
 `aws` has one module for each service; `core` has the models, names, feeds and errors that all rooms know.
 docs/architecture.md has the table of rooms, the words, and where to change what.
 """
+
+__version__ = "0.1.0"  # as in pyproject.toml

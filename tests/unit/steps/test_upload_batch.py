@@ -92,7 +92,7 @@ def test_refused_batch_that_may_have_arrived_before_is_unknown() -> None:
 
 
 def test_replaced_token_sends_the_batch_once_more_at_once() -> None:
-    found = decision(Unauthorized(401), token=TokenState.REPLACED)
+    found = decision(Unauthorized("", 401), token=TokenState.REPLACED)
     assert found.outcome == Outcome(Word.DEFERRED, NOW)
     assert (found.batch.state, found.batch.renewals) == (BatchState.PLANNED, 1)
     assert found.batch.submissions == SENDING.submissions
@@ -103,14 +103,16 @@ def test_replaced_token_sends_the_batch_once_more_at_once() -> None:
 @pytest.mark.parametrize(
     ("token", "status", "advice"),
     [
-        (TokenState.MISSING, 401, "Target wants a token (HTTP 401): set TokenSecretArn."),
-        (TokenState.SAME, 401, "Target did not accept the token (HTTP 401): renew the secret."),
-        (TokenState.SAME, 403, "Target does not allow what the token asks for (HTTP 403): check its rights."),
+        (TokenState.MISSING, 401, "It wants a token: set TokenSecretArn."),
+        (TokenState.SAME, 401, "It did not accept the token: renew the secret."),
+        (TokenState.SAME, 403, "It does not allow what the token asks for: check its rights."),
     ],
 )
 def test_unauthorized_batch_is_refused_with_the_remedy(token: TokenState, status: int, advice: str) -> None:
-    found = decision(Unauthorized(status), token=token)
-    assert (found.outcome.word, found.batch.reason) == (Word.REFUSED, advice)
+    """Target's own words come first."""
+    said = f"Target answered HTTP {status}."
+    found = decision(Unauthorized(said, status), token=token)
+    assert (found.outcome.word, found.batch.reason) == (Word.REFUSED, f"{said} {advice}")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from bulk_profiles.target.answers import (
     Receipt,
     StatusAnswer,
     TargetState,
+    max_status_bytes,
     read_receipt,
-    read_receipt_response,
     read_status,
     read_status_response,
 )
@@ -55,8 +55,9 @@ def read_all(pieces: Iterable[bytes]) -> Response:
         f"true {URL} Batch submitted".encode(),
         f"TRUE {URL} Batch submitted".encode(),
         f"\n\ttrue\n{URL}\nBatch submitted\n".encode(),
+        f"true {URL} Batch submitted".encode("utf-16"),
     ],
-    ids=["raw", "escaped", "cdata", "flattened", "upper-case", "flattened-lines"],
+    ids=["raw", "escaped", "cdata", "flattened", "upper-case", "flattened-lines", "flattened-utf-16"],
 )
 def test_read_receipt_true_with_status_url_is_yes(body: bytes) -> None:
     assert read_receipt(body) == Receipt(success=True, status_url=URL, message="Batch submitted")
@@ -67,6 +68,35 @@ def test_read_receipt_flattened_https_url_is_yes() -> None:
     assert read_receipt(f"true {url} Fine".encode()) == Receipt(success=True, status_url=url, message="Fine")
 
 
+@pytest.mark.fault(35, "a yes without a usable URL: it is a yes all the same")
+@pytest.mark.parametrize(
+    "body",
+    [
+        xml(element("success", "true"), element("message", "Fine")),
+        xml(element("success", "true"), "<batchStatus></batchStatus>", element("message", "Fine")),
+        xml(
+            element("success", "true"), "<batchStatus/>", element("message", "Fine"), element("warning", "x")
+        ),
+        xml(element("success", "true"), element("message", "Fine")).decode().encode("utf-16"),
+        b"true Fine",
+        b"TRUE\nFine\n",
+    ],
+)
+def test_read_receipt_true_without_status_url_is_yes(body: bytes) -> None:
+    assert read_receipt(body) == Receipt(success=True, message="Fine")
+
+
+def test_read_receipt_url_that_may_be_cut_short_is_left_out() -> None:
+    assert read_receipt(f"true {URL}".encode()) == Receipt(success=True, message=URL)
+    assert read_receipt(b"true") == Receipt(success=True)
+
+
+def test_read_receipt_message_with_a_character_that_xml_lacks_is_read() -> None:
+    for written in ("a\x01b", "a&#1;b", "a\ufffeb", "a&#xFFFF;b"):
+        body = xml(element("success", "true"), element("batchStatus", URL), element("message", written))
+        assert read_receipt(body) == Receipt(success=True, status_url=URL, message="a\ufffdb")
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -75,7 +105,6 @@ def test_read_receipt_flattened_https_url_is_yes() -> None:
             "Unexpected error",
         ),
         (xml(element("success", "FALSE")), ""),
-        (xml(element("success", "false"), element("batchStatus", URL)), ""),
         (b"false Unexpected error", "Unexpected error"),
         (b"false", ""),
         (b'\xef\xbb\xbf<?xml version="1.0"?>' + xml(element("success", "false")), ""),
@@ -88,7 +117,6 @@ def test_read_receipt_flattened_https_url_is_yes() -> None:
     ids=[
         "xml",
         "no-message",
-        "with-status-url",
         "flattened",
         "flattened-no-message",
         "bom",
@@ -96,7 +124,7 @@ def test_read_receipt_flattened_https_url_is_yes() -> None:
         "long",
     ],
 )
-def test_read_receipt_false_is_no_whatever_else_it_says(body: bytes, message: str | None) -> None:
+def test_read_receipt_false_is_no(body: bytes, message: str | None) -> None:
     receipt = read_receipt(body)
     assert receipt.success is False
     assert receipt.status_url == ""
@@ -113,7 +141,6 @@ def test_read_receipt_false_is_no_whatever_else_it_says(body: bytes, message: st
     [
         b"",
         b" \n",
-        b"true",
         b"<",
         b'{"success": true}',
         b"<html><body>true http://example.com false</body></html>",
@@ -121,15 +148,15 @@ def test_read_receipt_false_is_no_whatever_else_it_says(body: bytes, message: st
         b"<!DOCTYPE response>" + xml(element("success", "false")),
         xml(),
         xml(element("success", "yes"), element("batchStatus", URL)),
-        xml(element("success", "true")),
-        xml(element("success", "true"), "<batchStatus></batchStatus>"),
+        xml(element("success", "false"), element("batchStatus", URL)),
+        f"false {URL} Unexpected error".encode(),
+        xml("<t:success>true</t:success>"),
+        xml("<Success>true</Success>"),
+        xml("<success>tr<i/>ue</success>"),
         xml(element("success", "true"), element("success", "false"), element("batchStatus", URL)),
         xml(element("success", "false")) + b"<more/>",
         xml(element("success", "false"))[:-1],
         xml("<a>", element("success", "false"), "</a>"),
-        f"true {URL}".encode(),  # cut short, the URL may be half of one
-        f"true nothing {URL}".encode(),
-        xml(element("success", "false")).decode().encode("utf-16"),
         b"<response><success>false</success><message>" + b"x" * 9000 + b"</message></response>",
         b"<response><success>&x;</success></response>",
         b"\x00",
@@ -149,8 +176,28 @@ def test_read_receipt_cut_short_is_neither_yes_nor_no() -> None:
 @pytest.mark.parametrize("declared", ["", "<?xml version='1.0' encoding='ISO-8859-1'?>"])
 def test_read_receipt_response_ignores_a_declared_charset(charset: str, declared: str) -> None:
     body = f"{declared}<response><success>false</success><message>Ungültig</message></response>"
-    response = read_receipt_response(body.encode(charset))
-    assert response == Response({"success": "false", "message": "Ungültig"})
+    for header in ("", "iso-8859-1", "klingon"):
+        receipt = read_receipt(body.encode(charset), header)
+        assert receipt == Receipt(success=False, message="Ungültig")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("Service Unavailable", "Service Unavailable"),
+        ("no profile c-4711 in row 12", "no profile *** in row 12"),
+        ('{"error": "Invalid token"}', "Invalid token"),
+        ('{"success": true}', '{"success": true}'),
+        ("", ""),
+    ],
+)
+def test_read_receipt_other_text_keeps_its_words(body: str, message: str) -> None:
+    assert read_receipt(body.encode()) == Receipt(message=message)
+
+
+@pytest.mark.parametrize("body", ["<!DOCTYPE html><p>true", "\n <HTML>", "<head/>", "<body class='x'>"])
+def test_read_receipt_web_page_is_html(body: str) -> None:
+    assert read_receipt(body.encode()) == Receipt(html=True)
 
 
 # The answer to a status call
@@ -236,7 +283,7 @@ def test_read_status_flattened_answer_is_read(text: str, expected: tuple[Any, ..
     ("children", "message"),
     [
         ([], "The answer says nothing of a batch."),
-        ([head(size="many")], "The answer has a count that is no number."),
+        ([element("message", "No such batch")], 'The answer says nothing of a batch: "No such batch".'),
     ],
 )
 def test_read_status_without_content_raises_a_reason(children: list[str], message: str) -> None:
@@ -250,27 +297,18 @@ BROKEN = [
     b"<!DOCTYPE response>" + xml(head()),
     b'<!DOCTYPE response [<!ENTITY a "complete">]>' + xml(element("status", "&a;")),
     b'<!DOCTYPE response SYSTEM "http://127.0.0.1/x">' + xml(head()),
-    xml(head(), "<profile><status>failed</status></profile>"),
-    xml(head(), "<profile><id></id><status>failed</status></profile>"),
-    xml(head(), "<profile><id>a<b/></id><status>failed</status></profile>"),
-    xml(head(), "<profile><id>a</id><profile/></profile>"),
+    b"",
+    b" \n",
+    b'{"batchId": "demo-1", "status": "complete"}',
     xml(head("complete"), element("status", "incomplete")),
-    xml(head(size="many")),
-    xml(head(size=-1)),
-    xml(head(size="٣")),
-    xml(head(size="1" * 13)),
-    xml(head(), counts(1, "x", 0)),
     xml(head(), element("message", "x" * 10_000)),
     xml(head(), "<a>" * 20, "</a>" * 20),
-    xml(head(), *(element(f"x{number}", number) for number in range(100))),
     xml(head(), f"<a b='{'x' * 2_000_000}'/>"),
     xml(head()).replace(b"</batchSize>", b"</batchsize>"),
     xml(head()) + xml(head()),
-    xml(head()).decode().encode("utf-16"),
     b'<?xml version="1.0" encoding="no-such"?>' + xml(head()),
     b'<?xml version="1.0" encoding="hex"?>' + xml(head()),
     b'<?xml version="1.0" encoding="shift_jis"?>' + xml(head()),
-    xml(head(), profile("\xe9", "failed")).decode().encode("latin-1"),
 ]
 
 
@@ -296,11 +334,96 @@ def test_read_status_over_a_limit_is_unusable(monkeypatch: pytest.MonkeyPatch) -
         read_status([body], limit_bytes=len(body) - 1)
     with pytest.raises(UnusableAnswerError, match="longer than"):
         read_status(iter(lambda: b" " * 65536, None))
+    with pytest.raises(UnusableAnswerError, match="longer than"):
+        read_status(iter(lambda: b"<?x?>" * 9999, None))
     monkeypatch.setattr(xml_reader, "MAX_PROFILES", 1)
     monkeypatch.setattr(flat_reader, "MAX_PROFILES", 1)
     for text in (body, b"demo-1 a failed b failed"):
         with pytest.raises(UnusableAnswerError):
             read_status([text])
+
+
+@pytest.mark.fault(46, "a count that is no number: it is not given, and that is said")
+@pytest.mark.parametrize("text", ["many", -1, "٣", "1" * 13, "1.5", "0x1", "+3", "3 0"])
+def test_read_status_count_that_is_no_number_is_not_given(text: object) -> None:
+    answer = status(head(size=text), counts(1, text, 0))
+    assert (answer.batch_size, answer.successful, answer.not_found, answer.failed) == (None, 1, None, 0)
+    assert answer.unclear == ("Target's answer has counts that are no numbers: batchSize, profilesNotFound.",)
+
+
+def test_read_status_empty_count_is_not_given() -> None:
+    answer = status(head(size=""), counts(" ", "", 0))
+    assert (answer.batch_size, answer.successful, answer.unclear) == (None, None, ())
+
+
+def test_read_status_unknown_word_is_kept_for_people() -> None:
+    assert status(head(" Pondering\n")).word == "Pondering"
+    assert status(head("phase 2 of c-4711")).word == "phase 2 of ***"
+    assert (status(head("COMPLETE")).word, status(element("batchId", "b1")).word) == ("", "")
+
+
+def test_read_status_answer_of_another_kind_says_which() -> None:
+    for body, sentence in (
+        (b"<!doctype HTML><p>", "The answer is HTML instead of XML."),
+        (b"<html><body>demo-1</body></html>", "The answer is HTML instead of XML."),
+        (b'{"message": "Bad batch"}', 'The answer is JSON instead of XML: "Bad batch".'),
+        (b"Service Unavailable", 'The answer is not a response of Target: "Service Unavailable".'),
+        (b"", "The answer is empty."),
+    ):
+        assert reason(read_status, body) == sentence
+
+
+# Charsets
+
+
+@pytest.mark.fault(46, "another charset: declared, named by HTTP or shown by a mark")
+@pytest.mark.parametrize(
+    ("codec", "declared", "header"),
+    [
+        ("utf-8", "", ""),
+        ("utf-8", "utf8", ""),
+        ("utf-8", "US-ASCII", ""),
+        ("utf-8-sig", "ISO-8859-1", "ISO-8859-1"),
+        ("utf-16", "", ""),
+        ("utf-16", "UTF-16", "utf-8"),
+        ("utf-16-le", "", ""),
+        ("utf-16-be", "", ""),
+        ("utf-16-be", "utf-16", "UTF-16"),
+        ("utf-16-le", "", "UTF-16LE"),
+        ("latin-1", "ISO-8859-1", ""),
+        ("latin-1", "", "iso-8859-1"),
+        ("latin-1", "UTF-8", "ISO_8859-1"),
+        ("cp1252", "", "Windows-1252"),
+        ("iso-8859-15", "", "ISO-8859-15"),
+    ],
+)
+def test_read_status_is_decoded_before_it_is_read(codec: str, declared: str, header: str) -> None:
+    begin = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    whole = (begin + xml(head(), profile("é", "failed")).decode()).encode(codec)
+    for pieces in ([whole], [bytes([byte]) for byte in whole]):
+        answer = read_status(pieces, charset=header)
+        assert answer.profiles == {"é": ProfileStatus.ERROR}
+        assert (answer.state, answer.unclear) == (TargetState.COMPLETE, ())
+
+
+def test_read_status_flattened_answer_in_utf_16_is_read() -> None:
+    answer = read_status(["demo-1 complete 2 é failed".encode("utf-16")])
+    assert answer.profiles == {"é": ProfileStatus.ERROR}
+
+
+@pytest.mark.parametrize(
+    ("declared", "header"), [("klingon", ""), ("hex", ""), ("", "x"), ("utf-8", "shift_jis")]
+)
+def test_read_status_in_an_unknown_charset_is_unusable(declared: str, header: str) -> None:
+    begin = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    body = begin.encode() + xml(head())
+    with pytest.raises(UnusableAnswerError, match=f"charset that is not known: {header or declared}"):
+        read_status([body], charset=header)
+
+
+def test_read_status_bytes_without_a_character_are_replaced() -> None:
+    body = xml(head(), profile("a?b", "failed")).replace(b"?", b"\x81")
+    assert read_status([body], charset="cp1252").profiles == {"a\ufffdb": ProfileStatus.ERROR}
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
@@ -325,11 +448,9 @@ def test_read_status_response_too_many_profiles_is_unusable(monkeypatch: pytest.
     monkeypatch.setattr(flat_reader, "MAX_PROFILES", 2)
     one = "<profile><id>{}</id><status>failed</status></profile>"
     body = "<response>" + one.format("a") + one.format("b")
-    assert len(read_all([f"{body}</response>".encode()]).profiles) == 2
-    assert reason(read_all, body.encode(), b"<profile>") == (
-        "The answer has a profile within a profile, or too many of them."
-    )
-    assert len(read_all([b"demo-1 a failed b failed"]).profiles) == 2
+    assert len(read_all([f"{body}</response>".encode()]).profiles.statuses) == 2
+    assert reason(read_all, body.encode(), one.format("c").encode()) == "The answer has too many profiles."
+    assert len(read_all([b"demo-1 a failed b failed"]).profiles.statuses) == 2
     assert reason(read_all, b"demo-1 a failed b failed c failed") == (
         "The answer has an id without end, or too many of them."
     )
@@ -339,12 +460,36 @@ def test_read_status_response_too_many_profiles_is_unusable(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "children", [[head(), counts(1, 2, 3, consumed=6)], [head("odd")], [element("batchId", "b1")]]
+    "children",
+    [
+        [head(), counts(1, 2, 3, consumed=6)],
+        [head("odd")],
+        [element("batchId", "b1")],
+        [head(), element("errors", 3), element("message", "Oh")],
+    ],
 )
 def test_status_answer_to_json_and_back_is_the_same(children: list[str]) -> None:
     answer = status(*children)
     assert StatusAnswer.from_json(json.loads(json.dumps(answer.to_json()))) == answer
 
 
+def test_status_answer_from_json_of_an_earlier_version() -> None:
+    data = status(head()).to_json()
+    for name in ("word", "unclear", "withdrawn"):
+        del data[name]
+    assert StatusAnswer.from_json(data) == status(head())
+
+
 def test_status_answer_repr_shows_no_id() -> None:
-    assert "secret" not in repr(status(head(), profile("secret%20id", "failed")))
+    twice = profile("secret%20id", "failed"), profile("secret%20id", "success")
+    assert "secret" not in repr(status(head(), *twice))
+
+
+def test_max_status_bytes_follows_from_the_batch() -> None:
+    """500,000 ids of 64 characters, indented, are 66 MB."""
+    line = "  <profile>\n    <id>{}</id>\n    <status>success</status>\n  </profile>\n"
+    for rows, length in ((1, 1), (1, 256), (500_000, 64)):
+        size = rows * len(line.format("x" * length))
+        assert size < 2 * size < max_status_bytes(rows, rows * length)
+    assert max_status_bytes(1, 256) < 2_000_000
+    assert max_status_bytes(500_000, 500_000 * 64) < 300_000_000

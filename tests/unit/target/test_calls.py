@@ -11,13 +11,14 @@ import pytest
 from bulk_profiles.core.models import ApiVersion, ProfileStatus
 from bulk_profiles.target import calls, outcomes
 from bulk_profiles.target.addresses import safe_status_url, submission_url
-from bulk_profiles.target.answers import TargetState
+from bulk_profiles.target.answers import TargetState, max_status_bytes
 from simulator import Fault, Settings, Simulator, fault, running
 
 BODY = b"batch=thirdPartyId,city\na,Bern\nb,Z%C3%BCrich\nc,Genf\n"
 SECONDS = 10
 FORBIDDEN_TOKEN = "T0ken-that-must-not-be-seen"
 TRY_LATER = {"Retry-After": "7"}
+NEITHER = "Target's answer to the batch says neither yes nor no"
 
 
 @pytest.fixture
@@ -64,20 +65,23 @@ def test_submit_batch_that_target_takes_is_accepted(
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [
-        ("refused", outcomes.Refused("Unexpected error", 200)),
+        ("refused", outcomes.Refused('Target refused the batch: "Unexpected error".', 200)),
         ("bad_request", outcomes.Refused("Target answered HTTP 400.", 400)),
         ("too_large", outcomes.Refused("Target answered HTTP 413.", 413)),
-        ("wrong_charset", outcomes.Refused("é", 200)),
-        ("unauthorized", outcomes.Unauthorized(401)),
-        ("forbidden", outcomes.Unauthorized(403)),
+        ("wrong_charset", outcomes.Refused('Target refused the batch: "é".', 200)),
+        ("unauthorized", outcomes.Unauthorized("Target answered HTTP 401.", 401)),
+        ("forbidden", outcomes.Unauthorized("Target answered HTTP 403.", 403)),
         ("unavailable", outcomes.Deferred("Target answered HTTP 503.", None)),
         ("too_many_requests", outcomes.Deferred("Target answered HTTP 429.", None)),
-        ("server_error", outcomes.Unknown("Target answered HTTP 500.")),
-        ("bad_gateway", outcomes.Unknown("Target answered HTTP 502.")),
+        ("server_error", outcomes.Unknown("Target answered HTTP 500 with HTML instead of XML.")),
+        ("bad_gateway", outcomes.Unknown("Target answered HTTP 502 with HTML instead of XML.")),
         ("redirect", outcomes.Unknown("Target answered HTTP 302.")),
-        ("html", outcomes.Unknown("Target's answer to the batch says neither yes nor no.")),
+        ("html", outcomes.Unknown("Target's answer to the batch is HTML instead of XML.")),
         ("empty", outcomes.Unknown("Target's answer to the batch says neither yes nor no.")),
-        ("json", outcomes.Unknown("Target's answer to the batch says neither yes nor no.")),
+        (
+            "json",
+            outcomes.Unknown('Target\'s answer to the batch says neither yes nor no: "{"success": true}".'),
+        ),
         ("cut_xml", outcomes.Unknown("Target's answer to the batch says neither yes nor no.")),
         ("reset_during_body", outcomes.Unknown("The connection to Target failed: ConnectionResetError.")),
         ("reset_after_body", outcomes.Unknown("The connection to Target failed: ConnectionResetError.")),
@@ -114,25 +118,33 @@ def test_submit_and_check_of_a_busy_target_are_deferred(simulator: Simulator, co
         (
             400,
             "<response><success>false</success><message>No</message></response>",
-            outcomes.Refused("No", 400),
+            outcomes.Refused('Target refused the batch: "No".', 400),
         ),
-        (404, "<html>not here</html>", outcomes.Refused("Target answered HTTP 404.", 404)),
         (
-            400,
-            "<response><success>true</success><batchStatus>{statusUrl}</batchStatus></response>",
-            outcomes.Unknown("Target answered HTTP 400."),
+            404,
+            "<html>not here</html>",
+            outcomes.Refused("Target answered HTTP 404 with HTML instead of XML.", 404),
         ),
+        (400, "Bad batch", outcomes.Refused('Target answered HTTP 400: "Bad batch".', 400)),
+        (400, '{"error": "Bad batch"}', outcomes.Refused('Target answered HTTP 400: "Bad batch".', 400)),
         (
             500,
             "<response><success>false</success><message>No</message></response>",
-            outcomes.Unknown("Target answered HTTP 500."),
+            outcomes.Unknown('Target answered HTTP 500: "No".'),
         ),
+        (200, "Unexpected error", outcomes.Unknown(f'{NEITHER}: "Unexpected error".')),
+        (
+            200,
+            "<response><success>false</success><batchStatus>{statusUrl}</batchStatus></response>",
+            outcomes.Unknown(f"{NEITHER}."),
+        ),
+        (200, "<response><success>true</success></response>", outcomes.Accepted("", "")),
         (
             200,
             "<response><success>false</success></response>",
             outcomes.Refused("Target refused the batch without a reason.", 200),
         ),
-        (204, "", outcomes.Unknown("Target's answer to the batch says neither yes nor no.")),
+        (204, "", outcomes.Unknown(f"{NEITHER}.")),
     ],
 )
 def test_submit_body_against_http_status_is_unknown(
@@ -140,6 +152,58 @@ def test_submit_body_against_http_status_is_unknown(
 ) -> None:
     simulator.script(fault(code=code, body=body, accepted=True))
     assert submit(simulator) == outcome
+
+
+@pytest.mark.fault(35, "a yes in an answer whose HTTP status says no")
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 408, 413, 425, 429, 451, 500, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<response><success>true</success><batchStatus>{statusUrl}</batchStatus></response>",
+        "<response><success>true</success></response>",
+        "true {statusUrl} Batch submitted",
+    ],
+)
+def test_submit_yes_against_http_status_is_unknown(simulator: Simulator, code: int, body: str) -> None:
+    simulator.script(fault(code=code, body=body, accepted=True))
+    outcome = submit(simulator)
+    assert isinstance(outcome, outcomes.Unknown)
+    assert outcome.reason.startswith(f"Target answered HTTP {code}")
+    assert outcome.reason.endswith(" Yet its answer says that it took the batch.")
+
+
+@pytest.mark.fault(30, "401 and 403: Target's own words")
+@pytest.mark.parametrize("code", [401, 403, 503, 404])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("", ""),
+        ("Access denied", ': "Access denied"'),
+        ('{"message": "Access denied"}', ': "Access denied"'),
+        (
+            "<response><success>false</success><message>Access denied</message></response>",
+            ': "Access denied"',
+        ),
+        ("<html>", " with HTML instead of XML"),
+        ("<Error/>", ""),
+        (f"{FORBIDDEN_TOKEN} is wrong", ': "*** is wrong"'),
+    ],
+)
+def test_check_other_status_has_targets_own_words(
+    simulator: Simulator, code: int, body: str, words: str
+) -> None:
+    url = status_url(simulator)
+    simulator.script(fault(on="status", code=code, body=body))
+    outcome = calls.check(url, FORBIDDEN_TOKEN, SECONDS)
+    assert not isinstance(outcome, outcomes.Answered)
+    assert outcome.reason == f"Target answered HTTP {code}{words}."
+    kinds = {
+        401: outcomes.Unauthorized,
+        403: outcomes.Unauthorized,
+        404: outcomes.Gone,
+        503: outcomes.Deferred,
+    }
+    assert type(outcome) is kinds[code]
 
 
 @pytest.mark.fault(31, "a refused connection, an unknown host")
@@ -216,9 +280,9 @@ def test_check_without_details_gets_no_counts(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("scripted", "outcome"),
     [
-        (fault("not_found"), outcomes.Gone(404)),
-        (fault(on="status", code=410), outcomes.Gone(410)),
-        (fault(on="status", code=401), outcomes.Unauthorized(401)),
+        (fault("not_found"), outcomes.Gone("Target answered HTTP 404.", 404)),
+        (fault(on="status", code=410), outcomes.Gone("Target answered HTTP 410.", 410)),
+        (fault(on="status", code=401), outcomes.Unauthorized("Target answered HTTP 401.", 401)),
         (fault(on="status", code=500), outcomes.Unanswered("Target answered HTTP 500.")),
         (
             fault("redirect", on="status"),
@@ -228,12 +292,17 @@ def test_check_without_details_gets_no_counts(simulator: Simulator) -> None:
         (fault("doctype"), outcomes.Unanswered("The answer declares a document type.")),
         (fault("entities"), outcomes.Unanswered("The answer declares a document type.")),
         (fault("cut_status"), outcomes.Unanswered("The answer is not whole, well-formed XML.")),
-        (fault("huge"), outcomes.Unanswered("The answer has a text that is too long.")),
+        (fault("huge"), outcomes.Unanswered("The answer has an element without end.")),
+        (fault("html", on="status"), outcomes.Unanswered("The answer is HTML instead of XML.")),
         (
-            fault(on="status", code=200, body="<response><batchId>b</batchId></response>", filler=61_000_000),
-            outcomes.Unanswered("The answer is longer than 60000000 bytes."),
+            fault("json", on="status"),
+            outcomes.Unanswered('The answer is JSON instead of XML: "{"success": true}".'),
         ),
-        (fault(on="status", code=200), outcomes.Unanswered("The answer is not a response of Target.")),
+        (
+            fault(on="status", code=200, body="<response><message>No such batch</message></response>"),
+            outcomes.Unanswered('The answer says nothing of a batch: "No such batch".'),
+        ),
+        (fault(on="status", code=200), outcomes.Unanswered("The answer is empty.")),
         (
             fault("drip", on="status"),
             outcomes.Unanswered("Target did not answer within 2 seconds."),
@@ -250,3 +319,17 @@ def test_check_every_answer_is_an_outcome(
     url = status_url(simulator)
     simulator.script(scripted)
     assert calls.check(url, None, 2) == outcome
+
+
+def test_check_answer_over_its_limit_is_unanswered(simulator: Simulator) -> None:
+    url = status_url(simulator)
+    outcome = calls.check(url, None, SECONDS, limit_bytes=20)
+    assert outcome == outcomes.Unanswered("The answer is longer than 20 bytes.")
+    assert isinstance(calls.check(url, None, SECONDS, limit_bytes=2000), outcomes.Answered)
+
+
+def test_check_seconds_follow_from_the_length_of_the_answer() -> None:
+    """A batch of 500,000 ids of 64 characters: 66 MB, at half a megabyte a second."""
+    limit = max_status_bytes(500_000, 500_000 * 64)
+    assert 66_000_000 / 500_000 < calls.check_seconds(limit) < 300
+    assert calls.check_seconds(max_status_bytes(1, 256)) < 62

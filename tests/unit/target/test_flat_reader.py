@@ -15,22 +15,30 @@ LONGEST_TEXT = 8 * 1024
 def test_read_flat_is_the_same_in_any_two_pieces() -> None:
     text = "b1 é  a success\nc failed".encode()
     whole = read_flat([text])
-    assert whole.profiles == {"é  a": ProfileStatus.SUCCESS, "c": ProfileStatus.ERROR}
+    assert whole.profiles.statuses == {"é  a": ProfileStatus.SUCCESS, "c": ProfileStatus.ERROR}
     assert all(read_flat([text[:at], text[at:]]) == whole for at in range(len(text)))
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "fields"),
     [
-        ("true http://127.0.0.1/ Batch  submitted", "Batch submitted"),
-        ("true", ""),
-        ("", ""),
+        ("true http://127.0.0.1/ Batch  submitted", ("true", "http://127.0.0.1/", "Batch submitted")),
+        ("false http://127.0.0.1/ No", ("false", "http://127.0.0.1/", "No")),
+        ("true http://127.0.0.1/", ("true", "", "http://127.0.0.1/")),
+        ("False Unexpected  error", ("False", "", "Unexpected error")),
+        ("true", ("true", "", "")),
     ],
 )
-def test_read_flat_receipt_is_read_word_by_word(text: str, message: str) -> None:
-    url = "http://127.0.0.1/" if message else ""
-    fields = {"success": "true" if text else "", "batchStatus": url, "message": message}
-    assert read_flat_receipt(text) == Response(fields, flattened=True)
+def test_read_flat_receipt_is_read_word_by_word(text: str, fields: tuple[str, ...]) -> None:
+    names = ("success", "batchStatus", "message")
+    assert read_flat_receipt(text) == Response(dict(zip(names, fields, strict=True)), flattened=True)
+
+
+@pytest.mark.parametrize("text", ["", "Unexpected error", "truely http://127.0.0.1/ Fine"])
+def test_read_flat_receipt_of_neither_is_a_message(text: str) -> None:
+    assert read_flat_receipt(text) == Response(
+        {"message": text.replace("http://127.0.0.1/", "***")}, flattened=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,9 @@ def test_read_flat_other_text_is_unusable(text: str) -> None:
 
 def test_read_flat_word_over_8_kb_is_unusable() -> None:
     longest = " " + "x" * (LONGEST_TEXT - 1)
-    assert read_flat([b"demo-1", longest.encode(), b" failed"]).profiles == {longest[1:]: ProfileStatus.ERROR}
+    assert read_flat([b"demo-1", longest.encode(), b" failed"]).profiles.statuses == {
+        longest[1:]: ProfileStatus.ERROR
+    }
     assert reason(read_flat, b"demo-1", longest.encode() + b"x", b" failed") == (
         "The answer has a word without end."
     )
@@ -68,7 +78,9 @@ def test_read_flat_word_over_8_kb_is_unusable() -> None:
 def test_read_flat_id_over_8_kb_is_unusable() -> None:
     longest = " ".join(["x" * 1023] * 8) + "y"
     assert len(longest) == LONGEST_TEXT
-    assert read_flat([f"demo-1 {longest} failed".encode()]).profiles == {longest: ProfileStatus.ERROR}
+    assert read_flat([f"demo-1 {longest} failed".encode()]).profiles.statuses == {
+        longest: ProfileStatus.ERROR
+    }
     assert reason(read_flat, f"demo-1 {longest}y failed".encode()) == (
         "The answer has an id without end, or too many of them."
     )
@@ -77,8 +89,9 @@ def test_read_flat_id_over_8_kb_is_unusable() -> None:
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        (b"Service Unavailable", "is not a response of Target"),
-        (b"", "is not a response of Target"),
+        (b"ada success bob failed", "is not a response of Target"),
+        (b" \n", "is empty"),
+        (b"", "is empty"),
         (b"demo-1 a odd", "is not a list of ids and their status"),
         (b"demo-1 a success \xff", "is neither XML nor UTF-8"),
         (b"demo-1 a success\xc3", "is neither XML nor UTF-8"),  # cut within a character
@@ -86,6 +99,17 @@ def test_read_flat_id_over_8_kb_is_unusable() -> None:
 )
 def test_read_flat_unusable_text_is_not_quoted(body: bytes, fault: str) -> None:
     assert reason(read_flat, body) == f"The answer {fault}."
+
+
+def test_read_flat_text_that_is_no_list_is_quoted() -> None:
+    assert (
+        reason(read_flat, b"Unexpected  error")
+        == 'The answer is not a response of Target: "Unexpected error".'
+    )
+    many = " ".join(["word"] * 99)
+    assert (
+        reason(read_flat, many.encode()) == f'The answer is not a response of Target: "{many[: 31 * 5 - 1]}".'
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import contextlib
 import gzip
 import io
 import os
-import re
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import tomllib
+import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,110 +27,25 @@ from bulk_profiles.core.models import ApiVersion
 from bulk_profiles.target import calls, http, outcomes
 from bulk_profiles.target.addresses import submission_url
 from bulk_profiles.target.response import UnusableAnswerError
+from tests.worlds.peer import (
+    BODY,
+    SECONDS,
+    YES,
+    Peer,
+    Script,
+    answer,
+    peer,
+    read_request,
+    sends,
+    unread,
+    until_closed,
+)
 
-SECONDS = 10
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHORT = 0.5
 NEVER_SHOWN = "T0ken"
-BODY = b"batch=thirdPartyId,city\na,Bern\n"
-YES = (
-    b"<response><success>true</success><batchStatus>http://x/?batchId=1</batchStatus>"
-    b"<message>Fine</message></response>"
-)
 ACCEPTED = outcomes.Accepted("http://x/?batchId=1", "Fine")
 TOO_LATE = outcomes.Unknown(f"Target did not answer within {SHORT} seconds.")
-
-type Script = Callable[[socket.socket], object]
-
-
-@dataclass
-class Peer:
-    """The other end of the calls."""
-
-    url: str
-    received: list[bytes] = field(default_factory=list)  # by each connection, as far as they were read
-
-    def submit(
-        self, body: bytes = BODY, *, size: int | None = None, seconds: float = SECONDS
-    ) -> outcomes.SubmissionOutcome:
-        return self.send(io.BytesIO(body), len(body) if size is None else size, seconds)
-
-    def send(self, source: http.Readable, size: int, seconds: float = SECONDS) -> outcomes.SubmissionOutcome:
-        url = submission_url(self.url, "demo", ApiVersion.V2)
-        return calls.submit(url, source, size, "token", seconds)
-
-    def check(self, seconds: float = SECONDS) -> outcomes.CheckOutcome:
-        return calls.check(f"{self.url}/m2/demo/profile/batchStatus?batchId=1", None, seconds)
-
-
-@contextlib.contextmanager
-def peer(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Peer]:
-    """Run a server that reads the request of a connection, runs `script` on it, and goes on to the next.
-
-    At the end it has served every connection that was made.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as last:
-        last.bind(("127.0.0.1", 0))
-        scheme = "https" if tls else "http"
-        server = Peer(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
-
-        def accept() -> None:
-            while True:
-                connection, address = listener.accept()
-                with connection, contextlib.suppress(OSError):
-                    if address == last.getsockname():
-                        return
-                    connection.settimeout(SECONDS)
-                    serve(connection)
-
-        def serve(connection: socket.socket) -> None:
-            if tls:
-                connection = tls.wrap_socket(connection, server_side=True)
-            with connection:
-                if not getattr(script, "unread", False):
-                    server.received.append(read_request(connection))
-                script(connection)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            last.connect(listener.getsockname())
-            thread.join(3 * SECONDS)
-            assert not thread.is_alive()
-
-
-def read_request(connection: socket.socket) -> bytes:
-    with connection.makefile("rb") as stream:
-        head = b""
-        while (line := stream.readline()) not in {b"", b"\r\n"}:
-            head += line
-        length = re.search(rb"(?i)content-length: *([0-9]+)", head)
-        return head + line + stream.read(int(length[1]) if length else 0)
-
-
-def answer(body: bytes = YES, *headers: bytes, status: bytes = b"200 OK", length: int | None = None) -> bytes:
-    lines = [
-        b"HTTP/1.1 " + status,
-        b"Content-Length: %d" % (len(body) if length is None else length),
-        *headers,
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
-
-
-def sends(data: bytes) -> Script:
-    return lambda connection: connection.sendall(data)
-
-
-def unread(script: Script) -> Script:
-    script.unread = True  # type: ignore[attr-defined]  # a mark for `peer`
-    return script
-
-
-def until_closed(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        continue
 
 
 def reset(connection: socket.socket) -> None:
@@ -156,6 +71,8 @@ def test_call_is_one_plain_post_of_known_length() -> None:
     assert headers["content-length"] == str(len(BODY))
     assert headers["authorization"] == "bearer token"
     assert headers["accept-encoding"] == "identity"
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+    assert headers["user-agent"] == f"bulk-profiles/{project['version']}"
     assert "transfer-encoding" not in headers
     assert "cookie" not in headers
     assert body == BODY
@@ -373,7 +290,7 @@ def test_reply_without_end_is_bounded() -> None:
 
     with peer(endless) as server:
         assert server.submit() == outcomes.Unknown("Target's answer is longer than 1048576 bytes.")
-        assert server.check() == outcomes.Unanswered("The answer has a text that is too long.")
+        assert server.check() == outcomes.Unanswered("The answer has an element without end.")
 
 
 def test_reply_of_status_400_is_a_no_whatever_its_size() -> None:
@@ -432,10 +349,11 @@ def test_reply_with_redirect_is_neither_followed_nor_read(status: bytes) -> None
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(YES), YES),
         b"HTTP/1.1 200 OK\r\nSet-Cookie: \xff\xfe=\x00; expires=never\r\n\r\n" + YES[:-1],
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + YES,
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
         b"HTTP/1.1 302 Found\r\nLocation: http://[\xff\r\n\r\n",
         answer(YES, length=len(YES) + 1),
     ],
-    ids=range(19),
+    ids=range(20),
 )
 def test_reply_cut_short_leaves_the_batch_unknown(data: bytes) -> None:
     with peer(sends(data)) as server:
@@ -443,24 +361,174 @@ def test_reply_cut_short_leaves_the_batch_unknown(data: bytes) -> None:
         assert isinstance(server.check(), outcomes.Unanswered)
 
 
-def test_reply_unframed_flattened_text_is_no_answer() -> None:
-    text, profiles = b"demo-1 complete 3 a failed", b"demo-1 a success"
-    for body, framed, unframed in (
-        (text, outcomes.Answered, outcomes.Unanswered),
-        (profiles, outcomes.Answered, outcomes.Answered),
+COUNTED, LISTED = b"demo-1 complete 3 a failed", b"demo-1 a success"
+CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n"
+
+
+def raw_deflate(data: bytes) -> bytes:
+    return zlib.compress(data, wbits=-zlib.MAX_WBITS)
+
+
+def framing(*headers: bytes, body: bytes = COUNTED) -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 200 OK", *headers]) + b"\r\n\r\n" + body
+
+
+FRAMED = [
+    framing(b"Content-Length: 26"),
+    framing(b"Content-Length: 026 "),
+    framing(b"Transfer-Encoding: chunked", body=CHUNKED % (26, COUNTED)),
+    framing(b"Transfer-Encoding: Chunked", b"Content-Length: 3", body=CHUNKED % (26, COUNTED)),
+    *(
+        framing(b"Content-Encoding: " + coding, b"Content-Length: %d" % len(packed), body=packed)
+        for coding, packed in (
+            (b"identity", COUNTED),
+            (b"gzip", gzip.compress(COUNTED)),
+            (b"X-GZIP", gzip.compress(COUNTED[:9]) + gzip.compress(COUNTED[9:])),
+            (b"deflate", zlib.compress(COUNTED)),
+            (b"deflate", raw_deflate(COUNTED)),
+        )
+    ),
+]
+UNFRAMED = [
+    framing(),
+    framing(b"Content-Length: -1"),
+    framing(b"Content-Length: abc"),
+    framing(b"Content-Length:"),
+    framing(b"Content-Length: 26, 26"),
+    framing(b"Content-Length: 2_6"),
+    framing(b"Content-Length: +26"),
+    framing(b"Content-Length: 1a"),
+    framing(b"Content-Length: 26", b"Transfer-Encoding: identity"),
+    framing(b"Transfer-Encoding: xchunked"),
+    framing(b"Transfer-Encoding: gzip, chunked", body=CHUNKED % (26, COUNTED)),
+    framing(b"X-Content-Length: 26"),
+    *(
+        framing(b"Content-Encoding: " + coding, b"Content-Length: %d" % len(packed), body=packed)
+        for coding, packed in (
+            (b"gzip", gzip.compress(COUNTED)[:-1]),
+            (b"gzip", gzip.compress(COUNTED)[:-8]),
+            (b"gzip", gzip.compress(COUNTED) + gzip.compress(b" b failed")[:-8]),
+            (b"deflate", zlib.compress(COUNTED)[:-1]),
+            (b"deflate", zlib.compress(COUNTED)[:-4]),
+            (b"gzip", b""),
+            (b"br", COUNTED),
+            (b"zstd", COUNTED),
+            (b"gzip, gzip", COUNTED),
+            (b"gzip", COUNTED),
+            (b"deflate", COUNTED),
+            (b"deflate", zlib.compress(COUNTED) + b"x"),
+            (b"gzip", gzip.compress(COUNTED) + b"x"),
+        )
+    ),
+]
+
+
+@pytest.mark.fault(35, "flattened text of which nothing shows that all of it came")
+@pytest.mark.parametrize("data", FRAMED, ids=range(len(FRAMED)))
+def test_reply_framed_flattened_text_is_an_answer(data: bytes) -> None:
+    with peer(sends(data)) as server:
+        outcome = server.check()
+    assert isinstance(outcome, outcomes.Answered)
+    assert set(outcome.answer.profiles) == {"a"}
+
+
+@pytest.mark.fault(35, "flattened text of which nothing shows that all of it came")
+@pytest.mark.parametrize("data", UNFRAMED, ids=range(len(UNFRAMED)))
+def test_reply_unframed_flattened_text_is_no_answer(data: bytes) -> None:
+    with peer(sends(data)) as server:
+        assert isinstance(server.check(), outcomes.Unanswered)
+
+
+def test_reply_unframed_list_of_all_profiles_is_an_answer() -> None:
+    with peer(sends(b"HTTP/1.0 200 OK\r\n\r\n" + LISTED)) as server:
+        assert isinstance(server.check(), outcomes.Answered)
+
+
+def test_reply_cut_short_in_its_coding_but_whole_xml_is_an_answer() -> None:
+    with peer(sends(answer(gzip.compress(YES)[:-8], b"Content-Encoding: gzip"))) as server:
+        assert server.submit() == ACCEPTED
+
+
+def test_reply_in_another_coding_says_so() -> None:
+    for coding, sentence in (
+        (b"br", "Target's answer is in a content coding that was not asked for."),
+        (b"gzip", "Target's answer is not in the content coding that it names."),
     ):
-        with peer(sends(answer(body))) as server:
-            assert isinstance(server.check(), framed)
-        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-        with peer(sends(chunked % (len(body), body))) as server:
-            assert isinstance(server.check(), framed)
-        with peer(sends(b"HTTP/1.0 200 OK\r\n\r\n" + body)) as server:
-            assert isinstance(server.check(), unframed)
+        with peer(sends(answer(YES, b"Content-Encoding: " + coding))) as server:
+            assert server.submit() == outcomes.Unknown(sentence)
+            assert server.check() == outcomes.Unanswered(sentence)
 
 
 def test_reply_unframed_but_whole_xml_is_an_answer() -> None:
     with peer(sends(b"HTTP/1.0 200 OK\r\n\r\n" + YES)) as server:
         assert server.submit() == ACCEPTED
+
+
+@pytest.mark.fault(35, "interim answers before the final one")
+@pytest.mark.parametrize("codes", [[103], [102, 103, 103], [100, 102], [199] * 99, [101]])
+def test_reply_after_interim_answers_is_the_final_one(codes: list[int]) -> None:
+    interim = b"".join(
+        b"HTTP/1.1 %d Wait\r\nLink: </a>\r\nContent-Length: 9\r\n\r\n" % code for code in codes
+    )
+    with peer(sends(interim + answer())) as server:
+        assert server.submit() == ACCEPTED
+        assert server.check() == outcomes.Unanswered('The answer says nothing of a batch: "Fine".')
+    assert len(server.received) == 2
+
+
+def test_reply_with_interim_answers_without_end_is_none() -> None:
+    with peer(sends(b"HTTP/1.1 103 Wait\r\n\r\n" * 100 + answer())) as server:
+        assert server.submit() == outcomes.Unknown("The connection to Target failed: HTTPException.")
+        assert isinstance(server.check(), outcomes.Unanswered)
+
+
+def test_reply_of_status_4xx_whose_body_breaks_off_suffices() -> None:
+    for status, outcome in (
+        (b"400 Bad", outcomes.Refused("Target answered HTTP 400.", 400)),
+        (b"401 Who", outcomes.Unauthorized("Target answered HTTP 401.", 401)),
+        (b"503 Busy", outcomes.Deferred("Target answered HTTP 503.", None)),
+    ):
+        for data in (
+            answer(b"No", status=status, length=9),
+            answer(b"No", b"Content-Encoding: br", status=status),
+        ):
+            with peer(sends(data)) as server:
+                assert server.submit() == outcome
+
+
+# Charset
+
+
+@pytest.mark.parametrize(
+    ("header", "charset"),
+    [
+        (b"text/xml; charset=ISO-8859-1", "ISO-8859-1"),
+        (b'text/xml;charset="iso-8859-1"; x=y', "iso-8859-1"),
+        (b"text/xml; CHARSET = 'latin1'", "latin1"),
+        (b"text/xml", "utf-8"),
+    ],
+)
+def test_reply_charset_of_content_type_is_used(header: bytes, charset: str) -> None:
+    body = "<response><batchId>b1</batchId><profile><id>é</id><status>failed</status></profile></response>"
+    with peer(sends(answer(body.encode(charset), b"Content-Type: " + header))) as server:
+        outcome = server.check()
+    assert isinstance(outcome, outcomes.Answered)
+    assert set(outcome.answer.profiles) == {"é"}
+
+
+@pytest.mark.fault(62, "a token that Target repeats")
+def test_reply_never_contains_the_token() -> None:
+    body = (
+        b"<response><batchId>token</batchId><tokentoken/><message>to"
+        + b"token" * 9
+        + b"</message></response>"
+    )
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    with (
+        peer(sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)) as server,
+        http.call("GET", server.url, seconds=SECONDS, token="token") as reply,
+    ):
+        assert b"".join(reply.pieces()) == body.replace(b"token", b"***")
 
 
 # TLS

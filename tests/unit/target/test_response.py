@@ -22,6 +22,7 @@ from tests.worlds.answers import head, profile, results, status
 def test_record_status_keeps_the_more_cautious_status(words: list[str], cautious: str, order: int) -> None:
     answer = status(head(), *(profile("a", word) for word in words[::order]))
     assert answer.profiles == {"a": cautious}
+    assert ("a" in answer.contradicted) is ("success" in words)
     encoded = status(
         head(), *(profile(i, w) for i, w in zip(("%61", "&#37;61"), words[::order], strict=True))
     )

@@ -8,7 +8,7 @@ import pytest
 
 from bulk_profiles.core.models import Basis, BatchState, ProfileResult, ProfileStatus
 from bulk_profiles.target.answers import StatusAnswer, read_status
-from bulk_profiles.target.verdict import add_details, needs_details, settle, whole_batch
+from bulk_profiles.target.verdict import add_details, gives_details, needs_details, settle, whole_batch
 from tests.worlds.answers import IDS, counts, element, head, profile, results, status
 
 WORDS = ("success", "failed", "error")
@@ -41,10 +41,10 @@ def outcome(answer: StatusAnswer | None, *, rows: int = 3, overdue: bool = False
             [head(), profile("b", "failed")],
             {"state": "complete", "a": "success implied", "b": "error reported", "c": "success implied"},
         ),
-        # a word for a profile that is not known is not a success
+        # a word for a profile that is not known is not a success, and implies none
         (
             [head(), profile("b", "skipped"), profile("c", "")],
-            {"state": "complete", "a": "success implied", "b": "unknown reported", "c": "unknown reported"},
+            {"state": "complete", "a": "unknown batch", "b": "unknown reported", "c": "unknown reported"},
         ),
         # complete, counts only
         ([head(), counts(3, 0, 0, consumed=3)], "success implied"),
@@ -114,7 +114,7 @@ def test_settle_claims_no_more_than_target_said(children: list[str], expected: s
         ),
         (
             [profile("a", "success"), profile("c", "odd")],
-            {"state": "expired", "a": "success reported", "b": "pending deadline", "c": "unknown reported"},
+            {"state": "expired", "a": "success reported", "b": "unknown batch", "c": "unknown reported"},
         ),
         (
             [head(), profile("a", "pending")],
@@ -159,36 +159,43 @@ def test_settle_ambiguous_flattened_answer_is_no_answer(text: str, ids: tuple[st
     verdict = settle(answer, ids, rows=3, overdue=True)
     assert verdict is not None
     assert {verdict.result_of(profile_id).basis for profile_id in ids} == {Basis.DEADLINE}
-    assert verdict.reason == "Target gave no usable answer when it was last asked about the batch."
+    assert verdict.reason.startswith(
+        "Target gave no usable answer when it was last asked about the batch. The "
+    )
 
 
-@pytest.mark.fault(48, "ids that are not in the batch")
-def test_settle_foreign_ids_that_did_not_fail_change_nothing() -> None:
-    answer = status(head(), profile("x", "pending"), profile("y", "success"), profile("b", "failed"))
+@pytest.mark.fault(48, "a spelling that is no id of the batch, whatever its word: it may be one of them")
+@pytest.mark.parametrize("word", ["failed", "error", "pending", "rejected", "", "success"])
+@pytest.mark.parametrize("spelling", ["B", "crm:b", "other", "b0", "92eb5ffee6ae2fec3ad71c777531578f"])
+def test_settle_foreign_spelling_implies_nothing_for_the_others(spelling: str, word: str) -> None:
+    answer = status(head(), profile("a", "failed"), profile(spelling, word))
+    assert results(answer, *IDS) == ["error reported", "unknown batch", "unknown batch"]
     verdict = settle(answer, IDS, rows=3, overdue=False)
     assert verdict is not None
-    assert verdict.named.foreign.total() == 2
-    assert outcome(answer) == {
-        "state": "complete",
-        "a": "success implied",
-        "b": "error reported",
-        "c": "success implied",
-    }
+    assert verdict.named.foreign.total() == 1
+    assert "Target named 1 id that is not in the batch." in verdict.reason
+    assert ("Target listed the profiles" in verdict.reason) is (word == "success")
+
+
+def test_settle_foreign_ids_are_counted() -> None:
+    answer = status(head(), profile("x", "pending"), profile("y", "failed"), profile("b", "failed"))
+    verdict = settle(answer, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert verdict.reason == "Target named 2 ids that are not in the batch."
+    flattened = read_status([b"demo-1 complete 3 A failed other pending b failed"])
+    assert results(flattened, *IDS) == ["unknown batch", "error reported", "unknown batch"]
+
+
+def test_settle_without_a_word_for_the_batch_and_a_foreign_id_waits() -> None:
+    """The oldest generation lists all: who is not named may be the one whose spelling nobody knows."""
     first_generation = status(element("batchId", "b1"), *(profile(i, "success") for i in "abx"))
     assert outcome(first_generation) is None
-
-
-@pytest.mark.fault(48, "a failed id that is not in the batch: it may be an unknown spelling of one that is")
-def test_settle_failed_foreign_id_makes_unnamed_ids_unknown() -> None:
-    for answer in (
-        status(head(), profile("A", "failed"), profile("other", "pending"), profile("b", "failed")),
-        read_status([b"demo-1 complete 3 A failed other pending b failed"]),
-    ):
-        assert results(answer, *IDS) == ["unknown batch", "error reported", "unknown batch"]
-        verdict = settle(answer, IDS, rows=3, overdue=False)
-        assert verdict is not None
-        assert verdict.named.foreign[ProfileStatus.ERROR] == 1
-        assert verdict.reason == "Target named 1 failed ids that are not in the batch."
+    assert outcome(first_generation, overdue=True) == {
+        "state": "expired",
+        "a": "success reported",
+        "b": "success reported",
+        "c": "unknown batch",
+    }
 
 
 def test_settle_answer_about_another_batch_implies_nothing() -> None:
@@ -202,13 +209,25 @@ def test_settle_answer_about_another_batch_implies_nothing() -> None:
 
 
 @pytest.mark.fault(46, "another batch size than was sent")
-def test_settle_batch_size_other_than_rows_is_noted() -> None:
-    for size, differs in ((2, True), (3, False), (4, True)):
-        verdict = settle(status(head(size=size)), IDS, rows=3, overdue=False)
-        assert verdict is not None
-        note = f"Target counted {size} rows in the batch, and 3 were sent."
-        assert verdict.note == (note if differs else "")
-        assert verdict.named.foreign.total() == 0
+@pytest.mark.parametrize(
+    ("children", "note"),
+    [
+        ([head(size=1)], "Target counted 1 row in the batch, and 3 were sent."),
+        ([head(size=3)], ""),
+        ([head(size=4)], "Target counted 4 rows in the batch, and 3 were sent."),
+        ([head(), counts(3, 0, 0, consumed=4)], "Target counted 4 consumed rows, and 3 rows were sent."),
+        ([head(), counts(4, 0, 0)], "Target counted 4 results, and 3 rows were sent."),
+        (
+            [head(), counts(3, 1, 0), profile("a", "failed")],
+            "Target counted 4 results, and 3 rows were sent.",
+        ),
+        ([head(), counts(3, 0, 0, consumed=3)], ""),
+    ],
+)
+def test_settle_count_other_than_rows_is_noted(children: list[str], note: str) -> None:
+    verdict = settle(status(*children), IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert verdict.note == note
 
 
 def test_settle_reads_no_ids_where_they_decide_nothing() -> None:
@@ -290,7 +309,7 @@ def test_settle_with_every_id_named_gives_no_reason(children: list[str]) -> None
         ),
         (
             [head(size=119)],
-            "Target counted 119 of the 120 rows sent, and did not name the others.",
+            "Target counted 119 of the 120 rows sent, and did not name the other.",
         ),
         (
             [head(size=120), counts(118, 0, 0, consumed=118)],
@@ -321,21 +340,212 @@ def test_settle_reason_for_counts_repeats_the_counts(children: list[str], reason
 
 
 @pytest.mark.parametrize(
+    ("children", "reason"),
+    [
+        ([head(size=1), counts(0, 0, 1)], "Target counted 1 failed, and did not name it."),
+        ([head(size=0)], "Target did not count the row that was sent."),
+    ],
+)
+def test_settle_reason_for_one_row_is_in_the_singular(children: list[str], reason: str) -> None:
+    verdict = settle(status(*children), "a", rows=1, overdue=False)
+    assert verdict is not None
+    assert verdict.reason == reason
+
+
+B1 = element("batchId", "b1")
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (None, "Target gave no usable answer when it was last asked about the batch."),
         (status(head("incomplete")), "Target was not done with the batch when it was last asked."),
+        (status(head("pondering")), 'Target\'s last word for the batch is not known: "pondering".'),
+        (status(head("")), 'Target\'s last word for the batch is not known: "".'),
+        (status(B1), "Target had named none of the 3 profiles when it was last asked."),
         (
-            status(element("batchId", "b1"), profile("a", "success")),
-            "Target was not done with the batch when it was last asked.",
+            status(B1, profile("a", "success")),
+            "Target had named 1 of the 3 profiles when it was last asked.",
+        ),
+        (
+            status(B1, profile("a", "success"), profile("b", "pending"), profile("c", "error")),
+            "Target was not done with 1 profile when it was last asked.",
+        ),
+        (
+            status(B1, profile("a", "success"), profile("b", "pending"), profile("c", "pending")),
+            "Target was not done with 2 profiles when it was last asked.",
+        ),
+        (
+            status(B1, profile("a", "success"), profile("b", "odd"), profile("c", "success")),
+            "Target did not say of every profile what became of it when it was last asked. "
+            'Target\'s answer has a word for profiles that is not known: "odd".',
+        ),
+        (
+            status(B1, profile("a", "success"), profile("B", "success")),
+            "Target had named 1 of the 3 profiles when it was last asked. "
+            "Target named 1 id that is not in the batch.",
+        ),
+        (
+            status(head("incomplete"), element("failedCount", 3)),
+            "Target was not done with the batch when it was last asked. "
+            "Target's answer has a part that is not known: failedCount.",
         ),
     ],
 )
-def test_settle_reason_at_the_deadline_is_the_last_answer(answer: StatusAnswer | None, reason: str) -> None:
+def test_settle_reason_at_the_deadline_is_what_target_said_last(
+    answer: StatusAnswer | None, reason: str
+) -> None:
     verdict = settle(answer, IDS, rows=3, overdue=True)
     assert verdict is not None
+    assert verdict.state is BatchState.EXPIRED
     assert verdict.reason == reason
-    assert verdict.result_of("c").reason == reason
+
+
+def test_settle_reason_at_the_deadline_says_why_there_was_no_answer() -> None:
+    for answer, first in (
+        (None, "Target gave no usable answer when it was last asked about the batch."),
+        (status(head("incomplete")), "Target was not done with the batch when it was last asked."),
+    ):
+        verdict = settle(answer, IDS, rows=3, overdue=True, silence="Target answered HTTP 404.")
+        assert verdict is not None
+        assert verdict.reason == f"{first} Target answered HTTP 404."
+
+
+# What is not understood
+
+
+UNCLEAR = [
+    (["<Profile><id>a</id><status>failed</status></Profile>"], "has a part that is not known: Profile."),
+    (
+        ["<t:profile><id>a</id><status>failed</status></t:profile>"],
+        "has a part that is not known: t:profile.",
+    ),
+    (["<failedProfiles><id>a</id></failedProfiles>"], "has a part that is not known: failedProfiles."),
+    (["<failedCount>3</failedCount>", "<errors/>"], "has parts that are not known: failedCount, errors."),
+    (["<Status>stuck</Status>"], "has a part that is not known: Status."),
+    (["<success>false</success>"], "has a part that is not known: success."),
+    (["<id>a</id>"], "has a part that is not known: id."),
+    (["<batchSize unit='k'>3</batchSize>"], "has a part that is not known: batchSize@unit."),
+    (["<!-- 3 failed -->"], "has a part that is not known: comment."),
+    (["<?failed a?>"], "has a part that is not known: comment."),
+    (["3 failed"], "has a part that is not known: text."),
+    (["<message>3 profiles failed</message>"], 'has a message: "3 profiles failed".'),
+    ([element("failedUpdates", "three")], "has a count that is no number: failedUpdates."),
+    ([element("failedUpdates", -1)], "has a count that is no number: failedUpdates."),
+    (
+        [element("consumedCount", "x"), element("profilesNotFound", "1" * 13)],
+        "has counts that are no numbers: consumedCount, profilesNotFound.",
+    ),
+    (
+        [f"<e{number}/>" for number in range(9)],
+        "has parts that are not known: e0, e1, e2 and 6 more.",
+    ),
+    ([f"<{'x' * 99}/>"], f"has a part that is not known: {'x' * 50}."),
+]
+
+
+@pytest.mark.fault(46, "an answer of which a part is not understood implies nothing, and the part is named")
+@pytest.mark.parametrize(("children", "sentence"), UNCLEAR, ids=range(len(UNCLEAR)))
+def test_settle_answer_with_an_unknown_part_implies_nothing(children: list[str], sentence: str) -> None:
+    for place in (0, 1):
+        parts = [head(), profile("b", "failed")]
+        answer = status(*parts[:place], *children, *parts[place:])
+        assert results(answer, *IDS) == ["unknown batch", "error reported", "unknown batch"]
+        verdict = settle(answer, IDS, rows=3, overdue=False)
+        assert verdict is not None
+        assert verdict.reason == f"Target's answer {sentence}"
+
+
+def test_settle_known_message_changes_nothing() -> None:
+    for message in ("", "Batch submitted for processing"):
+        assert outcome(status(head(), element("message", message))) == {
+            "state": "complete",
+            **dict.fromkeys(IDS, "success implied"),
+        }
+
+
+@pytest.mark.fault(46, "an element within a profile that is not known")
+def test_settle_only_direct_children_of_a_profile_count() -> None:
+    nested = "<profile><id>b</id><status>failed</status><detail><status>success</status></detail></profile>"
+    answer = status(head(), nested)
+    assert results(answer, *IDS) == ["unknown batch", "error reported", "unknown batch"]
+    inside = "<profile><detail><id>b</id><status>success</status></detail></profile>"
+    answer = status(head(), inside)
+    assert results(answer, *IDS) == ["unknown batch"] * 3
+    wrapped = element("profiles", profile("b", "success"))
+    assert results(status(head(), wrapped), *IDS) == ["unknown batch"] * 3
+
+
+@pytest.mark.fault(48, "a profile with two ids or two words: nothing is believed of it")
+@pytest.mark.parametrize(
+    ("inside", "named"),
+    [
+        ("<id>b</id><status>failed</status><status>success</status>", "b"),
+        ("<id>b</id><status>success</status><status>pending</status>", "b"),
+        ("<id>b</id><id>c</id><status>success</status>", "bc"),
+        ("<id>b</id><id> </id><status>success</status>", "b"),
+        ("<id>b</id><status>suc<i/>cess</status>", "b"),
+        ("<id>b</id><status>success<!-- not --></status>", "b"),
+        ("<id>b<i/></id><status>success</status>", ""),
+        ("<id> </id><status>success</status>", ""),
+        ("<status>success</status>", ""),
+        ("", ""),
+    ],
+)
+def test_settle_profile_that_contradicts_itself_is_unknown(inside: str, named: str) -> None:
+    answer = status(head(), element("profile", inside))
+    assert results(answer, *IDS) == [
+        "unknown reported" if profile_id in named else "unknown batch" for profile_id in IDS
+    ]
+    verdict = settle(answer, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert "1 profile in Target's answer cannot be read." in verdict.reason
+    for profile_id in named:
+        assert verdict.result_of(profile_id).reason == (
+            "What Target said of this profile cannot be read, or contradicts itself."
+        )
+
+
+def test_settle_profile_that_repeats_itself_is_read() -> None:
+    twice = "<profile><id>b</id><id>b</id><status>failed</status><status> failed </status></profile>"
+    assert results(status(head(), twice), *IDS) == ["success implied", "error reported", "success implied"]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("failed", "Target reported an error for this profile."),
+        ("pending", "Target was not done with this profile when it was last asked."),
+        ("odd", 'Target used a word for this profile that is not known: "odd".'),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("second", ["b c", "b%20c"])
+def test_result_of_success_that_is_contradicted_says_so(
+    word: str, reason: str, order: int, second: str
+) -> None:
+    answer = status(head(), *[profile("b c", "success"), profile(second, word)][::order])
+    verdict = settle(answer, ("a", "b c"), rows=2, overdue=True)
+    assert verdict is not None
+    result = verdict.result_of("b c")
+    assert result.status is not ProfileStatus.SUCCESS
+    assert result.reason == f"{reason} It reported a success as well."
+    # It shows that Target lists all profiles, not only those that failed.
+    assert verdict.status is ProfileStatus.UNKNOWN
+    assert verdict.reason.startswith("Target listed the profiles of the batch and not this one.")
+
+
+def test_result_of_unknown_word_repeats_it() -> None:
+    words = ("skipped", "", "gone 2026-01-01", "x" * 99)
+    answer = status(head(size=4), *(profile(i, word) for i, word in zip("abcd", words, strict=True)))
+    verdict = settle(answer, "abcd", rows=4, overdue=True)
+    assert verdict is not None
+    assert verdict.result_of("a").reason == (
+        'Target used a word for this profile that is not known: "skipped", none, "gone ***" and 1 more.'
+    )
+    assert verdict.note == (
+        'Target\'s answer has words for profiles that are not known: "skipped", none, "gone ***" and 1 more.'
+    )
 
 
 # Details
@@ -363,20 +573,71 @@ def test_add_details_keeps_the_first_terminal_answer() -> None:
         "b": "success implied",
         "c": "success implied",
     }
-    for later in (
-        None,
-        status(head("incomplete")),
-        status(head("stuck")),
-        status(profile("a", "error"), head("")),
-    ):
-        assert add_details(first, later) is first
+    assert add_details(first, None) is first
     # The oldest generation has no word for the batch: its ids are details all the same.
-    assert outcome(add_details(first, status(element("batchId", "b1"), profile("a", "error")))) == {
+    assert outcome(add_details(first, status(element("batchId", "demo-1"), profile("a", "error")))) == {
         "state": "complete",
         "a": "error reported",
         "b": "success implied",
         "c": "success implied",
     }
-    assert add_details(first, status(element("batchId", "b2"), profile("a", "error"))).batch_id == "demo-1"
     sizeless = status(element("batchId", "b1"), element("status", "complete"))
     assert add_details(sizeless, status(head(size=2), counts(2, 0, 0))).batch_size == 2
+
+
+@pytest.mark.fault(47, "a later look that takes the batch back and names nobody: said")
+@pytest.mark.parametrize("word", ["incomplete", "stuck", "completed"])
+def test_add_details_says_that_complete_was_taken_back(word: str) -> None:
+    later = status(head(word))
+    assert not gives_details(later)
+    answer = add_details(status(head()), later)
+    assert outcome(answer) == {"state": "complete", **dict.fromkeys(IDS, "success implied")}
+    verdict = settle(answer, IDS, rows=3, overdue=True)
+    assert verdict is not None
+    assert verdict.note == f'Target called the batch complete first, and "{word}" later.'
+
+
+@pytest.mark.fault(47, "a later look that names failures or counts is heard, whatever it calls the batch")
+@pytest.mark.parametrize("word", ["incomplete", "stuck", "completed"])
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        (profile("a", "failed"), ["error reported", "unknown batch", "unknown batch"]),
+        (profile("a", "success"), ["success reported", "unknown batch", "unknown batch"]),
+        (profile("A", "failed"), ["unknown batch"] * 3),
+        (element("failedUpdates", 3), ["unknown batch"] * 3),
+        (counts(3, 0, 0), ["unknown batch"] * 3),
+    ],
+)
+def test_add_details_of_a_batch_that_was_taken_back(word: str, details: str, expected: list[str]) -> None:
+    later = status(head(word), details)
+    assert gives_details(later)
+    answer = add_details(status(head()), later)
+    assert results(answer, *IDS) == expected
+    verdict = settle(answer, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert f'Target called the batch complete first, and "{word}" later.' in verdict.reason
+
+
+def test_add_details_keeps_the_doubts_of_both_answers() -> None:
+    first = status(head(), element("failedCount", 3))
+    first = StatusAnswer.from_json(json.loads(json.dumps(first.to_json())))
+    answer = add_details(first, status(head(), element("errors", 3), counts(3, 0, 0)))
+    assert results(answer, *IDS) == ["unknown batch"] * 3
+    assert answer.unclear == (
+        "Target's answer has a part that is not known: failedCount.",
+        "Target's answer has a part that is not known: errors.",
+    )
+
+
+def test_add_details_of_another_batch_implies_nothing() -> None:
+    other = status(element("batchId", "demo-2"), element("status", "complete"), counts(3, 0, 0))
+    answer = add_details(status(head()), other)
+    assert answer.batch_id == "demo-1"
+    assert results(answer, *IDS) == ["unknown batch"] * 3
+
+
+def test_gives_details_with_ids_counts_or_the_last_word() -> None:
+    assert gives_details(status(head()))
+    assert gives_details(status(B1))
+    assert not gives_details(None)

@@ -1,4 +1,4 @@
-"""Texts from outside: whether UTF-8 can encode them, and what is fit to be shown."""
+"""Texts: whether UTF-8 can encode one from outside, what of it is fit to be shown, and numbers with nouns."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def printable(text: str) -> str:
     """Return a text as one line without control characters, cut to 300 characters."""
     line = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
     return " ".join(line.split())[:_MAX_MESSAGE]
+
+
+def quantity(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

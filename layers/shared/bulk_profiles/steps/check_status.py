@@ -23,7 +23,7 @@ from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.target import calls
-from bulk_profiles.target.answers import StatusAnswer
+from bulk_profiles.target.answers import StatusAnswer, max_status_bytes
 from bulk_profiles.target.outcomes import Answered, CheckOutcome, Deferred, Gone, Unauthorized
 from bulk_profiles.target.verdict import (
     Verdict,
@@ -39,7 +39,6 @@ from .messages import Outcome, Word
 from .settings import CheckStatusSettings
 from .slots import Slots
 
-_CALL_TIMEOUT = 60.0  # seconds for one status call, all included
 _MOST_DETAIL_CHECKS = (
     3  # that Target answers without details; where it is out of reach it may still have some
 )
@@ -89,7 +88,10 @@ class CheckStatus:
             # Nothing was asked, so nothing is written: another execution may have the answer.
             return batch.change(next_check_at=ask_at or self.clock()), None
         first = None if batch.terminal is None else StatusAnswer.from_json(batch.terminal)
-        reply = calls.check(batch.status_url, token, _CALL_TIMEOUT, details=first is not None)
+        limit = max_status_bytes(batch.body_rows, batch.body_size)
+        seconds = calls.check_seconds(limit)
+        details = first is not None
+        reply = calls.check(batch.status_url, token, seconds, details=details, limit_bytes=limit)
         now = self.clock()
         overdue = batch.overdue(now, timedelta(hours=self.settings.deadline_hours))
         batch = batch.change(checks=batch.checks + 1, polls=batch.polls + 1)
@@ -102,8 +104,16 @@ class CheckStatus:
         if first is None or no_more or gives_details(answer):
             # The first terminal answer stands, whatever came after it; only details are added.
             answer = answer if first is None else add_details(first, answer)
+            silence = "" if isinstance(reply, Answered) else reply.reason
             with body_ids(batch, self.storage) as ids:
-                verdict = settle(answer, ids, rows=batch.body_rows, overdue=overdue, batch_id=batch.batch_id)
+                verdict = settle(
+                    answer,
+                    ids,
+                    rows=batch.body_rows,
+                    overdue=overdue,
+                    batch_id=batch.batch_id,
+                    silence=silence,
+                )
             if verdict is not None:
                 return batch, verdict
         if isinstance(reply, Unauthorized):

@@ -197,7 +197,7 @@ def decide(
         case Accepted():
             return _accepted(batch, reply, settings, client_code, now)
         case Refused():
-            return _refused(batch, reply.message, now)
+            return _refused(batch, reply.reason, now)
         case Unauthorized() if token_state is TokenState.REPLACED:
             again = batch.renewed("Target did not accept the token.")
             return Decision(again, Outcome(Word.DEFERRED, now), gives_back=True)
@@ -263,10 +263,10 @@ def _outcome(batch: BatchEntry, now: datetime) -> Outcome:
 
 def _token_advice(token_state: TokenState, reply: Unauthorized) -> str:
     if token_state is TokenState.MISSING:
-        return f"Target wants a token (HTTP {reply.http_status}): set TokenSecretArn."
+        return f"{reply.reason} It wants a token: set TokenSecretArn."
     if reply.renewable:
-        return f"Target did not accept the token (HTTP {reply.http_status}): renew the secret."
-    return f"Target does not allow what the token asks for (HTTP {reply.http_status}): check its rights."
+        return f"{reply.reason} It did not accept the token: renew the secret."
+    return f"{reply.reason} It does not allow what the token asks for: check its rights."
 
 
 def _backoff(failures: int) -> timedelta:

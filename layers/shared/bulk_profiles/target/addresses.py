@@ -46,6 +46,8 @@ def safe_status_url(url: str, endpoint: str, client: str) -> str:
     On a host of Target the scheme is always https. Raises `UnsafeStatusUrlError`.
     """
     url = url.strip().replace("&amp;", "&")
+    if not url:
+        raise UnsafeStatusUrlError("Target took the batch and named no status URL.")
     if len(url) > _MAX_LENGTH:
         raise UnsafeStatusUrlError("The status URL is too long.")
     origin = _ORIGIN.match(url)

@@ -7,20 +7,31 @@ a word for the batch; a word and the failed profiles; a word alone; a word and c
 from __future__ import annotations
 
 import codecs
+import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bulk_profiles.core.json_object import JsonObject, as_json
-from bulk_profiles.core.text import printable
+from bulk_profiles.core.text import printable, quantity
 
+from .charset import utf8_pieces
 from .flat_reader import read_flat, read_flat_receipt
-from .response import Response, Statuses, UnusableAnswerError
+from .own_words import is_html, is_json, mask, words_of
+from .response import Response, Statuses, UnusableAnswerError, shown
 from .xml_reader import read_xml
 
-MAX_STATUS_BYTES = 60_000_000
-_MAX_DIGITS = 12
+_RECEIPT_FIELDS = frozenset({"success", "batchStatus", "message"})
+_COUNTS = ("batchSize", "consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")
+_STATUS_FIELDS = frozenset({"batchId", "status", "message", *_COUNTS})
+_KNOWN_MESSAGES = frozenset({"", "batch submitted for processing"})
+_SHOWN_WORD = 40  # characters
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_ENVELOPE_BYTES = 1_000_000
+_PROFILE_BYTES = 200  # beside its id: 52 of tags and word, or 104 in UTF-16, and white space
+_ID_FACTOR = 3  # bytes of one byte of an id, if it is percent-encoded
 
 
 class TargetState(StrEnum):
@@ -29,7 +40,7 @@ class TargetState(StrEnum):
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
     STUCK = "stuck"
-    OTHER = "other"  # any other word: it means as much as `incomplete`
+    OTHER = "other"  # any other word: the batch is not known to be finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,9 @@ class Receipt:
     """The answer to a submission."""
 
     success: bool | None = None  # None: it says neither yes nor no, whatever else it says
-    status_url: str = ""  # as it came from outside: not safe to call
-    message: str = ""  # printable
+    status_url: str = ""  # as it came from outside: not safe to call; it may be missing from a yes
+    message: str = ""  # Target's own words, fit to be shown
+    html: bool = False  # whether it is a web page
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +65,20 @@ class StatusAnswer(JsonObject):
     not_found: int | None = None
     failed: int | None = None
     profiles: Statuses = field(default_factory=dict, repr=False, metadata=as_json(keep=False))
-    # Whether it came without its tags, and so does not show where it ends.
+    # Spellings with a success that something else in the answer overrides.
+    contradicted: frozenset[str] = field(default=frozenset(), repr=False, metadata=as_json(keep=False))
+    # Spellings in profiles that cannot be read.
+    unusable: frozenset[str] = field(default=frozenset(), repr=False, metadata=as_json(keep=False))
+    # Whether the answer itself does not show where it ends.
     flattened: bool = field(default=False, metadata=as_json(keep=False))
+    # Unknown words for profiles, in quotes, fit to be shown.
+    unknown_words: str = field(default="", metadata=as_json(keep=False))
+    # Target's word for the batch where it is not known, fit to be shown.
+    word: str = field(default="", metadata=as_json(optional=True))
+    # What is not understood in the answer, as sentences.
+    unclear: tuple[str, ...] = field(default=(), metadata=as_json(optional=True))
+    # What Target called the batch after it had called it complete.
+    withdrawn: str = field(default="", metadata=as_json(optional=True))
 
     @property
     def counted(self) -> bool:
@@ -62,39 +86,95 @@ class StatusAnswer(JsonObject):
         return (self.consumed, self.successful, self.not_found, self.failed) != (None,) * 4
 
 
-def read_receipt(body: bytes) -> Receipt:
-    """Read the answer to a submission: `true` with a status URL, `false`, or neither yes nor no."""
+def max_status_bytes(rows: int, id_bytes: int) -> int:
+    """Return how long the answer to a status call may be for a batch of `rows` rows.
+
+    `id_bytes`: how long all their ids are together, or an upper bound, e.g. the size of the batch.
+    """
+    return _ENVELOPE_BYTES + _PROFILE_BYTES * rows + _ID_FACTOR * id_bytes
+
+
+MAX_STATUS_BYTES = max_status_bytes(500_000, 50_000_000)
+
+
+def read_receipt(body: bytes, charset: str = "") -> Receipt:
+    """Read the answer to a submission: a yes, a no, or neither. `charset`: the one in Content-Type.
+
+    A yes may lack the status URL; a no that has one is neither. Of what is no response of Target, only the
+    words are read.
+    """
+    text = _receipt_text(body, charset)
+    if is_html(text):
+        return Receipt(html=True)
     try:
-        fields = read_receipt_response(body).fields
+        response = read_receipt_response(text)
     except UnusableAnswerError:
         return Receipt()
+    fields = response.fields
     message = printable(fields.get("message", ""))
     match fields.get("success", "").lower(), fields.get("batchStatus", ""):
-        case "true", url if url:
+        case "true", url:
             return Receipt(success=True, status_url=url, message=message)
-        case "false", _:
+        case "false", "":
             return Receipt(success=False, message=message)
         case _:
             return Receipt(message=message)
 
 
-def read_status(pieces: Iterable[bytes], limit_bytes: int = MAX_STATUS_BYTES) -> StatusAnswer:
-    """Read the answer to a status call as it arrives. Raises `UnusableAnswerError`."""
-    response = read_status_response(pieces, limit_bytes)
-    fields = response.fields
-    if not response.profiles and not fields.keys() & {"batchId", "status"}:
-        raise UnusableAnswerError("says nothing of a batch")
+def read_status(
+    pieces: Iterable[bytes], limit_bytes: int = MAX_STATUS_BYTES, charset: str = ""
+) -> StatusAnswer:
+    """Read the answer to a status call as it arrives. Raises `UnusableAnswerError`.
+
+    `limit_bytes`: see `max_status_bytes`; `charset`: the one in Content-Type.
+    """
+    response = read_status_response(pieces, limit_bytes, charset)
+    fields, profiles = response.fields, response.profiles
+    message = printable(fields.get("message", ""))
+    if not (profiles.statuses or response.unreadable or fields.keys() & {"batchId", "status"}):
+        raise UnusableAnswerError("says nothing of a batch" + (f': "{message}"' if message else ""))
+    size, consumed, successful, not_found, failed = (_number(fields.get(name, "")) for name in _COUNTS)
+    state = _state(fields.get("status"))
     return StatusAnswer(
-        state=_state(fields.get("status")),
+        state=state,
         batch_id=printable(fields.get("batchId", "")),
-        batch_size=_number(fields.get("batchSize")),
-        consumed=_number(fields.get("consumedCount")),
-        successful=_number(fields.get("successfulUpdates")),
-        not_found=_number(fields.get("profilesNotFound")),
-        failed=_number(fields.get("failedUpdates")),
-        profiles=response.profiles,
+        batch_size=size,
+        consumed=consumed,
+        successful=successful,
+        not_found=not_found,
+        failed=failed,
+        profiles=profiles.statuses,
+        contradicted=frozenset(profiles.contradicted),
+        unusable=frozenset(profiles.unusable),
         flattened=response.flattened,
+        unknown_words=shown(_quoted(profiles.unknown_words)),
+        word=mask(fields["status"]) if state is TargetState.OTHER else "",
+        unclear=tuple(_unclear(response)),
     )
+
+
+def _unclear(response: Response) -> Iterator[str]:
+    """Yield what is not understood in an answer, as sentences."""
+    if parts := response.unknown_parts:
+        yield _has(parts, "a part that is not known", "parts that are not known")
+    if response.unreadable:
+        yield f"{quantity(response.unreadable, 'profile')} in Target's answer cannot be read."
+    if words := _quoted(response.profiles.unknown_words):
+        yield _has(words, "a word for profiles that is not known", "words for profiles that are not known")
+    texts = {name: response.fields.get(name, "") for name in _COUNTS}
+    if no_numbers := [name for name, text in texts.items() if text and _number(text) is None]:
+        yield _has(no_numbers, "a count that is no number", "counts that are no numbers")
+    message = printable(response.fields.get("message", ""))
+    if message.lower() not in _KNOWN_MESSAGES:
+        yield f'Target\'s answer has a message: "{message}".'
+
+
+def _quoted(words: Iterable[str]) -> list[str]:
+    return [f'"{mask(word)[:_SHOWN_WORD]}"' if word else "none" for word in words]
+
+
+def _has(names: Collection[str], one: str, several: str) -> str:
+    return f"Target's answer has {one if len(names) == 1 else several}: {shown(names)}."
 
 
 def _state(word: str | None) -> TargetState | None:
@@ -106,34 +186,41 @@ def _state(word: str | None) -> TargetState | None:
         return TargetState.OTHER
 
 
-def _number(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
-        raise UnusableAnswerError("has a count that is no number")
-    return int(text)
+def _number(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
-def read_receipt_response(body: bytes) -> Response:
+def read_receipt_response(text: str) -> Response:
     """Read the response to a submission, in XML or flattened. Raises `UnusableAnswerError`."""
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        # The structure is ASCII; only a message can be in another charset, and it is for people.
-        body = body.decode("latin-1").encode()
-    begin, _ = _skip_space([body])
-    return read_xml([begin], encoding="utf-8") if _is_xml(begin) else read_flat_receipt(begin.decode())
+    text = text.lstrip("\ufeff \t\r\n")
+    return read_xml([text.encode()], _RECEIPT_FIELDS) if text.startswith("<") else read_flat_receipt(text)
 
 
-def read_status_response(pieces: Iterable[bytes], limit_bytes: int) -> Response:
+def read_status_response(pieces: Iterable[bytes], limit_bytes: int, charset: str = "") -> Response:
     """Read the response to a status call, in XML or flattened. Raises `UnusableAnswerError`."""
-    begin, rest = _skip_space(_bounded(pieces, limit_bytes))
+    begin, rest = _skip_space(utf8_pieces(_bounded(pieces, limit_bytes), charset))
+    text = begin.decode(errors="replace")
+    if is_html(text):
+        raise UnusableAnswerError("is HTML instead of XML")
+    if is_json(text):
+        raise UnusableAnswerError(f'is JSON instead of XML: "{words_of(text)}"')
     whole = itertools.chain([begin], rest)
-    return read_xml(whole) if _is_xml(begin) else read_flat(whole)
+    return read_xml(whole, _STATUS_FIELDS) if begin.startswith(b"<") else read_flat(whole)
 
 
-def _is_xml(begin: bytes) -> bool:
-    return begin.startswith(b"<")
+def _receipt_text(body: bytes, charset: str) -> str:
+    """Return the answer to a submission as text.
+
+    What can be UTF-8 is UTF-8, whatever it is said to be. The structure is ASCII; only a message can be
+    misread, and it is for people.
+    """
+    with contextlib.suppress(UnicodeDecodeError):
+        if b"\x00" not in body:  # it is in every character of an answer in UTF-16
+            return body.decode()
+    try:
+        return b"".join(utf8_pieces([body], charset)).decode()
+    except (UnusableAnswerError, UnicodeDecodeError):
+        return body.decode("latin-1")
 
 
 def _bounded(pieces: Iterable[bytes], limit_bytes: int) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from .addresses import with_details
-from .answers import Receipt, read_receipt, read_status
+from .answers import MAX_STATUS_BYTES, Receipt, read_receipt, read_status
 from .http import Body, BodyError, Readable, Reply, TransportError, call, retry_after
 from .outcomes import (
     Accepted,
@@ -23,7 +23,9 @@ from .outcomes import (
 from .response import UnusableAnswerError
 
 _MAX_RECEIPT_BYTES = 1024 * 1024
-_SUCCESS, _CLIENT_ERROR = 2, 4  # HTTP's classes of status codes
+_LEAST_CHECK_SECONDS = 60.0
+_BYTES_A_SECOND = 1_000_000
+_SUCCESS, _REDIRECTION, _CLIENT_ERROR = 2, 3, 4  # HTTP's classes of status codes
 _UNAUTHORIZED = frozenset({401, 403})
 _LATER = frozenset({408, 425, 429, 503})  # each says that the request was not dealt with
 _GONE = frozenset({404, 410})
@@ -50,71 +52,109 @@ def submit(url: str, body: Readable, size: int, token: str | None, seconds: floa
     return outcome
 
 
-def check(status_url: str, token: str | None, seconds: float, *, details: bool = False) -> CheckOutcome:
-    """Ask once for the status of a batch, within `seconds`; `status_url` is a safe one."""
+def check(
+    status_url: str,
+    token: str | None,
+    seconds: float,
+    *,
+    details: bool = False,
+    limit_bytes: int = MAX_STATUS_BYTES,
+) -> CheckOutcome:
+    """Ask once for the status of a batch, within `seconds`; `status_url` is a safe one.
+
+    `limit_bytes`: how long the answer may be (see `max_status_bytes`, and `check_seconds` for the time).
+    """
     url = with_details(status_url) if details else status_url
     try:
         with call("GET", url, seconds=seconds, token=token) as reply:
-            return _check_outcome(reply)
+            return _check_outcome(reply, limit_bytes)
     except (TransportError, UnusableAnswerError) as error:
         return Unanswered(str(error))
+
+
+def check_seconds(limit_bytes: int) -> float:
+    """Return how long a status call may take whose answer may be so long: a minute, and 1 MB a second."""
+    return _LEAST_CHECK_SECONDS + limit_bytes / _BYTES_A_SECOND
 
 
 def _submission_outcome(reply: Reply) -> SubmissionOutcome:
     """Return the outcome of a submission that was answered.
 
     Where a proxy stands between us and Target, a 500, 502 or 504 may be its own while Target took the batch:
-    such a status is `Unknown`, like every other that is neither HTTP's yes nor its no.
+    such a status is `Unknown`, like every other that is neither HTTP's yes nor its no. So is a status against
+    which the answer says yes.
     """
-    if reply.status in _UNAUTHORIZED:
-        return Unauthorized(reply.status)
     if reply.status // 100 == _SUCCESS:
-        return _receipt_outcome(read_receipt(reply.body(_MAX_RECEIPT_BYTES)), reply.status)
-    if reply.status not in _LATER and reply.status // 100 != _CLIENT_ERROR:
-        return Unknown(_sentence(reply))
-    receipt = _optional_receipt(reply)
-    if receipt.success:  # against the status: then neither counts
-        return Unknown(_sentence(reply))
+        return _receipt_outcome(read_receipt(reply.body(_MAX_RECEIPT_BYTES), reply.charset), reply.status)
+    receipt = _other_receipt(reply)
+    reason = _reason(reply, receipt)
+    if receipt.success:
+        return Unknown(f"{reason} Yet its answer says that it took the batch.")
+    if reply.status in _UNAUTHORIZED:
+        return Unauthorized(reason, reply.status)
     if reply.status in _LATER:
-        return _deferred(reply)
-    return Refused(receipt.message or _sentence(reply), reply.status)
+        return _deferred(reply, reason)
+    if reply.status // 100 != _CLIENT_ERROR:
+        return Unknown(reason)
+    return Refused(_refusal(receipt.message) if receipt.success is False else reason, reply.status)
 
 
 def _receipt_outcome(receipt: Receipt, http_status: int) -> Accepted | Refused | Unknown:
     if receipt.success is None:
-        return Unknown("Target's answer to the batch says neither yes nor no.")
+        return Unknown(_neither(receipt))
     if receipt.success:
         return Accepted(receipt.status_url, receipt.message)
-    return Refused(receipt.message or "Target refused the batch without a reason.", http_status)
+    return Refused(_refusal(receipt.message), http_status)
 
 
-def _optional_receipt(reply: Reply) -> Receipt:
-    """Return the receipt in an answer whose HTTP status suffices; an empty one if the body cannot be read."""
+def _neither(receipt: Receipt) -> str:
+    if receipt.html:
+        return "Target's answer to the batch is HTML instead of XML."
+    words = f': "{receipt.message}"' if receipt.message else ""
+    return f"Target's answer to the batch says neither yes nor no{words}."
+
+
+def _refusal(message: str) -> str:
+    return (
+        f'Target refused the batch: "{message}".' if message else "Target refused the batch without a reason."
+    )
+
+
+def _other_receipt(reply: Reply) -> Receipt:
+    """Return the receipt in an answer whose HTTP status suffices; an empty one if the body cannot be read.
+
+    The body of a redirect is not read: it may be of any size, and says nothing.
+    """
+    if reply.status // 100 == _REDIRECTION:
+        return Receipt()
     try:
-        return read_receipt(reply.body(_MAX_RECEIPT_BYTES))
+        return read_receipt(reply.body(_MAX_RECEIPT_BYTES), reply.charset)
     except TransportError:
         return Receipt()
 
 
-def _check_outcome(reply: Reply) -> CheckOutcome:
+def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
+    if reply.status // 100 == _SUCCESS:
+        answer = read_status(reply.pieces(), limit_bytes, reply.charset)
+        if answer.flattened and answer.state is not None and not reply.framed:
+            return Unanswered("Nothing shows that all of Target's answer arrived.")
+        return Answered(answer)
+    reason = _reason(reply, _other_receipt(reply))
     if reply.status in _UNAUTHORIZED:
-        return Unauthorized(reply.status)
+        return Unauthorized(reason, reply.status)
     if reply.status in _GONE:
-        return Gone(reply.status)
+        return Gone(reason, reply.status)
     if reply.status in _LATER:
-        return _deferred(reply)
-    if reply.status // 100 != _SUCCESS:
-        return Unanswered(_sentence(reply))
-    answer = read_status(reply.pieces())
-    if answer.flattened and answer.state is not None and not reply.framed:
-        return Unanswered("Nothing shows that all of Target's answer arrived.")
-    return Answered(answer)
+        return _deferred(reply, reason)
+    return Unanswered(reason)
 
 
-def _deferred(reply: Reply) -> Deferred:
-    header = reply.headers.get("Retry-After", "")
-    return Deferred(_sentence(reply), retry_after(header, datetime.now(UTC)))
+def _deferred(reply: Reply, reason: str) -> Deferred:
+    return Deferred(reason, retry_after(reply.headers.get("Retry-After", ""), datetime.now(UTC)))
 
 
-def _sentence(reply: Reply) -> str:
-    return f"Target answered HTTP {reply.status}."
+def _reason(reply: Reply, receipt: Receipt) -> str:
+    """Return the HTTP status with Target's own words: `Target answered HTTP 403: "No access".`."""
+    form = " with HTML instead of XML" if receipt.html else ""
+    words = f': "{receipt.message}"' if receipt.message else ""
+    return f"Target answered HTTP {reply.status}{form}{words}."

@@ -12,20 +12,15 @@ from collections.abc import Iterable, Iterator
 
 from bulk_profiles.core.models import ProfileStatus
 
-from .response import (
-    MAX_PROFILES,
-    MAX_TEXT,
-    Response,
-    Statuses,
-    UnusableAnswerError,
-    profile_status,
-    record_status,
-)
+from .own_words import words_of
+from .response import MAX_PROFILES, MAX_TEXT, Profiles, Response, UnusableAnswerError, profile_status
 
 _BATCH_ID = re.compile(r"(?=.*[0-9])[\w.-]{1,128}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _COUNTS = ("consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")  # v1 has no first one
 _BATCH_WORDS = frozenset({"complete", "incomplete", "stuck"})
+_LIST_WORDS = frozenset({"success", "failed", "pending"})  # unlike `error`, which may begin a message
+_SHOWN_WORDS = 30  # of a text that is no response
 _HEAD_WORDS = 2 + len(_COUNTS) + 1  # state, size, counts, and one more to see whether that was all
 
 
@@ -40,8 +35,13 @@ def is_ambiguous(profile_id: str) -> bool:
 
 
 def read_flat_receipt(text: str) -> Response:
-    """Read the answer to a submission: `true URL message`, where only a following word shows a whole URL."""
+    """Read the answer to a submission: `true URL message`, where only a following word shows a whole URL.
+
+    A text that says neither yes nor no is a message.
+    """
     success, *words = text.split() or [""]
+    if success.lower() not in {"true", "false"}:
+        return Response({"message": words_of(text)}, flattened=True)
     has_url = len(words) > 1 and words[0].lower().startswith(("http://", "https://"))
     url = words.pop(0) if has_url else ""
     return Response({"success": success, "batchStatus": url, "message": " ".join(words)}, flattened=True)
@@ -56,12 +56,22 @@ def read_flat(pieces: Iterable[bytes]) -> Response:
     """
     words = _split_words(pieces)
     batch_id = next(words, "").strip()
+    if not batch_id:
+        raise UnusableAnswerError("is empty")
     if not _BATCH_ID.fullmatch(batch_id):
-        raise UnusableAnswerError("is not a response of Target")
+        raise UnusableAnswerError(_other_text([batch_id, *itertools.islice(words, _SHOWN_WORDS)]))
     head = list(itertools.islice(words, _HEAD_WORDS))
     batch = _read_head([word.strip() for word in head])
     profiles = _read_profiles(itertools.chain(head[len(batch) :], words))
     return Response({"batchId": batch_id} | batch, profiles, flattened=True)
+
+
+def _other_text(words: list[str]) -> str:
+    """Return the fault of a text that is no response, with the text unless that may be a list of ids."""
+    fault = "is not a response of Target"
+    if _LIST_WORDS.isdisjoint(word.strip().lower() for word in words):
+        fault += f': "{words_of("".join(words))}"'
+    return fault
 
 
 def _read_head(words: list[str]) -> dict[str, str]:
@@ -75,20 +85,19 @@ def _read_head(words: list[str]) -> dict[str, str]:
     return head if state.lower() in _BATCH_WORDS or not numbers else {}
 
 
-def _read_profiles(words: Iterable[str]) -> Statuses:
+def _read_profiles(words: Iterable[str]) -> Profiles:
     """Read `id word id word ...`: a known word for a status ends an id, unless it begins one."""
-    profiles: Statuses = {}
+    profiles = Profiles()
     profile_id = ""
     for word in words:
-        status = profile_status(word.strip())
         if not profile_id:
             profile_id = word.lstrip()
-        elif status is ProfileStatus.UNKNOWN:
+        elif profile_status(word.strip()) is ProfileStatus.UNKNOWN:
             profile_id += word
         else:
-            record_status(profiles, profile_id, status)
+            profiles.record([(profile_id, word.strip())])
             profile_id = ""
-        if len(profile_id) > MAX_TEXT or len(profiles) > MAX_PROFILES:
+        if len(profile_id) > MAX_TEXT or len(profiles.statuses) > MAX_PROFILES:
             raise UnusableAnswerError("has an id without end, or too many of them")
     if profile_id:
         raise UnusableAnswerError("is not a list of ids and their status")

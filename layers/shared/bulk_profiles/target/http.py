@@ -14,7 +14,7 @@ import http.client
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -25,8 +25,15 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from bulk_profiles import __version__
 from bulk_profiles.core.errors import BulkProfilesError
 
+from .content_coding import ContentCodingError, Decoder
+
+_USER_AGENT = f"bulk-profiles/{__version__}"
+_MOST_INTERIM = 100  # answers before the final one
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\"';\s]{1,40})", re.IGNORECASE)
+_LENGTH = re.compile(r"\s*[0-9]{1,18}\s*")
 _CONNECT_SECONDS = 10.0
 _RECEIVED_BYTES = 64 * 1024  # of an answer, in one piece
 _SENT_BYTES = 256 * 1024  # of a body, in one block
@@ -94,33 +101,46 @@ class Reply:
     def __init__(self, response: requests.Response, deadline: _Deadline, token: str | None) -> None:
         self._response = response
         self._deadline = deadline
-        self._token = token
+        self._token = (token or "").encode()
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
+        self.framed = False  # once the body was read: whether HTTP itself shows that all of it came
 
     @property
-    def framed(self) -> bool:
-        """Whether HTTP itself shows that a body is cut short: it has a length, or comes in chunks."""
-        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
-        return chunked or "Content-Length" in self.headers
+    def charset(self) -> str:
+        """The charset that Content-Type names, or an empty text."""
+        named = _CHARSET.search(self.headers.get("Content-Type", ""))
+        return named[1] if named else ""
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the body in pieces, decompressed."""
-        yield from self._response.iter_content(_RECEIVED_BYTES)
+        """Yield the body in pieces, decoded, with `***` in place of the token. Raises `TransportError`."""
+        try:
+            decoder = Decoder(self.headers.get("Content-Encoding", ""))
+            raw = self._response.raw.stream(_RECEIVED_BYTES, decode_content=False)
+            yield from _replaced(decoder.decode(raw), self._token, b"***")
+        except ContentCodingError as error:
+            raise TransportError(str(error)) from error
+        except _FAILURES as error:
+            raise TransportError(_describe(error, self._deadline)) from error
         if self._deadline.passed:  # a body without a length ends where the connection was shut down
-            raise TimeoutError
+            raise TransportError(_describe(TimeoutError(), self._deadline))
+        self.framed = decoder.ended and self._has_end()
 
     def body(self, limit_bytes: int) -> bytes:
-        """Return the whole body, with `***` in place of the token.
-
-        Raises `TransportError` if the body is longer than `limit_bytes`.
-        """
+        """Return the whole body. Raises `TransportError`, also if the body is longer than `limit_bytes`."""
         body = b""
         for piece in self.pieces():
             body += piece
             if len(body) > limit_bytes:
                 raise TransportError(f"Target's answer is longer than {limit_bytes} bytes.")
-        return body.replace(self._token.encode(), b"***") if self._token else body
+        return body
+
+    def _has_end(self) -> bool:
+        """Whether the body came in chunks, or with a length. urllib3 has seen to it that all of it came."""
+        coding = self.headers.get("Transfer-Encoding")
+        if coding is not None:
+            return coding.strip().lower() == "chunked"
+        return bool(_LENGTH.fullmatch(self.headers.get("Content-Length", "")))
 
 
 @contextmanager
@@ -132,7 +152,7 @@ def call(
     No redirect is followed, no proxy or password is taken from the environment, TLS is verified. Raises
     `TransportError`, or `BodyError` if the body is at fault.
     """
-    headers = {"Accept-Encoding": "identity"}
+    headers = {"Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
     if body is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     if token is not None:
@@ -200,11 +220,26 @@ class _Adapter(HTTPAdapter):
         deadline = self._deadline
 
         class Connection(pool.ConnectionCls):  # type: ignore[misc,name-defined]  # of http or of https
+            response_class = _FinalResponse
+
             def _new_conn(self) -> socket.socket:
                 return deadline.watch(super()._new_conn())
 
         pool.ConnectionCls = Connection
         return pool
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The final answer to a request: interim answers, such as 103 (RFC 9110, section 15.2), are skipped."""
+
+    @override
+    def begin(self) -> None:
+        for _ in range(_MOST_INTERIM):
+            super().begin()  # it passes over 100 alone
+            if self.status >= http.HTTPStatus.OK:
+                return
+            self.headers = self.msg = None  # type: ignore[assignment]  # so that the next answer is read
+        raise http.client.HTTPException
 
 
 class _Deadline:
@@ -247,6 +282,20 @@ class _Deadline:
         for duplicate in self._duplicates:
             with suppress(OSError):  # the connection is closed already
                 duplicate.shutdown(socket.SHUT_RDWR)
+
+
+def _replaced(pieces: Iterable[bytes], secret: bytes, mask: bytes) -> Iterator[bytes]:
+    """Yield the pieces with a mask in place of a secret, which may begin in one piece and end in the next."""
+    if not secret:
+        yield from pieces
+        return
+    held = b""
+    for piece in pieces:
+        data = (held + piece).replace(secret, mask)
+        cut = max(0, len(data) - len(secret) + 1)
+        yield data[:cut]
+        held = data[cut:]
+    yield held
 
 
 def _describe(error: BaseException, deadline: _Deadline) -> str:

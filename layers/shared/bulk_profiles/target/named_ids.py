@@ -1,8 +1,9 @@
 """The ids that Target named: which ids of a batch the spellings in its answer stand for.
 
 A spelling that is an id of the batch stands for that id alone. Any other spelling is decoded, and stands for
-an id only if no other id of the batch fits. So `x%20y` stands for `x%20y` if the batch has it, and otherwise
-for `x y`; but if the batch has both `x y` and ` x y`, both are doubtful.
+an id only if no other id of the batch fits. An id that Target did not name is doubtful if it can be read like
+a spelling that Target used: Target may have meant it. `a b`, `a%20b` and `a+b` read alike, as do `u1` and
+`u1 `, and `x&y` and `x&amp;y`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import unquote, unquote_plus
 
 from bulk_profiles.core.models import ProfileStatus
 
+from .answers import StatusAnswer
 from .flat_reader import is_ambiguous
 from .response import Statuses, UnusableAnswerError, record_status
 
@@ -28,16 +30,18 @@ class NamedIds:
     by_reading: Statuses = field(default_factory=dict, repr=False)
     # Ids that a spelling may stand for, as it may for another id.
     doubtful: frozenset[str] = field(default=frozenset(), repr=False)
+    # Spellings and ids with a success that something else in the answer overrides.
+    contradicted: frozenset[str] = field(default=frozenset(), repr=False)
+    # Spellings and ids in profiles that cannot be read.
+    unusable: frozenset[str] = field(default=frozenset(), repr=False)
     # How many spellings stand for no id of the batch, by their status.
     foreign: Counter[ProfileStatus] = field(default_factory=Counter)
     # How many ids of the batch have each status; None: Target did not name them.
     by_status: Counter[ProfileStatus | None] = field(default_factory=Counter)
+    unknown_words: str = ""  # Target's words for profiles that are not known, fit to be shown
 
     def status_of(self, profile_id: str) -> ProfileStatus | None:
-        """Return the status of an id (decoded, as in the source file), or None if Target did not name it.
-
-        `unknown`: Target named it with a word that is not known.
-        """
+        """Return the status of an id (decoded, as in the source file), or None if Target did not name it."""
         return self.by_reading.get(profile_id) or self.by_spelling.get(profile_id)
 
 
@@ -50,6 +54,7 @@ class _Candidates:
     plain: set[str] = field(default_factory=set)  # ids that are a reading of an inexact spelling
     # Ids with white space that may get lost on the way, by what is left: `a b` -> {`a  b`, ` a b`}.
     spaced: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    similar: set[str] = field(default_factory=set)  # ids that have a reading in common with a spelling
 
     def others(self, spelling: str) -> set[str]:
         """Return the ids that a spelling may stand for, other than the one that it spells exactly."""
@@ -58,24 +63,47 @@ class _Candidates:
         return ids.union(*(self.spaced.get(reading, ()) for reading in readings)) - {spelling}
 
 
-def match_ids(spellings: Statuses, ids: Iterable[str], rows: int, *, flattened: bool) -> NamedIds:
-    """Match the spellings in an answer with the batch's `rows` ids, which are read only if there are any.
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """What the spellings stand for that are no ids of the batch."""
 
-    Raises `UnusableAnswerError` where the answer is `flattened` and can be read in more than one way.
+    statuses: Statuses = field(default_factory=dict)  # by id, of ids that alone fit a spelling
+    contradicted: set[str] = field(default_factory=set)  # of these ids, those with a success besides
+    unusable: set[str] = field(default_factory=set)  # of these ids, those in profiles that cannot be read
+    ambiguous: set[str] = field(default_factory=set)  # ids that fit a spelling as others do
+    foreign: set[str] = field(default_factory=set)  # spellings that no id fits
+
+
+def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
+    """Match the spellings in an answer with the batch's `rows` ids, which are read only if there is any.
+
+    Raises `UnusableAnswerError` where the answer is flattened and can be read in more than one way.
     """
+    spellings = answer.profiles
     if not spellings:
         return NamedIds(by_status=Counter({None: rows}))
-    candidates = _find_candidates(spellings, ids, flattened=flattened)
-    by_reading, doubtful, foreign = _match_inexact(spellings, candidates)
-    foreign |= spellings.keys() - candidates.exact - candidates.inexact
-    if flattened and any(map(_has_spaces, foreign)):
+    candidates = _find_candidates(spellings, ids, flattened=answer.flattened)
+    exact = candidates.exact
+    matches = _match_inexact(answer, candidates)
+    foreign = matches.foreign | (spellings.keys() - exact - candidates.inexact)
+    if answer.flattened and any(map(_has_spaces, foreign)):
         raise UnusableAnswerError("lost its tags, and has words that are no id of the batch")
+    doubtful = (matches.ambiguous | (candidates.similar - matches.statuses.keys())) - exact
+    by_reading = {name: status for name, status in matches.statuses.items() if name not in doubtful}
     by_status: Counter[ProfileStatus | None] = Counter(by_reading.values())
-    by_status.update(spellings[profile_id] for profile_id in candidates.exact - by_reading.keys())
+    by_status.update(spellings[profile_id] for profile_id in exact - by_reading.keys())
     by_status[ProfileStatus.UNKNOWN] += len(doubtful)
     by_status[None] = rows - by_status.total()
-    foreign_by_status = Counter(spellings[spelling] for spelling in foreign)
-    return NamedIds(spellings, by_reading, frozenset(doubtful), foreign_by_status, by_status)
+    return NamedIds(
+        spellings,
+        by_reading,
+        frozenset(doubtful),
+        answer.contradicted | matches.contradicted,
+        answer.unusable | matches.unusable,
+        Counter(spellings[spelling] for spelling in foreign),
+        by_status,
+        answer.unknown_words,
+    )
 
 
 def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool) -> _Candidates:
@@ -88,39 +116,41 @@ def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool
     for profile_id in ids:
         if profile_id in spellings:
             candidates.exact.add(profile_id)
-        folded = _fold(profile_id)
-        if folded == profile_id:
+        if not _is_inexact(profile_id):
             if profile_id in readings:
                 candidates.plain.add(profile_id)
-        elif folded in spellings or folded in readings:
-            candidates.spaced[folded].add(profile_id)
+                candidates.similar.add(profile_id)
+            continue
+        folded = _fold(profile_id)
+        if folded in spellings or folded in readings:
+            (candidates.plain if folded == profile_id else candidates.spaced[folded]).add(profile_id)
+        if any(reading in spellings or reading in readings for reading in _readings(profile_id)):
+            candidates.similar.add(profile_id)
     candidates.inexact.update(candidates.spaced.keys() & spellings.keys())
     return candidates
 
 
-def _match_inexact(spellings: Statuses, candidates: _Candidates) -> tuple[Statuses, set[str], set[str]]:
-    """Return the statuses of ids that alone fit a spelling, the doubtful ids, and the foreign spellings."""
-    by_reading: Statuses = {}
-    doubtful: set[str] = set()
-    foreign: set[str] = set()
+def _match_inexact(answer: StatusAnswer, candidates: _Candidates) -> _Matches:
+    """Return what the spellings stand for that are no ids of the batch."""
+    spellings = answer.profiles
+    matches = _Matches()
     for spelling in candidates.inexact - candidates.exact:
         others = candidates.others(spelling)
         # An id that is spelled exactly has a status of its own; Target has no reason to name it twice.
         ids = others - candidates.exact or others
         if not ids:
-            foreign.add(spelling)
+            matches.foreign.add(spelling)
         elif len(ids) > 1:
-            doubtful |= ids
+            matches.ambiguous.update(ids)
         else:
             [profile_id] = ids
-            record_status(by_reading, profile_id, spellings[spelling])
-            if profile_id in spellings:
-                record_status(by_reading, profile_id, spellings[profile_id])
-    for spelling in by_reading.keys() & candidates.inexact & candidates.exact:
-        # Target spells this id in another way as well: the exact spelling may be another id's, encoded.
-        doubtful |= candidates.others(spelling) - by_reading.keys()
-    doubtful -= candidates.exact
-    return {name: status for name, status in by_reading.items() if name not in doubtful}, doubtful, foreign
+            statuses = [spellings[name] for name in (profile_id, spelling) if name in spellings]
+            contradictions = [record_status(matches.statuses, profile_id, status) for status in statuses]
+            if any(contradictions) or spelling in answer.contradicted:
+                matches.contradicted.add(profile_id)
+            if spelling in answer.unusable:
+                matches.unusable.add(profile_id)
+    return matches
 
 
 def _unambiguous(ids: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""The outcomes of a call to Target: every call ends as one of these, never as an exception."""
+"""The outcomes of a call to Target: every call ends as one of these, never as an exception.
+
+Each `reason` is one sentence or more, fit to be shown. Words of Target are quoted in it as Target's.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,17 @@ from .answers import StatusAnswer
 class Accepted:
     """Target has the batch."""
 
-    status_url: str  # as it came from outside: not to be called before `safe_status_url` has passed it
-    message: str
+    # As it came from outside: not to be called before `safe_status_url` has passed it. It refuses
+    # an empty one, which means that Target named none.
+    status_url: str
+    message: str  # Target's own
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Target does not take the batch, now or later."""
 
-    message: str  # Target's own, if it gave one
+    reason: str
     http_status: int
 
 
@@ -42,8 +47,9 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """Target does not accept the token, or requires one."""
+    """Target does not accept the token, or requires one: it will say so to every call of the client."""
 
+    reason: str
     http_status: int
 
     @property
@@ -73,6 +79,7 @@ class Answered:
 class Gone:
     """Target does not know the batch, or no longer."""
 
+    reason: str
     http_status: int
 
 

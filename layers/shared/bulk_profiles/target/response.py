@@ -1,11 +1,13 @@
-"""A `<response>` of Target as any reader returns it: its texts by element, and its profiles by id."""
+"""A `<response>` of Target as any reader returns it: its texts, its profiles, and what in it is not known."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.models import ProfileStatus
+from bulk_profiles.core.text import printable
 
 MAX_PROFILES = 600_000  # a batch has at most 500,000 rows
 MAX_TEXT = 8 * 1024  # characters
@@ -16,14 +18,18 @@ _STATUS_BY_WORD = {
     "pending": ProfileStatus.PENDING,
 }
 _BY_CAUTION = (ProfileStatus.SUCCESS, ProfileStatus.UNKNOWN, ProfileStatus.PENDING, ProfileStatus.ERROR)
+_MAX_NAMES = 64  # kept of an answer
+_SHOWN_NAMES = 3
+_SHOWN_CHARACTERS = 50  # of a name
 
 type Statuses = dict[str, ProfileStatus]  # by id, as Target spelled it
+type Names = dict[str, None]  # in their order, each once
 
 
 class UnusableAnswerError(BulkProfilesError):
     """An answer is broken, cut short, too long or not one of Target's.
 
-    `fault` follows the words "The answer" and quotes nothing of the answer.
+    `fault` follows the words "The answer" and quotes no id.
     """
 
     def __init__(self, fault: str) -> None:
@@ -31,11 +37,42 @@ class UnusableAnswerError(BulkProfilesError):
 
 
 @dataclass(frozen=True, slots=True)
+class Profiles:
+    """What an answer says of profiles, as a reader collects it."""
+
+    statuses: Statuses = field(default_factory=dict, repr=False)
+    # Spellings with a success that something else in the answer overrides.
+    contradicted: set[str] = field(default_factory=set, repr=False)
+    unusable: set[str] = field(default_factory=set, repr=False)  # spellings in profiles that cannot be read
+    unknown_words: Names = field(default_factory=dict)  # in place of a status, as they are shown
+
+    def record(self, words: Iterable[tuple[str, str]]) -> None:
+        """Record ids and Target's words for them."""
+        add, known = self.statuses.setdefault, _STATUS_BY_WORD.get
+        for profile_id, word in words:
+            status = known(word)
+            if status and add(profile_id, status) is status:
+                continue  # nearly always
+            status = profile_status(word)
+            if status is ProfileStatus.UNKNOWN:
+                add_name(self.unknown_words, word)
+            if record_status(self.statuses, profile_id, status):
+                self.contradicted.add(profile_id)
+
+    def record_unusable(self, profile_id: str) -> None:
+        """Record an id in a profile that cannot be read, or has two ids or two words."""
+        record_status(self.statuses, profile_id, ProfileStatus.UNKNOWN)
+        self.unusable.add(profile_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """What one reader found below `<response>`."""
 
     fields: dict[str, str] = field(default_factory=dict)  # text by element
-    profiles: Statuses = field(default_factory=dict)
+    profiles: Profiles = field(default_factory=Profiles)
+    unknown_parts: Names = field(default_factory=dict)  # elements, attributes and the like, by name
+    unreadable: int = 0  # profiles that cannot be read, or contradict themselves
     flattened: bool = False  # whether the answer came as text without its tags
 
 
@@ -44,8 +81,27 @@ def profile_status(word: str) -> ProfileStatus:
     return _STATUS_BY_WORD.get(word.lower(), ProfileStatus.UNKNOWN)
 
 
-def record_status(statuses: Statuses, profile_id: str, status: ProfileStatus) -> None:
-    """Record the status of an id. Of two statuses for one id, the more cautious one stays."""
+def record_status(statuses: Statuses, profile_id: str, status: ProfileStatus) -> bool:
+    """Record the status of an id, and return whether it and an earlier one contradict each other.
+
+    Of two statuses for one id, the more cautious one stays. Only a success can be contradicted: two failures
+    agree.
+    """
     earlier = statuses.setdefault(profile_id, status)
-    if earlier is not status:
-        statuses[profile_id] = max(earlier, status, key=_BY_CAUTION.index)
+    if earlier is status:
+        return False
+    statuses[profile_id] = max(earlier, status, key=_BY_CAUTION.index)
+    return ProfileStatus.SUCCESS in {earlier, status}
+
+
+def add_name(names: Names, name: str) -> None:
+    """Add a name that is not known, unless there are many already."""
+    if len(names) < _MAX_NAMES:
+        names[name[:MAX_TEXT]] = None
+
+
+def shown(names: Collection[str]) -> str:
+    """Return the first names, fit to be shown: `a, b, c and 2 more`."""
+    first = ", ".join(printable(name)[:_SHOWN_CHARACTERS] for name in list(names)[:_SHOWN_NAMES])
+    others = len(names) - _SHOWN_NAMES
+    return f"{first} and {others} more" if others > 0 else first

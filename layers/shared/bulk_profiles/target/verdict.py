@@ -1,7 +1,32 @@
 """The verdict on a batch: what Target's answer means for it and for each of its profiles.
 
-A profile that Target named has what Target reported. Success is implied for the others only where nothing
-in the answer leaves room for a failure.
+A success is *reported* by name, or *implied* by an answer in which everything is understood, and by nothing
+else.
+
+| Target named the profile                                             | status  | basis    |
+|----------------------------------------------------------------------|---------|----------|
+| with `success`, and with nothing that contradicts it                 | success | reported |
+| with `error` or `failed`, perhaps with `success` as well             | error   | reported |
+| with `pending`, perhaps with `success` as well                       | pending | reported |
+| with a word that is not known, or in a way that contradicts itself   | unknown | reported |
+| by a spelling that may stand for another id of the batch as well     | unknown | batch    |
+
+| Target did not name the profile, and said of the batch               | status  | basis    |
+|----------------------------------------------------------------------|---------|----------|
+| `complete`, and everything is understood                             | success | implied  |
+| `complete`, and its counts leave room for a failure                  | unknown | counts   |
+| `complete`, with a `success` by name, ours or not: it lists all      | unknown | batch    |
+| `complete`, and something is not understood                          | unknown | batch    |
+| `stuck`                                                              | error   | batch    |
+| nothing by the deadline but other profiles, with all understood      | pending | deadline |
+| nothing by the deadline, and something is not understood             | unknown | batch    |
+| `incomplete` or a word that is not known, at the deadline            | pending | deadline |
+| nothing usable by the deadline                                       | pending | deadline |
+
+Not understood is a part of the answer that is not known (an element, an attribute, a message), a profile that
+cannot be read, a word for a profile that is not known, a count that is no number, a spelling that is no id of
+the batch whatever its word, the id of another batch, and `complete` where a later answer takes it back and
+names profiles or counts results.
 """
 
 from __future__ import annotations
@@ -11,6 +36,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.models import Basis, BatchState, ProfileResult, ProfileStatus
+from bulk_profiles.core.text import quantity
 
 from .answers import StatusAnswer, TargetState
 from .named_ids import NamedIds, match_ids
@@ -30,26 +56,39 @@ class Verdict:
 
     def result_of(self, profile_id: str) -> ProfileResult:
         """Return the result of one of the batch's ids."""
-        if profile_id in self.named.doubtful:
+        named = self.named
+        if profile_id in named.doubtful:
             return ProfileResult(profile_id, ProfileStatus.UNKNOWN, Basis.BATCH, _DOUBTFUL)
-        status = self.named.status_of(profile_id)
+        status = named.status_of(profile_id)
         if status is None:
             return ProfileResult(profile_id, self.status, self.basis, self.reason)
-        return ProfileResult(profile_id, status, Basis.REPORTED, _REPORTED[status])
+        if status is not ProfileStatus.UNKNOWN:
+            reason = _REPORTED[status]
+        elif profile_id in named.unusable:
+            reason = _UNUSABLE
+        else:
+            reason = f"Target used a word for this profile that is not known: {named.unknown_words}."
+        if profile_id in named.contradicted:
+            reason = f"{reason} {_CONTRADICTED}"
+        return ProfileResult(profile_id, status, Basis.REPORTED, reason)
 
 
 _UNFINISHED = "Target was not done with the batch when it was last asked."
+_UNSAID = "Target did not say of every profile what became of it when it was last asked."
 _NO_ANSWER = "Target gave no usable answer when it was last asked about the batch."
 _STUCK = "Target gave up on the batch: it is stuck."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
+_OTHER_BATCH = "Target's answer names another batch."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
 _REPORTED = {
     ProfileStatus.SUCCESS: "",
     ProfileStatus.ERROR: "Target reported an error for this profile.",
     ProfileStatus.PENDING: "Target was not done with this profile when it was last asked.",
-    ProfileStatus.UNKNOWN: "Target used a word for this profile that is not known.",
 }
+_UNUSABLE = "What Target said of this profile cannot be read, or contradicts itself."
+_CONTRADICTED = "It reported a success as well."
 _AT_WORK = frozenset({TargetState.INCOMPLETE, TargetState.OTHER})
+_DETAILED = frozenset({TargetState.COMPLETE, None})
 
 
 def whole_batch(state: BatchState, status: ProfileStatus, reason: str) -> Verdict:
@@ -63,109 +102,190 @@ def needs_details(answer: StatusAnswer) -> bool:
 
 
 def gives_details(answer: StatusAnswer | None) -> bool:
-    """Whether the answer to a call for details is usable: it does not say that the batch is unfinished."""
-    return answer is not None and answer.state in {TargetState.COMPLETE, None}
+    """Whether the answer to a call for details has any, whatever it calls the batch, or will have none."""
+    return answer is not None and (answer.state in _DETAILED or bool(answer.profiles) or answer.counted)
 
 
 def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAnswer:
-    """Return the first terminal answer, which stands, with the ids and counts of a later one.
+    """Return the first terminal answer with all that a later one names, counts or calls the batch.
 
-    A later answer that is not complete adds nothing.
+    The state is that of the first answer. What the later one calls the batch is kept if it takes that back.
     """
-    if detailed is None or not gives_details(detailed):
+    if detailed is None:
         return first
-    size = detailed.batch_size if first.batch_size is None else first.batch_size
-    return dataclasses.replace(detailed, state=first.state, batch_id=first.batch_id, batch_size=size)
+    sizes = [answer.batch_size for answer in (first, detailed) if answer.batch_size is not None]
+    unclear = [*first.unclear, *detailed.unclear]
+    if _names_another(detailed, first.batch_id):
+        unclear.append(_OTHER_BATCH)
+    return dataclasses.replace(
+        detailed,
+        state=first.state,
+        batch_id=first.batch_id or detailed.batch_id,
+        batch_size=min(sizes, default=None),
+        word="",
+        unclear=tuple(dict.fromkeys(unclear)),
+        withdrawn="" if detailed.state in _DETAILED else detailed.word or str(detailed.state),
+    )
 
 
 def settle(
-    answer: StatusAnswer | None, ids: Iterable[str], *, rows: int, overdue: bool, batch_id: str = ""
+    answer: StatusAnswer | None,
+    ids: Iterable[str],
+    *,
+    rows: int,
+    overdue: bool,
+    batch_id: str = "",
+    silence: str = "",
 ) -> Verdict | None:
     """Return the verdict on a batch of `rows` ids, or None while Target should be asked again.
 
-    `answer` is None if Target gave no usable one; `overdue` means that Target is not asked again. `batch_id`
-    is Target's name of the batch, if it is known. `ids`, decoded, are read once at most, and only where they
-    matter.
+    `answer` is the last usable one, or None if Target gave none; `overdue` means that Target is not asked
+    again. `batch_id` is Target's name of the batch, if it is known; `silence` is why a later call had no
+    usable answer, as a sentence. `ids`, decoded, are read once at most, and only where they matter.
     """
     if not overdue and (answer is None or answer.state in _AT_WORK):
         return None
-    verdict = _last_verdict(answer, ids, rows, batch_id)
+    verdict = _last_verdict(answer, ids, rows, batch_id, silence)
     return verdict if overdue or verdict.state is not BatchState.EXPIRED else None
 
 
-def _last_verdict(answer: StatusAnswer | None, ids: Iterable[str], rows: int, batch_id: str) -> Verdict:
+def _last_verdict(
+    answer: StatusAnswer | None, ids: Iterable[str], rows: int, batch_id: str, silence: str
+) -> Verdict:
     """Return the verdict if Target is not asked again: a batch that it has not finished is expired."""
     if answer is None:
-        return _expired(_NO_ANSWER)
+        return _expired([_NO_ANSWER, silence])
     try:
-        named = match_ids(answer.profiles, ids, rows, flattened=answer.flattened)
-    except UnusableAnswerError:
-        return _expired(_NO_ANSWER)
-    verdict = _verdict(answer, named, rows, batch_id)
-    note = ""
-    if answer.batch_size not in {None, rows}:
-        note = f"Target counted {answer.batch_size} rows in the batch, and {rows} were sent."
-    return dataclasses.replace(verdict, named=named, note=note)
+        named = match_ids(answer, ids, rows)
+    except UnusableAnswerError as error:
+        return _expired([_NO_ANSWER, str(error)])
+    doubts = _doubts(answer, named, batch_id)
+    if answer.state is TargetState.COMPLETE or (answer.state is None and _is_finished(named)):
+        verdict = _finished(answer, named, rows, doubts)
+    elif answer.state is TargetState.STUCK:
+        verdict = whole_batch(BatchState.STUCK, ProfileStatus.ERROR, _STUCK)
+    else:
+        verdict = _expired([_last_words(answer, named, rows), *doubts, silence])
+        if (
+            answer.state is None and doubts
+        ):  # a profile that seems not to be named may be named in another way
+            verdict = dataclasses.replace(verdict, status=ProfileStatus.UNKNOWN, basis=Basis.BATCH)
+    untold = [
+        sentence for sentence in (*doubts, *_remarks(answer, rows, named)) if sentence not in verdict.reason
+    ]
+    return dataclasses.replace(verdict, named=named, note=" ".join(untold))
 
 
-def _verdict(answer: StatusAnswer, named: NamedIds, rows: int, batch_id: str) -> Verdict:
-    """Return the verdict with what holds for the profiles that Target did not name."""
-    pending = named.by_status[ProfileStatus.PENDING]
-    match answer.state:
-        case TargetState.STUCK:
-            return whole_batch(BatchState.STUCK, ProfileStatus.ERROR, _STUCK)
-        case TargetState.INCOMPLETE | TargetState.OTHER:
-            return _expired(_UNFINISHED)
-        case None:  # only the profiles show whether the batch is finished
-            if pending or named.by_status[None] or named.by_status[ProfileStatus.UNKNOWN]:
-                return _expired(_UNFINISHED)
-    state = BatchState.EXPIRED if pending else BatchState.COMPLETE
-    return _finished(state, answer, named, rows, batch_id)
+def _is_finished(named: NamedIds) -> bool:
+    """Whether Target, which has no word for the batch, has one for every profile."""
+    unfinished = (None, ProfileStatus.PENDING, ProfileStatus.UNKNOWN)
+    return not any(named.by_status[status] for status in unfinished)
 
 
-def _finished(state: BatchState, answer: StatusAnswer, named: NamedIds, rows: int, batch_id: str) -> Verdict:
+def _finished(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str]) -> Verdict:
+    """Return the verdict on a complete batch: the one place where a success is implied."""
+    state = BatchState.EXPIRED if named.by_status[ProfileStatus.PENDING] else BatchState.COMPLETE
     if not named.by_status[None]:  # each profile has a status of its own
         return whole_batch(state, ProfileStatus.UNKNOWN, "")
-    if named.by_status[ProfileStatus.SUCCESS]:  # Target lists all profiles, not only those that failed
-        return whole_batch(state, ProfileStatus.UNKNOWN, _NOT_LISTED)
-    mismatches = _mismatches(answer, named, batch_id)
-    doubts = _doubts(answer, rows, named.by_status[ProfileStatus.ERROR])
-    if mismatches:
-        return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(mismatches + doubts))
+    if named.contradicted or named.by_status[ProfileStatus.SUCCESS] or named.foreign[ProfileStatus.SUCCESS]:
+        return whole_batch(state, ProfileStatus.UNKNOWN, " ".join([_NOT_LISTED, *doubts]))
+    uncounted = _room_for_failures(answer, rows, named.by_status[ProfileStatus.ERROR])
     if doubts:
-        return Verdict(state, ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(doubts))
+        return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(doubts + uncounted))
+    if uncounted:
+        return Verdict(state, ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(uncounted))
     return Verdict(state, ProfileStatus.SUCCESS, Basis.IMPLIED)
 
 
-def _expired(reason: str) -> Verdict:
+def _expired(sentences: list[str]) -> Verdict:
+    reason = " ".join(filter(None, sentences))
     return Verdict(BatchState.EXPIRED, ProfileStatus.PENDING, Basis.DEADLINE, reason)
 
 
-def _mismatches(answer: StatusAnswer, named: NamedIds, batch_id: str) -> list[str]:
-    """Return, as sentences, why the answer may be about another batch or spell its ids differently."""
-    mismatches = []
-    if batch_id and answer.batch_id not in {"", batch_id}:
-        mismatches.append("Target's answer names another batch.")
-    foreign_errors = named.foreign[ProfileStatus.ERROR]
-    if foreign_errors:
-        mismatches.append(f"Target named {foreign_errors} failed ids that are not in the batch.")
-    return mismatches
+def _doubts(answer: StatusAnswer, named: NamedIds, batch_id: str) -> list[str]:
+    """Return, as sentences, what is not understood in an answer."""
+    doubts = list(answer.unclear)
+    if _names_another(answer, batch_id):
+        doubts.append(_OTHER_BATCH)
+    if foreign := named.foreign.total():
+        doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the batch.")
+    if answer.withdrawn and (answer.profiles or answer.counted):
+        doubts.append(_withdrawal(answer))
+    return list(dict.fromkeys(doubts))
 
 
-def _doubts(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
+def _names_another(answer: StatusAnswer, batch_id: str) -> bool:
+    return bool(batch_id) and answer.batch_id not in {"", batch_id}
+
+
+def _withdrawal(answer: StatusAnswer) -> str:
+    return f'Target called the batch complete first, and "{answer.withdrawn}" later.'
+
+
+def _last_words(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
+    """Return, as a sentence, what Target said last of a batch that it had not finished."""
+    if answer.state is TargetState.INCOMPLETE:
+        return _UNFINISHED
+    if answer.state is not None:
+        return f'Target\'s last word for the batch is not known: "{answer.word}".'
+    if named.by_status[None]:
+        count = rows - named.by_status[None]
+        profiles = "the profile" if rows == 1 else f"the {rows} profiles"
+        return f"Target had named {count or 'none'} of {profiles} when it was last asked."
+    if pending := named.by_status[ProfileStatus.PENDING]:
+        return f"Target was not done with {quantity(pending, 'profile')} when it was last asked."
+    return _UNSAID
+
+
+def _room_for_failures(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
     """Return, as sentences, why Target's counts leave room for failures beside the `errors` that it named."""
-    doubts = []
+    sentences = []
     failures = (answer.failed or 0) + (answer.not_found or 0)
     if failures > errors:
         counts = ((answer.failed, "failed"), (answer.not_found, "not found"))
         counted = " and ".join(f"{count} {what}" for count, what in counts if count)
-        doubts.append(f"Target counted {counted}, and named {errors or 'none'} of them.")
-    updated = None if answer.successful is None else answer.successful + max(failures, errors)
-    totals = [count for count in (answer.batch_size, answer.consumed, updated) if count is not None]
-    lowest = min(totals, default=rows)
-    if lowest < rows:
-        doubts.append(f"Target counted {lowest} of the {rows} rows sent, and did not name the others.")
+        named = "did not name it" if failures == 1 else f"named {errors or 'none'} of them"
+        sentences.append(f"Target counted {counted}, and {named}.")
+    totals = (answer.batch_size, answer.consumed, _updated(answer, errors))
+    lowest = min((count for count in totals if count is not None), default=rows)
+    if lowest < rows == 1:
+        sentences.append("Target did not count the row that was sent.")
+    elif lowest < rows:
+        others = "other" if rows - lowest == 1 else "others"
+        sentences.append(f"Target counted {lowest} of the {rows} rows sent, and did not name the {others}.")
     incomplete = answer.successful is None and None in {answer.failed, answer.not_found}
-    if not doubts and answer.counted and incomplete:
-        doubts.append("Target did not count all outcomes, so there may be failures.")
-    return doubts
+    if not sentences and answer.counted and incomplete:
+        sentences.append("Target did not count all outcomes, so there may be failures.")
+    return sentences
+
+
+def _updated(answer: StatusAnswer, errors: int) -> int | None:
+    """Return how many profiles Target counted by their outcome, or named as failed."""
+    if answer.successful is None:
+        return None
+    return answer.successful + max((answer.failed or 0) + (answer.not_found or 0), errors)
+
+
+def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
+    """Return, as sentences, what a person should know of an answer although it decides nothing."""
+    remarks = []
+    if answer.withdrawn:
+        remarks.append(_withdrawal(answer))
+    if answer.batch_size not in {None, rows}:
+        size = quantity(answer.batch_size or 0, "row")
+        remarks.append(f"Target counted {size} in the batch, and {rows} {_were(rows)} sent.")
+    results = _updated(answer, named.by_status[ProfileStatus.ERROR])
+    for count, what in ((answer.consumed, "consumed row"), (results, "result")):
+        if count is not None and count > rows:
+            remarks.append(
+                f"Target counted {quantity(count, what)}, and {quantity(rows, 'row')} {_were(rows)} sent."
+            )
+    return remarks
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"

@@ -1,132 +1,136 @@
-"""The reader of answers in XML: a stream through expat, believed only when it is complete and well-formed.
+"""The reader of answers in XML: a stream through a parser, believed only when it is complete and well-formed.
 
-- expat refuses an answer that is cut short or broken.
-- A raw `&` is not well-formed, but Target may send one: it is escaped before expat sees it.
-- A DOCTYPE is well-formed, but Target has no reason to send one: it is refused, and with it every entity.
+The parser refuses an answer that is cut short or broken. A single profile that it refuses is left out and
+counted, and the answer is read on after its `</profile>`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from xml.parsers import expat
+from collections.abc import Set as AbstractSet
 
-from .response import MAX_PROFILES, MAX_TEXT, Response, UnusableAnswerError, profile_status, record_status
+from .response import MAX_PROFILES, Names, Profiles, Response, UnusableAnswerError, add_name
+from .xml_parser import Content, Parser
 
-_MAX_TOKEN = 1024 * 1024  # bytes that expat may hold back until a tag or a comment ends
-_MAX_DEPTH = 16
-_MAX_FIELDS = 64
-_LONGEST_REFERENCE = len("&#1114111;")
-_RAW_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
-# A spelling that nobody else uses: in a CDATA section, where expat resolves no reference, it is recognized
-# and turned back.
-_ESCAPED_AMPERSAND = "&#0000038;"
-
-
-def read_xml(pieces: Iterable[bytes], encoding: str | None = None) -> Response:
-    """Read an answer in XML. Raises `UnusableAnswerError`."""
-    parser = _XmlParser(encoding)
-    try:
-        for piece in pieces:
-            parser.feed(piece)
-        return parser.close()
-    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: a bad declared encoding
-        raise UnusableAnswerError("is not whole, well-formed XML") from error
+_MAX_HELD = 1024 * 1024  # bytes that wait for the end of a profile or another tag
+_MAX_MALFORMED = 1000  # profiles: each costs a parser
+_BROKEN = "is not whole, well-formed XML"
+_PROFILE_START, _PROFILE_END = re.compile(rb"<profile[\s/>]"), b"</profile>"
+# What XML has no character for, as a byte or as a reference: U+0001 as `&#1;`. It finds other references too.
+_NO_CHARACTER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|&#[0-9a-fA-FxX]{1,8};")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 
 
-class _XmlParser:
-    """A parser of one answer: `feed` takes it in pieces of any size, `close` returns the response."""
+def read_xml(pieces: Iterable[bytes], known_fields: AbstractSet[str]) -> Response:
+    """Read an answer in XML, in UTF-8 whatever it declares. Raises `UnusableAnswerError`.
 
-    def __init__(self, encoding: str | None) -> None:
-        parser = expat.ParserCreate(encoding)
-        parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        parser.StartCdataSectionHandler = self._start_cdata
-        parser.StartDoctypeDeclHandler = self._doctype
-        self._parser = parser
-        self._fed_bytes = 0
-        self._tail = b""  # the end of the last piece, if it may be the begin of a reference
-        self._response = Response()
-        self._depth = 0
-        self._text = ""  # of the current element
-        self._cdata = False  # whether that text has a CDATA section
-        self._in_profile = False
-        self._id = ""
-        self._word = ""
+    `known_fields`: the elements below `<response>` that have a meaning, beside `<profile>`.
+    """
+    reader = _XmlReader(known_fields)
+    for piece in pieces:
+        reader.feed(piece)
+    return reader.close()
+
+
+class _XmlReader:
+    """The reader of one answer: `feed` takes it in pieces of any size, `close` returns the response.
+
+    The parser gets the answer in units that end with a profile. A unit counts once it was accepted whole; one
+    that was not is tried again, profile by profile.
+    """
+
+    def __init__(self, known_fields: AbstractSet[str]) -> None:
+        self._known_fields = known_fields
+        self._parser = Parser(known_fields)
+        self._begun = False  # whether the parser has accepted anything
+        self._waiting = bytearray()  # for the end of a unit
+        self._fields: dict[str, str] = {}
+        self._profiles = Profiles()
+        self._unknown_parts: Names = {}
+        self._unreadable = 0
+        self._malformed = 0
+        self._after_malformed = False  # whether the last profile was
 
     def feed(self, piece: bytes) -> None:
-        data = self._tail + piece
-        # The end of the piece may cut a reference in two: `&am` waits for the `p;` of the next piece.
-        cut = data.rfind(b"&", -_LONGEST_REFERENCE)
-        if cut < 0:
-            cut = len(data)
-        self._tail = data[cut:]
-        self._parse(data[:cut])
+        searched = max(0, len(self._waiting) - len(_PROFILE_END))
+        self._waiting += piece
+        end = self._waiting.rfind(_PROFILE_END, searched)
+        if end >= 0:
+            self._read_waiting(end + len(_PROFILE_END))
+        elif len(self._waiting) > _MAX_HELD:  # there are other elements than profiles
+            self._read_waiting(self._waiting.rfind(b">") + 1)
+            if len(self._waiting) > _MAX_HELD:
+                raise UnusableAnswerError("has an element without end")
 
     def close(self) -> Response:
-        self._parse(self._tail)
-        self._parser.Parse(b"", True)
-        return self._response
+        self._read(self._waiting, final=True)
+        return Response(self._fields, self._profiles, self._unknown_parts, self._unreadable)
 
-    def _parse(self, data: bytes) -> None:
-        """Pass complete references to expat: `a&b&lt;` as `a&#0000038;b&lt;`."""
-        data = _RAW_AMPERSAND.sub(_ESCAPED_AMPERSAND.encode(), data)
-        self._fed_bytes += len(data)
-        self._parser.Parse(data)
-        if self._fed_bytes - self._parser.CurrentByteIndex > _MAX_TOKEN:
-            raise UnusableAnswerError("has an element without end")
+    def _read_waiting(self, end: int) -> None:
+        unit = self._waiting[:end]
+        del self._waiting[:end]
+        self._read(unit)
 
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        self._depth += 1
-        self._text = ""
-        self._cdata = False
-        if self._depth == 1:
-            if name != "response":
-                raise UnusableAnswerError("is not a response of Target")
-        elif name == "profile":
-            if self._in_profile or len(self._response.profiles) >= MAX_PROFILES:
-                raise UnusableAnswerError("has a profile within a profile, or too many of them")
-            self._in_profile = True
-            self._id = self._word = ""
-        elif self._depth > _MAX_DEPTH:
-            raise UnusableAnswerError("is nested too deep")
+    def _read(self, unit: bytearray, *, final: bool = False) -> None:
+        # Where a comment or an id contains `</profile>`, the result must not depend on where units end.
+        if self._accepts(unit, final=final, ends=unit.count(_PROFILE_END)):
+            self._after_malformed = False
+            return
+        *profiles, rest = unit.split(_PROFILE_END)
+        for part in profiles:
+            self._read_profile(part)
+        self._read_fields(rest, final=final)
 
-    def _characters(self, text: str) -> None:
-        self._text += text
-        if len(self._text) > MAX_TEXT:
-            raise UnusableAnswerError("has a text that is too long")
+    def _read_profile(self, part: bytearray) -> None:
+        """Read what ends with a profile, whose end tag is cut off."""
+        start = _PROFILE_START.search(part)
+        if not start:
+            if not self._after_malformed:
+                raise UnusableAnswerError(_BROKEN)
+            return  # the rest of an id that contains `</profile>`
+        self._read_fields(part[: start.start()])
+        self._after_malformed = not self._accepts(part[start.start() :] + _PROFILE_END)
+        if self._after_malformed:
+            self._unreadable += 1
+            self._malformed += 1
+        if self._malformed > _MAX_MALFORMED:
+            raise UnusableAnswerError("has too many profiles that cannot be read")
 
-    def _end(self, name: str) -> None:
-        self._depth -= 1
-        text, self._text = self._text, ""
-        if self._cdata:
-            text = text.replace(_ESCAPED_AMPERSAND, "&")
-        if self._in_profile:
-            self._end_in_profile(name, text)
-        elif self._depth == 1:
-            # Other than an id, which is taken as it is spelled, these texts may be escaped twice.
-            self._set_field(name, text.strip().replace("&amp;", "&") if self._cdata else text.strip())
+    def _read_fields(self, data: bytes | bytearray, *, final: bool = False) -> None:
+        """Read what stands between profiles, if need be without the characters that XML does not have."""
+        if not self._accepts(data, final=final):
+            mended = _NO_CHARACTER.sub(_REPLACEMENT, data)
+            if not self._accepts(mended, final=final):
+                raise UnusableAnswerError(_BROKEN)
 
-    def _end_in_profile(self, name: str, text: str) -> None:
-        if name == "id":
-            self._id = text
-        elif name == "status":
-            self._word = text.strip()
-        elif name == "profile":
-            self._in_profile = False
-            if not self._id.strip():
-                raise UnusableAnswerError("has a profile without an id")
-            record_status(self._response.profiles, self._id, profile_status(self._word))
+    def _accepts(self, data: bytes | bytearray, *, final: bool = False, ends: int | None = None) -> bool:
+        """Whether the parser accepts the data; if not, it stands where it stood before.
 
-    def _set_field(self, name: str, text: str) -> None:
-        fields = self._response.fields
-        if fields.setdefault(name, text) != text or len(fields) > _MAX_FIELDS:
-            raise UnusableAnswerError("contradicts itself, or has too many elements")
+        `ends`: how many profiles must end in them.
+        """
+        depth, path = self._parser.depth, "".join(f"<{name}>" for name in self._parser.path)
+        content = self._parser.parse(data, final=final)
+        if content is not None and ends in {None, content.ends}:
+            self._add(content)
+            self._begun = self._begun or bool(data)
+            return True
+        if self._begun and not depth:
+            raise UnusableAnswerError(_BROKEN)
+        self._parser = Parser(self._known_fields)
+        if depth:
+            self._parser.parse(f"<response>{path}".encode())
+        return False
 
-    def _start_cdata(self) -> None:
-        self._cdata = True
-
-    def _doctype(self, *_declaration: object) -> None:
-        raise UnusableAnswerError("declares a document type")
+    def _add(self, content: Content) -> None:
+        for name, text in content.fields:
+            if self._fields.setdefault(name, text) != text:
+                raise UnusableAnswerError("contradicts itself")
+        self._profiles.record(zip(content.ids, content.words, strict=True))
+        for profile_id in content.unusable_ids:
+            self._profiles.record_unusable(profile_id)
+        if len(self._profiles.statuses) > MAX_PROFILES:
+            raise UnusableAnswerError("has too many profiles")
+        for name in content.unknown_parts:
+            add_name(self._unknown_parts, name)
+        self._unreadable += content.unreadable
