@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,10 +20,12 @@ import atheris  # type: ignore[import-untyped]  # in a venv of its own: make fuz
 with atheris.instrument_imports(include=["bulk_profiles"]):
     from bulk_profiles.core.errors import FileRejectedError
     from bulk_profiles.core.feeds import Feed, Mapping, Quoting, SeparatorInValue
-    from bulk_profiles.core.models import KeyColumn
+    from bulk_profiles.core.models import Basis, KeyColumn, ProfileStatus
     from bulk_profiles.splitting.batches.cutter import Limits
-    from bulk_profiles.target.answers import StatusAnswer, read_receipt, read_status
+    from bulk_profiles.target.answers import StatusAnswer, TargetState, read_receipt, read_status
+    from bulk_profiles.target.charset import utf8_pieces
     from bulk_profiles.target.response import UnusableAnswerError
+    from bulk_profiles.target.verdict import add_details, settle
     from tests.worlds.splitting import run
 
 _FEEDS = (
@@ -33,27 +36,56 @@ _FEEDS = (
         encoding="cp1252", mapping=Mapping(key="id", rename={"a": "b"}, constants={"c": "1"}, tombstone="x")
     ),
 )
+_IDS = ("u1", "u2", "a b")
+_CHARSETS = ("", "", "", "utf-8", "utf-16", "latin-1", "cp1252", "x")
+_ELEMENT = re.compile(rb"<([^!?/\s>]+)")
+_ELEMENTS = frozenset(
+    b"response profile id status batchId batchSize consumedCount successfulUpdates profilesNotFound "
+    b"failedUpdates message".split()
+)
 _LIMITS = (Limits(), Limits(max_batch_rows=2), Limits(max_batch_bytes=90), Limits(3, 120))
 _MOST_BYTES = 100_000
 
 
 def answers(data: bytes) -> None:
-    """Read an answer whole and in pieces: the same, or unusable, both times."""
+    """Read an answer whole and in pieces: the same both times, and nothing implied by what is not known."""
     if not data:
         return
-    size, body = data[0] % 16 + 1, data[1:]
-    receipt = read_receipt(body)
-    assert receipt.success is not True or receipt.status_url
+    size, charset, body = data[0] % 16 + 1, _CHARSETS[data[0] // 16 % len(_CHARSETS)], data[1:]
+    receipt = read_receipt(body, charset)
+    assert receipt.success is True or not receipt.status_url
     assert receipt.message.isprintable() or not receipt.message
-    pieces = [body[place : place + size] for place in range(0, len(body), size)]
-    assert _status([body]) == _status(pieces)
+    answer = _status([body], charset)
+    assert answer == _status([body[place : place + size] for place in range(0, len(body), size)], charset)
+    if answer is not None:
+        assert StatusAnswer.from_json(answer.to_json()).unclear == answer.unclear
+        for each in (answer, add_details(StatusAnswer(TargetState.COMPLETE, "b-1"), answer)):
+            _settle(each, b"".join(utf8_pieces([body], charset)))
 
 
-def _status(pieces: list[bytes]) -> StatusAnswer | None:
+def _status(pieces: list[bytes], charset: str) -> StatusAnswer | None:
     try:
-        return read_status(pieces)
+        return read_status(pieces, charset=charset)
     except UnusableAnswerError:
         return None
+
+
+def _settle(answer: StatusAnswer, body: bytes) -> None:
+    """Settle a batch: a success is reported by name, or implied by an answer with known elements alone."""
+    verdict = settle(answer, _IDS, rows=len(_IDS), overdue=True, batch_id="b-1")
+    assert verdict is not None
+    for result in map(verdict.result_of, _IDS):
+        assert result.status is ProfileStatus.SUCCESS or result.reason
+        if result.status is not ProfileStatus.SUCCESS:
+            continue
+        if result.basis is Basis.REPORTED:
+            assert b"success" in body.lower()
+        else:
+            assert result.basis is Basis.IMPLIED
+            assert set(_ELEMENT.findall(body)) <= _ELEMENTS
+            assert not {b"!--", b"=", b"\x01"} & set(
+                re.findall(rb"!--|=|\x01", body.partition(b"<response")[2])
+            )
 
 
 def reading(data: bytes) -> None:
@@ -80,6 +112,24 @@ _TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
             b"b-1 u1 success u2 failed",
             b"b-1 complete 2 2 1 0 1",
             b"<!DOCTYPE r [<!ENTITY a 'b'>]><response><![CDATA[x]]><!-- y --></response>",
+            b"<response><batchId>b-1</batchId><status>complete</status><batchSize>3</batchSize></response>",
+            b"<response><batchId>b-1</batchId><status>complete</status><Profile><id>U1</id><status>success</status>"
+            b"</Profile><t:profile><id>u1</id></t:profile><failedCount>3</failedCount></response>",
+            b"<response><batchId>b-1</batchId><status>complete</status><profile><id>u1</id><status>failed</status>"
+            b"<detail><status>success</status></detail></profile>"
+            b"<message>Batch submitted for processing</message></response>",
+            b"<response><batchId>b-1</batchId><profile><id>u1</id><status>success</status></profile>"
+            b"<profile><id>u<</id><status>failed</status></profile>"
+            b"<profile><id>a%20b</id><id>u2</id><status/></profile></response>",
+            b"<response><status>stuck</status><profile><id>u\x01</id></profile>"
+            b"<!-- </profile> --></response>",
+            b"<?xml version='1.0' encoding='ISO-8859-1'?><response><batchId>\xe9-1</batchId></response>",
+            "<response><batchId>b-1</batchId><status>complete</status></response>".encode("utf-16"),
+            b"b-1 complete 3 3 0 0",
+            b"b-1 complete 3 U1 success a b failed",
+            b"<html><body>Not here</body></html>",
+            b'{"error": {"message": "No"}}',
+            b"false http://a/b Unexpected error",
         ),
     ),
     "reading": (
