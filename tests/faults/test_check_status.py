@@ -165,6 +165,46 @@ def test_check_first_terminal_answer_stands(
     assert summary.profiles == ProfileCounts(success=2)
 
 
+@pytest.mark.fault(46, "an answer with a part that is not understood: no success implied, the part reported")
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ("<profile><id>U1</id><status>rejected</status></profile>", "1 id that is not in the batch"),
+        ("<failedProfiles><id>u1</id></failedProfiles>", "failedProfiles"),
+        ("<message>1 profile failed</message>", '"1 profile failed"'),
+        ("<failedUpdates>one</failedUpdates>", "failedUpdates"),
+        ("<profile><id>u1</id><id>u2</id><status>success</status></profile>", "1 profile"),
+    ],
+)
+def test_check_unknown_part_of_an_answer_is_no_success(
+    deployment: Deployment, target: simulator.Simulator, part: str, named: str
+) -> None:
+    body = f"<response><batchId>{{batchId}}</batchId><status>complete</status>{part}</response>"
+    target.script(simulator.fault(on="status", code=200, body=body, times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert named in summary.reason
+
+
+@pytest.mark.fault(47, "complete taken back by an answer that names a failure: the failure counts")
+@pytest.mark.parametrize("word", ["stuck", "incomplete", "completed"])
+def test_check_failure_named_by_a_later_answer_counts(
+    deployment: Deployment, target: simulator.Simulator, word: str
+) -> None:
+    import_id = _complete_but_for_details(deployment, target)
+    failed = "<profile><id>u2</id><status>failed</status></profile>"
+    body = f"<response><batchId>{{batchId}}</batchId><status>{word}</status>{failed}</response>"
+    target.script(simulator.fault(on="status", code=200, body=body))
+    deployment.configure(max_submissions=1)
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(error=1, unknown=1)
+    assert f'Target called the batch complete first, and "{word}" later.' in summary.reason
+
+
 @pytest.mark.fault(49, "the status endpoint is down at the call for details: asked again, no success implied")
 @pytest.mark.parametrize("name", ["unavailable", "server_error", "reset_before_body", "too_many_requests"])
 def test_check_unreachable_details_are_asked_for_again(

@@ -351,6 +351,32 @@ def test_upload_on_a_reset_connection_is_sent_again(
 UNUSABLE = ["no_answer", "html", "empty", "json", "cut_xml", "reset_after_body", "redirect"]
 
 
+@pytest.mark.fault(35, "a yes without a status URL: held, not sent again")
+def test_upload_yes_without_status_url_is_not_sent_again(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    body = "<response><success>true</success><message>Batch submitted</message></response>"
+    target.script(simulator.fault(code=200, body=body, accepted=True))
+
+    summary = deployment.run(FILE)
+
+    assert _arrivals(target) == 1
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "Target took the batch and named no status URL." in summary.reason
+
+
+@pytest.mark.fault(30, "403 with a body that says yes: unknown, sent again and marked")
+def test_upload_yes_under_403_is_sent_again_and_marked(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    body = "<response><success>true</success><batchStatus>{statusUrl}</batchStatus></response>"
+    target.script(simulator.fault(code=403, body=body, accepted=True))
+
+    [batch] = deployment.run(FILE).batches
+
+    assert (batch.state, batch.submissions, batch.possibly_duplicate) == (BatchState.COMPLETE, 2, True)
+
+
 @pytest.mark.fault(34, "no answer before the deadline of the call: unknown, sent again and marked")
 @pytest.mark.fault(35, "answers that say neither yes nor no: unknown, sent again and marked")
 @pytest.mark.fault(36, "a redirect as the answer: not followed, unknown")

@@ -54,7 +54,8 @@ class _Candidates:
     plain: set[str] = field(default_factory=set)  # ids that are a reading of an inexact spelling
     # Ids with white space that may get lost on the way, by what is left: `a b` -> {`a  b`, ` a b`}.
     spaced: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    similar: set[str] = field(default_factory=set)  # ids that have a reading in common with a spelling
+    # Ids that are not spelled exactly so, but have a reading in common with a spelling.
+    similar: set[str] = field(default_factory=set)
 
     def others(self, spelling: str) -> set[str]:
         """Return the ids that a spelling may stand for, other than the one that it spells exactly."""
@@ -124,7 +125,7 @@ def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool
         folded = _fold(profile_id)
         if folded in spellings or folded in readings:
             (candidates.plain if folded == profile_id else candidates.spaced[folded]).add(profile_id)
-        if any(reading in spellings or reading in readings for reading in _readings(profile_id)):
+        if profile_id not in spellings and _is_read_like(profile_id, spellings, readings):
             candidates.similar.add(profile_id)
     candidates.inexact.update(candidates.spaced.keys() & spellings.keys())
     return candidates
@@ -167,6 +168,11 @@ def _is_inexact(spelling: str) -> bool:
 
 def _has_spaces(spelling: str) -> bool:
     return len(spelling.split()) > 1
+
+
+def _is_read_like(profile_id: str, spellings: Statuses, readings: set[str]) -> bool:
+    """Whether an id can be read like a spelling, whose readings are given as well."""
+    return any(reading in spellings or reading in readings for reading in _readings(profile_id))
 
 
 def _readings(spelling: str) -> set[str]:
