@@ -400,6 +400,8 @@ UNFRAMED = [
     framing(b"Content-Length: 1a"),
     framing(b"Content-Length: 26", b"Transfer-Encoding: identity"),
     framing(b"Transfer-Encoding: xchunked"),
+    framing(b"Transfer-Encoding: chunked", body=b"1a\r\n" + COUNTED + b"\r\n"),
+    framing(b"Transfer-Encoding: chunked", body=b"1a\r\n" + COUNTED + b"\r\n000"),  # half of `0000000a`
     framing(b"Transfer-Encoding: gzip, chunked", body=CHUNKED % (26, COUNTED)),
     framing(b"X-Content-Length: 26"),
     *(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 
+from bulk_profiles.core.errors import BulkProfilesError
+
 _DECODED_BYTES = 64 * 1024  # in one piece, however well it was compressed
 _NONE = frozenset({"", "identity"})
 _GZIP = frozenset({"gzip", "x-gzip"})
@@ -15,7 +17,7 @@ _GZIP_FORMAT, _ZLIB_FORMAT, _RAW_FORMAT = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -
 _ZLIB_HEADER_BYTES, _DEFLATED = 2, 8
 
 
-class ContentCodingError(Exception):
+class ContentCodingError(BulkProfilesError):
     """A body is not in the coding that it names, or in one that was not asked for; the message says which."""
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, Self, cast, override
+from typing import Any, BinaryIO, Protocol, Self, cast, override
 
 import requests
 import urllib3
@@ -237,9 +237,27 @@ class _FinalResponse(http.client.HTTPResponse):
         for _ in range(_MOST_INTERIM):
             super().begin()  # it passes over 100 alone
             if self.status >= http.HTTPStatus.OK:
+                if self.chunked:
+                    self.fp = _WholeLines(self.fp)  # type: ignore[assignment]  # it has all methods of a stream
                 return
             self.headers = self.msg = None  # type: ignore[assignment]  # so that the next answer is read
         raise http.client.HTTPException
+
+
+class _WholeLines:
+    """A stream of chunks without lines cut short: half of `0a` is not `0`, the size of the last chunk."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def readline(self, limit: int = -1, /) -> bytes:
+        line = self._stream.readline(limit)
+        if line and not line.endswith(b"\n"):
+            raise http.client.IncompleteRead(line)
+        return line
 
 
 class _Deadline:
