@@ -430,6 +430,7 @@ UNCLEAR = [
     (["<?failed a?>"], "has a part that is not known: comment."),
     (["3 failed"], "has a part that is not known: text."),
     (["<message>3 profiles failed</message>"], 'has a message: "3 profiles failed".'),
+    (["<message>No profile c-4711</message>"], 'has a message: "No profile ***".'),
     ([element("failedUpdates", "three")], "has a count that is no number: failedUpdates."),
     ([element("failedUpdates", -1)], "has a count that is no number: failedUpdates."),
     (
@@ -592,9 +593,12 @@ def test_add_details_says_that_complete_was_taken_back(word: str) -> None:
     assert not gives_details(later)
     answer = add_details(status(head()), later)
     assert outcome(answer) == {"state": "complete", **dict.fromkeys(IDS, "success implied")}
-    verdict = settle(answer, IDS, rows=3, overdue=True)
-    assert verdict is not None
-    assert verdict.note == f'Target called the batch complete first, and "{word}" later.'
+    kept = StatusAnswer.from_json(json.loads(json.dumps(answer.to_json())))
+    for last in (answer, kept, add_details(kept, None), add_details(kept, status(head(), counts(3, 0, 0)))):
+        verdict = settle(last, IDS, rows=3, overdue=True)
+        assert verdict is not None
+        assert verdict.status is ProfileStatus.SUCCESS
+        assert verdict.note == f'Target called the batch complete first, and "{word}" later.'
 
 
 @pytest.mark.fault(47, "a later look that names failures or counts is heard, whatever it calls the batch")

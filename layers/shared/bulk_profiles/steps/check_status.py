@@ -99,7 +99,10 @@ class CheckStatus:
         if first is None and answer is not None and needs_details(answer):
             return self._later(batch.change(terminal=answer.to_json()), now), None
         if first is not None:
-            batch = batch.change(detail_checks=batch.detail_checks + _lacks_details(reply))
+            batch = batch.change(
+                detail_checks=batch.detail_checks + _lacks_details(reply),
+                terminal=add_details(first, answer).to_json(),
+            )
         no_more = overdue or batch.detail_checks >= _MOST_DETAIL_CHECKS
         if first is None or no_more or gives_details(answer):
             # The first terminal answer stands, whatever came after it; only details are added.

@@ -130,7 +130,7 @@ def read_status(
     """
     response = read_status_response(pieces, limit_bytes, charset)
     fields, profiles = response.fields, response.profiles
-    message = printable(fields.get("message", ""))
+    message = mask(fields.get("message", ""))
     if not (profiles.statuses or response.unreadable or fields.keys() & {"batchId", "status"}):
         raise UnusableAnswerError("says nothing of a batch" + (f': "{message}"' if message else ""))
     size, consumed, successful, not_found, failed = (_number(fields.get(name, "")) for name in _COUNTS)
@@ -164,9 +164,9 @@ def _unclear(response: Response) -> Iterator[str]:
     texts = {name: response.fields.get(name, "") for name in _COUNTS}
     if no_numbers := [name for name, text in texts.items() if text and _number(text) is None]:
         yield _has(no_numbers, "a count that is no number", "counts that are no numbers")
-    message = printable(response.fields.get("message", ""))
+    message = response.fields.get("message", "")
     if message.lower() not in _KNOWN_MESSAGES:
-        yield f'Target\'s answer has a message: "{message}".'
+        yield f'Target\'s answer has a message: "{mask(message)}".'
 
 
 def _quoted(words: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Target's own words, quoted as its own: what an answer says to people, in whatever form it says it.
 
-Only a message in XML is a form that Target documents. A text or a JSON object may repeat what was sent, so
-words in it that may be an id are masked: `Unknown profile ada@example.com` becomes `Unknown profile ***`.
+Target documents only the message of a receipt in XML. Any other words may repeat what was sent, so those that
+may be an id are masked: `Unknown profile ada@example.com` becomes `Unknown profile ***`.
 """
 
 from __future__ import annotations

@@ -109,7 +109,8 @@ def gives_details(answer: StatusAnswer | None) -> bool:
 def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAnswer:
     """Return the first terminal answer with all that a later one names, counts or calls the batch.
 
-    The state is that of the first answer. What the later one calls the batch is kept if it takes that back.
+    The state is that of the first answer. What the later one calls the batch is kept if it takes that back;
+    if it names profiles or counts results as well, nothing is implied for the others.
     """
     if detailed is None:
         return first
@@ -117,6 +118,11 @@ def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAns
     unclear = [*first.unclear, *detailed.unclear]
     if _names_another(detailed, first.batch_id):
         unclear.append(_OTHER_BATCH)
+    withdrawn = first.withdrawn
+    if detailed.state not in _DETAILED:
+        withdrawn = detailed.word or str(detailed.state)
+        if detailed.profiles or detailed.counted:
+            unclear.append(_withdrawal(withdrawn))
     return dataclasses.replace(
         detailed,
         state=first.state,
@@ -124,7 +130,7 @@ def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAns
         batch_size=min(sizes, default=None),
         word="",
         unclear=tuple(dict.fromkeys(unclear)),
-        withdrawn="" if detailed.state in _DETAILED else detailed.word or str(detailed.state),
+        withdrawn=withdrawn,
     )
 
 
@@ -209,8 +215,6 @@ def _doubts(answer: StatusAnswer, named: NamedIds, batch_id: str) -> list[str]:
         doubts.append(_OTHER_BATCH)
     if foreign := named.foreign.total():
         doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the batch.")
-    if answer.withdrawn and (answer.profiles or answer.counted):
-        doubts.append(_withdrawal(answer))
     return list(dict.fromkeys(doubts))
 
 
@@ -218,8 +222,8 @@ def _names_another(answer: StatusAnswer, batch_id: str) -> bool:
     return bool(batch_id) and answer.batch_id not in {"", batch_id}
 
 
-def _withdrawal(answer: StatusAnswer) -> str:
-    return f'Target called the batch complete first, and "{answer.withdrawn}" later.'
+def _withdrawal(word: str) -> str:
+    return f'Target called the batch complete first, and "{word}" later.'
 
 
 def _last_words(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
@@ -270,7 +274,7 @@ def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
     """Return, as sentences, what a person should know of an answer although it decides nothing."""
     remarks = []
     if answer.withdrawn:
-        remarks.append(_withdrawal(answer))
+        remarks.append(_withdrawal(answer.withdrawn))
     if answer.batch_size not in {None, rows}:
         size = quantity(answer.batch_size or 0, "row")
         remarks.append(f"Target counted {size} in the batch, and {rows} {_were(rows)} sent.")
