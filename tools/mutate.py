@@ -41,7 +41,11 @@ _MODULES = (
     "target.named_ids",
     "target.response",
     "target.xml_reader",
+    "target.xml_parser",
     "target.flat_reader",
+    "target.charset",
+    "target.content_coding",
+    "target.own_words",
 )
 _TESTS = (
     "target/test_answers",
@@ -50,6 +54,9 @@ _TESTS = (
     "target/test_response",
     "target/test_xml_reader",
     "target/test_flat_reader",
+    "target/test_charset",
+    "target/test_content_coding",
+    "target/test_own_words",
     "budget/test_reserve",
     "splitting/batches/test_cutter",
     "splitting/batches/test_merged_rows",
