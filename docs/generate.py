@@ -11,7 +11,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue
+from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
@@ -93,7 +93,11 @@ _EXAMPLE: Json = {
     "keyColumn": "thirdPartyId",
     "encoding": "cp1252",
     "delimiter": "semicolon",
+    "quoting": "double",
+    "shortRows": "reject",
+    "nullValues": ["NULL", "n/a"],
     "separatorInValue": "encode",
+    "maxRejectedPercent": 5,
     "mapping": {
         "key": "customer",
         "rename": {"town": "city"},
@@ -124,7 +128,7 @@ def file_format() -> str:
 def feed_schema() -> Json:
     """Return docs/feed.schema.json."""
     names = {"type": "object", "additionalProperties": {"type": "string"}}
-    columns = {"type": "array", "items": {"type": "string"}}
+    texts = {"type": "array", "items": {"type": "string"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Feed",
@@ -138,7 +142,18 @@ def feed_schema() -> Json:
             "encoding": _text("A text encoding as Python names it; a byte order mark says more."),
             "delimiter": _text(f"One ASCII character, or one of: {', '.join(DELIMITERS)}."),
             "quoting": _words("Whether double quotes enclose values.", Quoting),
+            "shortRows": _words("What becomes of rows with fewer cells than the header.", ShortRows),
+            "nullValues": {
+                "description": "Cells that say one of these are empty, as \\N always is.",
+                **texts,
+            },
             "separatorInValue": _words("What becomes of separators inside values.", SeparatorInValue),
+            "maxRejectedPercent": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 100,
+                "description": "Rejected rows of a hundred above which an import is partial.",
+            },
             "mapping": {
                 "type": "object",
                 "description": "How the columns of a file become attributes.",
@@ -146,8 +161,8 @@ def feed_schema() -> Json:
                 "properties": {
                     "key": _text("The column of the file that has the ids."),
                     "rename": {"description": "Names to send, by the file's names.", **names},
-                    "drop": {"description": "Columns that are not sent.", **columns},
-                    "keep": {"description": "The only columns that are sent; not with drop.", **columns},
+                    "drop": {"description": "Columns that are not sent.", **texts},
+                    "keep": {"description": "The only columns that are sent; not with drop.", **texts},
                     "constants": {"description": "Attributes that every row gets.", **names},
                     "defaults": {"description": "Values for empty cells, by the name sent.", **names},
                     "tombstone": _text("A word for empty cells that have no default."),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bulk_profiles.core.errors import FeedError
-from bulk_profiles.core.feeds import Feed, Mapping, Quoting, SeparatorInValue
+from bulk_profiles.core.feeds import Feed, Mapping, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 
 
@@ -24,10 +24,26 @@ def test_feed_is_read_back_as_it_was_written() -> None:
         encoding="cp1252",
         delimiter=";",
         quoting=Quoting.NONE,
+        short_rows=ShortRows.FILL,
+        null_values=("NULL", "n/a"),
         separator_in_value=SeparatorInValue.REJECT,
+        max_rejected_percent=0,
         mapping=Mapping("id", {"a": "b"}, ("c",), (), {"d": "e"}, {"f": "g"}, "-"),
     )
     assert Feed.from_json(feed.to_json()) == feed
+
+
+def test_feed_short_rows_are_rejected_by_default() -> None:
+    assert Feed().short_rows is ShortRows.REJECT
+    assert Feed.from_json({"shortRows": None}).short_rows is ShortRows.REJECT
+    assert Feed.from_json({"shortRows": "fill"}).short_rows is ShortRows.FILL
+
+
+@pytest.mark.parametrize("percent", [0, 1, 100, 10.0])
+def test_feed_max_rejected_percent_is_a_whole_number(percent: float) -> None:
+    feed = Feed.from_json({"maxRejectedPercent": percent})
+    assert feed.max_rejected_percent == percent
+    assert isinstance(feed.max_rejected_percent, int)
 
 
 def test_feed_delimiter_may_be_a_name() -> None:
@@ -58,13 +74,52 @@ def test_feed_delimiter_may_be_a_name() -> None:
         ({"mapping": {"keep": ""}}, "list of texts"),
         ({"mapping": False}, "mapping must be an object"),
         ({"mapping": {"key": "a", "drop": ["a"]}}, "drops the key column"),
-        ({"mapping": {"nope": 1}}, "mapping has unknown fields: nope"),
+        ({"mapping": {"nope": 1}}, "mapping has unknown fields: nope."),
+        ({"shortRows": "keep"}, "shortRows must be one of reject, fill."),
+        ({"shortRows": ["fill"]}, "shortRows must be one of reject, fill."),
+        ({"nullValues": "NULL"}, "nullValues must be a list of texts"),
+        ({"nullValues": [None]}, "nullValues must be a list of texts"),
+        ({"nullValues": ["\ud800"]}, "nullValues must be a list of texts"),
+        ({"maxRejectedPercent": -1}, "maxRejectedPercent must be a whole number from 0 to 100"),
+        ({"maxRejectedPercent": 101}, "maxRejectedPercent must be a whole number from 0 to 100"),
+        ({"maxRejectedPercent": 0.5}, "maxRejectedPercent must be a whole number from 0 to 100"),
+        ({"maxRejectedPercent": "10"}, "maxRejectedPercent must be a whole number from 0 to 100"),
+        ({"maxRejectedPercent": True}, "maxRejectedPercent must be a whole number from 0 to 100"),
+        ({"maxRejectedPercent": float("nan")}, "maxRejectedPercent must be a whole number from 0 to 100"),
+        ({"maxRejectedPercent": float("inf")}, "maxRejectedPercent must be a whole number from 0 to 100"),
     ],
 )
 def test_feed_with_a_fault_is_refused(data: Any, fault: str) -> None:
     with pytest.raises(FeedError, match="makes no sense") as caught:
         Feed.from_json(data)
     assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "suggestion"),
+    [
+        ({"short_rows": "fill"}, "short_rows (did you mean shortRows?)"),
+        ({"nullvalue": []}, "nullvalue (did you mean nullValues?)"),
+        ({"Quoting": "none"}, "Quoting (did you mean quoting?)"),
+        ({"colour": 1, "delimeter": ";"}, "colour, delimeter (did you mean delimiter?)"),
+        ({"mapping": {"konstants": {}}}, "konstants (did you mean constants?)"),
+        ({"shortRows": "Filled"}, "one of reject, fill (did you mean fill?)"),
+        ({"keyColumn": "pc-id"}, "one of pcId, thirdPartyId (did you mean pcId?)"),
+        ({"keyColumn": "PCID"}, "one of pcId, thirdPartyId (did you mean pcId?)"),
+        ({"separatorInValue": "replaced"}, "one of encode, replace, reject (did you mean replace?)"),
+        ({"delimiter": "semi-colon"}, "comma, semicolon, tab or pipe (did you mean semicolon?)"),
+    ],
+)
+def test_feed_with_a_misspelled_word_suggests_the_closest(data: Any, suggestion: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        Feed.from_json(data)
+    assert suggestion in str(caught.value)
+
+
+def test_feed_with_an_unlike_word_suggests_nothing() -> None:
+    with pytest.raises(FeedError) as caught:
+        Feed.from_json({"shortRows": "xyz", "zzz": 1, "delimiter": "::"})
+    assert "did you mean" not in str(caught.value)
 
 
 def test_feed_names_every_fault_at_once() -> None:

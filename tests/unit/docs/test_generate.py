@@ -31,7 +31,7 @@ def test_the_example_is_a_feed() -> None:
 
 
 def test_the_schema_names_all_that_a_feed_has() -> None:
-    feed = Feed.from_json({**_EXAMPLE, "quoting": "none"})
+    feed = Feed.from_json({**_EXAMPLE, "quoting": "none", "shortRows": "fill"})
     fields = feed_schema()["properties"]
     assert set(feed.to_json()) == set(fields)
     mapping = Mapping("k", {"a": "b"}, ("c",), ("d",), {"e": "f"}, {"g": "h"}, "i")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Self, override
 
@@ -21,6 +23,7 @@ from .text import is_utf8_text
 PREFIX = "profile."
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+_ALL_PERCENT = 100
 
 
 class Quoting(StrEnum):
@@ -28,6 +31,13 @@ class Quoting(StrEnum):
 
     DOUBLE = "double"
     NONE = "none"
+
+
+class ShortRows(StrEnum):
+    """What becomes of a row that has fewer cells than the header."""
+
+    REJECT = "reject"  # half a record is not sent
+    FILL = "fill"  # the missing cells are empty
 
 
 class SeparatorInValue(StrEnum):
@@ -74,7 +84,10 @@ class Feed(SparseJsonObject):
     encoding: str | None = None
     delimiter: str | None = None
     quoting: Quoting = Quoting.DOUBLE
+    short_rows: ShortRows = ShortRows.REJECT
+    null_values: tuple[str, ...] = ()  # cells that say so are empty, besides `\N`, which always is
     separator_in_value: SeparatorInValue | None = None
+    max_rejected_percent: int | None = None  # of the rows read; an import with more of them is partial
     mapping: Mapping = Mapping()
 
     @classmethod
@@ -90,7 +103,10 @@ class Feed(SparseJsonObject):
             encoding=reader.text("encoding"),
             delimiter=reader.text("delimiter"),
             quoting=reader.word("quoting", Quoting) or Quoting.DOUBLE,
+            short_rows=reader.word("shortRows", ShortRows) or ShortRows.REJECT,
+            null_values=reader.texts("nullValues"),
             separator_in_value=reader.word("separatorInValue", SeparatorInValue),
+            max_rejected_percent=reader.percent("maxRejectedPercent"),
             mapping=_mapping(_Reader(reader.take("mapping", {}), "mapping", faults)),
         )
         reader.refuse_others()
@@ -107,6 +123,7 @@ class _Reader:
     def __init__(self, data: Any, name: str, faults: list[str]) -> None:
         self._name = name
         self._faults = faults
+        self._known: list[str] = []  # the fields that there are
         self._fields: Json = {}
         if isinstance(data, dict) and all(isinstance(key, str) for key in data):
             self._fields = dict(data)
@@ -114,6 +131,7 @@ class _Reader:
             faults.append(f"{name} must be an object")
 
     def take(self, key: str, default: Any = None) -> Any:
+        self._known.append(key)
         value = self._fields.pop(key, None)
         return default if value is None else value
 
@@ -130,15 +148,28 @@ class _Reader:
             return None
         if value in list(words):
             return words(value)
-        self._faults.append(f"{key} must be one of {', '.join(words)}")
+        self._faults.append(f"{key} must be one of {', '.join(words)}{_suggestion(value, words)}")
         return None
 
-    def columns(self, key: str) -> tuple[str, ...]:
-        names = self.take(key, [])
-        if isinstance(names, list) and all(map(is_utf8_text, names)):
-            return tuple(map(plain_name, names))
+    def percent(self, key: str) -> int | None:
+        value = self.take(key)
+        if value is None:
+            return None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and value % 1 == 0 and 0 <= value <= _ALL_PERCENT:
+            return int(value)
+        self._faults.append(f"{key} must be a whole number from 0 to {_ALL_PERCENT}")
+        return None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        texts = self.take(key, [])
+        if isinstance(texts, list) and all(map(is_utf8_text, texts)):
+            return tuple(texts)
         self._faults.append(f"{key} must be a list of texts")
         return ()
+
+    def columns(self, key: str) -> tuple[str, ...]:
+        return tuple(map(plain_name, self.texts(key)))
 
     def values(self, key: str) -> dict[str, str]:
         """Take an object of texts by column."""
@@ -151,7 +182,21 @@ class _Reader:
     def refuse_others(self) -> None:
         """Note the fields that were not taken: a misspelled one is not ignored."""
         if self._fields:
-            self._faults.append(f"{self._name} has unknown fields: {', '.join(sorted(self._fields))}")
+            unknown = [name + _suggestion(name, self._known) for name in sorted(self._fields)]
+            self._faults.append(f"{self._name} has unknown fields: {', '.join(unknown)}")
+
+
+def _suggestion(word: Any, words: Iterable[str]) -> str:
+    """Return ` (did you mean shortRows?)` for `short_rows`: the closest of some words; else an empty text."""
+    if not isinstance(word, str):
+        return ""
+    by_letters = {_letters(known): known for known in words}
+    close = get_close_matches(_letters(word), by_letters, 1)
+    return f" (did you mean {by_letters[close[0]]}?)" if close else ""
+
+
+def _letters(word: str) -> str:
+    return "".join(filter(str.isalnum, word.lower()))
 
 
 def _mapping(reader: _Reader) -> Mapping:
@@ -175,7 +220,10 @@ def _check(feed: Feed, faults: list[str]) -> None:
     if feed.delimiter and (
         len(feed.delimiter) > 1 or not feed.delimiter.isascii() or feed.delimiter in '"\r\n\0'
     ):
-        faults.append("delimiter must be one ASCII character, or comma, semicolon, tab or pipe")
+        faults.append(
+            "delimiter must be one ASCII character, or comma, semicolon, tab or pipe"
+            + _suggestion(feed.delimiter, DELIMITERS)
+        )
     if feed.encoding and not _is_text_encoding(feed.encoding):
         faults.append("encoding must be the name of a text encoding, such as cp1252")
     mapping = feed.mapping
