@@ -14,7 +14,7 @@ from pathlib import Path
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
-from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
+from bulk_profiles.core.names import PASSED_OVER_SUFFIXES, REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject, Warn
 
@@ -78,10 +78,27 @@ What is counted here is sent all the same.
 |---|---|
 {warning_table}
 
+## Objects beside the files
+
+Not every object in the Drop bucket is a file that was dropped. These are passed over, and only the log of
+`split_file` tells why:
+
+- Its name, or that of a folder above it, begins with `_` or `.`, as Hadoop, Spark and Hive name what they
+  write beside their files: `_SUCCESS`, `_temporary/0/part-0000`, `.part-0000.crc`. They do not read such
+  names either.
+- Its name ends in one of these, in small letters or capitals: {suffixes}. They
+  belong to the marker of a folder, to a checksum, or to a file that is still being written.
+- Its key ends in `/`: the marker of a folder.
+
+A file is `rejected`, with a notice, if it is not below `drop/`, if the folder below `drop/` cannot be the
+name of a feed, or if it was deleted before its import began.
+
 ## Feeds
 
-A feed is the folder below `drop/` into which a file is dropped. Its configuration is optional, and so is
-everything in it; [feed.schema.json](feed.schema.json) is its JSON Schema.
+A feed is the folder below `drop/` into which a file is dropped; a file that is in no folder there belongs
+to `default`. Its name has at most 64 letters, digits, dots, hyphens and underscores, and begins with a letter
+or a digit. Its configuration is optional, and so is everything in it; [feed.schema.json](feed.schema.json) is
+its JSON Schema.
 
 ```json
 {example}
@@ -119,6 +136,7 @@ def file_format() -> str:
         rejects=REJECTS,
         rejected_rows=REJECTED_ROWS,
         row_megabytes=MAX_ROW_BYTES >> 20,
+        suffixes=", ".join(f"`{suffix}`" for suffix in PASSED_OVER_SUFFIXES),
         reject_table="\n".join(f"| `{code}` | {code.help} |" for code in Reject),
         warning_table="\n".join(f"| `{code}` | {code.help} |" for code in Warn),
         example=json.dumps(_EXAMPLE, indent=2),

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from bulk_profiles.core.names import DEFAULT_FEED
+from bulk_profiles.core.names import DEFAULT_FEED, passed_over
 from local import parameters, sample, stack
 from local.deployment import Deployment, deployment
 from local.display import copy_results, outcome, progress
@@ -139,6 +139,8 @@ def _check(file: Path, values: dict[str, str], options: Options) -> None:
     """Raise LocalRunError for a fault that can be found before anything starts."""
     if not file.is_file():
         raise LocalRunError(f"There is no file {file}")
+    if reason := passed_over(f"{options.feed}/{file.name}"):
+        raise LocalRunError(f"{file} would be passed over: {reason}")
     if file.stat().st_size > _MAX_FILE:
         raise LocalRunError(f"{file} is larger than {_MAX_FILE:,} bytes: drop it in parts")
     if not stack.TEMPLATE.is_file():

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from bulk_profiles.aws.clients import client
 from bulk_profiles.aws.functions import Invocations
-from bulk_profiles.core.names import is_dropped_file
+from bulk_profiles.core.names import passed_over
 from bulk_profiles.steps.messages import DroppedObject
 from bulk_profiles.steps.split_file import SplitFile
 from bulk_profiles.steps.wiring import connect
@@ -29,8 +29,8 @@ step = connect(SplitFile, os.environ)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Translate S3's event into an import and the import into an answer."""
     dropped = DroppedObject.from_event(event)
-    if not is_dropped_file(dropped.key):
-        logger.info("Not a dropped file: nothing to do")
+    if reason := passed_over(dropped.key):
+        logger.info("Not a dropped file: nothing to do", reason=reason)
         return {"importId": None, "status": "ignored"}
     # The platform tries a dead invocation again under the same request id; copies of an event have others.
     invocation = dataclasses.replace(dropped, event_id=context.aws_request_id)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
 
 import simulator
 from bulk_profiles.core.models import ImportStatus
-from bulk_profiles.core.names import is_dropped_file
 from bulk_profiles.steps.messages import DroppedObject
 from bulk_profiles.steps.split_file import SplitResult
 from tests.faults.test_whole_import import freeze_s3_a_minute_later
+from tests.worlds.application import Application, deployed
 from tests.worlds.deployment import DROP_BUCKET, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Linus\n"
+
+
+@pytest.fixture
+def application(target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    """The functions, deployed in this process."""
+    with mock_aws():
+        yield deployed(target, monkeypatch)
 
 
 @pytest.fixture
@@ -104,6 +113,45 @@ def test_split_deleted_file_is_rejected_with_a_reason(deployment: Deployment, s3
     assert len(deployment.topic.messages) == 1
 
 
+@pytest.mark.fault(6, "the object is deleted before its event arrives; its version is still there")
+def test_split_file_below_a_delete_marker_is_rejected_and_told(deployment: Deployment, s3: S3Client) -> None:
+    dropped = deployment.drop(FILE)
+    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key)
+
+    imported = deployment.split(dropped)
+
+    assert imported.summary is not None
+    assert imported.summary.status is ImportStatus.REJECTED
+    assert "deleted before it could be read" in imported.summary.reason
+    assert deployment.machine.started == {}
+    assert len(deployment.topic.messages) == 1
+
+
+@pytest.mark.fault(6, "the version is gone, and a newer one is there")
+def test_split_deleted_version_below_a_newer_one_is_rejected(deployment: Deployment, s3: S3Client) -> None:
+    dropped = deployment.drop(FILE)
+    deployment.drop(FILE + b"u4,Dennis\n")
+    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
+
+    imported = deployment.split(dropped)
+
+    assert imported.summary is not None
+    assert "deleted before it could be read" in imported.summary.reason
+
+
+def test_split_that_has_begun_goes_on_when_its_file_is_deleted(
+    deployment: Deployment, s3: S3Client, target: simulator.Simulator
+) -> None:
+    dropped = deployment.drop(FILE)
+    assert deployment.split(dropped, lambda: True).unfinished
+    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key)
+
+    imported = deployment.split(dropped)
+
+    assert deployment.resume(imported.import_id).status is ImportStatus.SUCCEEDED
+    assert sorted(target.profile_ids()) == ["u1", "u2", "u3"]
+
+
 KEYS = [
     "drop/default/with spaces and + and % and %2B.csv",
     "drop/default/Übersicht für Łódź.csv",
@@ -111,7 +159,7 @@ KEYS = [
     "drop/default/a?versionId=b&c=d#e.csv",
     "drop/default/" + "k" * (1024 - len("drop/default/.csv")) + ".csv",
     "drop/default/../../up.csv",
-    "drop/café/kunden.csv",
+    "drop/Crm_2.eu-west/kunden.csv",
     "drop/no-feed.csv",
 ]
 
@@ -125,12 +173,55 @@ def test_import_any_object_key_succeeds(deployment: Deployment, key: str) -> Non
     assert summary.entry.source.key == key
 
 
-@pytest.mark.fault(9, "the application's own objects, folder markers, other prefixes, s3:TestEvent")
+PASSED_OVER = {
+    "drop/default/": "it is the marker of a folder",
+    "drop/crm/_SUCCESS": "a name in its path begins with _",
+    "drop/crm/_temporary/0/part-0000.csv": "a name in its path begins with _",
+    "drop/crm/.customers.csv.crc": "a name in its path begins with .",
+    "drop/crm/customers.csv.filepart": "its name ends in .filepart",
+}
+
+
+@pytest.mark.fault(9, "markers of folders, temporary and hidden names, checksums")
+@pytest.mark.parametrize("key", PASSED_OVER)
+def test_split_file_passes_over_what_is_beside_the_files(
+    application: Application, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    answer = application.invoke("split_file", application.drop(FILE, key))
+
+    assert answer == {"importId": None, "status": "ignored"}
+    [line] = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert (line["message"], line["reason"]) == ("Not a dropped file: nothing to do", PASSED_OVER[key])
+    assert key not in json.dumps(line)
+    assert application.items() == []
+    assert application.objects() == {}
+
+
+@pytest.mark.fault(9, "a file beside drop/, or below a folder that cannot be a feed")
 @pytest.mark.parametrize(
-    "key", ["imports/a-0123/batches/00001.batch", "drop/default/", "feeds/default.json", ""]
+    ("key", "words"),
+    [
+        ("customers.csv", "The file is not below drop/"),
+        ("imports/a-0123/batches/00001.batch", "The file is not below drop/"),
+        ("Drop/crm/customers.csv", "The file is not below drop/"),
+        ("drop/c r m/customers.csv", "The folder below drop/ cannot be a feed"),
+    ],
 )
-def test_is_dropped_file_of_another_object_is_false(key: str) -> None:
-    assert not is_dropped_file(key)
+def test_split_misplaced_file_is_rejected_and_told(deployment: Deployment, key: str, words: str) -> None:
+    dropped = deployment.drop(FILE, key)
+
+    rejected = deployment.split(dropped)
+    again = deployment.split(dropped)
+
+    assert rejected.summary is not None
+    assert rejected.summary.status is ImportStatus.REJECTED
+    assert rejected.summary.reason.startswith(words)
+    assert again.summary is None
+    [message] = deployment.topic.messages
+    assert words in message
+    assert key in message
+    assert set(deployment.objects(rejected.import_id)) == {"summary.json", "report.html"}
+    assert deployment.machine.started == {}
 
 
 @pytest.mark.fault(10, "a file that is overwritten while it is read")

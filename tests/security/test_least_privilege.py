@@ -150,6 +150,20 @@ def gone_before_it_is_read(application: Application) -> None:
     application.invoke("split_file", event)
 
 
+def deleted_before_its_event(application: Application) -> None:
+    event = application.drop(FILE)
+    boto3.client("s3").delete_object(Bucket=DROP_BUCKET, Key=event["detail"]["object"]["key"])
+    application.invoke("split_file", event)
+
+
+def beside_drop(application: Application) -> None:
+    application.run(FILE, "elsewhere/customers.csv")
+
+
+def of_a_folder_that_cannot_be_a_feed(application: Application) -> None:
+    application.run(FILE, "drop/c r m/customers.csv")
+
+
 def of_a_sender_without_versions(application: Application) -> None:
     event = application.drop(FILE)
     del event["detail"]["object"]["version-id"]
@@ -225,6 +239,9 @@ IMPORTS: list[Callable[[Application], None]] = [
     with_a_token,
     cannot_be_read,
     gone_before_it_is_read,
+    deleted_before_its_event,
+    beside_drop,
+    of_a_folder_that_cannot_be_a_feed,
     of_a_sender_without_versions,
     too_long_for_one_invocation,
     of_many_megabytes,

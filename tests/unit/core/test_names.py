@@ -15,7 +15,9 @@ from bulk_profiles.core.names import (
     feed_name,
     import_id,
     import_prefix,
+    misplaced,
     object_key,
+    passed_over,
     profiles_name,
 )
 
@@ -86,6 +88,101 @@ def test_feed_name_is_the_first_folder_or_default(key: str, feed: str) -> None:
 @given(st.text(st.characters(blacklist_characters="/"), min_size=1), st.text())
 def test_feed_name_may_be_any_folder(feed: str, rest: str) -> None:
     assert feed_name(f"drop/{feed}/{rest}") == feed
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("drop/crm/", "it is the marker of a folder"),
+        ("drop/", "it is the marker of a folder"),
+        ("elsewhere/", "it is the marker of a folder"),
+        ("drop/crm/_SUCCESS", "a name in its path begins with _"),
+        ("drop/_SUCCESS", "a name in its path begins with _"),
+        ("_SUCCESS", "a name in its path begins with _"),
+        ("drop/crm/_temporary/0/part-0000", "a name in its path begins with _"),
+        ("drop/_temporary/0/part-0000", "a name in its path begins with _"),
+        ("drop/crm/_temporary/0/customers.csv.gz", "a name in its path begins with _"),
+        ("drop/crm/2026/__magic_job-1/part-0000.csv", "a name in its path begins with _"),
+        ("drop/crm/.part-0000.csv.crc", "a name in its path begins with ."),
+        ("drop/crm/.DS_Store", "a name in its path begins with ."),
+        ("drop/.hive-staging_1/000000_0", "a name in its path begins with ."),
+        ("drop/crm/...csv", "a name in its path begins with ."),
+        ("drop/crm/2026_$folder$", "its name ends in _$folder$"),
+        ("drop/crm/customers.csv.crc", "its name ends in .crc"),
+        ("drop/crm/customers.csv.MD5", "its name ends in .md5"),
+        ("drop/crm/customers.csv.sha1", "its name ends in .sha1"),
+        ("drop/crm/customers.csv.sha256", "its name ends in .sha256"),
+        ("drop/crm/customers.csv.sha512", "its name ends in .sha512"),
+        ("drop/crm/customers.tmp", "its name ends in .tmp"),
+        ("drop/crm/customers.csv.part", "its name ends in .part"),
+        ("drop/crm/customers.csv.filepart", "its name ends in .filepart"),
+        ("drop/crm/customers.csv.1a2b.partial", "its name ends in .partial"),
+        ("drop/crm/customers.csv._COPYING_", "its name ends in ._COPYING_"),
+        ("drop/crm/customers.csv.swp", "its name ends in .swp"),
+    ],
+)
+def test_passed_over_of_a_hidden_or_temporary_object_is_the_reason(key: str, reason: str) -> None:
+    assert passed_over(key) == reason
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/crm/customers.csv",
+        "drop/customers",
+        "drop/crm/part-0000",
+        "drop/crm/part_0000.csv",
+        "drop/crm/customers_.csv",
+        "drop/crm/customers.tmp.csv",
+        "drop/crm/out.part/part-0000",
+        "drop/crm/apart",
+        "drop/crm/date=_none/part-0000.csv",
+        "drop/crm/./customers.csv",  # as `find . -name "*.csv"` prints it
+        "drop/crm/../customers.csv",
+        "drop//customers.csv",
+        "elsewhere/customers.csv",
+    ],
+)
+def test_passed_over_of_a_file_is_empty(key: str) -> None:
+    assert passed_over(key) == ""
+
+
+@given(st.text(), st.sampled_from(names.PASSED_OVER_SUFFIXES))
+def test_passed_over_never_quotes_the_key(name: str, suffix: str) -> None:
+    reasons = {passed_over("/x" + suffix), "a name in its path begins with _"}
+    reasons |= {"a name in its path begins with ."}
+    assert passed_over(f"drop/{name}/canary{suffix}") in reasons
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/customers.csv",
+        "drop//customers.csv",
+        "drop/default/customers.csv",
+        "drop/Crm_2.eu-west/2026/ü/customers.csv",
+        "drop/7/customers.csv",
+        "drop/" + "f" * 64 + "/customers.csv",
+    ],
+)
+def test_misplaced_of_a_file_below_a_feed_is_empty(key: str) -> None:
+    assert misplaced(key) == ""
+
+
+@pytest.mark.parametrize(
+    "key", ["customers.csv", "crm/customers.csv", "Drop/crm/customers.csv", "drops/a.csv", "/drop/a.csv", ""]
+)
+def test_misplaced_of_a_file_beside_drop_is_a_sentence(key: str) -> None:
+    assert misplaced(key) == "The file is not below drop/: drop it as drop/<feed>/<name>."
+
+
+@pytest.mark.parametrize(
+    "feed", ["f" * 65, "-crm", "a b", "café", "crm+eu", "..", "crm\n", "顧客", "a%20b", "<script>"]
+)
+def test_misplaced_of_a_folder_that_cannot_be_a_feed_is_a_sentence(feed: str) -> None:
+    reason = misplaced(f"drop/{feed}/customers.csv")
+    assert reason.startswith("The folder below drop/ cannot be a feed: ")
+    assert feed not in reason
 
 
 def test_object_key_is_below_the_folder_of_the_import() -> None:

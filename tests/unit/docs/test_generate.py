@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.core.names import PASSED_OVER_SUFFIXES
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from docs.generate import _EXAMPLE, feed_schema, file_format
 
@@ -24,6 +25,10 @@ def test_every_code_has_a_sentence_of_help() -> None:
     for code in (*Reject, *Warn):
         assert code.help.endswith(".")
         assert f"| `{code}` | {code.help} |" in file_format()
+
+
+def test_every_suffix_that_is_passed_over_is_on_the_page() -> None:
+    assert all(f"`{suffix}`" in file_format() for suffix in PASSED_OVER_SUFFIXES)
 
 
 def test_the_example_is_a_feed() -> None:

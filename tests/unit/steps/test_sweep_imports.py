@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.steps.sweep_imports import SweepResult
 from tests.worlds.deployment import IMPORTS_TABLE, Deployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n"
@@ -36,6 +37,22 @@ def test_a_file_that_was_just_dropped_is_left_to_its_own_event(deployment: Deplo
     deployment.clock.now = datetime.now(UTC)
 
     assert deployment.sweep().looked_at == 0
+
+
+@pytest.mark.parametrize("key", ["drop/crm/_SUCCESS", "drop/crm/", "drop/crm/customers.csv.part"])
+def test_what_is_passed_over_is_not_begun(deployment: Deployment, key: str) -> None:
+    deployment.drop(FILE, key)
+
+    assert deployment.sweep() == SweepResult()
+    assert deployment.topic.messages == []
+
+
+def test_a_file_of_a_folder_that_cannot_be_a_feed_is_told_once(deployment: Deployment) -> None:
+    deployment.drop(FILE, "drop/c r m/customers.csv")
+
+    assert deployment.sweep().split == 1
+    assert deployment.sweep().split == 0
+    assert len(deployment.topic.messages) == 1
 
 
 @pytest.mark.fault(7, "a split that died for good")

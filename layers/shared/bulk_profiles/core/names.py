@@ -19,7 +19,25 @@ BATCHES = "batches/"
 SCRATCH = "scratch/"
 CHECKPOINT = "scratch/checkpoint.json"
 
+# Beside the files: markers of folders, checksums, and files that are still being written.
+PASSED_OVER_SUFFIXES = (
+    "_$folder$",
+    ".crc",
+    ".md5",
+    ".sha1",
+    ".sha256",
+    ".sha512",
+    ".tmp",
+    ".part",
+    ".filepart",
+    ".partial",
+    "._COPYING_",
+    ".swp",
+)
+
 _SLUG_LENGTH = 40
+_DOTS = frozenset({".", ".."})  # the names of folders themselves, as `find` prints them: ./customers.csv
+_FEED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def import_id(bucket: str, key: str, version_id: str) -> str:
@@ -35,9 +53,35 @@ def import_id(bucket: str, key: str, version_id: str) -> str:
     return f"{slug}-{digest}"
 
 
-def is_dropped_file(key: str) -> bool:
-    """Whether a key is that of a dropped file, and not of a folder's marker or of another object."""
-    return key.startswith(DROP_PREFIX) and not key.endswith("/")
+def passed_over(key: str) -> str:
+    """Return why an object of the Drop bucket is no file that was dropped; an empty text for one that was.
+
+    Hadoop, Spark and Hive write `_temporary/0/part-0000`, `_SUCCESS`, `.hive-staging/000000_0` and
+    `.part-0000.crc` beside their files, and do not read what begins with `_` or `.`, in any folder. Programs
+    that copy files give those under way a suffix: `.part`, `.filepart` (WinSCP), `.partial` (rclone),
+    `._COPYING_` (hadoop fs -put). The reason never quotes the key.
+    """
+    names = key.split("/")
+    if not names[-1]:
+        return "it is the marker of a folder"
+    hidden = next((name for name in names if name.startswith(("_", ".")) and name not in _DOTS), "")
+    if hidden:
+        return f"a name in its path begins with {hidden[0]}"
+    last = names[-1].lower()
+    suffix = next((suffix for suffix in PASSED_OVER_SUFFIXES if last.endswith(suffix.lower())), "")
+    return f"its name ends in {suffix}" if suffix else ""
+
+
+def misplaced(key: str) -> str:
+    """Return a sentence that says why a file cannot be imported from its place; empty where it can be."""
+    if not key.startswith(DROP_PREFIX):
+        return f"The file is not below {DROP_PREFIX}: drop it as {DROP_PREFIX}<feed>/<name>."
+    if not _FEED_NAME.fullmatch(feed_name(key)):
+        return (
+            f"The folder below {DROP_PREFIX} cannot be a feed: the name of a feed has at most 64 letters, "
+            "digits, dots, hyphens and underscores, and begins with a letter or a digit."
+        )
+    return ""
 
 
 def feed_name(key: str) -> str:

@@ -16,7 +16,6 @@ from bulk_profiles.core.errors import (
     ExistingObjectError,
     FeedError,
     FileRejectedError,
-    MissingObjectError,
 )
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
@@ -37,14 +36,13 @@ from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.split import split
 
+from .arrival import check_arrival, find_source
 from .closing import conclude
 from .lease import LEASE, Lease
 from .messages import DroppedObject
 from .precedence import enter_queue
 from .settings import SplitFileSettings
 from .shared_ids import sharing_ids
-
-_DELETED = "The file was deleted before it could be read: drop it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class SplitFile:
         next try of the same invocation, and by others after its lease, with the same bytes and names.
         Raises `ConflictError` where somebody else has taken the split over.
         """
-        source, missing = self._source(dropped)
+        source, missing = find_source(dropped, self.storage)
         entry = self._claim(source, dropped.event_id)
         if entry is None:
             return SplitResult(import_id(source.bucket, source.key, source.version_id))
@@ -84,9 +82,8 @@ class SplitFile:
         try:
             # A manifest is there if an earlier try died after it: its batches may be on their way.
             manifest = self._manifest(entry)
-            if manifest is None and missing:
-                return self._reject(reject(entry, _DELETED, self.clock()))
             if manifest is None:
+                check_arrival(entry, self.storage, missing=missing)
                 entry, feed = self._pin_feed(entry)
                 manifest = self._split(entry, feed, lambda: lease.kept() and out_of_time())
         except OutOfTimeError as stop:
@@ -96,13 +93,6 @@ class SplitFile:
         except (FileRejectedError, FeedError) as error:
             return self._reject(reject(entry, str(error), self.clock()))
         return self._start(entry, manifest)
-
-    def _source(self, dropped: DroppedObject) -> tuple[Source, bool]:
-        """Return the version that was dropped, and whether it is missing."""
-        try:
-            return self.storage.source(dropped.bucket, dropped.key, dropped.version_id), False
-        except MissingObjectError:
-            return Source(dropped.bucket, dropped.key, dropped.version_id), True
 
     def _claim(self, source: Source, event_id: str) -> ImportEntry | None:
         now = self.clock()

@@ -15,7 +15,7 @@ from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
-from bulk_profiles.core.names import MANIFEST, import_id, is_dropped_file, object_key
+from bulk_profiles.core.names import MANIFEST, import_id, object_key, passed_over
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -64,7 +64,7 @@ class SweepImports:
         """
         now, result = self.clock(), SweepResult()
         for source in self.storage.dropped(self.settings.drop_bucket, now - _LOOK_BACK, now - _YOUNGEST):
-            if is_dropped_file(source.key):
+            if not passed_over(source.key):
                 result.looked_at += 1
                 self._look_at(source, now, result)
         return result
