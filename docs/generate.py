@@ -11,6 +11,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
+from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
@@ -60,11 +61,26 @@ A file is taken for what its content says, whatever its name. Try any file witho
 
 Every row is accounted for: *read = rejected + merged + skipped + sent*.
 
+## How an import ends
+
+If Target takes every row that is sent, an import ends with one of these words. `bulk-profiles plan` has the
+same word for the same file, and exits with 0 for `succeeded` and 1 for the others.
+
+| Status | Meaning |
+|---|---|
+| `succeeded` | At most {max_rejected_percent} rows of a hundred are rejected, and it is said how many |
+| `partial` | More rows are rejected; the others are sent |
+| `rejected` | The file cannot be read, or none of its rows can be sent: nothing is sent |
+
+The template's `MaxRejectedPercent`, or the feed's `maxRejectedPercent`, is the limit. What Target does not
+take makes an import `partial`, too; if Target takes nothing, the import is `failed`.
+
 ## Rejects
 
 A rejected row is not sent. `{rejects}` names its line (in Parquet: its row), column and reason;
 `{rejected_rows}` has the header and the rows themselves, to be mended and dropped again. Rows of more than
-{row_megabytes} MiB are in the list only.
+{row_megabytes} MiB are in the list only. Report, `summary.json` and plan name the first lines of each code of
+rejects and warnings.
 
 | Code | What to do |
 |---|---|
@@ -136,6 +152,7 @@ def file_format() -> str:
         rejects=REJECTS,
         rejected_rows=REJECTED_ROWS,
         row_megabytes=MAX_ROW_BYTES >> 20,
+        max_rejected_percent=DEFAULT_MAX_REJECTED_PERCENT,
         suffixes=", ".join(f"`{suffix}`" for suffix in PASSED_OVER_SUFFIXES),
         reject_table="\n".join(f"| `{code}` | {code.help} |" for code in Reject),
         warning_table="\n".join(f"| `{code}` | {code.help} |" for code in Warn),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from bulk_profiles.accounting.split_verdict import status_line
 from bulk_profiles.core.names import SCRATCH, batch_name, import_prefix
 from local.imports import Import, Json, Snapshot
 
@@ -45,7 +46,8 @@ def progress(console: Console) -> Iterator[Callable[[Snapshot], None]]:
 
 def outcome(summary: Json) -> Table:
     """Return the table of what became of every row; it fits in 80 columns."""
-    table = Table(title=f"{summary['importId']}: {summary['status']}", title_justify="left", min_width=60)
+    status = status_line(summary["status"], summary["rows"]["rejected"])
+    table = Table(title=f"{summary['importId']}: {status}", title_justify="left", min_width=60)
     table.add_column("What became of every row")
     table.add_column("Rows", justify="right")
     for name, count in _lines(summary):

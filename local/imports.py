@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from bulk_profiles.accounting.split_verdict import status_line
 from bulk_profiles.core.names import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
 from bulk_profiles.core.timestamps import moment
 from bulk_profiles.steps.messages import DroppedObject
@@ -38,14 +39,16 @@ class Snapshot:
     results: int  # items of the deployment's Profiles table, which one batch can take minutes to fill here
     trace: str  # differs whenever anything has changed
     waits_seconds: float = 0  # until the last status check that is planned
+    rejected: int = 0  # rows, of an import that has ended
 
     def line(self) -> str:
         """Return the snapshot as one line of text."""
         total = self.batches.total()
+        status = status_line(self.status, self.rejected)
         if not total:
-            return self.status
+            return status
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.batches.items()))
-        return f"{self.status}: {self.settled} of {total} settled ({states})"
+        return f"{status}: {self.settled} of {total} settled ({states})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,18 @@ class Import:
     def snapshot(self) -> Snapshot:
         """Read the import's entries in the ledger."""
         items = list(self._items())
-        status = next((item["status"]["S"] for item in items if item["sk"]["S"] == "IMPORT"), "waiting")
+        entry = next((item for item in items if item["sk"]["S"] == "IMPORT"), {})
         batches = [item for item in items if item["sk"]["S"].startswith("BATCH#")]
         table = self.deployment.outputs["ProfilesTableName"]
         results = self.deployment.engine.dynamodb.describe_table(TableName=table)["Table"]["ItemCount"]
         return Snapshot(
-            status,
+            entry["status"]["S"] if entry else "waiting",
             Counter(batch["state"]["S"] for batch in batches),
             sum(bool(batch.get("settledAt", {}).get("S")) for batch in batches),
             results,
             json.dumps([results, items], sort_keys=True, default=str),
             max(map(_waits_seconds, batches), default=0),
+            int(entry.get("rejected", {}).get("N", 0)),
         )
 
     def summary(self) -> Json | None:

@@ -28,5 +28,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     summary = step.run(import_id)
     for name, count in summary.metrics().items():
         metrics.add_metric(name, MetricUnit.Count, count)
-    logger.info("Import finished", status=summary.status.value, unaccounted=summary.unaccounted)
+    logger.info(
+        "Import finished",
+        status=summary.status.value,
+        rows_rejected=summary.rows.rejected,
+        reason=summary.reason,
+        unaccounted=summary.unaccounted,
+    )
     return {"status": summary.status.value, "cause": summary.reason or "Every row reached Target."}

@@ -260,3 +260,28 @@ def test_rejected_file_is_counted(application: Application, capsys: pytest.Captu
     output = capsys.readouterr().out
     assert emitted(output, "BulkProfiles", "ImportsRejected", dimensions) == [1]
     assert watched(alarm("UnaccountedRowsAlarm"), output) == [0]
+
+
+# --- rejected rows ---
+
+
+@pytest.mark.parametrize("file", [FILE + b",Nobody\n", b"thirdPartyId,name\n,Nobody\n"])
+def test_import_with_too_many_rejects_raises_an_alarm(
+    application: Application, capsys: pytest.CaptureFixture[str], file: bytes
+) -> None:
+    """Whether it is finished as partial, or rejected because no row is left."""
+    application.run(file)
+    values = watched(alarm("TooManyRejectsAlarm"), capsys.readouterr().out)
+    assert values == [1]
+    assert notices(alarm("TooManyRejectsAlarm"), [0, *values, 0]) == 1
+
+
+def test_import_with_few_rejects_raises_no_alarm(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A nightly export nearly always has a few."""
+    rows = b"".join(b"u%d,Ada\n" % number for number in range(9))
+    application.run(b"thirdPartyId,name\n" + rows + b",Nobody\n")
+    values = watched(alarm("TooManyRejectsAlarm"), capsys.readouterr().out)
+    assert values == [0]
+    assert notices(alarm("TooManyRejectsAlarm"), values, [], values) == 0

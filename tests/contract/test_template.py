@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.budget.local_time import UploadWindow
 from bulk_profiles.core import names
 from bulk_profiles.core.feeds import SeparatorInValue
 from bulk_profiles.core.models import ApiVersion, ProfileResultsPolicy
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.steps.settings import UnknownPolicy
+from docs.generate import feed_schema
 from tests.worlds.deployable import ROOT, parameters, template
 
 EACH_PARAMETER = pytest.mark.parametrize("name", parameters())
@@ -71,6 +73,16 @@ def test_batch_is_never_larger_than_target_takes() -> None:
 
 def allowed(name: str, value: str) -> bool:
     return re.fullmatch(parameters()[name]["AllowedPattern"], value) is not None
+
+
+def test_plan_judges_by_the_limit_of_the_stack() -> None:
+    assert parameters()["MaxRejectedPercent"]["Default"] == DEFAULT_MAX_REJECTED_PERCENT
+
+
+def test_max_rejected_percent_has_the_bounds_of_the_feed() -> None:
+    limit = parameters()["MaxRejectedPercent"]
+    field = feed_schema()["properties"]["maxRejectedPercent"]
+    assert (limit["MinValue"], limit["MaxValue"]) == (field["minimum"], field["maximum"])
 
 
 @pytest.mark.parametrize(

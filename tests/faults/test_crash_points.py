@@ -148,7 +148,7 @@ def _end(deployment: AccidentalDeployment, import_id: str, version_id: str) -> E
         for name, body in deployment.objects(import_id).items()
     }
     summary = _without(json.loads(objects.pop("summary.json")))
-    report = re.search(rb"[0-9]+ rows", objects.pop("report.html"))
+    report = re.search(rb"[0-9]+ rows? rejected", objects.pop("report.html"))
     assert report
     return End(summary, objects, _table(import_id))
 

@@ -160,8 +160,9 @@ def test_file_that_cannot_be_read_is_rejected_unsent(stack: Stack, name: str, co
     assert {"summary.json", "report.html"} <= result.objects.keys()
 
 
-def test_file_of_a_header_alone_sends_nothing(stack: Stack) -> None:
+def test_file_of_a_header_alone_is_rejected_unsent(stack: Stack) -> None:
     result = stack.run_import("header.csv", b"thirdPartyId,city\n")
+    assert result.summary["status"] == "rejected"
     assert result.summary["rows"]["read"] == result.summary["unaccounted"] == 0
     assert result.arrivals == []
 

@@ -164,6 +164,10 @@ def of_a_folder_that_cannot_be_a_feed(application: Application) -> None:
     application.run(FILE, "drop/c r m/customers.csv")
 
 
+def without_a_row_to_send(application: Application) -> None:
+    application.run(b"thirdPartyId,name\n,Nobody\n")
+
+
 def of_a_sender_without_versions(application: Application) -> None:
     event = application.drop(FILE)
     del event["detail"]["object"]["version-id"]
@@ -242,6 +246,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     deleted_before_its_event,
     beside_drop,
     of_a_folder_that_cannot_be_a_feed,
+    without_a_row_to_send,
     of_a_sender_without_versions,
     too_long_for_one_invocation,
     of_many_megabytes,

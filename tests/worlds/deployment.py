@@ -121,6 +121,7 @@ class Deployment:
             max_batch_bytes=49_999_999,
             rows_per_day=0,
             separator_in_value="encode",
+            max_rejected_percent=100,
             retention_days=30,
         )
     )

@@ -16,6 +16,7 @@ from bulk_profiles.accounting.summary import Summary, reconcile, reject
 from bulk_profiles.core.models import (
     ApiVersion,
     BatchState,
+    Examples,
     ImportStatus,
     KeyColumn,
     Manifest,
@@ -68,6 +69,7 @@ def summary(text: str = "customers.csv", reason: str = "") -> Summary:
         rows,
         {"empty_id": 4},
         {"plus_sign": 7},
+        Examples({"empty_id": [2, 3, 5, 1507]}, {"plus_sign": [8, 9]}),
         planned,
     )
     done = BatchEntry.planned(entry.import_id, planned[0]).change(
@@ -129,12 +131,12 @@ def test_report_shows_every_count_and_batch() -> None:
         ("error", "300"),
         ("pending", "0"),
         ("unaccounted", "0"),
-        ("empty_id", "4"),
-        ("plus_sign", "7"),
         ("Key column", "thirdPartyId"),
         ("Finished", "2026-11-24T09:00:00.000Z"),
     ):
         assert page.after(name) == [number], name
+    assert page.after("empty_id", 2) == ["2, 3, 5, 1507", "4"]
+    assert page.after("plus_sign", 2) == ["8, 9, ...", "7"]
     assert page.after("complete", 8) == ["1,200", "60,000", "1", "3", "1,200", "0", "0", "0"]
     refused = "refused, possibly a duplicate: Batch is not welcome"
     assert page.after(refused, 8) == ["300", "9,000", "2", "0", "0", "300", "0", "0"]
@@ -142,7 +144,8 @@ def test_report_shows_every_count_and_batch() -> None:
 
 def test_notice_shows_status_counts_and_place_of_results() -> None:
     lines = render_text(summary(reason="Batch is not welcome")).splitlines()
-    assert lines[0] == "drop/default/customers.csv: partial"
+    assert lines[0] == "drop/default/customers.csv: partial, 4 rows rejected"
+    assert "4 rows rejected of 1507 read" in lines[1]
     assert "Batch is not welcome" in lines[1]
     assert lines[3:] == [
         "Rows: 1507 read = 4 rejected + 2 merged + 1 skipped + 1500 sent",
@@ -160,8 +163,20 @@ def test_report_of_a_rejected_file_shows_its_reason() -> None:
     assert render_text(rejected).startswith("drop/default/customers.csv: rejected\nThe file is empty.\n")
 
 
+def test_report_of_a_success_shows_rejected_rows_beside_the_status() -> None:
+    page = Page(render_report(dataclasses.replace(summary(), status=ImportStatus.SUCCEEDED)))
+    assert page.texts.count("succeeded, 4 rows rejected") == 1
+    assert "customers-csv-0a1b2c3d4e5f: succeeded, 4 rows rejected" in page.texts
+    assert not [text for text in page.texts if "succeeded" in text and "4 rows rejected" not in text]
+
+
+def test_report_of_a_reject_without_lines_has_an_empty_cell() -> None:
+    older = dataclasses.replace(summary(), rejects={"older_version": 3}, examples=Examples())
+    assert Page(render_report(older)).after("older_version", 1) == ["3"]
+
+
 def test_report_of_a_success_without_reason_says_so() -> None:
-    sound = dataclasses.replace(summary(), reason="", status=ImportStatus.SUCCEEDED)
+    sound = dataclasses.replace(summary(), reason="", status=ImportStatus.SUCCEEDED, rows=RowCounts())
     assert "Every row of the file reached Target." in Page(render_report(sound)).texts
 
 

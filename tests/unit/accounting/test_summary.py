@@ -11,6 +11,7 @@ from bulk_profiles.accounting.summary import reconcile, reject
 from bulk_profiles.core.models import (
     ApiVersion,
     BatchState,
+    Examples,
     ImportStatus,
     KeyColumn,
     Manifest,
@@ -32,6 +33,7 @@ ENTRY = ImportEntry(
     "demo",
     ApiVersion.V2,
     NOW,
+    settings={"feed": {"maxRejectedPercent": 20}},
     key_column=KeyColumn.THIRD_PARTY_ID,
 )
 PLANNED = (PlannedBatch(1, 3, 60, "aa" * 32), PlannedBatch(2, 2, 50, "bb" * 32))
@@ -44,7 +46,8 @@ MANIFEST = Manifest(
     SOURCE,
     RowCounts(read=8, rejected=1, merged=1, skipped=1, sent=5),
     {"empty_id": 1},
-    {},
+    {"plus_sign": 3},
+    Examples({"empty_id": [4]}, {"plus_sign": [2, 3]}),
     PLANNED,
 )
 
@@ -63,7 +66,38 @@ def test_reconcile_with_every_profile_a_success_is_succeeded() -> None:
     assert summary.status is ImportStatus.SUCCEEDED
     assert summary.unaccounted == 0
     assert summary.profiles == ProfileCounts(success=5)
-    assert "1 of 8 rows were rejected" in summary.reason
+    assert summary.status_line == "succeeded, 1 row rejected"
+    assert summary.reason.startswith("1 row rejected of 8 read: rejects.csv names")
+
+
+def test_reconcile_above_the_limit_of_the_feed_is_partial() -> None:
+    entry = dataclasses.replace(ENTRY, settings={"feed": {"maxRejectedPercent": 12}})
+
+    summary = reconcile(entry, MANIFEST, ALL_WELL, NOW)
+
+    assert summary.status is ImportStatus.PARTIAL
+    assert summary.reason.startswith("1 row rejected of 8 read, which is above the limit of 12 %: ")
+    assert summary.metrics()["ImportsWithTooManyRejects"] == 1
+    assert summary.unaccounted == 0
+
+
+def test_reconcile_without_a_pinned_limit_uses_the_default() -> None:
+    entry = dataclasses.replace(ENTRY, settings={})
+
+    assert "above the limit of 10 %" in reconcile(entry, MANIFEST, ALL_WELL, NOW).reason
+
+
+def test_reconcile_above_the_limit_without_success_is_failed() -> None:
+    entry = dataclasses.replace(ENTRY, settings={"feed": {"maxRejectedPercent": 12}})
+    refused = (
+        settled(1, ProfileCounts(error=3), BatchState.REFUSED),
+        settled(2, ProfileCounts(error=2), BatchState.REFUSED),
+    )
+
+    summary = reconcile(entry, MANIFEST, refused, NOW)
+
+    assert summary.status is ImportStatus.FAILED
+    assert summary.status_line == "failed, 1 row rejected"
 
 
 @pytest.mark.parametrize(
@@ -148,10 +182,31 @@ def test_reconcile_with_rows_in_no_count_is_unaccounted() -> None:
     assert summary.status is ImportStatus.PARTIAL
 
 
-def test_reconcile_with_every_row_rejected_is_failed() -> None:
-    manifest = dataclasses.replace(MANIFEST, rows=RowCounts(read=2, rejected=2), batches=())
+@pytest.mark.parametrize(
+    "rows", [RowCounts(), RowCounts(read=2, rejected=2), RowCounts(read=3, skipped=2, merged=1)]
+)
+def test_reconcile_with_nothing_to_send_is_rejected_with_counts(rows: RowCounts) -> None:
+    manifest = dataclasses.replace(MANIFEST, rows=rows, batches=())
 
-    assert reconcile(ENTRY, manifest, (), NOW).status is ImportStatus.FAILED
+    summary = reconcile(ENTRY, manifest, (), NOW)
+
+    assert summary.status is ImportStatus.REJECTED
+    assert summary.status_line == "rejected"
+    assert summary.reason.startswith("Nothing can be sent: ")
+    assert summary.to_json()["rows"] == rows.to_json()
+    assert summary.to_json()["rejects"] == {"empty_id": 1}
+    assert summary.unaccounted == 0
+
+
+def test_to_json_has_the_first_lines_of_each_code() -> None:
+    data = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW).to_json()
+
+    assert data["examples"] == {"rejects": {"empty_id": [4]}, "warnings": {"plus_sign": [2, 3]}}
+    assert list(data) == [
+        *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
+        *("startedAt", "finishedAt", "rows", "rejects", "warnings", "examples", "profiles", "batches"),
+        *("duplicateOf", "unaccounted"),
+    ]
 
 
 def test_reject_has_no_rows_and_the_reason() -> None:
@@ -172,3 +227,4 @@ def test_metrics_have_every_count() -> None:
     assert metrics["UnaccountedRows"] == 0
     assert metrics["ImportsSucceeded"] == 1
     assert metrics["ImportsFailed"] == 0
+    assert metrics["ImportsWithTooManyRejects"] == 0

@@ -26,6 +26,9 @@ from bulk_profiles.cli.main import main
         ["plan", "/dev/null"],
         ["plan", "{file}", "--max-batch-bytes", "-1"],
         ["plan", "{file}", "--rows-a-day", "-5"],
+        ["plan", "{file}", "--max-rejected-percent", "few"],
+        ["plan", "{file}", "--delimiter", "::"],
+        ["plan", "{file}", "--feed", "{dir}/list.json", "--short-rows", "fill"],
         ["plan", "{file}", "--feed", "{dir}/deep.json"],
         ["plan", "{file}", "--out", "{file}"],
     ],
@@ -34,6 +37,7 @@ def test_main_with_wrong_use_exits_with_2(
     arguments: list[str], customers: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (customers.parent / "deep.json").write_text("[" * 200_000)
+    (customers.parent / "list.json").write_text("[]")
     filled = [argument.format(file=customers, dir=customers.parent) for argument in arguments]
     try:
         code = main(filled)
@@ -62,8 +66,35 @@ def test_main_prints_a_name_that_cannot_be_encoded(customers: Path, tmp_path: Pa
     path.write_bytes(customers.read_bytes())
     command = [sys.executable, "-m", "bulk_profiles", "plan", str(path)]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    result = subprocess.run(command, capture_output=True, check=True, env=environment)
-    assert result.stderr == b""
+    result = subprocess.run(command, capture_output=True, check=False, env=environment)
+    assert (result.returncode, result.stderr) == (1, b"")  # one of its four rows is rejected
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"pcId,a\n1,x\n", 0),
+        (b"pcId,a\n" + b"1,x\n" * 9 + b",x\n", 0),
+        (b"pcId,a\n" + b"1,x\n" * 8 + b",x\n", 1),
+        (b"pcId,a\n", 1),
+        (b"", 1),
+    ],
+)
+def test_main_exits_with_0_only_if_the_import_would_succeed(tmp_path: Path, body: bytes, status: int) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(body)
+    assert main(["plan", str(path)]) == status
+
+
+def test_main_names_all_faults_of_its_options_at_once(
+    customers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--short-rows", "filled", "--quoting", "dubble", "--max-rejected-percent", "101"]
+    assert main(["plan", str(customers), *options]) == 2
+    message = capsys.readouterr().err
+    assert "shortRows must be one of reject, fill (did you mean fill?)" in message
+    assert "quoting must be one of double, none (did you mean double?)" in message
+    assert "maxRejectedPercent must be a whole number from 0 to 100" in message
 
 
 @pytest.mark.parametrize(("number", "message"), [(signal.SIGINT, b"interrupted"), (signal.SIGTERM, b"")])

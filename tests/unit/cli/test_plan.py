@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from bulk_profiles.cli import plan as plan_module
 from bulk_profiles.cli.main import main
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Quoting, ShortRows
 
 
 def test_plan_with_a_folder_writes_what_an_import_keeps(customers: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "batches").mkdir(parents=True)
     (out / "batches" / "00007.batch").write_text("of an earlier run")
-    assert main(["plan", str(customers), "--out", str(out), "--max-batch-rows", "1"]) == 0
+    assert (
+        main(["plan", str(customers), "--out", str(out), "--max-batch-rows", "1"]) == 1
+    )  # 25 % are rejected
     manifest = json.loads((out / "manifest.json").read_bytes())
     assert manifest["rows"] == {"read": 4, "rejected": 1, "merged": 1, "skipped": 0, "sent": 2}
     assert sorted(path.name for path in (out / "batches").iterdir()) == ["00001.batch", "00002.batch"]
@@ -25,15 +30,17 @@ def test_plan_with_a_folder_writes_what_an_import_keeps(customers: Path, tmp_pat
 
 
 def test_plan_as_json_has_calls_days_and_cost(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(customers), "--json", "--rows-a-day", "1"]) == 0
+    limit = ("--max-rejected-percent", "25")
+    assert main(["plan", str(customers), "--json", "--rows-a-day", "1", *limit]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["status"], plan["keyColumn"], plan["calls"], plan["days"]) == (
-        "planned",
+        "succeeded",
         "thirdPartyId",
         2,
         2,
     )
-    assert plan["examples"] == {"empty_id": [3]}
+    assert plan["reason"].startswith("1 row rejected of 4 read: ")
+    assert plan["examples"] == {"rejects": {"empty_id": [3]}, "warnings": {}}
     assert plan["costUsd"]["total"] > 0
 
 
@@ -78,3 +85,99 @@ def test_plan_with_a_feed_and_a_key_column_uses_both(tmp_path: Path) -> None:
     assert main(["plan", str(path), "--feed", str(feed), "--key-column", "customer", "--out", str(out)]) == 0
     assert (out / "batches" / "00001.batch").read_bytes() == b"batch=pcId,a\n7,x"
     assert json.loads((out / "manifest.json").read_bytes())["clientCode"] == "demo"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (b"pcId,a\n1,x\n", "succeeded", ""),
+        (b"pcId,a\n" + b"1,x\n" * 9 + b",x\n", "succeeded", "1 row rejected of 10 read: "),
+        (b"pcId,a\n" + b"1,x\n" * 8 + b",x\n", "partial", "1 row rejected of 9 read, which is above"),
+        (b"pcId,a\n", "rejected", "Nothing can be sent: the file has a header and no rows."),
+        (b"pcId,a\n1,\n", "rejected", "Nothing can be sent: no row of the 1 read has a value"),
+        (b"pcId,a\n,x\n", "rejected", "Nothing can be sent: 1 row rejected of 1 read; "),
+        (b"", "rejected", "The file is empty"),
+    ],
+)
+def test_plan_has_the_words_of_the_import(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes, status: str, reason: str
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(body)
+    main(["plan", str(path), "--json", "--out", str(tmp_path / "out")])
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["status"] == status
+    assert plan["reason"].startswith(reason)
+    main(["plan", str(path)])
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(f"{status:<11}c.csv")
+    assert reason in first
+
+
+def test_plan_with_nothing_to_send_keeps_the_rejects_and_no_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "c.csv", tmp_path / "out"
+    path.write_bytes(b"pcId,a\n,x\n,y\n")
+    assert main(["plan", str(path), "--json", "--out", str(out)]) == 1
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["rows"] == {"read": 2, "rejected": 2, "merged": 0, "skipped": 0, "sent": 0}
+    assert plan["rejects"] == {"empty_id": 2}
+    assert (plan["batches"], plan["calls"]) == ([], 0)
+    kept = {path.name for path in out.rglob("*") if path.is_file()}
+    assert kept == {"manifest.json", "rejects.csv", "rejected-rows.csv"}
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert manifest["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}}
+    assert (out / "rejected-rows.csv").read_bytes() == b"pcId,a\n,x\n,y\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "body"),
+    [
+        (["--delimiter", "semicolon"], b"batch=pcId,a%2Cb\n1,%22x%22"),
+        (["--delimiter", ";", "--quoting", "double"], b"batch=pcId,a%2Cb\n1,x"),
+    ],
+)
+def test_plan_with_options_overrides_the_fields_of_the_feed(
+    tmp_path: Path, options: list[str], body: bytes
+) -> None:
+    path, feed, out = tmp_path / "c.csv", tmp_path / "feed.json", tmp_path / "out"
+    path.write_bytes(b'pcId;a,b\n1;"x"\n')
+    feed.write_text('{"delimiter": "comma", "quoting": "none", "mapping": {"drop": ["c"]}}')
+    assert main(["plan", str(path), "--feed", str(feed), "--out", str(out), *options]) == 0
+    assert (out / "batches" / "00001.batch").read_bytes() == body
+
+
+def test_plan_with_an_encoding_reads_it(tmp_path: Path) -> None:
+    path, out = tmp_path / "c.csv", tmp_path / "out"
+    path.write_bytes("pcId,a\n1,é\n".encode("cp1252"))
+    assert main(["plan", str(path), "--encoding", "cp1252", "--out", str(out)]) == 0
+    assert (out / "batches" / "00001.batch").read_bytes() == b"batch=pcId,a\n1,%C3%A9"
+
+
+def test_plan_passes_every_option_of_the_feed_on(
+    customers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "feed.json"
+    path.write_text('{"nullValues": ["-"], "clientCode": "demo"}')
+    feeds: list[Feed] = []
+
+    def split(_: object, feed: Feed, *_others: object, **_named: object) -> None:
+        feeds.append(feed)
+        raise FileRejectedError("It is not split here.")
+
+    monkeypatch.setattr(plan_module, "split", split)
+    options = ["--short-rows", "fill", "--null-value", "NULL", "--null-value", "n/a", "--quoting", "none"]
+    options += ["--encoding", "cp1252", "--delimiter", "tab", "--max-rejected-percent", "0"]
+    assert main(["plan", str(customers), "--feed", str(path), *options]) == 1
+    assert feeds == [
+        Feed(
+            client_code="demo",
+            encoding="cp1252",
+            delimiter="\t",
+            quoting=Quoting.NONE,
+            short_rows=ShortRows.FILL,
+            null_values=("NULL", "n/a"),
+            max_rejected_percent=0,
+        )
+    ]

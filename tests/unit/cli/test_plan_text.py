@@ -6,14 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from bulk_profiles.accounting.split_verdict import SplitVerdict
 from bulk_profiles.cli.main import main
 from bulk_profiles.cli.plan import Plan
 from bulk_profiles.cli.plan_text import render_plan, visible
+from bulk_profiles.core.models import ImportStatus
+
+
+def rejected(reason: str) -> SplitVerdict:
+    return SplitVerdict(ImportStatus.REJECTED, reason, too_many_rejected=False)
 
 
 def test_render_plan_shows_rows_and_rejects(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(customers)]) == 0
+    assert main(["plan", str(customers), "--max-rejected-percent", "25"]) == 0
     shown = capsys.readouterr()
+    assert shown.out.startswith(
+        "succeeded  customers.csv, if Target takes every row: 1 row rejected of 4 read: rejects.csv"
+    )
     assert "4 read = 2 sent + 1 merged" in shown.out
     assert "empty_id: 1 (line 3)" in shown.out
     assert shown.err == ""
@@ -25,20 +34,20 @@ def test_render_plan_lists_twenty_batches(tmp_path: Path, capsys: pytest.Capture
     assert main(["plan", str(path), "--max-batch-rows", "1"]) == 0
     shown = capsys.readouterr().out
     assert "... and 30 more" in shown
-    assert "batches  50 in all" in shown
+    assert "batches    50 in all" in shown
 
 
 def test_render_plan_of_a_rejected_file_shows_the_reason() -> None:
-    plan = Plan("a\x1bb.csv", 10, 0, reason="The file is empty.")
-    assert render_plan(plan, None, 0) == "rejected a?b.csv would be rejected. The file is empty."
+    plan = Plan("a\x1bb.csv", 10, 0, rejected("The file is empty."))
+    assert render_plan(plan, None, 0) == "rejected   a?b.csv would be rejected. The file is empty."
 
 
 def test_render_plan_wraps_below_the_label() -> None:
-    plan = Plan("crm.csv", 10, 0, reason="The file has no column with the ids.")
+    plan = Plan("crm.csv", 10, 0, rejected("The file has no column with the ids."))
     assert render_plan(plan, None, 40).splitlines() == [
-        "rejected crm.csv would be rejected. The",
-        "         file has no column with the",
-        "         ids.",
+        "rejected   crm.csv would be rejected.",
+        "           The file has no column with",
+        "           the ids.",
     ]
 
 
@@ -47,3 +56,12 @@ def test_render_plan_wraps_below_the_label() -> None:
 )
 def test_visible_replaces_what_cannot_be_printed(name: str, text: str) -> None:
     assert visible(name) == text
+
+
+def test_render_plan_shows_five_lines_of_a_code_at_most(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"pcId,a\n1,x\n" + b",y\n" * 7)
+    assert main(["plan", str(path)]) == 1
+    assert "reject     empty_id: 7 (line 3, 4, 5, 6, 7, ...). " in capsys.readouterr().out

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
     ApiVersion,
+    Examples,
     ImportStatus,
     KeyColumn,
     Manifest,
@@ -27,6 +28,7 @@ sources = st.builds(Source, bucket=text, key=text, version_id=text, size=counts,
 row_counts = st.builds(RowCounts, read=counts, rejected=counts, merged=counts, skipped=counts, sent=counts)
 profile_counts = st.builds(ProfileCounts, success=counts, error=counts, pending=counts, unknown=counts)
 batches = st.builds(PlannedBatch, number=counts, rows=counts, size=counts, sha256=text)
+lines = st.dictionaries(text, st.lists(counts, max_size=5), max_size=3)
 manifests = st.builds(
     Manifest,
     import_id=text,
@@ -38,6 +40,7 @@ manifests = st.builds(
     rows=row_counts,
     rejects=st.dictionaries(text, counts, max_size=3),
     warnings=st.dictionaries(text, counts, max_size=3),
+    examples=st.builds(Examples, rejects=lines, warnings=lines),
     batches=st.lists(batches, max_size=3).map(tuple),
 )
 
@@ -64,6 +67,7 @@ def test_manifest_to_json_in_full() -> None:
         rows=RowCounts(read=10, rejected=1, merged=2, skipped=3, sent=4),
         rejects={"no_values": 1, "empty_id": 2},
         warnings={"separator_in_value": 3, "long_id": 4},
+        examples=Examples({"no_values": [7], "empty_id": [3, 5]}, {"long_id": [2]}),
         batches=(PlannedBatch(1, 4, 99, "cd"),),
     )
     assert json.dumps(manifest.to_json()) == (
@@ -73,8 +77,15 @@ def test_manifest_to_json_in_full() -> None:
         ' "rows": {"read": 10, "rejected": 1, "merged": 2, "skipped": 3, "sent": 4},'
         ' "rejects": {"empty_id": 2, "no_values": 1},'
         ' "warnings": {"long_id": 4, "separator_in_value": 3},'
+        ' "examples": {"rejects": {"empty_id": [3, 5], "no_values": [7]}, "warnings": {"long_id": [2]}},'
         ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}]}'
     )
+
+
+def test_manifest_of_an_earlier_version_has_no_examples() -> None:
+    manifest = Manifest("i", "f", "c", ApiVersion.V1, KeyColumn.PC_ID, Source("b", "k", "v"), RowCounts())
+    written = {key: value for key, value in manifest.to_json().items() if key != "examples"}
+    assert Manifest.from_json(written).examples == Examples()
 
 
 def test_profile_counts_to_json_in_full() -> None:

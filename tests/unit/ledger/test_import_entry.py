@@ -39,6 +39,7 @@ NEW_IMPORT_ITEM: Json = {
     "leaseUntil": "",
     "finishedAt": "",
     "reason": "",
+    "rejected": 0,
     "after": [],
     "duplicateOf": "",
     "unsettled": 0,
@@ -59,6 +60,7 @@ ENDED_IMPORT = ImportEntry(
     lease_until=NOW + 1 * HOUR,
     finished_at=NOW + 2 * HOUR,
     reason="2 profiles failed.",
+    rejected=3,
     after=("crm-0", "web-1"),
     duplicate_of="web-2",
     unsettled=7,
@@ -74,6 +76,7 @@ ENDED_IMPORT_ITEM = NEW_IMPORT_ITEM | {
     "leaseUntil": "2026-11-24T10:00:00.000Z",
     "finishedAt": "2026-11-24T11:00:00.000Z",
     "reason": "2 profiles failed.",
+    "rejected": 3,
     "after": ["crm-0", "web-1"],
     "duplicateOf": "web-2",
     "unsettled": 7,
@@ -98,7 +101,7 @@ def test_import_entry_is_read_back_from_dynamodb(entry: ImportEntry, item: Json)
 
 
 def test_import_entry_without_the_later_fields_is_read() -> None:
-    newer = {"unsettled", "activeUntil", "overtakenBy"}
+    newer = {"unsettled", "activeUntil", "overtakenBy", "rejected"}
     item = {name: value for name, value in NEW_IMPORT_ITEM.items() if name not in newer}
     assert ImportEntry.from_json(from_dynamodb(item)) == NEW_IMPORT
 

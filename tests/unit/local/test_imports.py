@@ -83,6 +83,17 @@ def test_follow_shows_each_change_and_returns_the_summary(clock: Clock) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("snapshot", "line"),
+    [
+        (dataclasses.replace(DONE, rejected=3), "succeeded, 3 rows rejected: 2 of 2 settled (2 complete)"),
+        (Snapshot("rejected", Counter(), 0, 0, "d", rejected=3), "rejected"),
+    ],
+)
+def test_line_of_an_import_that_has_ended_has_its_rejected_rows(snapshot: Snapshot, line: str) -> None:
+    assert snapshot.line() == line
+
+
 def test_follow_without_any_change_raises(clock: Clock) -> None:
     with pytest.raises(LocalRunError, match=r"Nothing moved for 60 s \(uploading: 0 of 2"):
         _follow(clock, ScriptedImport(clock, (0, WAITING), (2, SENT)))

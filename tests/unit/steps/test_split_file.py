@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,12 +12,11 @@ import pytest
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
-from bulk_profiles.core.models import ApiVersion, ImportStatus
+from bulk_profiles.core.models import ApiVersion, ImportStatus, RowCounts
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps import split_file
-from bulk_profiles.steps.finish_import import FinishImport
 from bulk_profiles.steps.messages import DroppedObject
-from bulk_profiles.steps.settings import FinishImportSettings, SplitFileSettings
+from bulk_profiles.steps.settings import SplitFileSettings
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, Machine, Topic
 
@@ -59,6 +59,7 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
         max_batch_bytes=49_999_999,
         rows_per_day=0,
         separator_in_value="encode",
+        max_rejected_percent=10,
         retention_days=30,
     )
 
@@ -242,23 +243,122 @@ def test_a_feed_without_sense_rejects_the_file(
     assert "apiVersion" in imported.summary.reason
 
 
+NOTHING_TO_SEND = [
+    (b"thirdPartyId,name\n", RowCounts(), "the file has a header and no rows"),
+    (b"thirdPartyId\nu1\nu2\n", RowCounts(read=2, skipped=2), "no row of the 2 read has a value"),
+    (b"thirdPartyId,name\nu1,\nu1,\n", RowCounts(read=2, merged=1, skipped=1), "no row of the 2 read"),
+    (b"thirdPartyId,name\n,x\n,y\n,z\n", RowCounts(read=3, rejected=3), "3 rows rejected of 3 read"),
+    (b"thirdPartyId,name\n,x\nu1,\n", RowCounts(read=2, rejected=1, skipped=1), "1 row rejected of 2 read"),
+]
+
+
 @pytest.mark.fault(12, "a header and no rows")
-def test_a_header_alone_ends_well(
+@pytest.mark.parametrize(("body", "rows", "words"), NOTHING_TO_SEND)
+def test_a_file_of_which_nothing_can_be_sent_is_rejected_before_anything_else(
     drop: Callable[..., DroppedObject],
     run: Callable[..., SplitResult],
     storage: Storage,
     ledger: Ledger,
     machine: Machine,
     topic: Topic,
+    body: bytes,
+    rows: RowCounts,
+    words: str,
 ) -> None:
-    imported = run(drop(b"thirdPartyId,name\n"))
-    assert machine.started == {imported.import_id: []}
+    dropped = drop(body)
+    imported = run(dropped)
 
-    settings = FinishImportSettings(
-        data_bucket=DATA_BUCKET, imports_table="imports", client_code="demo", retention_days=30
-    )
-    notices = Notices(topic, "arn")  # type: ignore[arg-type]  # stands at the boundary
-    summary = FinishImport(settings, storage, ledger, notices, lambda: NOW).run(imported.import_id)
+    summary = storage.read_json(f"imports/{imported.import_id}/summary.json")
+    assert summary is not None
+    assert summary["status"] == "rejected"
+    assert summary["reason"].startswith("Nothing can be sent: ")
+    assert words in summary["reason"]
+    assert summary["rows"] == rows.to_json()
+    assert sum(summary["rejects"].values()) == rows.rejected
+    assert summary["keyColumn"] == "thirdPartyId"
+    assert summary["source"]["sha256"] == hashlib.sha256(body).hexdigest()
+    assert summary["unaccounted"] == 0
+    assert machine.started == {}
+    assert list(ledger.batches(imported.import_id)) == []
+    assert not ledger.is_queued("demo", imported.import_id)
+    entry = ledger.get_import(imported.import_id)
+    assert entry is not None
+    assert (entry.status, entry.rejected) == (ImportStatus.REJECTED, rows.rejected)
+    assert topic.messages[0].startswith(f"Import {imported.import_id}: rejected\n")
+    names = {name for name in storage.names(imported.import_id, "") if not name.startswith("scratch/")}
+    assert names == {"manifest.json", "rejects.csv", "rejected-rows.csv", "summary.json", "report.html"}
+    assert run(dropped).summary is None  # the same event again
 
-    assert summary.status is ImportStatus.SUCCEEDED
-    assert "no rows" in summary.reason
+
+def test_a_file_of_rejects_keeps_their_list_rows_and_lines(
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult], storage: Storage
+) -> None:
+    imported = run(drop(b"thirdPartyId,name\n,x\n,y\n"))
+
+    folder = f"imports/{imported.import_id}"
+    with storage.open(f"{folder}/rejected-rows.csv") as rejected:
+        assert rejected.read() == b"thirdPartyId,name\n,x\n,y\n"
+    with storage.open(f"{folder}/rejects.csv") as rejects:
+        assert rejects.read().count(b",empty_id,") == 2
+    for name in ("manifest.json", "summary.json"):
+        data = storage.read_json(f"{folder}/{name}")
+        assert data is not None
+        assert data["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}}
+    with storage.open(f"{folder}/report.html") as report:
+        assert b"<td>2, 3</td>" in report.read()
+
+
+def test_a_rejected_file_whose_end_was_interrupted_is_ended_by_the_next_try(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    machine: Machine,
+    topic: Topic,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped = drop(b"thirdPartyId,name\n,x\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "change_import", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(dropped)
+
+    imported = run(dropped)
+
+    assert imported.summary is not None
+    assert imported.summary.status is ImportStatus.REJECTED
+    assert imported.summary.rows.rejected == 1
+    assert machine.started == {}
+    assert len(topic.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("feed", "percent"),
+    [(None, 10), ({}, 10), ({"maxRejectedPercent": None}, 10), ({"maxRejectedPercent": 0}, 0)],
+)
+def test_the_limit_of_rejected_rows_is_pinned_when_the_import_begins(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    storage: Storage,
+    ledger: Ledger,
+    feed: dict[str, int] | None,
+    percent: int,
+) -> None:
+    if feed is not None:
+        storage.write_json("feeds/crm.json", feed)
+    imported = run(drop(FILE, key="drop/crm/customers.csv"))
+    storage.write_json("feeds/crm.json", {"maxRejectedPercent": 77})
+
+    entry = ledger.get_import(imported.import_id)
+
+    assert entry is not None
+    assert entry.settings["feed"]["maxRejectedPercent"] == percent
+
+
+def test_a_feed_that_is_no_object_rejects_the_file(
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult], s3: S3Client
+) -> None:
+    s3.put_object(Bucket=DATA_BUCKET, Key="feeds/crm.json", Body=b'["shortRows"]')
+
+    imported = run(drop(FILE, key="drop/crm/customers.csv"))
+
+    assert imported.summary is not None
+    assert "the feed must be an object" in imported.summary.reason

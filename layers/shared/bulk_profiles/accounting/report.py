@@ -11,6 +11,7 @@ from html import escape
 from bulk_profiles.core.text import printable
 from bulk_profiles.core.timestamps import timestamp
 
+from .split_verdict import example_lines
 from .summary import Summary, batch_profiles
 
 _MARKS = {"succeeded": "#1a7f37", "partial": "#9a6700", "failed": "#b42318", "rejected": "#b42318"}
@@ -29,7 +30,7 @@ def render_text(summary: Summary) -> str:
     """Return the notice as plain text, with one fact on a line."""
     rows, profiles = summary.rows, summary.profiles
     lines = [
-        f"{printable(summary.entry.source.key)}: {summary.status}",
+        f"{printable(summary.entry.source.key)}: {summary.status_line}",
         summary.reason,
         "",
         f"Rows: {rows.read} read = {rows.rejected} rejected + {rows.merged} merged"
@@ -45,7 +46,7 @@ def render_text(summary: Summary) -> str:
 def render_report(summary: Summary) -> str:
     """Return report.html: one page without scripts, with the same facts as summary.json."""
     entry, rows, profiles = summary.entry, summary.rows, summary.profiles
-    status = summary.status.value
+    status, color = summary.status_line, _MARKS.get(summary.status, "#57606a")
     facts = [
         ("File", printable(entry.source.key)),
         ("Feed", entry.feed),
@@ -64,17 +65,16 @@ def render_report(summary: Summary) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         f"<style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(entry.import_id)} "
-        f'<span class="status" style="background:{_MARKS.get(status, "#57606a")}">{status}</span></h1>',
+        f'<h1>{escape(entry.import_id)} <span class="status" style="background:{color}">{status}</span></h1>',
         f"<p>{escape(summary.reason) or 'Every row of the file reached Target.'}</p>",
         _table("Import", ("", ""), [(escape(name), escape(value)) for name, value in facts], names=2),
         _table("Rows", ("What became of them", "Rows"), _numbers(counts)),
         _table("Profiles", ("What Target said", "Profiles"), _numbers(outcomes)),
     ]
     if summary.rejects:
-        parts.append(_table("Rejects", ("Code", "Rows"), _numbers(sorted(summary.rejects.items()))))
+        parts.append(_codes("Rejects", "Rows", summary.rejects, summary.examples.rejects))
     if summary.warnings:
-        parts.append(_table("Warnings", ("Code", "Times"), _numbers(sorted(summary.warnings.items()))))
+        parts.append(_codes("Warnings", "Times", summary.warnings, summary.examples.warnings))
     if summary.batches:
         parts.append(_batches(summary))
     parts.append("</body></html>\n")
@@ -83,6 +83,14 @@ def render_report(summary: Summary) -> str:
 
 def _numbers(counts: list[tuple[str, int]]) -> list[tuple[str, ...]]:
     return [(escape(name), f"{count:,}") for name, count in counts]
+
+
+def _codes(title: str, counted: str, counts: dict[str, int], examples: dict[str, list[int]]) -> str:
+    rows: list[tuple[str, ...]] = [
+        (escape(code), example_lines(examples.get(code, []), count), f"{count:,}")
+        for code, count in sorted(counts.items())
+    ]
+    return _table(title, ("Code", "Lines", counted), rows, names=2)
 
 
 def _batches(summary: Summary) -> str:

@@ -15,10 +15,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import BatchState, ImportStatus, Manifest, ProfileCounts, RowCounts
+from bulk_profiles.core.models import (
+    BatchState,
+    Examples,
+    ImportStatus,
+    Manifest,
+    ProfileCounts,
+    RowCounts,
+)
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
+
+from .split_verdict import SplitVerdict, judge_split, status_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +41,16 @@ class Summary:
     rows: RowCounts = field(default_factory=RowCounts)
     rejects: dict[str, int] = field(default_factory=dict)  # by code
     warnings: dict[str, int] = field(default_factory=dict)  # by code
+    examples: Examples = field(default_factory=Examples)
     profiles: ProfileCounts = field(default_factory=ProfileCounts)
     batches: tuple[BatchEntry, ...] = ()
     unaccounted: int = 0  # rows that the counts do not explain
+    too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
+
+    @property
+    def status_line(self) -> str:
+        """The status with the number of rejected rows."""
+        return status_line(self.status.value, self.rows.rejected)
 
     def to_json(self) -> Json:
         """Return summary.json."""
@@ -53,6 +69,7 @@ class Summary:
             "rows": self.rows.to_json(),
             "rejects": dict(sorted(self.rejects.items())),
             "warnings": dict(sorted(self.warnings.items())),
+            "examples": self.examples.to_json(),
             "profiles": self.profiles.to_json(),
             "batches": [_batch_json(batch) for batch in self.batches],
             "duplicateOf": entry.duplicate_of,
@@ -69,16 +86,21 @@ class Summary:
             "Batches": len(self.batches),
             "Submissions": sum(batch.submissions for batch in self.batches),
             "UnaccountedRows": self.unaccounted,
+            "ImportsWithTooManyRejects": int(self.too_many_rejected),
         }
 
 
 def reject(entry: ImportEntry, reason: str, now: datetime) -> Summary:
-    """Return the summary of a source file that could not be read at all: nothing of it was sent."""
+    """Return the summary of a file that is not split: nothing of it is sent."""
     return Summary(entry, ImportStatus.REJECTED, reason, now)
 
 
 def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntry], now: datetime) -> Summary:
-    """Compare the ledger with the manifest, and return what became of every row."""
+    """Compare the ledger with the manifest, and return what became of every row.
+
+    Without a row that can be sent the status is rejected, as `import_verdict` says.
+    """
+    verdict = import_verdict(entry, manifest)
     batches, rows = tuple(ledger), manifest.rows
     profiles = sum((batch_profiles(batch) for batch in batches), ProfileCounts())
     entered = {batch.number for batch in batches}
@@ -93,16 +115,24 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
     unaccounted = max(abs(difference) for difference in differences)
     return Summary(
         entry=entry,
-        status=_status(rows, profiles, unaccounted),
-        reason=_reason(rows, profiles, batches, unaccounted),
+        status=_status(verdict, rows, profiles, unaccounted),
+        reason=_reason(verdict, rows, profiles, batches, unaccounted),
         finished_at=now,
         rows=rows,
         rejects=manifest.rejects,
         warnings=manifest.warnings,
+        examples=manifest.examples,
         profiles=profiles,
         batches=batches,
         unaccounted=unaccounted,
+        too_many_rejected=verdict.too_many_rejected,
     )
+
+
+def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
+    """Return the verdict on an import's split, by the limit that was pinned when the import began."""
+    feed = entry.settings.get("feed", {})
+    return judge_split(manifest.rows, feed.get("maxRejectedPercent"))
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
@@ -132,28 +162,23 @@ def _is_as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
     ) and (not batch.settled or batch.profiles.total == batch.rows)
 
 
-def _status(rows: RowCounts, profiles: ProfileCounts, unaccounted: int) -> ImportStatus:
-    if rows.sent == 0 and rows.rejected:
-        return ImportStatus.FAILED
+def _status(
+    verdict: SplitVerdict, rows: RowCounts, profiles: ProfileCounts, unaccounted: int
+) -> ImportStatus:
     if profiles.success == rows.sent and not unaccounted:
-        return ImportStatus.SUCCEEDED
+        return verdict.status
     return ImportStatus.PARTIAL if profiles.success else ImportStatus.FAILED
 
 
 def _reason(
-    rows: RowCounts, profiles: ProfileCounts, batches: tuple[BatchEntry, ...], unaccounted: int
+    verdict: SplitVerdict,
+    rows: RowCounts,
+    profiles: ProfileCounts,
+    batches: tuple[BatchEntry, ...],
+    unaccounted: int,
 ) -> str:
     """Return what a person must know, in sentences; nothing where every row reached Target."""
-    sentences = []
-    if rows.read == 0:
-        sentences.append("The file has a header and no rows: nothing was sent.")
-    elif rows.sent == 0:
-        sentences.append("No row of the file could be sent.")
-    if rows.rejected:
-        sentences.append(
-            f"{rows.rejected} of {rows.read} rows were rejected: rejects.csv names line and reason, "
-            "rejected-rows.csv can be mended and dropped again."
-        )
+    sentences = [verdict.reason] if verdict.reason else []
     counts = (
         (profiles.error, "failed"),
         (profiles.pending, "are pending"),

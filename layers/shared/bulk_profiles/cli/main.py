@@ -9,11 +9,13 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
+from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.feeds import Feed, plain_name
-from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.core.feeds import Feed, Quoting, ShortRows, plain_name
+from bulk_profiles.core.models import ImportStatus, KeyColumn
 from bulk_profiles.splitting.batches.cutter import Limits
 
 from .local_files import LocalFile, UsageError
@@ -21,11 +23,11 @@ from .plan import make_plan
 from .plan_text import render_plan, visible
 from .progress import progress_bar
 
-_REJECTED, _WRONG_USE, _INTERRUPTED = 1, 2, 130
+_INCOMPLETE, _WRONG_USE, _INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 for a rejected file, 2 for wrong use."""
+    """Run the command; return 0 for `succeeded`, 1 for `partial` and `rejected`, 2 for wrong use."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file may have any name
@@ -52,7 +54,7 @@ def _fail(message: str, status: int = _WRONG_USE) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     source = LocalFile.of(options.file)
-    feed = _feed(options.feed, options.key_column)
+    feed = _feed(options)
     with progress_bar(visible(source.name)) as progress:
         plan = make_plan(
             source,
@@ -68,7 +70,7 @@ def _plan(options: argparse.Namespace) -> int:
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         print(render_plan(plan, options.out, width))
-    return 0 if plan.split else _REJECTED
+    return 0 if plan.verdict.status is ImportStatus.SUCCEEDED else _INCOMPLETE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "plan",
         help="say what an import of a file would do",
         description="Say what an import of a file would do, without sending anything.",
-        epilog="Exit code: 0, 1 for a file that would be rejected, 2 for wrong use. "
+        epilog="Exit code: 0 if the import would end as succeeded, provided that Target takes every row; "
+        "1 if it would end as partial or rejected; 2 for wrong use. "
         "Example: bulk-profiles plan customers.csv --out plan",
     )
     limits = Limits()
@@ -86,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--out", type=Path, metavar="DIR", help="write the manifest, batches and rejects there")
     plan.add_argument("--feed", type=Path, metavar="FEED.JSON", help="the feed's configuration")
     plan.add_argument("--key-column", metavar="NAME", help="the column of the file that has the ids")
+    _add_feed_options(plan)
     plan.add_argument(
         "--max-batch-rows",
         type=_positive,
@@ -124,6 +128,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_feed_options(plan: argparse.ArgumentParser) -> None:
+    """Add the options that stand for fields of the feed. `Feed` checks what they say."""
+    plan.add_argument("--delimiter", metavar="CHARACTER", help="comma, semicolon, tab, pipe or another one")
+    plan.add_argument("--encoding", metavar="NAME", help="the encoding of the text, such as cp1252")
+    plan.add_argument("--quoting", metavar=_words(Quoting), help="whether quotes enclose values")
+    plan.add_argument(
+        "--short-rows",
+        metavar=_words(ShortRows),
+        help="what becomes of rows with fewer cells than the header (reject)",
+    )
+    plan.add_argument(
+        "--null-value",
+        action="append",
+        metavar="TEXT",
+        help="a cell that says so is empty; may be given several times",
+    )
+    plan.add_argument(
+        "--max-rejected-percent",
+        type=_not_negative,
+        metavar="N",
+        help=f"rejected rows of a hundred above which the import is partial ({DEFAULT_MAX_REJECTED_PERCENT})",
+    )
+
+
+def _words(words: type[StrEnum]) -> str:
+    return "|".join(words)
+
+
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
@@ -134,14 +166,29 @@ def _not_negative(text: str) -> int:
     return 0 if text == "0" else _positive(text)
 
 
-def _feed(path: Path | None, key_column: str | None) -> Feed:
-    """Return the feed of a file, with another key column if one is given. Raises `UsageError`."""
-    feed = Feed()
+def _feed(options: argparse.Namespace) -> Feed:
+    """Return the feed of a file, in which the options take the place of its fields.
+
+    Raises `UsageError` where it is not JSON, and `FeedError`.
+    """
+    path, key_column = options.feed, options.key_column
+    fields: object = {}
     if path:
         try:
-            feed = Feed.from_json(json.loads(path.read_bytes()))
+            fields = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is not JSON: {str(error) or 'it is nested too deep'}.") from error
+    if isinstance(fields, dict):
+        given = {
+            "encoding": options.encoding,
+            "delimiter": options.delimiter,
+            "quoting": options.quoting,
+            "shortRows": options.short_rows,
+            "nullValues": options.null_value,
+            "maxRejectedPercent": options.max_rejected_percent,
+        }
+        fields = fields | {name: value for name, value in given.items() if value is not None}
+    feed = Feed.from_json(fields)
     if key_column:
         kind = KeyColumn(key_column) if key_column in list(KeyColumn) else feed.key_column
         mapping = dataclasses.replace(feed.mapping, key=plain_name(key_column))

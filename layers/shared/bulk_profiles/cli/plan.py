@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulk_profiles.accounting.split_verdict import SplitVerdict, judge_split
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import ApiVersion, Manifest, Source
+from bulk_profiles.core.models import ApiVersion, Examples, ImportStatus, Manifest, Source
 from bulk_profiles.core.names import DEFAULT_FEED, MANIFEST, import_id
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.files import Output
@@ -28,8 +29,13 @@ class Plan:
     file: str  # its name
     size: int  # in bytes
     rows_a_day: int  # 0: no limit
-    split: Split | None = None  # None: the file would be rejected
-    reason: str = ""  # why it would be
+    verdict: SplitVerdict
+    split: Split | None = None  # None: the file cannot be read
+
+    @property
+    def examples(self) -> Examples:
+        """The first lines of each code of rejects and warnings."""
+        return Examples(rejects=self.split.examples if self.split else {})
 
     @property
     def calls(self) -> int:
@@ -53,8 +59,8 @@ class Plan:
         """Return the plan for programs."""
         data: Json = {
             "file": self.file,
-            "status": "planned" if self.split else "rejected",
-            "reason": self.reason,
+            "status": self.verdict.status.value,
+            "reason": self.verdict.reason,
         }
         if self.split:
             data |= {
@@ -62,8 +68,8 @@ class Plan:
                 "source": _known({"bytes": self.size, "sha256": self.split.source_sha256}),
                 "rows": self.split.rows.to_json(),
                 "rejects": self.split.rejects,
-                "examples": self.split.examples,
                 "warnings": self.split.warnings,
+                "examples": self.examples.to_json(),
                 "batches": [_known(batch.to_json()) for batch in self.split.batches],
                 "calls": self.calls,
                 "days": self.days,
@@ -107,11 +113,13 @@ def make_plan(
     except FileRejectedError as error:
         if output:
             output.keep(0)
-        return Plan(source.name, source.size, rows_a_day, reason=str(error))
+        unreadable = SplitVerdict(ImportStatus.REJECTED, str(error), too_many_rejected=False)
+        return Plan(source.name, source.size, rows_a_day, unreadable)
     if output and folder:
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)
-    return Plan(source.name, source.size, rows_a_day, result)
+    verdict = judge_split(result.rows, feed.max_rejected_percent)
+    return Plan(source.name, source.size, rows_a_day, verdict, result)
 
 
 def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:
@@ -125,6 +133,7 @@ def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result:
         rows=result.rows,
         rejects=result.rejects,
         warnings=result.warnings,
+        examples=Examples(rejects=result.examples),
         batches=result.batches,
     )
     sink = output.create(MANIFEST)

@@ -6,18 +6,20 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from bulk_profiles.accounting.split_verdict import example_lines
+from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.split import Split
 
 from .plan import Plan
 
 _MOST_BATCHES = 20  # that are listed; --json lists all
-_LABEL = 9  # characters
+_LABEL = 11  # characters
 
 
 def render_plan(plan: Plan, folder: Path | None, width: int) -> str:
     """Return the text of a plan. Lines are wrapped to `width` characters; 0: not at all."""
-    facts = _split_facts(plan, plan.split, folder) if plan.split else _rejected_facts(plan)
+    facts = [_verdict_fact(plan), *(_split_facts(plan, plan.split, folder) if plan.split else ())]
     return "\n".join(_line(label, fact, width) for label, fact in facts)
 
 
@@ -26,8 +28,12 @@ def visible(name: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in name)
 
 
-def _rejected_facts(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield "rejected", f"{visible(plan.file)} would be rejected. {plan.reason}"
+def _verdict_fact(plan: Plan) -> tuple[str, str]:
+    name, verdict = visible(plan.file), plan.verdict
+    if verdict.status is ImportStatus.REJECTED:
+        return verdict.status, f"{name} would be rejected. {verdict.reason}"
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    return verdict.status, f"{name}, if Target takes every row{reason}"
 
 
 def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tuple[str, str]]:
@@ -39,11 +45,9 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
         f"+ {rows.skipped:,} without values + {rows.rejected:,} rejected",
     )
     for code, count in split.rejects.items():
-        lines = ", ".join(map(str, split.examples[code]))
-        more = ", ..." if count > len(split.examples[code]) else ""
-        yield "reject", f"{code}: {count:,} (line {lines}{more}). {Reject(code).help}"
+        yield "reject", _code_fact(Reject(code), count, plan.examples.rejects)
     for code, count in split.warnings.items():
-        yield "warning", f"{code}: {count:,}. {Warn(code).help}"
+        yield "warning", _code_fact(Warn(code), count, plan.examples.warnings)
     for batch in batches[:_MOST_BATCHES]:
         yield "batch", f"{batch.number:05d}: {batch.rows:,} rows, {batch.size:,} bytes"
     if len(batches) > _MOST_BATCHES:
@@ -55,6 +59,11 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
     yield "cost", f"about ${plan.cost['total']:.2f} at AWS"
     if folder:
         yield "written", f"manifest, batches and rejects, in {visible(str(folder))}/"
+
+
+def _code_fact(code: Reject | Warn, count: int, examples: dict[str, list[int]]) -> str:
+    lines = example_lines(examples.get(code, []), count)
+    return f"{code}: {count:,}{f' (line {lines})' if lines else ''}. {code.help}"
 
 
 def _line(label: str, fact: str, width: int) -> str:

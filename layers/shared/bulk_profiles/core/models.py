@@ -121,6 +121,14 @@ class PlannedBatch(JsonObject):
 
 
 @dataclass(frozen=True, slots=True)
+class Examples(JsonObject):
+    """The numbers of the first lines of each code, at most five. A code that is of no line is missing."""
+
+    rejects: dict[str, list[int]] = field(default_factory=dict, metadata=as_json(sort_keys=True))
+    warnings: dict[str, list[int]] = field(default_factory=dict, metadata=as_json(sort_keys=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest(JsonObject):
     """The result of a split: counts and batches. It is written last, and once."""
 
@@ -134,6 +142,7 @@ class Manifest(JsonObject):
     # By code.
     rejects: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
     warnings: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
+    examples: Examples = field(default_factory=Examples, metadata=as_json(optional=True))
     batches: tuple[PlannedBatch, ...] = ()
 
 

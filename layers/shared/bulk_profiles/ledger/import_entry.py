@@ -27,6 +27,7 @@ class ImportEntry(JsonObject):
     lease_until: datetime | None = None  # the end of that lease
     finished_at: datetime | None = None
     reason: str = ""
+    rejected: int = field(default=0, metadata=as_json(optional=True))  # rows, once the import was reported
     after: tuple[str, ...] = ()  # imports with some of the same ids, which go first
     duplicate_of: str = ""  # an earlier import of the same content
     # Rows of the batches that had not settled when the import was reported.

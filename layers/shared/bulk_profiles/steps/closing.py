@@ -25,7 +25,7 @@ def conclude(summary: Summary, storage: Storage, ledger: Ledger, notices: Notice
     closed = ledger.change_import(import_id, now, lambda entry: _closed(entry, summary))
     if closed.over:  # otherwise batches may yet be sent, and it keeps its place before later imports
         ledger.leave_queue(summary.entry.client_code, import_id, now)
-    notices.publish(f"Import {import_id}: {summary.status}", render_text(summary))
+    notices.publish(f"Import {import_id}: {summary.status_line}", render_text(summary))
 
 
 def _closed(entry: ImportEntry, summary: Summary) -> ImportEntry:
@@ -33,6 +33,7 @@ def _closed(entry: ImportEntry, summary: Summary) -> ImportEntry:
         entry,
         status=summary.status,
         reason=summary.reason,
+        rejected=summary.rows.rejected,
         finished_at=summary.finished_at,
         lease_until=None,
         unsettled=summary.rows.sent - sum(batch.rows for batch in summary.batches if batch.settled),

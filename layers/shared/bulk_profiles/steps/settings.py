@@ -38,6 +38,7 @@ class SplitFileSettings:
     max_batch_bytes: int
     rows_per_day: int
     separator_in_value: str
+    max_rejected_percent: int
     retention_days: int
 
 

@@ -7,8 +7,9 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from bulk_profiles.accounting.summary import Summary, reject
+from bulk_profiles.accounting.summary import Summary, import_verdict, reconcile, reject
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
@@ -18,8 +19,7 @@ from bulk_profiles.core.errors import (
     FileRejectedError,
 )
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import ImportStatus, Manifest, Source
+from bulk_profiles.core.models import Examples, ImportStatus, Manifest, Source
 from bulk_profiles.core.names import (
     BATCHES,
     CHECKPOINT,
@@ -116,11 +116,7 @@ class SplitFile:
     def _pin_feed(self, entry: ImportEntry) -> tuple[ImportEntry, Feed]:
         """Keep the feed and the limits as they are now, or as they were when a killed split began."""
         if not entry.settings:
-            configured: Json = {
-                "clientCode": self.settings.client_code,
-                "apiVersion": self.settings.api_version.value,
-                "separatorInValue": self.settings.separator_in_value,
-            } | (self.storage.read_json(feed_key(entry.feed)) or {})
+            configured = self._configured(entry.feed)
             feed = Feed.from_json(configured)
             rows = self.settings.max_batch_rows
             if self.settings.rows_per_day:  # a batch must fit in a day
@@ -141,6 +137,18 @@ class SplitFile:
                 ),
             )
         return entry, Feed.from_json(entry.settings["feed"])
+
+    def _configured(self, feed: str) -> Any:
+        """Return a feed's configuration as JSON, and what the deployment sets where the feed says nothing."""
+        configured: Any = self.storage.read_json(feed_key(feed)) or {}
+        if not isinstance(configured, dict):
+            return configured  # which is no feed, as it will be told
+        return {
+            "clientCode": self.settings.client_code,
+            "apiVersion": self.settings.api_version.value,
+            "separatorInValue": self.settings.separator_in_value,
+            "maxRejectedPercent": self.settings.max_rejected_percent,
+        } | {name: value for name, value in configured.items() if value is not None}
 
     def _split(self, entry: ImportEntry, feed: Feed, out_of_time: Callable[[], bool]) -> Manifest:
         """Split the file, or go on with it, and write the manifest last."""
@@ -171,6 +179,7 @@ class SplitFile:
             rows=result.rows,
             rejects=result.rejects,
             warnings=result.warnings,
+            examples=Examples(rejects=result.examples),
             batches=result.batches,
         )
         # An earlier try of this split may have come so far: the split is deterministic, so it says the same.
@@ -179,11 +188,14 @@ class SplitFile:
         return manifest
 
     def _start(self, entry: ImportEntry, manifest: Manifest) -> SplitResult:
-        """Enter a split import in the ledger and start its state machine.
+        """Enter a split import in the ledger and start its state machine, if there is something to send.
 
         This may be done twice, even at once: no lease is needed any more.
         """
         now = self.clock()
+        if import_verdict(entry, manifest).status is ImportStatus.REJECTED:
+            split_entry = dataclasses.replace(entry, source=manifest.source, key_column=manifest.key_column)
+            return self._reject(reconcile(split_entry, manifest, (), now))
         entry = self._enter_source(entry, manifest, now)
         position = enter_queue(entry, self.storage, self.ledger, now)
         if position.newer:
@@ -230,6 +242,7 @@ def _older_version(entry: ImportEntry, manifest: Manifest, newer: str, now: date
         rows=dataclasses.replace(rows, rejected=rows.rejected + rows.sent, sent=0),
         rejects=manifest.rejects | {"older_version": rows.sent},
         warnings=manifest.warnings,
+        examples=manifest.examples,
     )
 
 

@@ -1,0 +1,68 @@
+"""The verdict on a split, the status with which its import ends if Target takes every row, and its words.
+
+Imports and `bulk-profiles plan` share these functions, so that they say the same of the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulk_profiles.core.models import ImportStatus, RowCounts
+
+DEFAULT_MAX_REJECTED_PERCENT = 10
+_WHERE = "rejects.csv names line and reason, rejected-rows.csv can be mended and dropped again."
+
+
+@dataclass(frozen=True, slots=True)
+class SplitVerdict:
+    """What the counts of a split mean for its import."""
+
+    status: ImportStatus  # succeeded, partial or rejected
+    reason: str  # a sentence for people; empty where no row was rejected and there is something to send
+    too_many_rejected: bool  # the share of rejected rows is above the limit
+
+
+def judge_split(rows: RowCounts, max_rejected_percent: int | None) -> SplitVerdict:
+    """Return the verdict on the rows of a split. A limit of None is the default.
+
+    A file of which no row can be sent is rejected. One of whose rows more than `max_rejected_percent` were
+    rejected is partial.
+    """
+    limit = DEFAULT_MAX_REJECTED_PERCENT if max_rejected_percent is None else max_rejected_percent
+    too_many = 100 * rows.rejected > limit * rows.read
+    if rows.sent == 0:
+        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows), too_many)
+    if not rows.rejected:
+        return SplitVerdict(ImportStatus.SUCCEEDED, "", too_many)
+    above = f", which is above the limit of {limit} %" if too_many else ""
+    return SplitVerdict(
+        ImportStatus.PARTIAL if too_many else ImportStatus.SUCCEEDED,
+        f"{rejected_rows(rows.rejected)} of {rows.read} read{above}: {_WHERE}",
+        too_many,
+    )
+
+
+def status_line(status: str, rejected: int) -> str:
+    """Return an import's status with the number of rejected rows, as in `succeeded, 3 rows rejected`."""
+    return f"{status}, {rejected_rows(rejected)}" if rejected and status != ImportStatus.REJECTED else status
+
+
+def rejected_rows(count: int) -> str:
+    """Return a number of rejected rows in words."""
+    return f"{count} {'row' if count == 1 else 'rows'} rejected"
+
+
+def example_lines(lines: Sequence[int], count: int) -> str:
+    """Return the first lines of a code that was counted `count` times, as in `3, 7, ...`."""
+    more = ["..."] if 0 < len(lines) < count else []
+    return ", ".join([*map(str, lines), *more])
+
+
+def _nothing_to_send(rows: RowCounts) -> str:
+    if rows.read == 0:
+        return "Nothing can be sent: the file has a header and no rows."
+    if rows.rejected == 0:
+        return f"Nothing can be sent: no row of the {rows.read} read has a value beside its id."
+    others = "" if rows.rejected == rows.read else ", and the others have no value beside their id"
+    return f"Nothing can be sent: {rejected_rows(rows.rejected)} of {rows.read} read{others}; {_WHERE}"

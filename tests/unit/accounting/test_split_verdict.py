@@ -1,0 +1,123 @@
+"""The verdict on a split: what its counts mean, in the same words for imports and plans."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.accounting.split_verdict import (
+    DEFAULT_MAX_REJECTED_PERCENT,
+    example_lines,
+    judge_split,
+    status_line,
+)
+from bulk_profiles.core.models import ImportStatus, RowCounts
+
+WHERE = "rejects.csv names line and reason, rejected-rows.csv can be mended and dropped again."
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (RowCounts(), "Nothing can be sent: the file has a header and no rows."),
+        (
+            RowCounts(read=3, skipped=2, merged=1),
+            "Nothing can be sent: no row of the 3 read has a value beside its id.",
+        ),
+        (RowCounts(read=3, rejected=3), f"Nothing can be sent: 3 rows rejected of 3 read; {WHERE}"),
+        (
+            RowCounts(read=3, rejected=1, skipped=2),
+            "Nothing can be sent: 1 row rejected of 3 read, and the others have no value beside their id; "
+            + WHERE,
+        ),
+    ],
+)
+@pytest.mark.parametrize("limit", [0, 10, 100])
+def test_judge_split_without_a_row_to_send_is_rejected(rows: RowCounts, reason: str, limit: int) -> None:
+    verdict = judge_split(rows, limit)
+
+    assert (verdict.status, verdict.reason) == (ImportStatus.REJECTED, reason)
+
+
+@pytest.mark.parametrize(
+    ("rejected", "limit", "status"),
+    [
+        (0, 0, ImportStatus.SUCCEEDED),
+        (1, 0, ImportStatus.PARTIAL),
+        (100, 10, ImportStatus.SUCCEEDED),
+        (101, 10, ImportStatus.PARTIAL),
+        (999, 99, ImportStatus.PARTIAL),
+        (999, 100, ImportStatus.SUCCEEDED),
+        (100, None, ImportStatus.SUCCEEDED),
+        (101, None, ImportStatus.PARTIAL),
+    ],
+)
+def test_judge_split_above_the_limit_is_partial(
+    rejected: int, limit: int | None, status: ImportStatus
+) -> None:
+    verdict = judge_split(RowCounts(read=1_000, rejected=rejected, sent=1_000 - rejected), limit)
+
+    assert verdict.status is status
+    assert verdict.too_many_rejected is (status is ImportStatus.PARTIAL)
+
+
+def test_judge_split_counts_the_share_of_rows_read() -> None:
+    """Rows that were merged or skipped are read, too: 2 of 20 are 10 %."""
+    rows = RowCounts(read=20, rejected=2, merged=10, skipped=7, sent=1)
+
+    assert judge_split(rows, 10).status is ImportStatus.SUCCEEDED
+    assert judge_split(rows, 9).status is ImportStatus.PARTIAL
+
+
+def test_judge_split_names_count_limit_and_files() -> None:
+    rows = RowCounts(read=20, rejected=3, sent=17)
+
+    assert judge_split(rows, 15).reason == f"3 rows rejected of 20 read: {WHERE}"
+    assert judge_split(rows, 14).reason == (
+        f"3 rows rejected of 20 read, which is above the limit of 14 %: {WHERE}"
+    )
+
+
+def test_judge_split_without_rejects_has_no_reason() -> None:
+    assert judge_split(RowCounts(read=2, merged=1, sent=1), 0).reason == ""
+
+
+def test_judge_split_of_a_file_that_is_all_rejects_is_above_the_limit() -> None:
+    assert judge_split(RowCounts(read=2, rejected=2), 10).too_many_rejected
+    assert not judge_split(RowCounts(read=2, skipped=2), 10).too_many_rejected
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 100))
+def test_judge_split_says_how_many_rows_are_rejected(rejected: int, sent: int, limit: int) -> None:
+    verdict = judge_split(RowCounts(read=rejected + sent, rejected=rejected, sent=sent), limit)
+
+    assert (f"{rejected} row{'s' * (rejected != 1)} rejected" in verdict.reason) is (rejected > 0)
+    assert verdict.status in {ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.REJECTED}
+
+
+def test_default_limit_is_ten_percent() -> None:
+    assert DEFAULT_MAX_REJECTED_PERCENT == 10
+
+
+@pytest.mark.parametrize(
+    ("status", "rejected", "line"),
+    [
+        ("succeeded", 0, "succeeded"),
+        ("succeeded", 1, "succeeded, 1 row rejected"),
+        ("succeeded", 12, "succeeded, 12 rows rejected"),
+        ("partial", 2, "partial, 2 rows rejected"),
+        ("failed", 2, "failed, 2 rows rejected"),
+        ("rejected", 2, "rejected"),
+    ],
+)
+def test_status_line_has_the_number_of_rejected_rows(status: str, rejected: int, line: str) -> None:
+    assert status_line(status, rejected) == line
+
+
+@pytest.mark.parametrize(
+    ("lines", "count", "text"),
+    [([], 0, ""), ([], 7, ""), ([3], 1, "3"), ([3, 7], 2, "3, 7"), ([3, 7], 3, "3, 7, ...")],
+)
+def test_example_lines_end_in_dots_where_there_are_more(lines: list[int], count: int, text: str) -> None:
+    assert example_lines(lines, count) == text

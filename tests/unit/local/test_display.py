@@ -1,0 +1,33 @@
+"""The table at the end of a local run."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.display import outcome
+from local.imports import Json
+
+
+def _summary(status: str, rejected: int) -> Json:
+    return {
+        "importId": "customers-csv-0a1b2c3d4e5f",
+        "status": status,
+        "rows": {"read": 10, "rejected": rejected, "merged": 0, "skipped": 0, "sent": 10 - rejected},
+        "rejects": {"empty_id": rejected},
+        "profiles": {"success": 10 - rejected, "error": 0, "pending": 0, "unknown": 0},
+        "batches": [],
+        "unaccounted": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "rejected", "title"),
+    [
+        ("succeeded", 0, "succeeded"),
+        ("succeeded", 1, "succeeded, 1 row rejected"),
+        ("partial", 2, "partial, 2 rows rejected"),
+        ("rejected", 10, "rejected"),
+    ],
+)
+def test_table_says_how_many_rows_were_rejected(status: str, rejected: int, title: str) -> None:
+    assert outcome(_summary(status, rejected)).title == f"customers-csv-0a1b2c3d4e5f: {title}"
