@@ -17,6 +17,7 @@ from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.core.names import PASSED_OVER_SUFFIXES, REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading.signatures import Foreign
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject, Warn
 
 _PAGE = """\
@@ -35,6 +36,14 @@ A file is taken for what its content says, whatever its name. Try any file witho
 | Line ends | LF, CRLF, CR, also mixed; the last line need not have one |
 | Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the one the feed names |
 | Batches | at most {rows:,} rows and {size:,} bytes each, encoded; at most {batches:,} batches a file |
+
+A file that is none of these is rejected with one sentence, which names what it looks like and the remedy:
+
+| The file is | What to do |
+|---|---|
+{foreign_table}
+| compressed twice | compress the table once |
+| a zip file with several files | pack one; what archivers add (`__MACOSX/`, `._name`) does not count |
 
 ## The header
 
@@ -154,6 +163,7 @@ def file_format() -> str:
         row_megabytes=MAX_ROW_BYTES >> 20,
         max_rejected_percent=DEFAULT_MAX_REJECTED_PERCENT,
         suffixes=", ".join(f"`{suffix}`" for suffix in PASSED_OVER_SUFFIXES),
+        foreign_table="\n".join(f"| {kind} | {kind.remedy} |" for kind in Foreign),
         reject_table="\n".join(f"| `{code}` | {code.help} |" for code in Reject),
         warning_table="\n".join(f"| `{code}` | {code.help} |" for code in Warn),
         example=json.dumps(_EXAMPLE, indent=2),

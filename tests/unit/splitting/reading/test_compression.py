@@ -77,6 +77,8 @@ def test_what_systems_leave_in_a_zip_file_does_not_count() -> None:
         ".DS_Store", "a/.DS_Store", "a/customers.csv", "a/Thumbs.db", "__MACOSX/a/._customers.csv"
     )
     assert run(packed).received == [("1", "x"), ("2", "y")]
+    packed = zipped("customers.csv", "._customers.csv", "a/._b", "desktop.ini", "_SUCCESS", ".part-0.crc")
+    assert run(packed).received == [("1", "x"), ("2", "y")]
     with pytest.raises(FileRejectedError, match="holds 2 files"):
         run(zipped("a.csv", "b.csv", "Thumbs.db"))
 
@@ -90,3 +92,9 @@ def test_a_zip_file_must_be_all_of_the_file() -> None:
     for more in (packed + packed, packed + b"junk", packed[:-22] + packed):
         with pytest.raises(FileRejectedError, match="before or after"):
             run(more)
+
+
+@pytest.mark.parametrize("part", ["[Content_Types].xml", "content.xml", "Index/Document.iwa"])
+def test_a_workbook_is_named(part: str) -> None:
+    with pytest.raises(FileRejectedError, match="an Office document: export the table as CSV"):
+        run(zipped("a.xml", part))

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable
 
 import pytest
+from backports import zstd
 
 from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed
 from tests.worlds.splitting import run
+
+
+def _zip(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("customers", data)
+    return packed.getvalue()
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstd.compress,
+    "zip": _zip,
+}
 
 
 @pytest.mark.parametrize(
@@ -31,13 +55,37 @@ def test_letters_that_start_other_files_may_start_a_name(name: str, delimiter: s
         (b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
         (b"Obj\x01\x04\x14avro.codec", "an Avro file"),
         (b"SQLite format 3\x00\x10\x00", "a database"),
+        (b"<!doctype html><html>", "an HTML page"),
+        ("\ufeff<html><body>".encode("utf-16-le") + b"p", "an HTML page"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>", "an XML document"),
     ],
 )
 def test_other_files_are_named(head: bytes, kind: str) -> None:
-    with pytest.raises(FileRejectedError, match=f"The file is {kind}"):
-        run(head + b"pcId,a\n")
+    for feed in (Feed(), Feed(encoding="cp1252")):
+        with pytest.raises(FileRejectedError, match=f"The file is {kind}"):
+            run(head + b"pcId,a\n", feed)
 
 
 def test_a_compressed_parquet_file_is_named() -> None:
     with pytest.raises(FileRejectedError, match="compressed Parquet file"):
         run(gzip.compress(b"PAR1\x15\x04\x15\x1e\x00\x00\x00"))
+
+
+@pytest.mark.parametrize("outer", PACKERS)
+@pytest.mark.parametrize("inner", PACKERS)
+def test_a_file_that_is_compressed_twice_is_named(outer: str, inner: str) -> None:
+    with pytest.raises(
+        FileRejectedError, match=f"compressed twice \\({inner} in {outer}\\): compress the table"
+    ):
+        run(PACKERS[outer](PACKERS[inner](b"pcId,a\n1,x\n")))
+
+
+@pytest.mark.parametrize("outer", PACKERS)
+def test_a_compressed_tar_archive_is_named(outer: str) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("pcId,a"))
+    with pytest.raises(FileRejectedError, match="a tar archive: unpack it"):
+        run(PACKERS[outer](packed.getvalue()))
+    with pytest.raises(FileRejectedError, match="a tar archive: unpack it"):
+        run(packed.getvalue())

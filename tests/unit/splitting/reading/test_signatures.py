@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import struct
+import tarfile
 import zipfile
 
 import pytest
@@ -31,6 +32,15 @@ def _empty_zip() -> bytes:
     return packed.getvalue()
 
 
+def _tar(data: bytes, name: str = "customers.csv") -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return packed.getvalue()
+
+
 SAMPLES: list[tuple[bytes, Signature | None]] = [
     (gzip.compress(b"a"), Compression.GZIP),
     (zstd.compress(b"a"), Compression.ZSTD),
@@ -48,8 +58,17 @@ SAMPLES: list[tuple[bytes, Signature | None]] = [
     (b"PAR1\x15\x04", Layout.PARQUET),
     (b"batch=pcId", Layout.TARGET),
     (b" \r\n{", Layout.JSON_LINES),
-    (b'\t[ {"a"', Layout.JSON_ARRAY),
-    (b"[[1", Layout.JSON_ARRAY),
+    (b'\t[ {"a"', Foreign.JSON_ARRAY),
+    (b"[[1", Foreign.JSON_ARRAY),
+    (rb"{\rtf1\ansi", Foreign.RICH_TEXT),
+    (b"\r\n<!DOCTYPE html>", Foreign.HTML),
+    (b"<table border=1><tr>", Foreign.HTML),
+    (b"<?xml version='1.0'?>", Foreign.XML),
+    (b"<Workbook>", Foreign.XML),
+    (_tar(b"pcId,a\n"), Foreign.TAR),
+    (b"ARROW1\0\0", Foreign.ARROW),
+    (b"PARE\x15\x04", Foreign.ENCRYPTED_PARQUET),
+    (b"PARENT,pcId", None),
     (b"%PDF-1.7", Foreign.PDF),
     (b"\xff\xd8\xff\xe0", Foreign.IMAGE),
     (b"GIF89a\x80\x02\xe0\x01\xf7\x00", Foreign.IMAGE),
@@ -73,8 +92,11 @@ def test_signature_of_a_utf32_mark_wins_over_that_of_utf16() -> None:
     assert signature_of(codecs.BOM_UTF32_LE) is MarkedEncoding.UTF_32
 
 
+def test_signature_of_a_tar_archive_wins_over_that_of_its_first_file_name() -> None:
+    assert signature_of(_tar(b"", "batch=1")) is Foreign.TAR
+
+
 @pytest.mark.parametrize("kind", Foreign)
 def test_rejection_names_the_kind_and_the_remedy(kind: Foreign) -> None:
-    assert (
-        str(kind.rejection()) == f"The file is {kind.value}: export the table as CSV (UTF-8) and drop that."
-    )
+    assert str(kind.rejection()) == f"The file is {kind.value}: {kind.remedy}."
+    assert kind.remedy.startswith(("export the table as CSV (UTF-8)", "unpack it", "write "))

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.streams import PieceReader
 
-from .signatures import Foreign, MarkedEncoding, signature_of
+from .signatures import MarkedEncoding, signature_of
 
 _PIECE = 128 * 1024
 UTF8_NAMES = frozenset({"utf-8", "utf-8-sig", "ascii"})  # whose texts are UTF-8 as they are
@@ -30,8 +30,6 @@ def encoding_of(head: bytes, named: str | None) -> str:
         return signature.value
     if named:
         return codecs.lookup(named).name
-    if isinstance(signature, Foreign):
-        raise signature.rejection()
     _refuse_binary(head[:1024])
     return MarkedEncoding.UTF_8.value
 

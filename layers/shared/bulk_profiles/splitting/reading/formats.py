@@ -17,7 +17,7 @@ from .blocks import Block, FindHelpers, Position, Reader
 from .delimited import DelimitedBlocks
 from .header import Header, read_header
 from .json_lines import JsonLines
-from .signatures import Layout, signature_of
+from .signatures import Foreign, Layout, signature_of
 from .text import HEAD_BYTES, Text
 
 
@@ -47,16 +47,15 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
 def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     with text.open() as stream:
         start = stream.read(HEAD_BYTES)
-    match signature_of(start):
+    signature = signature_of(start)
+    if isinstance(signature, Foreign):  # told only by its text, as that is not UTF-8
+        raise signature.rejection()
+    match signature:
         case Layout.TARGET:
             header = read_header(text, feed, after=len(b"batch="), delimited_by=b",")
             return Table(text, header, encoded=True)
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
-        case Layout.JSON_ARRAY:
-            raise FileRejectedError(
-                "The file is one JSON array: write one object per line instead (JSON Lines)."
-            )
     if not start.strip():
         raise FileRejectedError("The file is empty: it has no header.")
     return Table(text, read_header(text, feed))

@@ -1,13 +1,15 @@
 """What a file is, by its first bytes: one table for every format.
 
 A file is looked at up to three times: as it is stored, once it is unpacked, and as UTF-8 text without its
-byte order mark. No two signatures match the same bytes, so the order matters for byte order marks only.
+byte order mark. No two signatures match the same bytes, but for two: the mark of UTF-32 starts with that of
+UTF-16, and a tar archive starts with any name.
 """
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import Self
 
 from bulk_profiles.core.errors import FileRejectedError
 
@@ -36,33 +38,51 @@ class Layout(StrEnum):
     PARQUET = "parquet"
     TARGET = "target"  # Target's own format
     JSON_LINES = "json_lines"
-    JSON_ARRAY = "json_array"
 
 
 class Foreign(StrEnum):
-    """What cannot be read as rows, by the name that messages give it."""
+    """What cannot be read as rows, by the name that messages give it, and what to do instead."""
+
+    remedy: str
+
+    def __new__(cls, name: str, remedy: str = "export the table as CSV (UTF-8) and drop that") -> Self:
+        """Make the member `name`, whose `remedy` ends the sentence of its rejection."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.remedy = remedy
+        return member
 
     PDF = "a PDF document"
     IMAGE = "an image"
     OFFICE = "an Office document"
-    SEVEN_ZIP = "a 7z archive"
-    RAR = "a RAR archive"
-    AVRO = "an Avro file"
-    ORC = "an ORC file"
+    RICH_TEXT = "a rich text document"
+    HTML = "an HTML page"
+    XML = "an XML document"
+    TAR = "a tar archive", "unpack it and drop the one file in it"
+    SEVEN_ZIP = "a 7z archive", "unpack it and drop the one file in it"
+    RAR = "a RAR archive", "unpack it and drop the one file in it"
+    AVRO = "an Avro file", "write it as Parquet or JSON Lines and drop that"
+    ORC = "an ORC file", "write it as Parquet or JSON Lines and drop that"
+    ARROW = "an Arrow file", "write it as Parquet or JSON Lines and drop that"
+    ENCRYPTED_PARQUET = "an encrypted Parquet file", "write it without encryption and drop that"
     DATABASE = "a database"
+    JSON_ARRAY = "one JSON array", "write one object per line instead (JSON Lines)"
 
     def rejection(self) -> FileRejectedError:
         """Return the error for a file of this kind."""
-        return FileRejectedError(f"The file is {self}: export the table as CSV (UTF-8) and drop that.")
+        return FileRejectedError(f"The file is {self}: {self.remedy}.")
 
 
 type Signature = Compression | MarkedEncoding | Layout | Foreign
 
+_HTML = rb"(?i:<(?:!doctype\s+html|html|head|body|table|meta|style|script)\b)"
 # Where the first bytes are letters, they may be those of a column's name, as in `ORCID,pcId`: then a byte
 # that no text has must be near.
 _SIGNATURES: tuple[tuple[Signature, re.Pattern[bytes]], ...] = tuple(
     (signature, re.compile(pattern, re.DOTALL))
     for signature, pattern in (
+        # A tar archive comes first: it starts with the name of a file, whatever that is.
+        (Foreign.TAR, rb".{257}ustar(?:\x00|  \x00)"),
         (Compression.GZIP, rb"\x1f\x8b"),
         # The second one is a skippable frame: a decoder passes over it, and it may come first.
         (Compression.ZSTD, rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
@@ -77,15 +97,20 @@ _SIGNATURES: tuple[tuple[Signature, re.Pattern[bytes]], ...] = tuple(
         (MarkedEncoding.UTF_16, rb"\xff\xfe|\xfe\xff"),
         (Layout.PARQUET, rb"PAR1(?:\Z|.{,3}[^\t\n\r -~])"),
         (Layout.TARGET, rb"batch="),
-        (Layout.JSON_LINES, rb"\s*\{"),
-        (Layout.JSON_ARRAY, rb'\s*\[\s*[\[{"]'),
+        (Layout.JSON_LINES, rb"\s*\{(?!\\rtf)"),
+        (Foreign.JSON_ARRAY, rb'\s*\[\s*[\[{"]'),
         (Foreign.PDF, rb"%PDF-\d"),
         (Foreign.IMAGE, rb"\x89PNG|\xff\xd8\xff|GIF8[79]a.{,15}[\x00-\x08]"),
         (Foreign.OFFICE, rb"\xd0\xcf\x11\xe0"),
+        (Foreign.RICH_TEXT, rb"\s*\{\\rtf"),
+        (Foreign.HTML, rb"\s*" + _HTML),
+        (Foreign.XML, rb"\s*(?!" + _HTML + rb")<[?!a-zA-Z]"),
         (Foreign.SEVEN_ZIP, rb"7z\xbc\xaf"),
         (Foreign.RAR, rb"Rar!\x1a"),
         (Foreign.AVRO, rb"Obj\x01"),
         (Foreign.ORC, rb"ORC.{,15}[\x00-\x08]"),
+        (Foreign.ARROW, rb"ARROW1\x00"),
+        (Foreign.ENCRYPTED_PARQUET, rb"PARE.{,3}[^\t\n\r -~]"),
         (Foreign.DATABASE, rb"SQLite format 3\x00"),
     )
 )

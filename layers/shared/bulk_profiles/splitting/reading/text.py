@@ -11,7 +11,7 @@ from bulk_profiles.splitting.files import SourceFile
 
 from .charset import UTF8_NAMES, as_utf8, encoding_of
 from .compression import decompressed
-from .signatures import Compression, Layout, MarkedEncoding, compression_of, signature_of
+from .signatures import Compression, Foreign, Layout, MarkedEncoding, compression_of, signature_of
 
 HEAD_BYTES = 64 * 1024  # of a file that are read to find out what it is
 _SKIP_BYTES = 1024 * 1024
@@ -38,6 +38,12 @@ class Text:
         signature = signature_of(start)
         if signature is Layout.PARQUET:
             raise FileRejectedError("The file is a compressed Parquet file: drop the Parquet file itself.")
+        if isinstance(signature, Compression):
+            raise FileRejectedError(
+                f"The file is compressed twice ({signature} in {compression}): compress the table once."
+            )
+        if isinstance(signature, Foreign):
+            raise signature.rejection()
         mark = len(codecs.BOM_UTF8) if signature is MarkedEncoding.UTF_8 else 0
         return cls(source, compression, encoding_of(start, named), mark)
 

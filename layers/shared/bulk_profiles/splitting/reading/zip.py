@@ -18,8 +18,9 @@ from .signatures import Foreign
 _PIECE = 256 * 1024
 _END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, without its comment
 _ENCRYPTED = 0x1
-_CLUTTER = re.compile(r"^__MACOSX/|(?:^|/)(?:\.DS_Store|Thumbs\.db)$")  # what file managers leave behind
-_WORKBOOK = "[Content_Types].xml"
+# What archivers and file managers add: hidden files, such as `._name` and `.DS_Store`, and some others.
+_CLUTTER = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini|_SUCCESS)$")
+_OFFICE_PARTS = {"[Content_Types].xml", "content.xml", "Index/Document.iwa"}  # Microsoft, OpenDocument, Apple
 
 
 def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
@@ -36,7 +37,7 @@ def open_zip(opener: Callable[[int], BinaryIO], size: int) -> BinaryIO:
     members = [
         info for info in archive.infolist() if not info.is_dir() and not _CLUTTER.search(info.filename)
     ]
-    if any(info.filename == _WORKBOOK for info in members):
+    if any(info.filename in _OFFICE_PARTS for info in members):
         raise Foreign.OFFICE.rejection()
     if len(members) != 1:
         raise FileRejectedError(f"The zip file holds {len(members)} files: pack exactly one.")
