@@ -49,7 +49,10 @@ A file that is none of these is rejected with one sentence, which names what it 
 
 - Names are trimmed, and the prefix `profile.` is taken off, because Target adds it itself.
 - Every column needs a name of its own. Only columns at the end may lack one, as long as they stay empty.
-- A first line `sep=;` names the delimiter, as spreadsheets do.
+- Blank lines before it are passed over, and so are byte order marks and other characters without a width.
+- A first line `sep=;` names the delimiter, as spreadsheets do, also in quotes or with delimiters after it.
+- It is the first line. A file is rejected if the header comes later, if there is none, if each line is one
+  quoted value, or if most of the first rows have another delimiter; the sentence says what was found.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 

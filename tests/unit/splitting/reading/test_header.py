@@ -50,3 +50,42 @@ def test_a_name_that_is_never_closed_is_found_in_bounded_memory() -> None:
         run(b'"pcId,a\n' + b"1,x\n" * 3_000_000)
     with pytest.raises(FileRejectedError, match="no key column"):
         run(b'id;name,"x\n' + b"1,x\n" * 3_000_000)
+
+
+@pytest.mark.parametrize("start", ["\ufeff\ufeff", "\ufeff\u200b", "\u200b\u200c\u200d\u2060", "\ufeff" * 50])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thirdPartyId,city\nA1,Ulm\n",
+        "batch=thirdPartyId,city\nA1,Ulm",
+        '{"thirdPartyId":"A1","city":"Ulm"}\n',
+    ],
+)
+def test_characters_without_a_width_before_a_file_are_no_part_of_it(
+    start: str, encoding: str, text: str
+) -> None:
+    outcome = run((start + text).encode(encoding))
+    assert outcome.bodies == [b"batch=thirdPartyId,city\nA1,Ulm"]
+
+
+@pytest.mark.parametrize(
+    "hint", ["sep=;", '"sep=;"', "sep=;;;", '"sep=;";;', "SEP=;", "\ufeffsep=;", "\nsep=;\n;;"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_that_names_the_delimiter_is_no_header(hint: str, end: str) -> None:
+    data = f"{hint}\nname,x;thirdPartyId\n1,5;A1\n;\n;A2\n2;\n".replace("\n", end)
+    outcome = run(data.encode())
+    assert outcome.bodies == [b"batch=thirdPartyId,name%2Cx\nA1,1%2C5"]
+    assert [line for line, *_ in outcome.rejects][-1] == str(6 + hint.count("\n"))
+
+
+def test_a_name_that_starts_as_the_line_that_names_the_delimiter_is_a_name() -> None:
+    assert run(b"sep=x,pcId\nv,1\n").bodies == [b"batch=pcId,sep%3Dx\n1,v"]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n \t\r\n", b",,\n", b" ; ;\n\n", b"\t\t\n"])
+def test_blank_lines_before_the_header_are_passed_over(blank: bytes) -> None:
+    outcome = run(blank + b"pcId,a\n,x\n1,y\n")
+    assert outcome.received == [("1", "y")]
+    assert [line for line, *_ in outcome.rejects] == [str(2 + blank.count(b"\n"))]

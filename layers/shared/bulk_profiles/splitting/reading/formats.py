@@ -15,6 +15,7 @@ from bulk_profiles.splitting.files import SourceFile
 from .batch_format import decoded
 from .blocks import Block, FindHelpers, Position, Reader
 from .delimited import DelimitedBlocks
+from .diagnosis import diagnose
 from .header import Header, read_header
 from .json_lines import JsonLines
 from .signatures import Foreign, Layout, signature_of
@@ -58,7 +59,9 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
             return JsonLines(text, feed, names)
     if not start.strip():
         raise FileRejectedError("The file is empty: it has no header.")
-    return Table(text, read_header(text, feed))
+    header = read_header(text, feed)
+    diagnose(text, header, feed)
+    return Table(text, header)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -15,7 +16,9 @@ from .record_parser import Dialect, parse
 from .scans import count_lines
 from .text import HEAD_BYTES, Text
 
-_DELIMITERS = (b",", b";", b"\t", b"|")
+DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
+_SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
+_BLANK_LINES = re.compile(rb"(?:[ \t,;|]*[\r\n])*")  # of delimiters and blanks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Header:
     raw: bytes  # with all that comes before the rows
     dialect: Dialect
     end: Position  # where the rows start
+    start: int = 0  # bytes before the first name
 
 
 def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes | None = None) -> Header:
@@ -43,15 +47,15 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
             data += piece
             if final and not data.endswith((b"\n", b"\r")):
                 data += b"\n"
-            start = len(data) - len(data[after:].lstrip(b"\r\n")) if data[after:].strip() else after
-            hint = _separator_hint(data[start : start + 8])
-            if hint:
-                delimiter = delimiter or hint[0]
-                start += hint[1]
+            start = _after_blank_lines(data, after)
+            hint = _SEPARATOR_HINT.match(data, start)
+            if hint and not after:
+                delimiter = delimiter or hint[1]
+                start = _after_blank_lines(data, hint.end())
             last = final or len(data) > MAX_ROW_BYTES
             dialects = [
                 Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
-                for candidate in ((delimiter,) if delimiter else _DELIMITERS)
+                for candidate in ((delimiter,) if delimiter else DELIMITERS)
             ]
             header = _parse(data, start, dialects, feed, final=final, last=last)
             if header:
@@ -64,11 +68,9 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
                 )
 
 
-def _separator_hint(data: bytes) -> tuple[bytes, int] | None:
-    """Return the delimiter and the length of the line `sep=;`, with which spreadsheets name it."""
-    if data[:4].lower() != b"sep=" or data[5:6] not in {b"\r", b"\n"}:
-        return None
-    return data[4:5], 7 if data[5:7] == b"\r\n" else 6
+def _after_blank_lines(data: bytes, start: int) -> int:
+    blank = _BLANK_LINES.match(data, start)
+    return blank.end() if blank and blank.end() < len(data) else start
 
 
 def _parse(
@@ -95,7 +97,7 @@ def _parse(
             continue
         end = start + parsed.spans[0][1]
         headers.append(
-            Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)))
+            Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)), start)
         )
     keyed = [header for header in headers if has_key_column(header.names, feed)]
     if is_cut and not keyed and (not last or not headers):

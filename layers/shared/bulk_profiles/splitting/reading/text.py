@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -11,10 +12,13 @@ from bulk_profiles.splitting.files import SourceFile
 
 from .charset import UTF8_NAMES, as_utf8, encoding_of
 from .compression import decompressed
-from .signatures import Compression, Foreign, Layout, MarkedEncoding, compression_of, signature_of
+from .signatures import Compression, Foreign, Layout, compression_of, signature_of
 
 HEAD_BYTES = 64 * 1024  # of a file that are read to find out what it is
 _SKIP_BYTES = 1024 * 1024
+# U+FEFF, which is the byte order mark, U+200B to U+200D and U+2060: concatenated exports start with several.
+_INVISIBLE = re.compile(rb"(?:\xef\xbb\xbf|\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0)*")
+_MOST_INVISIBLE = 3 * 100  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Text:
     source: SourceFile
     compression: Compression | None = None
     encoding: str = "utf-8"
-    mark: int = 0  # bytes of a UTF-8 byte order mark, which is passed over
+    mark: int = 0  # bytes of byte order marks, and of other characters without a width, that are passed over
 
     @classmethod
     def of(cls, source: SourceFile, head: bytes, named: str | None) -> Text:
@@ -44,8 +48,10 @@ class Text:
             )
         if isinstance(signature, Foreign):
             raise signature.rejection()
-        mark = len(codecs.BOM_UTF8) if signature is MarkedEncoding.UTF_8 else 0
-        return cls(source, compression, encoding_of(start, named), mark)
+        text = cls(source, compression, encoding_of(start, named))
+        with text.open() as stream:
+            invisible = _INVISIBLE.match(stream.read(_MOST_INVISIBLE))
+        return replace(text, mark=invisible.end() if invisible else 0)
 
     @property
     def header_mark(self) -> bytes:

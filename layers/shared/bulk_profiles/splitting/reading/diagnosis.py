@@ -1,0 +1,135 @@
+"""Why a delimited file cannot be read by its header: one sentence for each reason, with the remedy.
+
+The first lines of the file are looked at. No sentence repeats a value in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.rows.columns import has_key_column
+from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
+
+from .header import DELIMITERS, Header
+from .record_parser import Dialect, parse
+from .text import HEAD_BYTES, Text
+
+type _Rows = Sequence[Sequence[str]]  # the cells of records
+
+_OTHER_DELIMITERS = b"\x01\x02\x1e\x1f^~:!#*"  # that exports use, and that a feed has to name
+_PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
+_MOST_LINES = 20  # in which a header is looked for
+_MOST_ROWS = 100  # that are held against the header
+# A number, a date, a time, an e-mail address or a UUID is no name of a column.
+_VALUE = re.compile(r"[-+]?\d[\d.,:/TZ +-]*|\S+@\S+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def diagnose(text: Text, header: Header, feed: Feed) -> None:
+    """Raise `FileRejectedError` if the first lines show why the rows cannot be read by the header."""
+    with text.open(header.start) as stream:
+        size = header.end.offset - header.start
+        data = stream.read(size + HEAD_BYTES)
+    first, rows = data[:size], data[size:]
+    if has_key_column(header.names, feed):
+        _refuse_other_delimiter(rows, header)
+    else:
+        _refuse_other_header(first, rows, header, feed)
+
+
+def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) -> None:
+    """Raise `FileRejectedError` if it is known why the header, which is `first`, has no key column."""
+
+    def has_key(line: bytes, delimiter: bytes) -> bool:
+        cells = _table(line, replace(header.dialect, delimiter=delimiter))
+        return bool(cells) and has_key_column(cells[0], feed)
+
+    for other in DELIMITERS:
+        if has_key(first, other):
+            raise FileRejectedError(
+                f"The header is separated by {_name(other)}, and the delimiter is said to be "
+                f"{_name(header.dialect.delimiter)}: correct the feed, or the line sep= in the file."
+            )
+    if len(header.names) == 1 and any(has_key(header.names[0].encode(), other) for other in DELIMITERS):
+        raise _lines_in_quotes()
+    for other in (bytes([byte]) for byte in _OTHER_DELIMITERS):
+        if other in first and has_key(first, other):
+            raise FileRejectedError(
+                f"The header is separated by {_name(other)}: name that as the delimiter in the feed."
+            )
+    for number, line in enumerate(rows.splitlines()[:_MOST_LINES], header.end.line):
+        if any(has_key(line, other) for other in DELIMITERS):
+            raise FileRejectedError(f"The header is in line {number}: remove the lines above it.")
+    if _is_row(header.names, _table(rows, header.dialect)):
+        raise FileRejectedError(
+            "The file does not start with a header: add one, with a name for each column."
+        )
+
+
+def _refuse_other_delimiter(data: bytes, header: Header) -> None:
+    """Raise `FileRejectedError` if most rows are not separated as the header is."""
+    width, dialect = len(header.names), header.dialect
+    rows = _table(data, dialect)
+    fitting = _fitting(rows, width)
+    if width == 1 or fitting == len(rows):
+        return
+    for other in DELIMITERS:
+        others = _table(data, replace(dialect, delimiter=other, spaced=False))
+        if _fitting(others, width) > max(2 * fitting, len(others) // 2):
+            raise FileRejectedError(
+                f"The header is separated by {_name(dialect.delimiter)}, and the rows from line "
+                f"{header.end.line} on by {_name(other)}: use one delimiter in all lines."
+            )
+    inside = [row for cells in rows if len(cells) == 1 for row in _table(cells[0].encode(), dialect)]
+    if _fitting(inside, width) > max(2 * fitting, len(rows) // 2):
+        raise _lines_in_quotes()
+
+
+def _table(data: bytes, dialect: Dialect) -> _Rows:
+    """Take the first records apart, up to one whose quotes are wrong."""
+    try:
+        rows = parse(data + b"\n", dialect, line=1, final=False, most=_MOST_ROWS).rows
+    except FileRejectedError:
+        return []
+    return [
+        [unmark(cell).decode(errors="replace") for cell in row.split(b",")]
+        for row in rows
+        if not row.startswith(FAULT_MARK)
+    ]
+
+
+def _fitting(rows: _Rows, width: int) -> int:
+    return sum(len(cells) == width for cells in rows)
+
+
+def _is_row(names: Sequence[str], rows: _Rows) -> bool:
+    """Whether the first line looks like one of the rows below it."""
+    cells = [name.strip() for name in names]
+    if any(map(_VALUE.fullmatch, cells)):
+        return True
+    columns = list(zip(*(row for row in rows if len(row) == len(names)), strict=True))
+    return any(
+        name in column
+        or (any(map(str.isdigit, name)) and {_shape(cell) for cell in column} == {_shape(name)})
+        for name, column in zip(cells, columns, strict=False)
+    )
+
+
+def _shape(cell: str) -> str:
+    """Return a cell with one sign for each run of letters or digits: `A1` and `xy23` become `a9`."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", cell.strip()))
+
+
+def _name(delimiter: bytes) -> str:
+    return _PLURALS.get(delimiter) or (
+        f'"{delimiter.decode()}"' if delimiter.isalnum() or delimiter > b" " else f"U+{delimiter[0]:04X}"
+    )
+
+
+def _lines_in_quotes() -> FileRejectedError:
+    return FileRejectedError(
+        "Each line is one quoted value: export the table again, with quotes around single values only."
+    )

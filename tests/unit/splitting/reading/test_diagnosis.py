@@ -1,0 +1,109 @@
+"""Files whose header and rows do not match: each is rejected with a sentence that says what it looks like."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Mapping
+from tests.worlds.splitting import run
+
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+
+
+def rejection(data: bytes, feed: Feed | None = None) -> str:
+    with pytest.raises(FileRejectedError) as caught:
+        run(data, feed)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("header", NAMES)
+@pytest.mark.parametrize("rows", NAMES)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_with_another_delimiter_than_the_header_reject_the_file(
+    header: str, rows: str, end: str
+) -> None:
+    lines = [header.join(["thirdPartyId", "name", "city"])]
+    lines += [rows.join([f"A{number}", "Ann", f'"Ulm{header} Mitte"']) for number in range(9)]
+    data = end.join([*lines, ""]).encode()
+    if header == rows:
+        assert len(run(data).received) == 9
+        return
+    sentence = (
+        f"The header is separated by {NAMES[header]}, and the rows from line 2 on by {NAMES[rows]}: "
+        "use one delimiter in all lines."
+    )
+    assert rejection(data) == sentence
+    assert rejection(gzip.compress(data)) == sentence
+    assert rejection(data.decode().encode("utf-16")) == sentence
+
+
+def test_delimiters_inside_unquoted_values_do_not_hide_those_of_the_rows() -> None:
+    data = b"thirdPartyId,name,city\nA1\tAnn\tUlm, Mitte\nA2\tBob\tBonn, Nord\nA3\tEve\tKiel, a, b\n"
+    assert "by tabs" in rejection(data)
+    assert "by semicolons" in rejection(
+        b"thirdPartyId,price,city\nA1;1,5;Ulm\nA2;20;Bonn\n\n(2 rows affected)\n"
+    )
+
+
+def test_a_value_with_another_delimiter_in_each_row_is_a_value() -> None:
+    outcome = run(b"thirdPartyId,tags\nA1,x;y\nA2,z;w\n")
+    assert outcome.received == [("A1", "x;y"), ("A2", "z;w")]
+
+
+def test_lines_that_are_one_quoted_value_reject_the_file() -> None:
+    sentence = "Each line is one quoted value: export the table again"
+    data = b'"thirdPartyId,name,city"\n"A1,Ann,Ulm"\n"A2,""B, C"",Bonn"\n'
+    for delimiter in (b",", b";", b"\t", b"|"):
+        assert rejection(data.replace(b",", delimiter)).startswith(sentence)
+    assert rejection(data, Feed(delimiter=",")).startswith(sentence)
+    assert rejection(data.replace(b'"', b"", 2)).startswith(sentence)
+
+
+@pytest.mark.parametrize("delimiter", NAMES)
+@pytest.mark.parametrize("lines", [1, 2, 5])
+def test_lines_above_the_header_reject_the_file_with_the_line_of_the_header(
+    delimiter: str, lines: int
+) -> None:
+    data = "Customers, as of May\n" * lines + f"name{delimiter}thirdPartyId\nAnn{delimiter}A1\n"
+    assert rejection(data.encode()) == f"The header is in line {lines + 1}: remove the lines above it."
+
+
+def test_a_header_that_a_title_precedes_may_have_the_feeds_key_column() -> None:
+    data = b'"Customers"\r\n\r\nkunde;name\r\n1;Ann\r\n'
+    assert "header is in line 3" in rejection(data, Feed(mapping=Mapping(key="kunde")))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"A1,Ulm,gold\nA2,Bonn,silver\n",
+        b"17,Ulm\n18,Bonn\n",
+        b"ann@example.com,Ulm\n",
+        b"x,2024-05-01\ny,2024-05-02\n",
+        b"0b6f3c52-52f4-4d0a-9d7e-2a1c7f5f8a11,x\n",
+        b"canary,Ulm\ncanary,Bonn\n",
+    ],
+)
+def test_a_first_line_like_the_others_is_no_header_and_is_not_repeated(data: bytes) -> None:
+    sentence = rejection(data)
+    assert sentence == "The file does not start with a header: add one, with a name for each column."
+
+
+def test_a_delimiter_that_is_named_wrongly_is_told() -> None:
+    data = b"thirdPartyId,city\nA1,Ulm\n"
+    sentence = (
+        "The header is separated by commas, and the delimiter is said to be semicolons: correct the feed"
+    )
+    assert rejection(data, Feed(delimiter=";")).startswith(sentence)
+    assert rejection(b"sep=;\n" + data).startswith(sentence)
+    assert run(b"sep=;\n" + data, Feed(delimiter=",")).received == [("A1", "Ulm")]
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [("\x01", "U+0001"), ("^", '"^"'), ("~", '"~"')])
+def test_a_delimiter_that_must_be_named_is_told(delimiter: str, name: str) -> None:
+    data = f"thirdPartyId{delimiter}city\nA1{delimiter}Ulm\n".encode()
+    assert rejection(data) == f"The header is separated by {name}: name that as the delimiter in the feed."
+    assert run(data, Feed(delimiter=delimiter)).received == [("A1", "Ulm")]
