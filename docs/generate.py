@@ -33,7 +33,7 @@ A file is taken for what its content says, whatever its name. Try any file witho
 | Formats | text with delimiters (comma, semicolon, tab or pipe), JSON Lines, Parquet, Target's `batch=` |
 | Compression | gzip (several members too), zstd, xz (windows up to 64 MiB), bzip2, zip with one file in it |
 | Encodings | UTF-8; UTF-16 and UTF-32 with a byte order mark; any other that the feed names |
-| Line ends | LF, CRLF, CR, also mixed; the last line need not have one |
+| Line ends | LF and CRLF, also mixed; CR only where it ends the header; the last line need not have one |
 | Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the one the feed names |
 | Batches | at most {rows:,} rows and {size:,} bytes each, encoded; at most {batches:,} batches a file |
 
@@ -59,8 +59,12 @@ A file that is none of these is rejected with one sentence, which names what it 
 ## Rows
 
 - A value in double quotes may hold delimiters, line breaks and doubled quotes. Quotes inside an unquoted
-  value are part of it. A quoted value that is not closed properly rejects the file: nobody can tell where it
-  ends.
+  value are part of it.
+- A record whose quotes are wrong (text after a closing quote, blanks before an opening one) is rejected with
+  all its lines: up to the line before the next row with as many cells as the header, or to the line where a
+  later quote closes the value. A quoted value that is never closed rejects the file.
+- A quoted value that spans lines with as many delimiters as a row is sent, and counted as `swallowed_rows`.
+- A return (CR) without a line feed is part of a value, unless one ends the header.
 - Blank lines are no rows. Short rows are filled up with empty cells. Empty cells never clear an attribute in
   Target; a feed may give them a default, or a tombstone word that your audiences understand.
 - Every name and every value is percent-encoded once. Values keep their spaces.

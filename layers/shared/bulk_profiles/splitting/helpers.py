@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulk_profiles.splitting.parallel.processes import HelperProcesses
 
 type Task = tuple[bool, bool]  # whether to count warnings, and whether to encode
-type Answer = tuple[bool, BlockCheck, int] | None  # encoded, the check, the spaces removed with delimiters
+type Answer = tuple[bool, BlockCheck, int, Sequence[int]] | None  # `encoded`, `check`, `spaces`, `swallowed`
 type Processes = HelperProcesses[Task, Answer]
 
 
@@ -28,9 +28,8 @@ def help_with(take_apart: TakeApart, preparer: RowPreparer, data: bytes, task: T
     taken_apart = take_apart(data)
     if taken_apart is None:
         return b"", None
-    rows, spaces = taken_apart
-    prepared = preparer.prepare(rows, warn=warn, encode=encode)
-    return prepared.rows, (prepared.encoded, prepared.check, spaces)
+    prepared = preparer.prepare(taken_apart.rows, warn=warn, encode=encode)
+    return prepared.rows, (prepared.encoded, prepared.check, taken_apart.spaces, taken_apart.swallowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +53,5 @@ class ReaderHelpers:
         rows, answer = self.processes.result()
         if answer is None:
             return None
-        encoded, check, spaces = answer
-        return HelperResult(PreparedRows(rows, encoded, check), spaces)
+        encoded, check, spaces, swallowed = answer
+        return HelperResult(PreparedRows(rows, encoded, check), spaces, swallowed)

@@ -150,6 +150,8 @@ class Job:
         tally.warnings += check.warnings
         if block.spaces:
             tally.warnings[Warn.SPACE_AFTER_DELIMITER.value] += block.spaces
+        if block.swallowed:
+            self.log.note(Warn.SWALLOWED_ROWS, block.find(block.swallowed))
 
     def _enter(self, phase: Phase) -> None:
         """Begin a phase, with the first block of the file."""

@@ -6,6 +6,7 @@ import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Quoting
+from bulk_profiles.splitting.reading import delimited
 from tests.worlds.splitting import run
 
 PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
@@ -20,11 +21,61 @@ def test_line_ends_of_each_kind_give_the_same_rows(end: bytes, last: bool) -> No
 
 
 @pytest.mark.fault(15, "mixed line ends, blank lines")
-def test_mixed_line_ends_and_blank_lines_are_read() -> None:
-    data = b"thirdPartyId,city\r\n\r\n1,Oslo\n\n\r2,Rome\r3,Paris\n\n,late\n"
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\r\n"])
+@pytest.mark.parametrize("quotes", [b"", b'0,"a, b"\n'])
+def test_mixed_line_ends_and_blank_lines_are_read(end: bytes, quotes: bytes) -> None:
+    data = b"thirdPartyId,city" + end + b"\r\n" + quotes + b"1,Oslo\n\n\r\n2,Rome\r\r\n3,Paris\r\n\n,late\n"
     outcome = run(data)
+    assert outcome.received[-3:] == [("1", "Oslo"), ("2", "Rome"), ("3", "Paris")]
+    assert len(outcome.received) == 3 + bool(quotes)
+    assert outcome.rejects == [[str(data.count(b"\n")), "thirdPartyId", "empty_id"]]
+
+
+def test_after_a_header_that_a_return_ends_each_line_end_ends_a_row() -> None:
+    outcome = run(b"thirdPartyId,city\r\r1,Oslo\n\n\r2,Rome\r\n3,Paris\r\n\n,late\n")
     assert outcome.received == [("1", "Oslo"), ("2", "Rome"), ("3", "Paris")]
     assert outcome.rejects == [["9", "thirdPartyId", "empty_id"]]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
+@pytest.mark.parametrize("delimiter", [b",", b";", b"\t", b"|"])
+@pytest.mark.parametrize("block", [3, 40, 512 * 1024])
+@pytest.mark.parametrize("quotes", [b"", b'A0;"a;""\r\nb";"Ulm"\n'])
+def test_returns_that_do_not_end_the_header_are_parts_of_values(
+    end: bytes, delimiter: bytes, block: int, quotes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", block)
+    lines = [
+        b"thirdPartyId;note;city",
+        quotes[:-1],
+        b"A1;line one\rline two;Ulm",
+        b"A2;\r;Bonn",
+        b"A3;ok;\rHof",
+        b";x;y",
+    ]
+    data = end.join([*filter(None, lines), b""]).replace(b";", delimiter)
+    for processes in (1, 2):
+        outcome = run(data, processes=processes)
+        assert outcome.received[-3:] == [
+            ("A1", "line one\rline two", "Ulm"),
+            ("A2", "\r", "Bonn"),
+            ("A3", "ok", "\rHof"),
+        ]
+        assert outcome.rejects == [[str(data.count(b"\n")), "thirdPartyId", "empty_id"]]
+        assert outcome.split.warnings["separator_in_value"] >= 3
+
+
+@pytest.mark.parametrize("end", ["", "\r", "\n", "\r\n"])
+def test_last_line_may_end_in_any_way(end: str) -> None:
+    for start in ("pcId,a\r\n1,x\r\n", "pcId,a\n1,x\n", 'pcId,a\n1,"x"\n', "pcId,a\r1,x\r"):
+        assert run(f'{start}2,"y"{end}'.encode()).received == [("1", "x"), ("2", "y")]
+
+
+def test_return_after_a_closing_quote_is_text_after_it() -> None:
+    data = b'pcId,a,b\n1,"x"\rz,y\n2,"p"\r\n3,"q","r"\r\n4,\r"s",t\n'
+    outcome = run(data)
+    assert outcome.rejects[0] == ["2", "", "bad_quote"]
+    assert outcome.received[-2:] == [("3", "q", "r"), ("4", '\r"s"', "t")]
 
 
 def test_line_numbers_count_line_breaks_in_values() -> None:
@@ -40,8 +91,11 @@ def test_text_after_a_closing_quote_rejects_its_line_alone(size: int) -> None:
     assert outcome.rejects[1:] == [["4", "thirdPartyId", "empty_id"]]
     assert outcome.rejects[0][0] == "2"
     assert outcome.received == [("2", "ok")]
+
+
+def test_text_after_a_closing_quote_far_from_its_record_rejects_the_file() -> None:
     with pytest.raises(FileRejectedError, match="line 2 is not closed"):
-        run(b'thirdPartyId,a\n1,"a\nb" ' + b"x" * size + b"\n2,ok\n")
+        run(b'thirdPartyId,a\n1,"a\nb" ' + b"x" * 5_000_000 + b"\n2,ok\n")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

@@ -16,7 +16,7 @@ from bulk_profiles.core.json_object import JsonObject
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.files import Output, Scratch, Sink
 from bulk_profiles.splitting.reading.blocks import Block, Record
-from bulk_profiles.splitting.rows.faults import Fault
+from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
 
 _EXAMPLES = 5
 _PIECE = 1024 * 1024
@@ -31,7 +31,7 @@ class Tally(JsonObject):
     read: int = 0  # records
     rejects: Counter[str] = field(default_factory=Counter)  # by code
     warnings: Counter[str] = field(default_factory=Counter)  # by code
-    examples: dict[str, list[int]] = field(default_factory=dict)  # first line numbers of each reject code
+    examples: dict[str, list[int]] = field(default_factory=dict)  # first line numbers of each code
 
 
 class RejectLog:
@@ -64,6 +64,11 @@ class RejectLog:
         for sink, data in zip(self._sinks, (listing.getvalue().encode(), bytes(rows)), strict=True):
             sink.write(data)
 
+    def note(self, warning: Warn, records: Sequence[Record]) -> None:
+        """Count a warning for each of these records."""
+        self._tally.warnings[warning.value] += len(records)
+        self._add_examples(warning, records)
+
     def flush(self) -> None:
         """Finish the part that is open, if any."""
         for sink in self._sinks:
@@ -91,9 +96,11 @@ class RejectLog:
 
     def _count(self, record: Record, fault: Fault) -> None:
         self._tally.rejects[fault.reason.value] += 1
-        lines = self._tally.examples.setdefault(fault.reason.value, [])
-        if len(lines) < _EXAMPLES:
-            lines.append(record.line)
+        self._add_examples(fault.reason, [record])
+
+    def _add_examples(self, code: Reject | Warn, records: Sequence[Record]) -> None:
+        lines = self._tally.examples.setdefault(code.value, [])
+        lines += [record.line for record in records[: _EXAMPLES - len(lines)]]
 
     def _column_name(self, fault: Fault) -> str:
         """Return the name of the fault's column, which no spreadsheet takes for a formula."""

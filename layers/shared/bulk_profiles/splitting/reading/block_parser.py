@@ -9,13 +9,16 @@ and a doubled quote is where one part begins right after another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.splitting.rows.plain import COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, without_invalid
+from bulk_profiles.splitting.rows.plain import COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, mark, without_invalid
 
-from .record_parser import Dialect
-from .scans import Places, is_utf8, line_ends
+from .blocks import PlainRows
+from .dialect import Dialect
+from .scans import Places, check_utf8
 
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
@@ -29,7 +32,7 @@ _SPACE_MARK = b"\xfd"  # a space that is no part of a delimiter
 _QUOTE_MARK = b"\xfe"  # a quote that is part of a value
 _MARKS = np.frombuffer(bytes.maketrans(b",\n\r", COMMA_MARK + LINE_FEED_MARK + RETURN_MARK), np.uint8)
 _ENDS_LINE = np.zeros(256, np.bool_)
-_ENDS_LINE[[_LINE_FEED, _RETURN]] = True
+_ENDS_LINE[[_LINE_FEED, _RETURN]] = True  # a CR stands for the LF that follows it
 
 
 class BlockParser:
@@ -41,21 +44,28 @@ class BlockParser:
         self._outside = bytes.maketrans(b"," + dialect.delimiter, COMMA_MARK + b",")
         self._outside_table = np.frombuffer(self._outside, np.uint8)
         self._rare = b"\r" + dialect.delimiter.strip(b",")  # separators that a block need not have
-        self._beside_cells = np.zeros(256, np.bool_)
-        self._beside_cells[[*dialect.delimiter, _LINE_FEED, _RETURN]] = True
-        self._beside_parts = self._beside_cells.copy()
-        self._beside_parts[_QUOTE] = True
+        self._before_cells = np.zeros(256, np.bool_)
+        self._before_cells[[*dialect.delimiter, *b"".join(dialect.ends)]] = True
+        self._after_cells = self._before_cells | _ENDS_LINE
+        self._before_parts, self._after_parts = self._before_cells.copy(), self._after_cells.copy()
+        self._before_parts[_QUOTE] = self._after_parts[_QUOTE] = True
+        self._blanks = np.zeros(256, np.bool_)
+        self._blanks[[*dialect.blanks]] = True
 
-    def plain_rows(self, text: bytes, quotes: Places | None = None) -> tuple[bytes, int] | None:
-        """Return plain rows, and the number of spaces that were removed as parts of delimiters.
+    def plain_rows(self, text: bytes, quotes: Places | None = None) -> PlainRows | None:
+        """Return the plain rows of a block; None where they are not sure to be right.
 
-        `quotes` are the places of all quotes; None where they are not known. Returns None where it is not
-        sure what is quoted.
+        `quotes` are the places of all quotes; None where they are not known.
         """
-        if not is_utf8(text):
+        is_utf8, may_be_marked = check_utf8(text)
+        if may_be_marked and self._dialect.marked_line(text) >= 0:
+            return None
+        if not is_utf8:
             text, quotes = without_invalid(text), None
         if quotes is None:
             quotes = self._quotes(text)
+        if self._dialect.encoded and b'"' in text and self._wrong_quotes(text).size:
+            return None
         if quotes.size:
             unquoted = self._unquoted(text, quotes)
             if unquoted is None:
@@ -67,9 +77,8 @@ class BlockParser:
         if self._dialect.spaced:
             spaces = text.count(b", ")
             text = text.replace(b", ", b",").replace(_SPACE_MARK, b" ")
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return text, spaces
+        text = self._with_line_feeds(text)
+        return PlainRows(text, spaces, swallowed_rows(text, self._dialect) if quotes.size else ())
 
     def spans(self, text: bytes) -> NDArray[np.intp]:
         """Return where each record of a block starts and ends, as an array of two columns.
@@ -78,7 +87,7 @@ class BlockParser:
         as many quotes have closed before it as have opened.
         """
         data = np.frombuffer(text, np.uint8)
-        ends = line_ends(text)
+        ends = self._dialect.line_ends(text)
         quotes = self._quotes(text)
         if quotes.size:
             pairs = self._pairs(data, quotes)
@@ -89,21 +98,22 @@ class BlockParser:
         stops = ends + 1
         starts = np.concatenate(([0], stops[:-1]))
         sizes = stops - starts
-        blank = (sizes == 1) | ((sizes == len(b"\r\n")) & (data[starts] == _RETURN))
+        blank = sizes == 1
+        for number in np.flatnonzero(data[starts] == _RETURN).tolist():
+            blank[number] = not text[starts[number] : stops[number]].strip(b"\r\n")
         spans: NDArray[np.intp] = np.stack((starts, stops), axis=1)[~blank]
         return spans
 
     def sound_length(self, text: bytes) -> int:
-        """Return the length of the lines before the first value that is not quoted as it should be.
+        """Return the length of the lines before the first one that is not sure to be right.
 
-        It is 0 where no such value was found.
+        It is 0 where no such line was found.
         """
-        data = np.frombuffer(text, np.uint8)
-        quoting = self._quoting(data, self._quotes(text))
-        if len(quoting) % 2 == 0:
-            return 0
-        last = int(quoting[-1])
-        return max(text.rfind(b"\n", 0, last), text.rfind(b"\r", 0, last)) + 1
+        wrong = self._wrong_quotes(text)[:1].tolist()
+        marked = self._dialect.marked_line(text)
+        if marked >= 0:
+            wrong.append(marked)
+        return max(text.rfind(end, 0, min(wrong)) for end in self._dialect.ends) + 1 if wrong else 0
 
     def _quotes(self, text: bytes) -> Places:
         if not self._dialect.quoted or b'"' not in text:
@@ -119,24 +129,68 @@ class BlockParser:
         if (
             len(opening) == len(closing)
             # Before the first byte numpy sees the last one, which ends a line, as it should.
-            and self._beside_parts[data[opening - 1]].all()
-            and self._beside_parts[data[closing + 1]].all()
+            and self._before_parts[data[opening - 1]].all()
+            and self._after_parts[data[closing + 1]].all()
+            and not self._before_return(data, closing).any()
         ):
             return opening, closing
         quoting = self._quoting(data, quotes)
-        return (quoting[0::2], quoting[1::2]) if len(quoting) % 2 == 0 else None
+        if len(quoting) % 2 or self._after_blanks(data, _difference(quotes, quoting)).any():
+            return None
+        return quoting[0::2], quoting[1::2]
+
+    def _wrong_quotes(self, text: bytes) -> Places:
+        """Return the places of quotes that are not where they should be, the first of these among them."""
+        data = np.frombuffer(text, np.uint8)
+        if self._dialect.encoded:
+            quotes = np.flatnonzero(data == _QUOTE)
+            return quotes[self._before_cells[data[quotes - 1]] | self._after_blanks(data, quotes)]
+        quotes = self._quotes(text)
+        quoting = self._quoting(data, quotes)
+        unclosed = quoting[-1:] if len(quoting) % 2 else _NO_PLACES
+        others = _difference(quotes, quoting)
+        return np.union1d(unclosed, others[self._after_blanks(data, others)])
 
     def _quoting(self, data: NDArray[np.uint8], quotes: Places) -> Places:
         """Return the quotes that open and close in turn, up to one that opens and is not closed rightly."""
-        starts_cell = self._beside_cells[data[quotes - 1]]
+        starts_cell = self._before_cells[data[quotes - 1]]
         if self._dialect.spaced:
             starts_cell |= (data[quotes - 1] == _SPACE) & (data[quotes - 2] == self._dialect.delimiter[0])
         if not starts_cell.any():
             return _NO_PLACES
         after = data[quotes + 1]
-        return quotes[
-            _quoting(starts_cell.tolist(), self._beside_cells[after].tolist(), (after == _QUOTE).tolist())
-        ]
+        ends_cell = self._after_cells[after] & ~self._before_return(data, quotes)
+        return quotes[_quoting(starts_cell.tolist(), ends_cell.tolist(), (after == _QUOTE).tolist())]
+
+    def _before_return(self, data: NDArray[np.uint8], quotes: Places) -> NDArray[np.bool_]:
+        """Return which quotes have a CR after them that is part of a value."""
+        before_return: NDArray[np.bool_] = data[quotes + 1] == _RETURN
+        if self._dialect.returns:
+            before_return[:] = False
+        elif before_return.any():
+            before_return[before_return] = data[quotes[before_return] + 2] != _LINE_FEED
+        return before_return
+
+    def _after_blanks(self, data: NDArray[np.uint8], quotes: Places) -> NDArray[np.bool_]:
+        """Return which quotes have nothing but blanks between them and the start of a cell."""
+        before = quotes - 1
+        after_blanks: NDArray[np.bool_] = self._blanks[data[before]]
+        blank = after_blanks
+        while blank.any():
+            before = before - blank
+            blank = self._blanks[data[before]]
+        return after_blanks & self._before_cells[data[before]]
+
+    def _with_line_feeds(self, text: bytes) -> bytes:
+        """Put a LF for every line end, and a mark for every CR that is part of a value."""
+        if b"\r" not in text:
+            return text
+        text = text.replace(b"\r\n", b"\n")
+        if self._dialect.returns:
+            return text.replace(b"\r", b"\n")
+        while b"\r" in text and b"\r\n" in text:  # more than one CR before a LF
+            text = text.replace(b"\r\n", b"\n")
+        return text.replace(b"\r", RETURN_MARK)
 
     def _unquoted(self, text: bytes, quotes: Places) -> bytes | None:
         """Remove the quotes around values and mark what is inside; None where it is not sure what is quoted.
@@ -162,7 +216,7 @@ class BlockParser:
         doubled = closing[:-1][opening[1:] - closing[:-1] == 1]
         literal = len(quotes) - 2 * len(opening)
         if literal:
-            data[np.setdiff1d(quotes, np.concatenate(pairs), assume_unique=True)] = _QUOTE_MARK[0]
+            data[_difference(quotes, np.concatenate(pairs))] = _QUOTE_MARK[0]
         if doubled.size or literal:
             data[doubled] = _QUOTE_MARK[0]
             return _without_quotes(data.tobytes(), len(quotes)).replace(_QUOTE_MARK, b'"')
@@ -192,6 +246,34 @@ class BlockParser:
                 data[outer] = self._outside_table[data[outer]]
             inner = places[inside]
             data[inner] = _MARKS[data[inner]]
+
+
+def swallowed_rows(rows: bytes, dialect: Dialect) -> Sequence[int]:
+    """Return the numbers of the records whose quoted values may hold other rows.
+
+    It is those that span lines, each of which has as many delimiters as a row: `A1,"x,y` and `A2,z",w`.
+    """
+    if dialect.width <= 1 or LINE_FEED_MARK not in rows:
+        return ()
+    data = np.frombuffer(rows, np.uint8)
+    inner = mark(dialect.delimiter)
+    ends = np.flatnonzero(data == _LINE_FEED)
+    feeds, delimiters = (
+        np.bincount(np.searchsorted(ends, np.flatnonzero(data == sign[0])), minlength=len(ends))
+        for sign in (LINE_FEED_MARK, inner)
+    )
+    suspects = np.flatnonzero((feeds > 0) & (delimiters == feeds * (dialect.width - 1))).tolist()
+    lines = rows.split(b"\n") if suspects else []
+    return [
+        number - lines[:number].count(b"")
+        for number in suspects
+        if {line.count(b",") + line.count(inner) for line in lines[number].split(LINE_FEED_MARK)}
+        == {dialect.width - 1}
+    ]
+
+
+def _difference(places: Places, others: Places) -> Places:
+    return np.setdiff1d(places, others, assume_unique=True)
 
 
 def _quoting(starts_cell: list[bool], ends_cell: list[bool], next_to_quote: list[bool]) -> list[int]:

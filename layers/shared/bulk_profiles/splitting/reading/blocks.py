@@ -44,6 +44,7 @@ class Block:
     rows: bytes  # one plain row for each record; empty where helpers have prepared them
     find: Callable[[Sequence[int]], list[Record]]  # records by their ascending numbers in the block
     spaces: int = 0  # that were removed as parts of delimiters
+    swallowed: Sequence[int] = ()  # numbers of the records whose quoted values may hold other rows
     prepared: PreparedRows | None = None  # the rows as helpers have prepared them
 
 
@@ -52,11 +53,20 @@ def too_long(start: Position) -> Block:
     return Block(start, fault_row(Reject.ROW_TOO_LARGE) + b"\n", lambda _: [Record(start.line, b"")])
 
 
+class PlainRows(NamedTuple):
+    """The plain rows of some whole records, and what is known of them: see `Block`."""
+
+    rows: bytes
+    spaces: int = 0
+    swallowed: Sequence[int] = ()
+
+
 class HelperResult(NamedTuple):
-    """What a helper made of a raw block."""
+    """What a helper made of a raw block: see `Block`."""
 
     prepared: PreparedRows
-    spaces: int  # that were removed as parts of delimiters
+    spaces: int = 0
+    swallowed: Sequence[int] = ()
 
 
 class Helpers(Protocol):
@@ -75,7 +85,7 @@ class Helpers(Protocol):
         ...
 
 
-type TakeApart = Callable[[bytes], tuple[bytes, int] | None]  # data to plain rows and removed spaces, if sure
+type TakeApart = Callable[[bytes], PlainRows | None]  # None where the rows are not sure to be right
 type FindHelpers = Callable[[TakeApart], Helpers | None]  # None while they are not worth their cost
 
 

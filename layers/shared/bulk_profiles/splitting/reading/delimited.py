@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 
-from .block_parser import BlockParser
+from .block_parser import BlockParser, swallowed_rows
 from .blocks import BLOCK_BYTES, Block, FindHelpers, Helpers, Position, RawBlock, Record, too_long
+from .dialect import Dialect
 from .long_rows import skip_long_row
 from .read_ahead import ReadAhead
-from .record_parser import Dialect, parse
-from .scans import Places, count, count_lines, line_ends
+from .record_parser import parse
+from .scans import Places, count
 
 _MIN_WHOLE_BYTES = 64 * 1024  # parsed as a whole after a block for which that was not possible
 _MIN_SOUND_BYTES = 8 * 1024  # parsed as a whole before a value that is misquoted
@@ -81,8 +82,8 @@ class DelimitedBlocks:
         text, piece = self._text, self._stream.read(BLOCK_BYTES)
         text.ended = not piece
         text.data = text.data + piece if text.data else piece
-        if text.ended and text.data and not text.data.endswith((b"\n", b"\r")):
-            text.data += b"\n"
+        if text.ended:
+            text.data = self._dialect.end_line(text.data)
 
     def _blocks_with(self, helpers: Helpers) -> Iterator[Block]:
         """Make the blocks that are left with the help of other processes."""
@@ -91,7 +92,7 @@ class DelimitedBlocks:
             for raw, result in ahead:
                 if result:
                     find = partial(self._find, raw, None)
-                    yield Block(raw.start, b"", find, result.spaces, result.prepared)
+                    yield Block(raw.start, b"", find, result.spaces, result.swallowed, result.prepared)
                     continue
                 text = _Text(raw.start, raw.data, self._text.ended and not self._text.data and ahead.is_empty)
                 yield from self._blocks(text, least=0)
@@ -113,7 +114,7 @@ class DelimitedBlocks:
                 self._read_on()
             data = text.data[:MAX_ROW_BYTES]
             final = text.ended and len(data) == len(text.data)
-            end = _last_line_end(data, final=final)
+            end = self._dialect.last_line_end(data, final=final)
             if not end and not text.ended and len(data) < MAX_ROW_BYTES:
                 self._read_on()  # not even the first line is whole yet
                 continue
@@ -123,7 +124,7 @@ class DelimitedBlocks:
             if not end:
                 return
             raw = RawBlock(text.start, data[:end])
-            text.remove(end, count_lines(raw.data))
+            text.remove(end, self._dialect.count_lines(raw.data))
             yield raw
 
     def _blocks(self, text: _Text, *, least: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -158,10 +159,10 @@ class DelimitedBlocks:
         if result is None:
             return None
         self._records = _MIN_RECORDS
-        rows, spaces = result
         raw = RawBlock(text.start, whole)
-        text.remove(len(whole), count(rows, _LINE_FEED) if self._by_record else count_lines(whole))
-        return Block(raw.start, rows, partial(self._find, raw, None), spaces)
+        lines = count(result.rows, _LINE_FEED) if self._by_record else self._dialect.count_lines(whole)
+        text.remove(len(whole), lines)
+        return Block(raw.start, result.rows, partial(self._find, raw, None), result.spaces, result.swallowed)
 
     def _parsed_block(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
         """Parse some records one by one; None where not even the first one is whole.
@@ -173,10 +174,12 @@ class DelimitedBlocks:
         self._records = min(2 * self._records, _MAX_RECORDS)
         if not parsed.used:
             return None
-        text.remove(parsed.used, len(parsed.rows) if self._by_record else count_lines(data, 0, parsed.used))
+        lines = len(parsed.rows) if self._by_record else self._dialect.count_lines(data, 0, parsed.used)
+        text.remove(parsed.used, lines)
         rows = b"".join([row + b"\n" for row in parsed.rows])
         spans = np.array(parsed.spans, np.intp).reshape(-1, 2)
-        return Block(raw.start, rows, partial(self._find, raw, spans), parsed.spaces)
+        find = partial(self._find, raw, spans)
+        return Block(raw.start, rows, find, parsed.spaces, swallowed_rows(rows, self._dialect))
 
     def _long_row(self, text: _Text) -> Block:
         """Pass over the first record, which is too long to be held."""
@@ -193,10 +196,10 @@ class DelimitedBlocks:
 
         That is right if the quotes stand as they should; the end is 0 where no record is whole.
         """
-        end = _last_line_end(data, final=final)
+        end = self._dialect.last_line_end(data, final=final)
         if not self._has_quotes(data):
             return end, _NO_PLACES
-        end_of_line = _end_of_line(data)
+        end_of_line = self._dialect.end_of_line(data)
         quotes = np.flatnonzero(np.frombuffer(data, np.uint8)[:end] == _QUOTE)
         before = len(quotes)
         while before % 2:  # the last quote opens a value that goes on
@@ -209,21 +212,9 @@ class DelimitedBlocks:
         if spans is None:
             spans = self._parser.spans(raw.data)
         spans = spans[list(numbers)]
-        lines = np.array(numbers) if self._by_record else np.searchsorted(line_ends(raw.data), spans[:, 0])
+        ends = self._dialect.line_ends(raw.data)
+        lines = np.array(numbers) if self._by_record else np.searchsorted(ends, spans[:, 0])
         return [
             Record(raw.start.line + line, raw.data[begin:end])
             for line, (begin, end) in zip(lines.tolist(), spans.tolist(), strict=True)
         ]
-
-
-def _last_line_end(data: bytes, *, final: bool) -> int:
-    """Return where the last whole line ends; 0 where there is none."""
-    end_of_line = _end_of_line(data)
-    end = len(data) if final else data.rfind(end_of_line) + 1
-    if end_of_line == b"\r" and end == len(data) and not final:
-        end = data.rfind(end_of_line, 0, end - 1) + 1  # a LF may follow the CR
-    return end
-
-
-def _end_of_line(data: bytes) -> bytes:
-    return b"\n" if b"\n" in data else b"\r"

@@ -14,8 +14,9 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.rows.columns import has_key_column
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
+from .dialect import Dialect
 from .header import DELIMITERS, Header
-from .record_parser import Dialect, parse
+from .record_parser import parse
 from .text import HEAD_BYTES, Text
 
 type _Rows = Sequence[Sequence[str]]  # the cells of records

@@ -53,8 +53,7 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
         raise signature.rejection()
     match signature:
         case Layout.TARGET:
-            header = read_header(text, feed, after=len(b"batch="), delimited_by=b",")
-            return Table(text, header, encoded=True)
+            return Table(text, read_header(text, feed, encoded=True), encoded=True)
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
     if not start.strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Quoting
@@ -12,12 +12,15 @@ from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
 from .blocks import Position
-from .record_parser import Dialect, parse
+from .dialect import Dialect
+from .record_parser import parse
 from .scans import count_lines
 from .text import HEAD_BYTES, Text
 
 DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
+_BODY_PREFIX = b"batch="
 _SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
+_RETURNS = re.compile(rb"\r*\n?")
 _BLANK_LINES = re.compile(rb"(?:[ \t,;|]*[\r\n])*")  # of delimiters and blanks
 
 
@@ -32,13 +35,14 @@ class Header:
     start: int = 0  # bytes before the first name
 
 
-def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes | None = None) -> Header:
-    """Read the header, which starts after so many bytes; raises `FileRejectedError` where there is none.
+def read_header(text: Text, feed: Feed, *, encoded: bool = False) -> Header:
+    """Read the header, of Target's own format if `encoded`; raises `FileRejectedError` where there is none.
 
     More and more of the file is read until the header is whole, or longer than a row may be.
     """
-    delimiter = delimited_by or (feed.delimiter or "").encode() or None
-    quoted = feed.quoting is Quoting.DOUBLE and not after
+    after = len(_BODY_PREFIX) if encoded else 0
+    delimiter = b"," if encoded else (feed.delimiter or "").encode() or None
+    quoted = feed.quoting is Quoting.DOUBLE and not encoded
     with text.open() as stream:
         data, final = b"", False
         while True:
@@ -49,12 +53,12 @@ def read_header(text: Text, feed: Feed, *, after: int = 0, delimited_by: bytes |
                 data += b"\n"
             start = _after_blank_lines(data, after)
             hint = _SEPARATOR_HINT.match(data, start)
-            if hint and not after:
+            if hint and not encoded:
                 delimiter = delimiter or hint[1]
                 start = _after_blank_lines(data, hint.end())
             last = final or len(data) > MAX_ROW_BYTES
             dialects = [
-                Dialect(candidate, quoted=quoted, spaced=_is_spaced(data[start:], candidate))
+                Dialect(candidate, quoted, _is_spaced(data[start:], candidate), returns=True, encoded=encoded)
                 for candidate in ((delimiter,) if delimiter else DELIMITERS)
             ]
             header = _parse(data, start, dialects, feed, final=final, last=last)
@@ -96,9 +100,16 @@ def _parse(
             faults.append(error)
             continue
         end = start + parsed.spans[0][1]
-        headers.append(
-            Header(names, data[:end], dialect, Position(end, line + count_lines(data, start, end)), start)
-        )
+        # Any line end ends the header; a CR that does, with no LF after it, ends rows as well.
+        returns = _RETURNS.match(data, end) if data[end - 1 : end] == b"\r" else None
+        if returns and returns.end() == len(data) and not final:
+            is_cut = True
+            continue
+        if returns and returns[0].endswith(b"\n"):
+            end, returns = returns.end(), None
+        written = replace(dialect, returns=bool(returns), width=len(names), short_rows=dialect.encoded)
+        position = Position(end, line + written.count_lines(data, start, end))
+        headers.append(Header(names, data[:end], written, position, start))
     keyed = [header for header in headers if has_key_column(header.names, feed)]
     if is_cut and not keyed and (not last or not headers):
         return None
@@ -121,5 +132,6 @@ def _names(row: bytes) -> tuple[str, ...]:
         return tuple(unmark(cell).decode() for cell in row.split(b","))
     except UnicodeDecodeError as error:
         raise FileRejectedError(
-            "The header is not UTF-8: save the file as UTF-8, or name its encoding in the feed."
+            "The header is not UTF-8: save the file as UTF-8, or name its encoding in the feed, as in "
+            '"encoding": "cp1252".'
         ) from error

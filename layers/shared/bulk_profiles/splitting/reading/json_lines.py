@@ -21,14 +21,24 @@ from bulk_profiles.splitting.rows.columns import has_key_column
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
-from .blocks import BLOCK_BYTES, Block, FindHelpers, HelperResult, Position, RawBlock, Record, too_long
+from .blocks import (
+    BLOCK_BYTES,
+    Block,
+    FindHelpers,
+    HelperResult,
+    PlainRows,
+    Position,
+    RawBlock,
+    Record,
+    too_long,
+)
+from .dialect import Dialect
 from .long_rows import skip_long_row
 from .read_ahead import ReadAhead
-from .record_parser import Dialect
 from .scans import count_lines
 from .text import Text
 
-_LINES = Dialect(delimiter=b"\0", quoted=False)  # whose rows are lines: JSON text has no NUL
+_LINES = Dialect(delimiter=b"\0", quoted=False, returns=True)  # whose rows are lines: JSON text has no NUL
 _MAX_COLUMNS = 10_000
 _SENTINEL = b"-Infinity"
 _BETWEEN = b",\n" + _SENTINEL + b",\n"
@@ -119,10 +129,10 @@ class JsonLines:
                 break
         return tuple(names)
 
-    def _plain_rows(self, data: bytes) -> tuple[bytes, int] | None:
-        """Return plain rows, and no spaces, as there are no delimiters; None where that is not sure."""
+    def _plain_rows(self, data: bytes) -> PlainRows | None:
+        """Return the plain rows of some lines; None where they are not sure to be right."""
         rows = self._rows_at_once(_lines(data))
-        return None if rows is None else (rows, 0)
+        return None if rows is None else PlainRows(rows)
 
     def _rows_at_once(self, lines: Sequence[bytes]) -> bytes | None:
         """Make the plain rows of some lines at once; None where that is not sure to be right.

@@ -5,30 +5,30 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from .record_parser import Dialect, unclosed
-from .scans import count_lines
+from .dialect import Dialect
+from .record_parser import unclosed
 
 _PIECE = 256 * 1024
 _QUOTE = b'"'
-_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class _Window:
     """A sliding window over a stream."""
 
-    def __init__(self, data: bytes, stream: BinaryIO) -> None:
+    def __init__(self, data: bytes, stream: BinaryIO, dialect: Dialect) -> None:
         self.data = data
         self.at = 0  # the place in it that is looked at
         self.size = 0  # bytes before the window
         self.lines = 0  # line ends before the window
         self._stream = stream
+        self._dialect = dialect
 
     def fill(self) -> bool:
         """Drop what was passed and add the next bytes. Return whether there were any."""
         piece = self._stream.read(_PIECE)
         # A CR stays: if a LF follows it, both are one line end.
         passed = self.at - self.data.endswith(b"\r", 0, self.at)
-        self.lines += count_lines(self.data, 0, passed)
+        self.lines += self._dialect.count_lines(self.data, 0, passed)
         self.size += passed
         self.data = self.data[passed:] + piece
         self.at -= passed
@@ -39,9 +39,9 @@ class _Window:
         self.at = len(self.data)
         return self.fill()
 
-    def has_line_end(self) -> bool:
-        """Whether a line end was passed."""
-        return self.lines > 0 or _LINE_END.search(self.data, 0, self.at) is not None
+    def all_lines(self) -> int:
+        """Return the number of line ends that were passed."""
+        return self.lines + self._dialect.count_lines(self.data, 0, self.at)
 
     def starts(self, sign: bytes) -> bool:
         """Whether `sign` comes next."""
@@ -56,8 +56,9 @@ def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) ->
     Raises `FileRejectedError`, with the number of the `line`, where a quoted value in it is not closed, or
     spans lines and is closed in the wrong place.
     """
-    window = _Window(data, stream)
-    cell_end = re.compile(re.escape(dialect.delimiter) + rb"|\r\n?|\n")
+    window = _Window(data, stream, dialect)
+    line_end = re.compile(rb"\r\n?|\n" if dialect.returns else rb"\n")
+    cell_end = re.compile(re.escape(dialect.delimiter) + b"|" + line_end.pattern)
     separator: bytes = dialect.delimiter
     while separator == dialect.delimiter:
         if window.at == len(window.data):
@@ -66,14 +67,14 @@ def skip_long_row(data: bytes, stream: BinaryIO, dialect: Dialect, line: int) ->
             window.at += 1
         if dialect.quoted and window.starts(_QUOTE):
             _pass_quoted(window, line)
-            if window.at < len(window.data) and not cell_end.match(window.data, window.at):
-                if window.has_line_end():
+            next_end = cell_end if dialect.returns or not _pass_returns(window) else line_end
+            if window.at < len(window.data) and not next_end.match(window.data, window.at):
+                if window.all_lines():
                     raise unclosed(line)
-                _pass_separator(window, _LINE_END)
+                _pass_separator(window, line_end)
                 break
         separator = _pass_separator(window, cell_end)
-    size, lines = window.size + window.at, window.lines + count_lines(window.data, 0, window.at)
-    return window.data[window.at :], size, lines
+    return window.data[window.at :], window.size + window.at, window.all_lines()
 
 
 def _pass_quoted(window: _Window, line: int) -> None:
@@ -91,6 +92,17 @@ def _pass_quoted(window: _Window, line: int) -> None:
         if not window.starts(_QUOTE):
             return
         window.at += 1
+
+
+def _pass_returns(window: _Window) -> bool:
+    """Go past the CR that come next. Return whether there are any."""
+    passed = False
+    while window.starts(b"\r"):
+        window.at += 1
+        passed = True
+        if window.at == len(window.data):
+            window.fill()
+    return passed
 
 
 def _pass_separator(window: _Window, cell_end: re.Pattern[bytes]) -> bytes:

@@ -22,8 +22,8 @@ from bulk_profiles.splitting.files import SourceFile
 from bulk_profiles.splitting.rows.columns import has_key_column
 
 from .blocks import Position
+from .dialect import Dialect
 from .header import Header
-from .record_parser import Dialect
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,22 +38,23 @@ def line_ends(data: bytes) -> Places:
     return np.flatnonzero(ends)
 
 
-def is_utf8(text: bytes) -> bool:
-    """Whether a text is UTF-8.
+def check_utf8(text: bytes) -> tuple[bool, bool]:
+    """Return whether a text is UTF-8, and whether a byte order mark may be in it.
 
     Where few bytes are not ASCII, only the runs of these are decoded, each with the byte after it: of
     `São Tomé,` that is `ão` and `é,`. The byte after a run keeps it apart from the next one, with which it
     could make up a character.
     """
     if text.isascii():
-        return True
+        return True, False
     data = np.frombuffer(text, np.uint8)
     high = data >= _HIGH
     if np.count_nonzero(high) * _SPARSE < len(data):
         high[1:] |= high[:-1]
         text = data[high].tobytes()
+    marked = codecs.BOM_UTF8 in text
     try:
         text.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return False, marked
+    return True, marked

@@ -34,9 +34,14 @@ class Reject(_Code):
     TOO_MANY_CELLS = "too_many_cells", "The row has more cells than the header: quote values with delimiters."
     INVALID_UTF8 = (
         "invalid_utf8",
-        "The row is not UTF-8: save it as UTF-8, or name the encoding in the feed.",
+        "The row is not UTF-8: save it as UTF-8, or name its encoding in the feed, as in "
+        '"encoding": "cp1252".',
     )
-    BAD_QUOTE = "bad_quote", "Text follows a closing quote: double the quotes inside a quoted value."
+    BAD_QUOTE = (
+        "bad_quote",
+        "A quote stands where none may: double the quotes inside a quoted value, put no blank before its "
+        'first quote, write %22 in a batch= file, or set "quoting": "none" in the feed.',
+    )
     BAD_ESCAPE = "bad_escape", "A % is not followed by two hexadecimal digits: write it as %25."
     BAD_JSON = "bad_json", "The line is not one JSON object: write one object per line."
     NESTED_VALUE = (
@@ -71,6 +76,11 @@ class Warn(_Code):
     SPACE_AFTER_DELIMITER = (
         "space_after_delimiter",
         "Values that followed a delimiter and a space, as in the header: that one space was removed.",
+    )
+    SWALLOWED_ROWS = (
+        "swallowed_rows",
+        "Quoted values that span lines with as many delimiters as a row: a quote may be missing; set "
+        '"quoting": "none" in the feed if quotes do not enclose values.',
     )
     NO_VALUES = "no_values", "Rows without any value: Target ignores them, so they are skipped."
     PREFIX_STRIPPED = "prefix_stripped", "Columns named with the prefix profile., which Target adds itself."
