@@ -43,6 +43,7 @@ A file that is none of these is rejected with one sentence, which names what it 
 |---|---|
 {foreign_table}
 | compressed twice | compress the table once |
+| UTF-8 beyond ASCII, and the feed names another encoding | remove the encoding from the feed |
 | a zip file with several files | pack one; what archivers add (`__MACOSX/`, `._name`) does not count |
 
 ## The header

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
+import unicodedata
 from typing import BinaryIO, cast
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -16,6 +18,8 @@ from bulk_profiles.core.streams import PieceReader
 from .signatures import MarkedEncoding, signature_of
 
 _PIECE = 128 * 1024
+_MAX_CHARACTER = 4  # bytes of one in UTF-8
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 UTF8_NAMES = frozenset({"utf-8", "utf-8-sig", "ascii"})  # whose texts are UTF-8 as they are
 
 
@@ -53,7 +57,10 @@ def _refuse_binary(head: bytes) -> None:
 
 
 def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
-    """Return a text as a stream of UTF-8; a byte order mark of UTF-16 or UTF-32 is removed."""
+    """Return a text as a stream of UTF-8; a byte order mark of UTF-16 or UTF-32 is removed.
+
+    Reading raises `FileRejectedError` where the text is not in that encoding, or is UTF-8 as it stands.
+    """
     if encoding in UTF8_NAMES:
         return stream
     return cast("BinaryIO", io.BufferedReader(_Recoded(stream, encoding), 2 * _PIECE))
@@ -68,6 +75,7 @@ class _Recoded(PieceReader):
         self._stream = stream
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if wide else "surrogateescape")
+        self._utf8_check = None if wide else _Utf8Check()
         self._pending = b""
         self._ended = False
 
@@ -75,6 +83,8 @@ class _Recoded(PieceReader):
         while not self._pending and not self._ended:
             data = self._stream.read(_PIECE)
             self._ended = not data
+            if self._utf8_check:
+                self._check_utf8(self._utf8_check, data)
             try:
                 text = self._decoder.decode(data, final=self._ended)
             except UnicodeError as error:
@@ -84,3 +94,46 @@ class _Recoded(PieceReader):
             self._pending = text.encode("utf-8", "surrogatepass")
         piece, self._pending = self._pending[:size], self._pending[size:]
         return piece
+
+    def _check_utf8(self, check: _Utf8Check, data: bytes) -> None:
+        """Raise `FileRejectedError` at the end of a text that is UTF-8 and not ASCII: no other text is."""
+        if not check.add(data):
+            self._utf8_check = None
+        elif self._ended and check.first:
+            character = check.first.decode(errors="ignore")[:1]
+            others = character.encode().decode(self._encoding, "replace")
+            raise FileRejectedError(
+                f"The feed names the encoding {self._encoding}, and the file is UTF-8: the first character "
+                f"beyond ASCII, in line {check.line}, is {_words(character)} in UTF-8 and would be "
+                f"{_words(others)} in {self._encoding}. Remove the encoding from the feed."
+            )
+
+
+class _Utf8Check:
+    """Find out whether all of a text is UTF-8, in which nearly no text of another encoding is."""
+
+    def __init__(self) -> None:
+        self.first = b""  # the bytes from the first one beyond ASCII on, as many as a character may have
+        self.line = 1  # in which that one is
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def add(self, data: bytes) -> bool:
+        """Take the next bytes, none at the end; return whether the text may be UTF-8."""
+        if not self.first:
+            beyond = _BEYOND_ASCII.search(data)
+            self.line += data.count(b"\n", 0, beyond.start() if beyond else len(data))
+            self.first = data[beyond.start() :][:_MAX_CHARACTER] if beyond else b""
+        elif len(self.first) < _MAX_CHARACTER:
+            self.first += data[: _MAX_CHARACTER - len(self.first)]
+        if not self.first:
+            return True
+        try:
+            self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError:
+            return False
+        return True
+
+
+def _words(text: str) -> str:
+    """Return the names of characters, as a message must not have values."""
+    return " and ".join(unicodedata.name(character, f"U+{ord(character):04X}").lower() for character in text)

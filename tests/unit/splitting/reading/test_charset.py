@@ -1,0 +1,73 @@
+"""Encodings that a feed names, and texts that are in another one."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading import charset
+from tests.worlds.splitting import run, run_in_slices
+
+KOELN = "thirdPartyId,city\nA1,Köln\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1250", "cp437", "shift_jis"])
+def test_utf8_under_another_encoding_rejects_the_file(encoding: str) -> None:
+    for text in (KOELN, '{"thirdPartyId": "A1",\t"city": "Köln"}\n', "batch=thirdPartyId,city\nA1,Köln"):
+        for data in (text.encode(), gzip.compress(text.encode())):
+            with pytest.raises(FileRejectedError, match="and the file is UTF-8") as caught:
+                run(data, Feed(encoding=encoding))
+            assert "Köln" not in str(caught.value)
+
+
+def test_sentence_has_both_readings_in_words() -> None:
+    with pytest.raises(FileRejectedError) as caught:
+        run(KOELN.encode(), Feed(encoding="cp1252"))
+    assert str(caught.value) == (
+        "The feed names the encoding cp1252, and the file is UTF-8: the first character beyond ASCII, in line "
+        "2, is latin small letter o with diaeresis in UTF-8 and would be latin capital letter a with tilde and "
+        "pilcrow sign in cp1252. Remove the encoding from the feed."
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("sign", ["é", "€", "😀"])
+def test_utf8_is_found_wherever_it_starts_and_wherever_pieces_end(
+    piece: int, sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charset, "_PIECE", piece)
+    data = f"pcId,a\n1,x\n2,{sign}\n3,y\n".encode()
+    with pytest.raises(FileRejectedError, match="beyond ASCII, in line 3, is"):
+        run(data, Feed(encoding="cp1252"))
+    with pytest.raises(FileRejectedError, match="beyond ASCII, in line 3, is"):
+        run(data + b"4," + sign.encode() * 20 + b"\n", Feed(encoding="cp1252"))
+
+
+def test_utf8_deep_in_a_long_file_is_found_also_by_a_split_that_goes_on() -> None:
+    data = b"pcId,a\n" + b"".join(b"%d,xxxxxxxxxx\n" % number for number in range(30_000)) + "x,é\n".encode()
+    with pytest.raises(FileRejectedError, match="in line 30002"):
+        run(data, Feed(encoding="cp1252"))
+    with pytest.raises(FileRejectedError, match="in line 30002"):
+        run_in_slices(data, Feed(encoding="cp1252"), Limits(max_batch_rows=10_000), lambda: lambda: True)
+
+
+@pytest.mark.parametrize("end", [b"", b"3,\xc3\xa9\n", b"3,\xc3"])
+def test_one_character_that_is_not_utf8_makes_a_text_of_another_encoding(end: bytes) -> None:
+    outcome = run(b"pcId,a\n1,\xc3\xa9\n2,\xe9\n" + end, Feed(encoding="cp1252"))
+    assert outcome.received[:2] == [("1", "Ã©"), ("2", "é")]
+
+
+def test_ascii_is_read_under_any_encoding() -> None:
+    assert run(b"pcId,a\n1,x\n", Feed(encoding="cp1252")).received == [("1", "x")]
+
+
+def test_another_encoding_that_the_feed_does_not_name_is_told() -> None:
+    outcome = run(KOELN.encode("cp1252"))
+    assert outcome.rejects == [["2", "city", "invalid_utf8"]]
+    assert '"encoding": "cp1252"' in outcome.objects["rejects.csv"].decode().replace('""', '"')
+    with pytest.raises(FileRejectedError, match='"encoding": "cp1252"'):
+        run("pcId,Straße\n1,x\n".encode("cp1252"))
