@@ -73,6 +73,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   row. Rejected rows take no part in that.
 - Rows that have an id and no value are skipped, because Target ignores them.
 - In JSON Lines, numbers are sent as they are written, `true` and `false` as words, `null` as an empty cell.
+  An id may be a whole number (`1001`, `1001.0`, `1.5e3`); `true` and `false` are no ids. Columns that are not
+  sent may hold lists and objects.
 - In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values.
 - In a `batch=` file, what is encoded stays as it is and what should be is encoded; ids are compared decoded.
 

@@ -28,9 +28,9 @@ def test_sentence_has_both_readings_in_words() -> None:
     with pytest.raises(FileRejectedError) as caught:
         run(KOELN.encode(), Feed(encoding="cp1252"))
     assert str(caught.value) == (
-        "The feed names the encoding cp1252, and the file is UTF-8: the first character beyond ASCII, in line "
-        "2, is latin small letter o with diaeresis in UTF-8 and would be latin capital letter a with tilde and "
-        "pilcrow sign in cp1252. Remove the encoding from the feed."
+        "The feed names the encoding cp1252, and the file is UTF-8: the first character beyond ASCII, in "
+        "line 2, is latin small letter o with diaeresis in UTF-8 and would be latin capital letter a with "
+        "tilde and pilcrow sign in cp1252. Remove the encoding from the feed."
     )
 
 

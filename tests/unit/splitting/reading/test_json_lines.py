@@ -145,6 +145,72 @@ def test_many_lines_at_once_are_read_as_each_is_by_itself(lines: list[str]) -> N
     assert run(data) == one_by_one
 
 
+@pytest.mark.parametrize("nested", ['{"city": "Ulm"}', "[1, [2]]", "[]", "{}"])
+@pytest.mark.parametrize("mapping", [Mapping(drop=("address",)), Mapping(keep=("plan",))])
+def test_column_that_is_not_sent_may_hold_anything(nested: str, mapping: Mapping) -> None:
+    lines = [f'{{"pcId": "{number}", "address": {nested}, "plan": "x,y"}}' for number in range(9)]
+    for processes in (1, 2):
+        outcome = run("\n".join(lines).encode(), Feed(mapping=mapping), processes=processes)
+        assert outcome.received == [(str(number), "x,y") for number in range(9)]
+    assert run("\n".join(lines).encode()).split.rejects == {"nested_value": 9}
+
+
+def test_nested_values_that_are_not_sent_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines.JsonLines, "_row", None)
+    data = b'{"pcId": "1", "a": [1], "b": "x"}\n{"a": null, "pcId": "2", "b": 1.5}\n'
+    assert run(data, Feed(mapping=Mapping(drop=("a",)))).received == [("1", "x"), ("2", "1.5")]
+
+
+@pytest.mark.parametrize("key", ["pcId", "thirdPartyId"])
+@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("1001", "1001"),
+        ("1001.0", "1001"),
+        ("1.5e3", "1500"),
+        ("-7.00", "-7"),
+        ("9007199254740991.0", "9007199254740991"),
+        ("9007199254740993", "9007199254740993"),
+        ("12345678901234567890", "12345678901234567890"),
+        ('"1001.0"', "1001.0"),
+        ("1001.5", "id_number"),
+        ("1e21", "id_number"),
+        ("9007199254740992.0", "id_number"),
+        ("1e99999999999999999999", "id_number"),
+        ("true", "empty_id"),
+        ("false", "empty_id"),
+        ("null", "empty_id"),
+        ('""', "empty_id"),
+        ("[1]", "nested_value"),
+    ],
+)
+def test_id_that_is_a_number_is_sent_if_it_is_whole(written: str, sent: str, key: str, others: int) -> None:
+    lines = [f'{{"{key}": "x{number}", "a": 1.50}}' for number in range(others)]
+    outcome = run("\n".join([*lines, f'{{"{key}": {written}, "a": "y"}}']).encode())
+    if sent.replace("-", "").replace(".", "").isdigit():
+        assert outcome.received[others:] == [(sent, "y")]
+    else:
+        assert outcome.rejects == [[str(others + 1), key, sent]]
+    assert outcome.received[:others] == [(f"x{number}", "1.50") for number in range(others)]
+
+
+def test_mark_at_the_start_of_a_later_part_is_no_part_of_its_object() -> None:
+    part = '\ufeff{"pcId": "%d", "a": "x"}\n'
+    outcome = run("".join(part % number for number in range(3)).encode())
+    assert outcome.received == [("0", "x"), ("1", "x"), ("2", "x")]
+
+
+@pytest.mark.parametrize(
+    "data", ['{"pcId": "1", "a": "x"}{"pcId": "2", "a": "y"}', '{\n  "pcId": "1",\n  "a": "x"\n}\n', "{}}"]
+)
+def test_file_in_which_no_line_is_an_object_is_rejected(data: str) -> None:
+    with pytest.raises(
+        FileRejectedError, match="No line of the file is a JSON object: write one object per line"
+    ):
+        run(data.encode())
+
+
 def test_good_lines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines.JsonLines, "_row", None)
     outcome = run("\n".join(_NASTY[:7]).encode())

@@ -8,8 +8,10 @@ sentinel, each line is one value; a line such as `{"a":1},{"a":2}` would put the
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
@@ -17,7 +19,7 @@ from typing import Any, NoReturn
 from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.text import is_utf8_text
-from bulk_profiles.splitting.rows.columns import has_key_column
+from bulk_profiles.splitting.rows.columns import has_key_column, is_sent
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
@@ -45,6 +47,13 @@ _BETWEEN = b",\n" + _SENTINEL + b",\n"
 _IS_SENTINEL = object()  # what the decoder reads it as
 _CELL_END, _ROW_END = "\U0010fffe", "\U0010ffff"  # noncharacters: Unicode will never use them
 _CONSTANTS = {None: "", True: "true", False: "false"}
+_TOO_LARGE = 2**53  # from there on, a number with a fraction or an exponent may have lost digits
+
+
+class _Float(str):
+    """A number with a fraction or an exponent, as it is written."""
+
+    __slots__ = ()
 
 
 class NewColumnError(BulkProfilesError):
@@ -56,7 +65,10 @@ class NewColumnError(BulkProfilesError):
 
 
 class JsonLines:
-    """A reader of JSON Lines. Its columns are `names`, or else those of the first blocks, up to the key."""
+    """A reader of JSON Lines. Its columns are `names`, or else those of the first blocks, up to the key.
+
+    Columns that are not sent may hold anything; their cells are empty.
+    """
 
     first = Position(0, 1)
 
@@ -65,9 +77,11 @@ class JsonLines:
         self._text = text
         self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
         self._known = frozenset(self.names)
-        self._cells: Callable[[dict[str, Any]], Sequence[Any]] = itemgetter(*self.names or ("",))
         if not self.names:
-            raise FileRejectedError("The file does not start with a JSON object: write one object per line.")
+            raise FileRejectedError("No line of the file is a JSON object: write one object per line.")
+        self._cells: Callable[[dict[str, Any]], Sequence[Any]] = itemgetter(*self.names)
+        self._key = next((n for n, name in enumerate(self.names) if has_key_column((name,), feed)), None)
+        self._not_sent = [number for number, name in enumerate(self.names) if not is_sent(name, feed)]
 
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on; raises `NewColumnError` for a name that is no column."""
@@ -111,7 +125,7 @@ class JsonLines:
                     position = Position(position.offset + size, position.line + 1)
 
     def _all_names(self, *, up_to_key_of: Feed | None = None) -> Sequence[str]:
-        """Read the names in the order in which they come: all, or up to the block with a key column."""
+        """Read the names in the order in which they come: all, or up to the block with key and value."""
         names: dict[str, None] = {}
         for raw in self._raw_blocks(self.first):
             for line in _lines(raw.data):
@@ -125,7 +139,7 @@ class JsonLines:
                 )
             if any(not name.strip() for name in names):
                 raise FileRejectedError("An object has a value with an empty name: name it, or leave it out.")
-            if up_to_key_of and has_key_column(names, up_to_key_of):
+            if up_to_key_of and _is_table(names, up_to_key_of):
                 break
         return tuple(names)
 
@@ -172,12 +186,16 @@ class JsonLines:
             cells, all_known = [fields.get(name) for name in self.names], False
         if not all_known and not fields.keys() <= self._known:
             return None
+        if self._not_sent:
+            cells = self._without_others(cells)
+        if self._key is not None and type(cells[self._key]) is not str:
+            return None
         try:
             return _CELL_END.join(cells)
         except TypeError:  # not all of them are texts
             pass
         try:
-            return _CELL_END.join([cell if type(cell) is str else _CONSTANTS[cell] for cell in cells])
+            return _CELL_END.join([cell if isinstance(cell, str) else _CONSTANTS[cell] for cell in cells])
         except TypeError:  # one is a list or an object
             return None
 
@@ -192,18 +210,48 @@ class JsonLines:
             if not all(map(is_utf8_text, fields)):
                 return fault_row(Reject.INVALID_UTF8)
             raise NewColumnError(self._all_names)
-        cells: list[Any] = [fields.get(name) for name in self.names]
-        for number, cell in enumerate(cells):
-            if type(cell) is not str:
-                if isinstance(cell, list | dict):
-                    return fault_row(Reject.NESTED_VALUE, number)
-                cells[number] = _CONSTANTS[cell]
+        cells = self._without_others([fields.get(name) for name in self.names])
+        for number, value in enumerate(cells):
+            cells[number] = cell = self._cell(number, value)
+            if isinstance(cell, Reject):
+                return fault_row(cell, number)
         row = ",".join(cells)
         if row.count(",") == len(cells) - 1 and "\n" not in row and "\r" not in row:
             plain = row.encode("utf-8", "surrogatepass")  # there is nothing to mark
         else:
             plain = b",".join([mark(cell.encode("utf-8", "surrogatepass")) for cell in cells])
         return plain or fault_row(Reject.EMPTY_ID)
+
+    def _cell(self, number: int, value: Any) -> str | Reject:
+        """Return a value of the column with this number as text."""
+        if isinstance(value, list | dict):
+            return Reject.NESTED_VALUE
+        if number == self._key and type(value) is not str:
+            return _id_of_number(value) if isinstance(value, _Float) else Reject.EMPTY_ID
+        return value if isinstance(value, str) else _CONSTANTS[value]
+
+    def _without_others(self, cells: Sequence[Any]) -> list[Any]:
+        """Return the cells of a row, empty where their columns are not sent."""
+        cells = list(cells)
+        for number in self._not_sent:
+            cells[number] = ""
+        return cells
+
+
+def _id_of_number(number: _Float) -> str | Reject:
+    """Return an id that is written as a number with a fraction or an exponent: `1001.0` is `1001`."""
+    try:
+        value = Decimal(number)
+    except ArithmeticError:  # the exponent is too large
+        return Reject.ID_NUMBER
+    is_whole = value == value.to_integral_value() and abs(value) < _TOO_LARGE
+    return str(int(value)) if is_whole else Reject.ID_NUMBER
+
+
+def _is_table(names: Iterable[str], feed: Feed) -> bool:
+    """Whether there is a key column among the names, and another one that is sent."""
+    keys = [name for name in names if has_key_column((name,), feed)]
+    return bool(keys) and any(is_sent(name, feed) for name in names if name not in keys)
 
 
 def _last_line_end(data: bytes) -> int:
@@ -235,8 +283,8 @@ def _find(raw: RawBlock, numbers: Sequence[int]) -> list[Record]:
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
-    """Decode a line; None where it is not one object."""
-    value = _decode(_ALONE, line)
+    """Decode a line; None where it is not one object. A byte order mark before it is no part of it."""
+    value = _decode(_ALONE, line.removeprefix(codecs.BOM_UTF8))
     return value if isinstance(value, dict) else None
 
 
@@ -256,5 +304,5 @@ def _sentinel(constant: str) -> object:
     return _IS_SENTINEL if constant.encode() == _SENTINEL else _refuse(constant)
 
 
-_ALONE = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
-_WITH_SENTINELS = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_sentinel)
+_ALONE = json.JSONDecoder(parse_float=_Float, parse_int=str, parse_constant=_refuse)
+_WITH_SENTINELS = json.JSONDecoder(parse_float=_Float, parse_int=str, parse_constant=_sentinel)

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed, plain_name
+from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.files import SourceFile
-from bulk_profiles.splitting.rows.columns import has_key_column
+from bulk_profiles.splitting.rows.columns import is_sent
 
 from .blocks import Position
 from .dialect import Dialect
@@ -77,10 +77,7 @@ def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[
         try:
             names = _names(connection, original)
             kinds = [kind.id for kind in connection.read_parquet(str(original)).types]
-            sent = [
-                kind if has_key_column((name,), feed) or feed.mapping.sends(plain_name(name)) else None
-                for name, kind in zip(names, kinds, strict=True)
-            ]
+            sent = [kind if is_sent(name, feed) else None for name, kind in zip(names, kinds, strict=True)]
             _refuse_nested(sent)
             marked = not _is_utf8(connection, _query(original, sent))
             query = _query(original, sent, marked=marked)

@@ -164,6 +164,11 @@ def has_key_column(header: Iterable[str], feed: Feed) -> bool:
     return bool(_key_columns({plain_name(cell) for cell in header}, feed))
 
 
+def is_sent(name: str, feed: Feed) -> bool:
+    """Whether a column is sent, by its name as it stands in the header."""
+    return has_key_column((name,), feed) or feed.mapping.sends(plain_name(name))
+
+
 def _key_columns(names: Container[str], feed: Feed) -> list[str]:
     """Return the key columns among plain names: that of the feed, or else `pcId` and `thirdPartyId`."""
     named = feed.mapping.key or feed.key_column

@@ -31,6 +31,11 @@ class Reject(_Code):
     EMPTY_ID = "empty_id", "The row has no id: fill in the key column."
     ID_CHARACTER = "id_character", "Target forbids + and / in a thirdPartyId: use an id without them."
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
+    ID_NUMBER = (
+        "id_number",
+        "The id is a number that is not whole, or that a spreadsheet or an export has shortened: format the "
+        "column as text.",
+    )
     TOO_MANY_CELLS = "too_many_cells", "The row has more cells than the header: quote values with delimiters."
     INVALID_UTF8 = (
         "invalid_utf8",
