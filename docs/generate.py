@@ -49,7 +49,9 @@ A file that is none of these is rejected with one sentence, which names what it 
 ## The header
 
 - Names are trimmed, and the prefix `profile.` is taken off, because Target adds it itself.
-- Every column needs a name of its own. Only columns at the end may lack one, as long as they stay empty.
+- Characters that show nothing (U+FEFF, the byte order mark; U+200B to U+200D, U+2060 and their like) are no
+  part of a name, in the header and in the feed; a blank such as U+00A0 is a space.
+- Every column needs a name of its own: two columns that get the same one reject the file. Only columns at the end may lack one, as long as they stay empty.
 - Blank lines before it are passed over, and so are byte order marks and other characters without a width.
 - A first line `sep=;` names the delimiter, as spreadsheets do, also in quotes or with delimiters after it.
 - It is the first line. A file is rejected if the header comes later, if there is none, if each line is one

@@ -50,11 +50,25 @@ def test_feed_delimiter_may_be_a_name() -> None:
     assert Feed.from_json({"delimiter": "tab"}).delimiter == "\t"
 
 
+def test_feed_names_have_no_invisible_characters() -> None:
+    feed = Feed.from_json(
+        {
+            "mapping": {
+                "key": "\ufeffcustomer\u200b",
+                "rename": {"profile.\u200btown\u00a0": "\u200bcity "},
+                "drop": ["internal\u00a0note", "\u2060"],
+            }
+        }
+    )
+    assert feed.mapping == Mapping("customer", {"town": "city"}, ("internal note", ""))
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
         ([], "the feed must be an object"),
         ({"colour": 1}, "unknown fields: colour"),
+        ({"mapping": {"rename": {"a": "b", "a\u200b": "c"}}}, "rename names a column twice"),
         ({"clientCode": "a/b"}, "clientCode"),
         ({"clientCode": 7}, "clientCode must be text"),
         ({"apiVersion": "v3"}, "apiVersion must be one of v1, v2"),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bulk_profiles.core.text import is_utf8_text, printable, quantity
+from bulk_profiles.core.text import (
+    is_utf8_text,
+    printable,
+    quantity,
+    quoted,
+    spelling_key,
+    without_invisible,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +42,42 @@ def test_printable_text_has_no_invisible_characters() -> None:
 
 def test_quantity_of_one_is_in_the_singular() -> None:
     assert [quantity(number, "row") for number in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+
+
+@pytest.mark.parametrize("sign", [*"\ufeff\u200b\u200c\u200d\u2060\u00ad\u200e\u180e\x00\x7f\u3164\u2800"])
+def test_character_that_shows_nothing_is_no_part_of_a_name(sign: str) -> None:
+    assert without_invisible(f"{sign} internal{sign}Note{sign}{sign}") == "internalNote"
+
+
+@pytest.mark.parametrize("blank", [*"\u00a0\u2007\u202f\u3000\u2028\u0085"])
+def test_blank_that_is_not_ascii_is_a_space_in_a_name(blank: str) -> None:
+    assert without_invisible(f"{blank} internal{blank}note{blank}") == "internal note"
+
+
+def test_name_keeps_what_can_be_seen() -> None:
+    assert without_invisible("\tGröße  (m²)\n#1 \r\n") == "Größe  (m²)\n#1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Third-Party ID",
+        "third_party_id",
+        "THIRDPARTYID",
+        "third\nParty\tId",
+        "third.party\u00a0id",
+        "\ufeffthirdPartyId",
+    ],
+)
+def test_spellings_of_a_name_have_one_key(name: str) -> None:
+    assert spelling_key(name) == "thirdpartyid"
+    assert spelling_key(name + "2") != "thirdpartyid"
+
+
+def test_spelling_key_is_that_of_all_unicode_forms() -> None:
+    assert spelling_key("Gro\u0308\u00dfe") == spelling_key("gr\u00f6sse") == spelling_key("\uff27\uff32ÖẞE")
+
+
+def test_quoted_names_are_few_short_and_printable() -> None:
+    assert quoted(["a\nb", "c" * 50]) == '"a?b", "' + "c" * 40 + '"'
+    assert quoted(["a"] * 11) == ", ".join(['"a"'] * 10) + ", ..."

@@ -45,7 +45,7 @@ def test_split_of_a_header_alone_has_no_batches() -> None:
         (b"thirdpartyid,city\n1,2\n", '"thirdpartyid" looks like it'),
         (b"PCID,city\n1,2\n", "exact spelling pcId"),
         (b"pcId,thirdPartyId\n1,2\n", "choose one"),
-        (b"pcId,a,b,a\n1,2,3,4\n", 'twice ("a")'),
+        (b"pcId,a,b,a\n1,2,3,4\n", 'Columns 2 and 4 of the file have one name, "a"'),
         (b"pcId,,b\n1,2,3\n", "Column 2 has no name"),
         (b'pcId,a\n1,"x\n2,y\n', "line 2 is not closed"),
         (b'pcId,a\n1,x\n2,"x\n3,y\n', "line 3 is not closed"),

@@ -18,7 +18,7 @@ from typing import Any, Self, override
 from .errors import FeedError
 from .json_object import Json, SparseJsonObject
 from .models import ApiVersion, KeyColumn
-from .text import is_utf8_text
+from .text import is_utf8_text, spelling_key, without_invisible
 
 PREFIX = "profile."
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -49,9 +49,9 @@ class SeparatorInValue(StrEnum):
 
 
 def plain_name(name: str) -> str:
-    """Return a column's name without surrounding space and without `profile.`, which Target adds itself."""
-    name = name.strip()
-    return name.removeprefix(PREFIX) or name
+    """Return a column's name as it looks, without `profile.`, which Target adds itself."""
+    name = without_invisible(name)
+    return without_invisible(name.removeprefix(PREFIX)) or name
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,10 @@ class _Reader:
         """Take an object of texts by column."""
         pairs = self.take(key, {})
         if isinstance(pairs, dict) and all(map(is_utf8_text, (*pairs, *pairs.values()))):
-            return {plain_name(column): value for column, value in pairs.items()}
+            values = {plain_name(column): value for column, value in pairs.items()}
+            if len(values) < len(pairs):
+                self._faults.append(f"{key} names a column twice")
+            return values
         self._faults.append(f"{key} must be an object of texts")
         return {}
 
@@ -190,13 +193,9 @@ def _suggestion(word: Any, words: Iterable[str]) -> str:
     """Return ` (did you mean shortRows?)` for `short_rows`: the closest of some words; else an empty text."""
     if not isinstance(word, str):
         return ""
-    by_letters = {_letters(known): known for known in words}
-    close = get_close_matches(_letters(word), by_letters, 1)
-    return f" (did you mean {by_letters[close[0]]}?)" if close else ""
-
-
-def _letters(word: str) -> str:
-    return "".join(filter(str.isalnum, word.lower()))
+    by_spelling = {spelling_key(known): known for known in words}
+    close = get_close_matches(spelling_key(word), by_spelling, 1)
+    return f" (did you mean {by_spelling[close[0]]}?)" if close else ""
 
 
 def _mapping(reader: _Reader) -> Mapping:

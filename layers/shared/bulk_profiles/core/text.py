@@ -1,11 +1,17 @@
-"""Texts: whether UTF-8 can encode one from outside, what of it is fit to be shown, and numbers with nouns."""
+"""Texts from outside: whether UTF-8 can encode one, what of it can be seen, and how it is shown to people."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import TypeGuard
 
 _MAX_MESSAGE = 300
+_MAX_NAME = 40
+_MAX_NAMES = 10
+# Letters, marks and a symbol of Unicode that show nothing: Hangul fillers, the braille blank and others.
+_EMPTY_SIGNS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_BETWEEN_WORDS = str.maketrans("", "", "_-.")
 
 
 def is_utf8_text(value: object) -> TypeGuard[str]:
@@ -20,6 +26,38 @@ def is_utf8_text(value: object) -> TypeGuard[str]:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def without_invisible(name: str) -> str:
+    """Return a name as it looks: without characters that show nothing, and without blanks at its ends.
+
+    U+FEFF, which is the byte order mark, and U+200B are such characters. A blank that is not ASCII, such as
+    U+00A0, becomes a space.
+    """
+    return "".join(map(_visible, name)).strip()
+
+
+def _visible(sign: str) -> str:
+    if sign.isspace():
+        return sign if sign.isascii() else " "
+    return "" if sign in _EMPTY_SIGNS or unicodedata.category(sign) in {"Cc", "Cf"} else sign
+
+
+def spelling_key(name: str) -> str:
+    """Return what all spellings of a name have in common: `Third-Party ID` becomes `thirdpartyid`."""
+    words = without_invisible(unicodedata.normalize("NFKC", name)).translate(_BETWEEN_WORDS).split()
+    return unicodedata.normalize("NFKC", "".join(words).casefold())
+
+
+def short_name(name: str) -> str:
+    """Return a name of an unknown file for people: cut to 40 characters, and a `?` for what has no print."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name[:_MAX_NAME])
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Return names of an unknown file in quotes: the first ten, each short."""
+    more = ", ..." if len(names) > _MAX_NAMES else ""
+    return ", ".join(f'"{short_name(name)}"' for name in names[:_MAX_NAMES]) + more
 
 
 def printable(text: str) -> str:

@@ -85,7 +85,11 @@ def test_names_come_through_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [(b"City", "twice"), (b"pcId", "twice"), (b"    ", "Column 3 of the Parquet file has no")],
+    [
+        (b"City", "have one name"),
+        (b"pcId", "have one name"),
+        (b"    ", "Column 3 of the Parquet file has no"),
+    ],
 )
 def test_names_that_cannot_be_told_apart_are_rejected(name: bytes, sentence: str, tmp_path: Path) -> None:
     data = parquet(tmp_path, "SELECT '1' AS pcId, 'x' AS \"City\", 'y' AS cxty")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -77,3 +79,48 @@ def test_names_in_the_mapping_may_have_the_prefix() -> None:
 def test_names_in_the_mapping_without_a_column_are_counted() -> None:
     outcome = run(b"pcId,email\n1,x\n", Feed(mapping=Mapping(drop=("emial",))))
     assert outcome.split.warnings == {"unknown_column": 1}
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("thirdPartyId\u200b,city", b"city"),
+        ("\ufeffthirdPartyId,\u200bcity,plan\ufeff", b"city,plan"),
+        ("thirdPartyId,\u00a0home\u00a0town", b"home%20town"),
+        ('"\u2060thirdPartyId","\u00adcity"', b"city"),
+        ("profile.\u200bthirdPartyId,city", b"city"),
+        ("batch=thirdPartyId%E2%80%8B,%EF%BB%BFcity", b"city"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_invisible_characters_are_no_part_of_a_name(header: str, names: bytes, encoding: str) -> None:
+    cells = names.count(b",") + 1
+    outcome = run((header + "\nA1" + ",x" * cells + "\n").encode(encoding))
+    assert outcome.bodies == [b"batch=thirdPartyId," + names + b"\nA1" + b",x" * cells]
+
+
+@pytest.mark.parametrize(
+    "name", ["internalNote\u200b", "\ufeffinternalNote", "internal\u2060Note", " internalNote\u00a0"]
+)
+@pytest.mark.parametrize("listed", ["internalNote", "internalNote\u200d"])
+def test_column_with_invisible_characters_is_dropped(name: str, listed: str) -> None:
+    feed = Feed.from_json({"mapping": {"drop": [listed]}})
+    for data in (
+        f"thirdPartyId,city,{name}\nA1,Ulm,secret\n",
+        json.dumps({"thirdPartyId": "A1", "city": "Ulm", name: "secret"}),
+    ):
+        assert run(data.encode(), feed).bodies == [b"batch=thirdPartyId,city\nA1,Ulm"]
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f"])
+@pytest.mark.parametrize("listed", ["internal note", "internal\u00a0note"])
+def test_column_with_another_blank_is_dropped(blank: str, listed: str) -> None:
+    feed = Feed.from_json({"mapping": {"drop": [listed]}})
+    outcome = run(f"thirdPartyId,city,internal{blank}note\nA1,Ulm,secret\n".encode(), feed)
+    assert outcome.bodies == [b"batch=thirdPartyId,city\nA1,Ulm"]
+
+
+@pytest.mark.parametrize("names", ["city,thirdPartyId,city\u200b", "profile.city,thirdPartyId,city "])
+def test_two_columns_of_one_name_are_rejected_with_their_positions(names: str) -> None:
+    with pytest.raises(FileRejectedError, match='Columns 1 and 3 of the file have one name, "city"'):
+        run(f"{names}\nx,1,y\n".encode())

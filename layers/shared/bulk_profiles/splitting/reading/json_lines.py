@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.text import is_utf8_text
+from bulk_profiles.core.text import is_utf8_text, without_invisible
 from bulk_profiles.splitting.rows.columns import has_key_column, is_sent
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
@@ -137,7 +137,7 @@ class JsonLines:
                 raise FileRejectedError(
                     f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
                 )
-            if any(not name.strip() for name in names):
+            if any(not without_invisible(name) for name in names):
                 raise FileRejectedError("An object has a value with an empty name: name it, or leave it out.")
             if up_to_key_of and _is_table(names, up_to_key_of):
                 break

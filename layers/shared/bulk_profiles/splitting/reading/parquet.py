@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.text import without_invisible
 from bulk_profiles.splitting.files import SourceFile
 from bulk_profiles.splitting.rows.columns import is_sent
 
@@ -113,7 +114,7 @@ def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
             names.append(name)
         inside += (children or 0) - (inside > 0)
     for number, name in enumerate(names, 1):
-        if not name.strip():
+        if not without_invisible(name):
             raise FileRejectedError(f"Column {number} of the Parquet file has no name: name it.")
     return tuple(names)
 

@@ -11,6 +11,7 @@ import numpy as np
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, plain_name
 from bulk_profiles.core.models import ApiVersion, KeyColumn
+from bulk_profiles.core.text import quoted, without_invisible
 
 from .encoding import encode
 from .faults import Warn
@@ -24,7 +25,7 @@ class Columns:
     """The columns of a file, and what is sent of each row."""
 
     key_column: KeyColumn
-    names: tuple[str, ...]  # of the file's columns, trimmed
+    names: tuple[str, ...]  # of the file's columns, by `plain_name`
     rules: Rules
     sent: tuple[int, ...]  # numbers of the file's columns that are sent, the key column first
     header: bytes  # of the rows that are sent, encoded
@@ -108,7 +109,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
     Raises `FileRejectedError` where there is no key column, or a column comes twice.
     """
     warnings = Counter[str]()
-    cells = [cell.strip() for cell in header]
+    cells = [without_invisible(cell) for cell in header]
     while cells and not cells[-1]:
         cells.pop()
     if "" in cells:
@@ -117,9 +118,9 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
     warnings[Warn.PREFIX_STRIPPED] = sum(name != cell for name, cell in zip(names, cells, strict=True))
     mapping = feed.mapping
     key, key_column = _find_key(names, feed)  # first: without one this may be no header but values
-    _refuse_duplicates(names, "The header names")
+    _refuse_repeated(names)
     warnings[Warn.LOOK_ALIKE] = sum(
-        name.strip().lower() in _KEY_NAMES for number, name in enumerate(names) if number != key
+        name.lower() in _KEY_NAMES for number, name in enumerate(names) if number != key
     )
     if feed.api_version is ApiVersion.V1 and key_column is KeyColumn.THIRD_PARTY_ID:
         warnings[Warn.V1_THIRD_PARTY_ID] = 1
@@ -127,9 +128,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
     warnings[Warn.UNKNOWN_COLUMN] = len(named.difference(names))
     others = [number for number, name in enumerate(names) if number != key and mapping.sends(name)]
     sent_names = [mapping.rename.get(names[number], names[number]) for number in others]
-    _refuse_duplicates(
-        [key_column.value, *sent_names, *mapping.constants], "After the feed's mapping, there is"
-    )
+    _refuse_clashes([key_column.value, *sent_names, *mapping.constants])
     return Columns(
         key_column=key_column,
         names=tuple(names),
@@ -151,11 +150,22 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
     )
 
 
-def _refuse_duplicates(names: Sequence[str], where: str) -> None:
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
+def _refuse_repeated(names: Sequence[str]) -> None:
+    for number, name in enumerate(names, 1):
+        first = names.index(name) + 1
+        if first < number:
+            raise FileRejectedError(
+                f"Columns {first} and {number} of the file have one name, {quoted([name])}: rename or remove "
+                "one of the two."
+            )
+
+
+def _refuse_clashes(sent: Sequence[str]) -> None:
+    clashes = sorted(name for name, count in Counter(sent).items() if count > 1)
+    if clashes:
         raise FileRejectedError(
-            f"{where} a column twice ({_quoted(repeated)}): rename or drop one of the two."
+            f"After the feed's mapping, there is a column twice ({quoted(clashes)}): rename or drop one of "
+            "the two."
         )
 
 
@@ -185,14 +195,14 @@ def _find_key(names: Sequence[str], feed: Feed) -> tuple[int, KeyColumn]:
         return names.index(keys[0]), feed.key_column or _kind(keys[0])
     if feed.mapping.key:
         raise FileRejectedError(
-            f"The header has no column {_quoted([feed.mapping.key])}, which the feed names as the key column."
+            f"The header has no column {quoted([feed.mapping.key])}, which the feed names as the key column."
         )
     expected = [feed.key_column] if feed.key_column else list(KeyColumn)
     for name in names:
         spelling = _KEY_NAMES.get(name.lower().replace("_", "").replace(" ", ""))
         if spelling:
             raise FileRejectedError(
-                f"The header has no key column: {_quoted([name])} looks like it, but Target takes only "
+                f"The header has no key column: {quoted([name])} looks like it, but Target takes only "
                 f"the exact spelling {spelling}."
                 if spelling in expected
                 else f"The header has no column {expected[0]}, which the feed names as the key column."
@@ -205,9 +215,3 @@ def _find_key(names: Sequence[str], feed: Feed) -> tuple[int, KeyColumn]:
 
 def _kind(name: str) -> KeyColumn:
     return KeyColumn(name) if name in list(KeyColumn) else KeyColumn.THIRD_PARTY_ID
-
-
-def _quoted(names: Sequence[str]) -> str:
-    """Return names of an unknown file's columns for a message: few, short and printable."""
-    printable = ["".join(sign if sign.isprintable() else "?" for sign in name[:40]) for name in names[:3]]
-    return ", ".join(f'"{name}"' for name in printable)
