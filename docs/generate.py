@@ -34,7 +34,7 @@ A file is taken for what its content says, whatever its name. Try any file witho
 | Compression | gzip (several members too), zstd, xz (windows up to 64 MiB), bzip2, zip with one file in it |
 | Encodings | UTF-8; UTF-16 and UTF-32 with a byte order mark; any other that the feed names |
 | Line ends | LF and CRLF, also mixed; CR only where it ends the header; the last line need not have one |
-| Key column | `pcId` or `thirdPartyId`, spelled exactly so, wherever it stands; or the one the feed names |
+| Key column | `pcId` or `thirdPartyId`, wherever it stands; or the one the feed names |
 | Batches | at most {rows:,} rows and {size:,} bytes each, encoded; at most {batches:,} batches a file |
 
 A file that is none of these is rejected with one sentence, which names what it looks like and the remedy:
@@ -51,7 +51,12 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Names are trimmed, and the prefix `profile.` is taken off, because Target adds it itself.
 - Characters that show nothing (U+FEFF, the byte order mark; U+200B to U+200D, U+2060 and their like) are no
   part of a name, in the header and in the feed; a blank such as U+00A0 is a space.
-- Every column needs a name of its own: two columns that get the same one reject the file. Only columns at the end may lack one, as long as they stay empty.
+- Every column needs a name of its own: two columns that get the same one reject the file.
+- A name in capitals or small letters, with or without `_`, `-`, full stops and blanks is one name in several
+  spellings. The only column that can be the key in any spelling (`third-party-id`, `PCID`; `mbox3rdPartyId`
+  for `thirdPartyId`) is the key, with a warning. A column that the feed's `drop`, `keep` or `rename` names in
+  another spelling rejects the file.
+- A column without a name is not sent. Columns at the end that have no name are none, and must stay empty.
 - Blank lines before it are passed over, and so are byte order marks and other characters without a width.
 - A first line `sep=;` names the delimiter, as spreadsheets do, also in quotes or with delimiters after it.
 - It is the first line. A file is rejected if the header comes later, if there is none, if each line is one

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.core.feeds import Feed, Mapping, plain_name
 from bulk_profiles.core.models import ApiVersion, KeyColumn
+from bulk_profiles.splitting.rows.columns import resolve
 from tests.worlds.splitting import run
 
 PLAIN = b"thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50\n"
@@ -124,3 +126,70 @@ def test_column_with_another_blank_is_dropped(blank: str, listed: str) -> None:
 def test_two_columns_of_one_name_are_rejected_with_their_positions(names: str) -> None:
     with pytest.raises(FileRejectedError, match='Columns 1 and 3 of the file have one name, "city"'):
         run(f"{names}\nx,1,y\n".encode())
+
+
+@pytest.mark.parametrize(
+    "name", ["InternalNote", "internal_note", "internal note", "INTERNAL-NOTE", "internal\u00a0note"]
+)
+@pytest.mark.parametrize(
+    "mapping",
+    [{"drop": ["internalNote"]}, {"keep": ["city", "internalNote"]}, {"rename": {"internalNote": "x"}}],
+)
+@pytest.mark.parametrize("key", ["thirdPartyId", "third-party-id"])
+def test_column_that_the_mapping_spells_in_another_way_rejects_the_file(
+    name: str, mapping: Any, key: str
+) -> None:
+    """It must not be sent although it is to be dropped."""
+    feed = Feed.from_json({"mapping": mapping})
+    for data in (
+        f"{key},city,{name}\nA1,Ulm,secret\n",
+        json.dumps({key: "A1", "city": "Ulm", name: "secret"}),
+    ):
+        with pytest.raises(
+            FileRejectedError, match='mapping says "internalNote" where the header says'
+        ) as caught:
+            run(data.encode(), feed)
+        assert f'"{plain_name(name)}"' in str(caught.value)
+
+
+def test_column_may_be_dropped_in_all_spellings() -> None:
+    feed = Feed.from_json({"mapping": {"drop": ["internalNote", "InternalNote"]}})
+    outcome = run(b"thirdPartyId,city,InternalNote\nA1,Ulm,x\n", feed)
+    assert outcome.bodies == [b"batch=thirdPartyId,city\nA1,Ulm"]
+    assert outcome.split.warnings == {"unknown_column": 1}
+
+
+def test_unknown_columns_of_the_mapping_are_named_with_the_nearest() -> None:
+    mapping = Mapping(rename={"zzz": "z"}, drop=("emial", "emial"))
+    columns = resolve(["pcId", "email", "e-mail 2"], Feed(mapping=mapping))
+    assert columns.warnings == {"unknown_column": 2}
+    assert columns.named == {"unknown_column": ["zzz", "emial (nearest: email, e-mail 2)"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["__index_level_0__", "Unnamed: 0", "Unnamed: 3_level_1", "_corrupt_record", "_airbyte_raw_id"]
+)
+def test_column_that_a_writer_adds_is_sent_with_a_warning(name: str) -> None:
+    outcome = run(f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode())
+    assert outcome.received == [("A1", "0", "Ulm")]
+    assert outcome.split.warnings == {"writer_column": 1}
+    dropped = run(
+        f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode(), Feed.from_json({"mapping": {"drop": [name]}})
+    )
+    assert (dropped.received, dropped.split.warnings) == ([("A1", "Ulm")], {})
+
+
+@pytest.mark.parametrize(
+    "header", [",thirdPartyId,city", '"",thirdPartyId,city', "\u200b,thirdPartyId,city,,"]
+)
+def test_column_without_a_name_is_not_sent_and_a_warning(header: str) -> None:
+    data = f"{header}\n0,A1,Ulm\n1,A2,Bonn\n".encode()
+    outcome = run(data)
+    assert outcome.bodies == [b"batch=thirdPartyId,city\nA1,Ulm\nA2,Bonn"]
+    assert outcome.split.warnings == {"writer_column": 1}
+    assert resolve(["pcId", "", "a", ""], Feed()).named == {"writer_column": ["column 2 without a name"]}
+    assert run(data, Feed(mapping=Mapping(drop=("",)))).split.warnings == {}
+
+
+def test_two_columns_without_a_name_are_not_sent() -> None:
+    assert run(b"pcId,,a,,b\n1,2,3,4,5\n").bodies == [b"batch=pcId,a,b\n1,3,5"]

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.splitting.rows.columns import has_key_column
+from bulk_profiles.splitting.rows.key_column import has_key_column
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
 from .dialect import Dialect

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Quoting
-from bulk_profiles.splitting.rows.columns import has_key_column
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
+from bulk_profiles.splitting.rows.key_column import has_key_column
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
 from .blocks import Position

@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 from bulk_profiles.core.errors import BulkProfilesError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.text import is_utf8_text, without_invisible
-from bulk_profiles.splitting.rows.columns import has_key_column, is_sent
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
+from bulk_profiles.splitting.rows.key_column import key_number, sent_columns
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
 from .blocks import (
@@ -80,8 +80,8 @@ class JsonLines:
         if not self.names:
             raise FileRejectedError("No line of the file is a JSON object: write one object per line.")
         self._cells: Callable[[dict[str, Any]], Sequence[Any]] = itemgetter(*self.names)
-        self._key = next((n for n, name in enumerate(self.names) if has_key_column((name,), feed)), None)
-        self._not_sent = [number for number, name in enumerate(self.names) if not is_sent(name, feed)]
+        self._key = key_number(self.names, feed)
+        self._not_sent = [n for n, is_sent in enumerate(sent_columns(self.names, feed)) if not is_sent]
 
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on; raises `NewColumnError` for a name that is no column."""
@@ -250,8 +250,8 @@ def _id_of_number(number: _Float) -> str | Reject:
 
 def _is_table(names: Iterable[str], feed: Feed) -> bool:
     """Whether there is a key column among the names, and another one that is sent."""
-    keys = [name for name in names if has_key_column((name,), feed)]
-    return bool(keys) and any(is_sent(name, feed) for name in names if name not in keys)
+    header = list(names)
+    return key_number(header, feed) is not None and sum(sent_columns(header, feed)) > 1
 
 
 def _last_line_end(data: bytes) -> int:

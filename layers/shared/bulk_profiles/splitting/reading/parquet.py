@@ -20,7 +20,7 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.text import without_invisible
 from bulk_profiles.splitting.files import SourceFile
-from bulk_profiles.splitting.rows.columns import is_sent
+from bulk_profiles.splitting.rows.key_column import sent_columns
 
 from .blocks import Position
 from .dialect import Dialect
@@ -78,7 +78,10 @@ def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[
         try:
             names = _names(connection, original)
             kinds = [kind.id for kind in connection.read_parquet(str(original)).types]
-            sent = [kind if is_sent(name, feed) else None for name, kind in zip(names, kinds, strict=True)]
+            sent = [
+                kind if is_sent else None
+                for kind, is_sent in zip(kinds, sent_columns(names, feed), strict=True)
+            ]
             _refuse_nested(sent)
             marked = not _is_utf8(connection, _query(original, sent))
             query = _query(original, sent, marked=marked)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed, plain_name
+from bulk_profiles.core.feeds import Feed, Mapping, plain_name
 from bulk_profiles.core.models import ApiVersion, KeyColumn
-from bulk_profiles.core.text import quoted, without_invisible
+from bulk_profiles.core.text import quoted, short_name, spelling_key, without_invisible
 
 from .encoding import encode
 from .faults import Warn
+from .key_column import Key, find_key, kind_of
 from .row_check import Rules
 
-_KEY_NAMES = {name.lower(): name for name in KeyColumn}
+# What pandas, dask, Spark, Databricks and the loaders Fivetran, Airbyte, Stitch and dlt add to tables.
+_ADDED = re.compile(
+    r"__index_level_\d+__|Unnamed: \d+(?:_level_\d+)?|level_\d+|__null_dask_index__|_corrupt_record"
+    r"|_rescued_data|_fivetran_\w+|_airbyte_\w+|_sdc_\w+|_dlt_\w+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Columns:
     constants: bytes = b""  # what ends every row, encoded
     fills: dict[int, bytes] = field(default_factory=dict)  # encoded values for empty cells, by their place
     warnings: Counter[str] = field(default_factory=Counter)  # by code
+    named: dict[str, list[str]] = field(default_factory=dict)  # the columns of the warnings, by code
 
     @property
     def width(self) -> int:
@@ -106,54 +114,56 @@ def _key_first(rows: bytes, width: int, key: int) -> bytes:
 def resolve(header: Sequence[str], feed: Feed) -> Columns:
     """Find the key column of a header and apply the feed's mapping.
 
-    Raises `FileRejectedError` where there is no key column, or a column comes twice.
+    Raises `FileRejectedError` where there is no key column, a column comes twice, or the mapping names one in
+    another spelling.
     """
-    warnings = Counter[str]()
     cells = [without_invisible(cell) for cell in header]
     while cells and not cells[-1]:
         cells.pop()
-    if "" in cells:
-        raise FileRejectedError(f"Column {cells.index('') + 1} has no name in the header: name it.")
     names = [plain_name(cell) for cell in cells]
-    warnings[Warn.PREFIX_STRIPPED] = sum(name != cell for name, cell in zip(names, cells, strict=True))
     mapping = feed.mapping
-    key, key_column = _find_key(names, feed)  # first: without one this may be no header but values
+    key = find_key(names, feed)  # first: without one this may be no header but values
     _refuse_repeated(names)
-    warnings[Warn.LOOK_ALIKE] = sum(
-        name.lower() in _KEY_NAMES for number, name in enumerate(names) if number != key
-    )
-    if feed.api_version is ApiVersion.V1 and key_column is KeyColumn.THIRD_PARTY_ID:
-        warnings[Warn.V1_THIRD_PARTY_ID] = 1
-    named = {*mapping.rename, *mapping.drop, *mapping.keep}
-    warnings[Warn.UNKNOWN_COLUMN] = len(named.difference(names))
-    others = [number for number, name in enumerate(names) if number != key and mapping.sends(name)]
+    _refuse_other_spellings(names, key, mapping)
+    others = [n for n, name in enumerate(names) if n != key.number and name and mapping.sends(name)]
     sent_names = [mapping.rename.get(names[number], names[number]) for number in others]
-    _refuse_clashes([key_column.value, *sent_names, *mapping.constants])
+    _refuse_clashes([key.kind.value, *sent_names, *mapping.constants])
+    named = {
+        Warn.KEY_SPELLING: [names[key.number]] if key.respelled else [],
+        Warn.PREFIX_STRIPPED: [cell for name, cell in zip(names, cells, strict=True) if name != cell],
+        Warn.LOOK_ALIKE: [names[number] for number in others if kind_of(names[number])],
+        Warn.UNKNOWN_COLUMN: _unknown(names, mapping),
+        Warn.WRITER_COLUMN: _added_by_writers(names, others, mapping),
+    }
+    warnings = Counter[str]({code: len(found) for code, found in named.items() if found})
+    if feed.api_version is ApiVersion.V1 and key.kind is KeyColumn.THIRD_PARTY_ID:
+        warnings[Warn.V1_THIRD_PARTY_ID] = 1
     return Columns(
-        key_column=key_column,
+        key_column=key.kind,
         names=tuple(names),
         rules=Rules(
             width=len(names),
-            key=key,
-            third_party_id=key_column is KeyColumn.THIRD_PARTY_ID,
+            key=key.number,
+            third_party_id=key.kind is KeyColumn.THIRD_PARTY_ID,
             spare=len(header) - len(names),
         ),
-        sent=(key, *others),
-        header=b",".join(encode(name.encode()) for name in (key_column, *sent_names, *mapping.constants)),
+        sent=(key.number, *others),
+        header=b",".join(encode(name.encode()) for name in (key.kind, *sent_names, *mapping.constants)),
         constants=b"".join(b"," + encode(value.encode()) for value in mapping.constants.values()),
         fills={
             place: encode(fill.encode())
             for place, name in enumerate(sent_names, 1)
             if (fill := mapping.defaults.get(name, mapping.tombstone))
         },
-        warnings=+warnings,
+        warnings=warnings,
+        named={str(code): found for code, found in named.items() if found},
     )
 
 
 def _refuse_repeated(names: Sequence[str]) -> None:
     for number, name in enumerate(names, 1):
         first = names.index(name) + 1
-        if first < number:
+        if name and first < number:
             raise FileRejectedError(
                 f"Columns {first} and {number} of the file have one name, {quoted([name])}: rename or remove "
                 "one of the two."
@@ -169,49 +179,41 @@ def _refuse_clashes(sent: Sequence[str]) -> None:
         )
 
 
-def has_key_column(header: Iterable[str], feed: Feed) -> bool:
-    """Whether one of the names of a header, as they stand there, is that of a key column."""
-    return bool(_key_columns({plain_name(cell) for cell in header}, feed))
+def _refuse_other_spellings(names: Sequence[str], key: Key, mapping: Mapping) -> None:
+    """Raise `FileRejectedError` where a column that the mapping means has another spelling in the file.
 
-
-def is_sent(name: str, feed: Feed) -> bool:
-    """Whether a column is sent, by its name as it stands in the header."""
-    return has_key_column((name,), feed) or feed.mapping.sends(plain_name(name))
-
-
-def _key_columns(names: Container[str], feed: Feed) -> list[str]:
-    """Return the key columns among plain names: that of the feed, or else `pcId` and `thirdPartyId`."""
-    named = feed.mapping.key or feed.key_column
-    return [name for name in ([named] if named else KeyColumn) if name in names]
-
-
-def _find_key(names: Sequence[str], feed: Feed) -> tuple[int, KeyColumn]:
-    keys = _key_columns(names, feed)
-    if len(keys) > 1:
-        raise FileRejectedError(
-            "The header has both pcId and thirdPartyId: choose one of them as keyColumn in the feed."
-        )
-    if keys:
-        return names.index(keys[0]), feed.key_column or _kind(keys[0])
-    if feed.mapping.key:
-        raise FileRejectedError(
-            f"The header has no column {quoted([feed.mapping.key])}, which the feed names as the key column."
-        )
-    expected = [feed.key_column] if feed.key_column else list(KeyColumn)
-    for name in names:
-        spelling = _KEY_NAMES.get(name.lower().replace("_", "").replace(" ", ""))
-        if spelling:
+    It would be sent although it is to be dropped, or under another name than is wanted.
+    """
+    listed = _listed(mapping)
+    missing = {spelling_key(name): name for name in listed if name not in names}
+    for number, name in enumerate(names):
+        meant = missing.get(spelling_key(name), "")
+        if meant and number != key.number and name not in listed:
             raise FileRejectedError(
-                f"The header has no key column: {quoted([name])} looks like it, but Target takes only "
-                f"the exact spelling {spelling}."
-                if spelling in expected
-                else f"The header has no column {expected[0]}, which the feed names as the key column."
+                f"The feed's mapping says {quoted([meant])} where the header says {quoted([name])}: spell it "
+                "in the feed as in the file."
             )
-    raise FileRejectedError(
-        f"The header has no key column: name one column {' or '.join(expected)}, or name the key column in "
-        "the feed's mapping."
-    )
 
 
-def _kind(name: str) -> KeyColumn:
-    return KeyColumn(name) if name in list(KeyColumn) else KeyColumn.THIRD_PARTY_ID
+def _unknown(names: Sequence[str], mapping: Mapping) -> list[str]:
+    """Return the names in the mapping that no column has, each with the columns that are nearest to it."""
+    by_spelling = {spelling_key(name): name for name in names}
+    unknown: list[str] = []
+    for name in dict.fromkeys(_listed(mapping)):
+        if name and name not in names:
+            near = [by_spelling[match] for match in get_close_matches(spelling_key(name), by_spelling)]
+            nearest = f" (nearest: {', '.join(map(short_name, near))})" if near else ""
+            unknown.append(short_name(name) + nearest)
+    return unknown
+
+
+def _listed(mapping: Mapping) -> list[str]:
+    """Return the names by which the mapping means columns of the file, the key column aside."""
+    return [*mapping.rename, *mapping.drop, *mapping.keep]
+
+
+def _added_by_writers(names: Sequence[str], sent: Container[int], mapping: Mapping) -> list[str]:
+    """Return the columns that programs add to a table, and that the mapping does not drop."""
+    nameless = [f"column {number} without a name" for number, name in enumerate(names, 1) if not name]
+    added = [name for number, name in enumerate(names) if number in sent and _ADDED.fullmatch(name)]
+    return [*(nameless if mapping.sends("") else []), *added]

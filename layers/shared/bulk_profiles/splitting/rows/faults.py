@@ -90,8 +90,17 @@ class Warn(_Code):
     NO_VALUES = "no_values", "Rows without any value: Target ignores them, so they are skipped."
     PREFIX_STRIPPED = "prefix_stripped", "Columns named with the prefix profile., which Target adds itself."
     V1_THIRD_PARTY_ID = "v1_third_party_id", "API version v1 with thirdPartyId is doubtful: use v2, or pcId."
+    KEY_SPELLING = (
+        "key_spelling",
+        "The key column is spelled in another way than the feed or Target spells it: no other can be meant.",
+    )
     LOOK_ALIKE = "look_alike", "Columns that look like a key column and are sent as attributes."
     UNKNOWN_COLUMN = "unknown_column", "Columns that the feed's mapping names and the file does not have."
+    WRITER_COLUMN = (
+        "writer_column",
+        "Columns that a program added when it wrote the table: they are sent unless the feed's drop names "
+        "them. One without a name is not sent.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
