@@ -35,7 +35,7 @@ class Plan:
     @property
     def examples(self) -> Examples:
         """The first lines of each code of rejects and warnings."""
-        return Examples(rejects=self.split.examples if self.split else {})
+        return self.split.examples if self.split else Examples()
 
     @property
     def calls(self) -> int:
@@ -133,7 +133,7 @@ def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result:
         rows=result.rows,
         rejects=result.rejects,
         warnings=result.warnings,
-        examples=Examples(rejects=result.examples),
+        examples=result.examples,
         batches=result.batches,
     )
     sink = output.create(MANIFEST)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bulk_profiles.splitting.reading.blocks import HelperResult, TakeApart
 from bulk_profiles.splitting.rows.block_check import BlockCheck
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
+from bulk_profiles.splitting.rows.warnings import Warnings
 
 if TYPE_CHECKING:
     from bulk_profiles.splitting.parallel.processes import HelperProcesses
 
 type Task = tuple[bool, bool]  # whether to count warnings, and whether to encode
-type Answer = tuple[bool, BlockCheck, int, Sequence[int]] | None  # `encoded`, `check`, `spaces`, `swallowed`
+type Answer = tuple[bool, BlockCheck, Warnings] | None  # `encoded` and `check` of the rows; the reader's
 type Processes = HelperProcesses[Task, Answer]
 
 
@@ -29,7 +30,7 @@ def help_with(take_apart: TakeApart, preparer: RowPreparer, data: bytes, task: T
     if taken_apart is None:
         return b"", None
     prepared = preparer.prepare(taken_apart.rows, warn=warn, encode=encode)
-    return prepared.rows, (prepared.encoded, prepared.check, taken_apart.spaces, taken_apart.swallowed)
+    return prepared.rows, (prepared.encoded, prepared.check, taken_apart.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +54,5 @@ class ReaderHelpers:
         rows, answer = self.processes.result()
         if answer is None:
             return None
-        encoded, check, spaces, swallowed = answer
-        return HelperResult(PreparedRows(rows, encoded, check), spaces, swallowed)
+        encoded, check, warnings = answer
+        return HelperResult(PreparedRows(rows, encoded, check), warnings)

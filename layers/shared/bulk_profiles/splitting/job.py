@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
 from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, bounds
@@ -89,7 +91,10 @@ class Job:
                 too_large = self._too_large(prepared)
             else:
                 rows = self._preparer.encoded(prepared)
-                too_large = self._writer.write(rows, self._pause, valueless=prepared.check.valueless)
+                too_large, valueless = self._writer.write(
+                    rows, self._pause, valueless=prepared.check.valueless
+                )
+                self.log.add_examples(block, Warn.NO_VALUES, prepared.check.records(valueless))
             self._count(block, prepared.check)
             too_large_faults = prepared.check.reject(too_large, Reject.ROW_TOO_LARGE)
             self.log.add(block, prepared.check.faults | too_large_faults)
@@ -124,7 +129,13 @@ class Job:
                 rows = self._preparer.encoded(prepared)
                 places = repeated.matches(prepared.check.hashes)
                 merged = reader.put_into(rows, places, self._blocks.ordinal)
-                self._writer.write(merged.rows, self._pause, valueless=prepared.check.valueless)
+                _, valueless = self._writer.write(
+                    merged.rows, self._pause, valueless=prepared.check.valueless
+                )
+                if valueless:
+                    remaining = np.delete(np.arange(len(prepared.check.hashes)), merged.left_out)
+                    valueless = prepared.check.records(remaining[valueless].tolist())
+                    self.log.add_examples(block, Warn.NO_VALUES, valueless)
                 self.log.add(block, prepared.check.reject(merged.too_large, Reject.ROW_TOO_LARGE))
                 progress.merged -= merged.unmerged
                 progress.merged_at, progress.oversized = reader.position, tuple(sorted(reader.oversized))
@@ -147,15 +158,13 @@ class Job:
     def _count(self, block: Block, check: BlockCheck) -> None:
         tally = self._progress.tally
         tally.read += len(check.hashes) + len(check.faults)
-        tally.warnings += check.warnings
-        if block.spaces:
-            tally.warnings[Warn.SPACE_AFTER_DELIMITER.value] += block.spaces
-        if block.swallowed:
-            self.log.note(Warn.SWALLOWED_ROWS, block.find(block.swallowed))
+        for warnings in (block.warnings, check.warnings):
+            self.log.count_warnings(block, warnings)
 
     def _enter(self, phase: Phase) -> None:
         """Begin a phase, with the first block of the file."""
         self._progress.phase = phase
+        self._progress.tally.warning_examples.pop(Warn.NO_VALUES.value, None)  # counted anew in each phase
         self._blocks.restart()
         self._writer.restart()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bulk_profiles.core.errors import AccountingError
 from bulk_profiles.core.feeds import Feed, SeparatorInValue
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import KeyColumn, PlannedBatch, RowCounts
+from bulk_profiles.core.models import Examples, KeyColumn, PlannedBatch, RowCounts
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.batches.writer import BatchWriter
 from bulk_profiles.splitting.parallel.malloc import keep_freed_memory
@@ -40,7 +40,7 @@ class Split:
     warnings: dict[str, int]  # by code
     batches: tuple[PlannedBatch, ...]
     source_sha256: str  # of the file as stored (hex); empty where no digests are taken
-    examples: dict[str, list[int]] = field(default_factory=dict)  # first line numbers of each reject code
+    examples: Examples = field(default_factory=Examples)
 
 
 def split(  # four parameters that every caller has, and options
@@ -109,7 +109,7 @@ def split(  # four parameters that every caller has, and options
         {str(code): count for code, count in sorted((progress.tally.warnings + columns.warnings).items())},
         tuple(cutter.batches),
         (digesting.sha256 or digest(source)) if digests else "",
-        progress.tally.examples,
+        Examples(progress.tally.examples, progress.tally.warning_examples),
     )
 
 

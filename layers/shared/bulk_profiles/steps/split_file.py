@@ -19,7 +19,7 @@ from bulk_profiles.core.errors import (
     FileRejectedError,
 )
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.models import Examples, ImportStatus, Manifest, Source
+from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import (
     BATCHES,
     CHECKPOINT,
@@ -179,7 +179,7 @@ class SplitFile:
             rows=result.rows,
             rejects=result.rejects,
             warnings=result.warnings,
-            examples=Examples(rejects=result.examples),
+            examples=result.examples,
             batches=result.batches,
         )
         # An earlier try of this split may have come so far: the split is deterministic, so it says the same.

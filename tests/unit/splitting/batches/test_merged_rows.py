@@ -57,7 +57,7 @@ def _reader(merged: bytes, position: int = 0, oversized: tuple[str, ...] = ()) -
 def test_reader_puts_merged_rows_in_the_places_of_first_ones() -> None:
     reader = _reader(b"10,1,ab\n12,3,c\n40,9,z\n")
     block = reader.put_into(b"1,a\n2,x\n3,c\n1,b\n", [0, 2, 3], 10)
-    assert block == MergedBlock(b"1,ab\n2,x\n3,c\n", [], 0)
+    assert block == MergedBlock(b"1,ab\n2,x\n3,c\n", [3], [], 0)
     assert reader.position == len(b"10,1,ab\n12,3,c\n")
 
 
@@ -73,9 +73,9 @@ def test_reader_opened_at_its_position_goes_on() -> None:
 def test_reader_leaves_out_rows_too_large_once_merged() -> None:
     """The first row is one too many in the merge; each later one had been counted as merged."""
     first = _reader(b"0,1,abcdef\n")
-    assert first.put_into(b"1,abc\n2,x\n", [0], 0) == MergedBlock(b"2,x\n", [0], 0)
+    assert first.put_into(b"1,abc\n2,x\n", [0], 0) == MergedBlock(b"2,x\n", [0], [0], 0)
     later = _reader(b"", oversized=tuple(first.oversized))
-    assert later.put_into(b"1,def\n3,x\n", [0], 2) == MergedBlock(b"3,x\n", [0], 1)
+    assert later.put_into(b"1,def\n3,x\n", [0], 2) == MergedBlock(b"3,x\n", [0], [0], 1)
 
 
 def test_row_without_a_value_is_merged_before_it_is_skipped() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
-from bulk_profiles.splitting.batches.writer import BatchWriter
+from bulk_profiles.splitting.batches.writer import BatchWriter, LeftOut
 from bulk_profiles.splitting.parallel.thread import Background
 from bulk_profiles.splitting.rows.columns import resolve
 from tests.worlds.splitting import MemoryFolder, run
@@ -89,9 +89,17 @@ def test_writer_returns_places_of_rows_too_large_for_a_batch(
     limits = Limits(max_batch_bytes=len(b"batch=pcId,a\n1,xyz"))
     writer = _writer(output, background, limits=limits)
     rows = b"1,xyz\n2,wxyz\n3,a\n4,wxyz\n"
-    assert writer.fitting(rows)[1] == writer.write(rows, _go_on, valueless=True) == [1, 3]
+    assert writer.fitting(rows)[1] == [1, 3]
+    assert writer.write(rows, _go_on, valueless=True) == LeftOut([1, 3], [])
     assert [writer.fits(row) for row in (b"1,xyz", b"2,wxyz")] == [True, False]
     assert _bodies(writer, output) == [b"batch=pcId,a\n1,xyz", b"batch=pcId,a\n3,a"]
+
+
+def test_writer_returns_places_of_rows_without_a_value(output: MemoryFolder, background: Background) -> None:
+    limits = Limits(max_batch_bytes=len(b"batch=pcId,a\n1,xyz"))
+    writer = _writer(output, background, limits=limits)
+    rows = b"1,wxyz\n2,\n3,x\n4,wxyz\n5,\n"
+    assert writer.write(rows, _go_on, valueless=True) == LeftOut([0, 3], [1, 4])
 
 
 def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryFolder, background: Background) -> None:
@@ -99,7 +107,7 @@ def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryFolder, backgro
     writer = _writer(
         output, background, feed=feed, limits=Limits(max_batch_bytes=len(b"batch=pcId,a,b\n1,x,wxyz"))
     )
-    assert writer.write(b"1,x\n2,xy\n", _go_on, valueless=True) == [1]
+    assert writer.write(b"1,x\n2,xy\n", _go_on, valueless=True).too_large == [1]
     assert _bodies(writer, output) == [b"batch=pcId,a,b\n1,x,wxyz"]
 
 

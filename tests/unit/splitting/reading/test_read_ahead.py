@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from unittest import mock
 
@@ -11,6 +11,8 @@ import pytest
 from bulk_profiles.splitting.reading import read_ahead
 from bulk_profiles.splitting.reading.blocks import HelperResult, Position, RawBlock
 from bulk_profiles.splitting.reading.read_ahead import ReadAhead
+from bulk_profiles.splitting.rows.faults import Warn
+from bulk_profiles.splitting.rows.warnings import Warnings
 
 
 class Helpers:
@@ -26,7 +28,12 @@ class Helpers:
 
     def result(self) -> HelperResult | None:
         data = self.queue.popleft()
-        return None if data == b"odd" else HelperResult(mock.sentinel.prepared, len(data))
+        return None if data == b"odd" else HelperResult(mock.sentinel.prepared, warnings(len(data)))
+
+
+def warnings(count: int) -> Warnings:
+    """Return warnings that tell the results apart."""
+    return Warnings(Counter({Warn.SWALLOWED_ROWS: count}))
 
 
 def raw_blocks(*data: bytes) -> Iterator[RawBlock]:
@@ -36,8 +43,14 @@ def raw_blocks(*data: bytes) -> Iterator[RawBlock]:
 
 def test_iteration_yields_every_raw_block_in_order_with_its_result() -> None:
     ahead = ReadAhead(raw_blocks(b"a", b"bb", b"odd", b"", b"e" * 9), Helpers())
-    results = [(raw.start.line, raw.data, result and result.spaces) for raw, result in ahead]
-    assert results == [(0, b"a", 1), (1, b"bb", 2), (2, b"odd", None), (3, b"", 0), (4, b"e" * 9, 9)]
+    results = [(raw.start.line, raw.data, result and result.warnings) for raw, result in ahead]
+    assert results == [
+        (0, b"a", warnings(1)),
+        (1, b"bb", warnings(2)),
+        (2, b"odd", None),
+        (3, b"", warnings(0)),
+        (4, b"e" * 9, warnings(9)),
+    ]
     assert ahead.is_empty
     assert not list(ReadAhead(raw_blocks(), Helpers()))
 

@@ -56,8 +56,8 @@ def test_preparer_remembers_a_byte_to_encode(preparer: RowPreparer) -> None:
 
 def test_prepare_counts_warnings_only_on_request(preparer: RowPreparer) -> None:
     rows = b'a,1,"\n'
-    assert preparer.prepare(rows, warn=True, encode=True).check.warnings == {"separator_in_value": 1}
-    assert not preparer.prepare(rows, warn=False, encode=True).check.warnings
+    assert preparer.prepare(rows, warn=True, encode=True).check.warnings.counts == {"separator_in_value": 1}
+    assert not preparer.prepare(rows, warn=False, encode=True).check.warnings.counts
 
 
 def test_rows_start_with_the_id_and_are_encoded_once() -> None:

@@ -32,7 +32,7 @@ def test_bad_row_is_rejected_with_its_line_and_kept(
     outcome = run(data)
     line = 4 if quotes else 3
     assert outcome.rejects == [[str(line), column, reason]]
-    assert outcome.split.examples == {reason: [line]}
+    assert outcome.split.examples.rejects == {reason: [line]}
     assert outcome.objects["rejected-rows.csv"] == b"thirdPartyId,city,age\n" + row + b"\n"
     assert [cells[0] for cells in outcome.received] == (["1", "3", "2"] if quotes else ["1", "2"])
 

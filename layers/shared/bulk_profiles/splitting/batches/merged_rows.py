@@ -110,7 +110,8 @@ class MergedBlock:
     """A block of encoded rows in which merged rows stand in the places of the first ones of their ids."""
 
     rows: bytes
-    too_large: list[int]  # places of the rows that were left out because their merged row fits in no batch
+    left_out: list[int]  # places of the rows that are not there
+    too_large: list[int]  # those of them whose merged row fits in no batch
     unmerged: int  # those of them that had been counted as merged into an earlier row
 
 
@@ -132,23 +133,25 @@ class MergedRowReader:
     def put_into(self, rows: bytes, places: Sequence[int], ordinal: int) -> MergedBlock:
         """Put merged rows in these places of a block of encoded rows, whose first row has this ordinal."""
         if not places:
-            return MergedBlock(rows, [], 0)
+            return MergedBlock(rows, [], [], 0)
         pieces, copied = list[bytes](), 0
-        too_large, unmerged = list[int](), 0
+        left_out, too_large, unmerged = list[int](), list[int](), 0
         for place, (start, end) in zip(places, bounds(rows, places), strict=True):
             pieces.append(rows[copied:start])
             row, copied = rows[start : end - 1], end
             merged = self._take(ordinal + place)
+            if merged is not None and self._fits(merged):
+                pieces.append(merged + b"\n")
+                continue
+            left_out.append(place)
             if merged is None:  # this row went into an earlier one
                 if self.oversized and self._fits(row) and _digest_of_id(row) in self.oversized:
                     too_large.append(place)
                     unmerged += 1
-            elif self._fits(merged):
-                pieces.append(merged + b"\n")
             else:
                 self.oversized.add(_digest_of_id(row))
                 too_large.append(place)
-        return MergedBlock(b"".join([*pieces, rows[copied:]]), too_large, unmerged)
+        return MergedBlock(b"".join([*pieces, rows[copied:]]), left_out, too_large, unmerged)
 
     def _take(self, ordinal: int) -> bytes | None:
         """Return the merged row that has its place at this ordinal; None if there is none."""

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bulk_profiles.core.json_object import JsonObject
+from bulk_profiles.core.json_object import JsonObject, as_json
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
 from bulk_profiles.splitting.files import Output, Scratch, Sink
-from bulk_profiles.splitting.reading.blocks import Block, Record
-from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
+from bulk_profiles.splitting.reading.blocks import Block
+from bulk_profiles.splitting.rows.faults import Fault, Warn
+from bulk_profiles.splitting.rows.warnings import MOST_EXAMPLES, Warnings
 
-_EXAMPLES = 5
 _PIECE = 1024 * 1024
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # in a cell of a spreadsheet
 _TITLES = b"line,column,reason,detail\n"
@@ -31,7 +31,9 @@ class Tally(JsonObject):
     read: int = 0  # records
     rejects: Counter[str] = field(default_factory=Counter)  # by code
     warnings: Counter[str] = field(default_factory=Counter)  # by code
-    examples: dict[str, list[int]] = field(default_factory=dict)  # first line numbers of each code
+    # The numbers of the first lines, by code.
+    examples: dict[str, list[int]] = field(default_factory=dict)  # of rejects
+    warning_examples: dict[str, list[int]] = field(default_factory=dict, metadata=as_json(optional=True))
 
 
 class RejectLog:
@@ -54,7 +56,10 @@ class RejectLog:
         numbers = sorted(faults)
         for number, record in zip(numbers, block.find(numbers), strict=True):
             fault = faults[number]
-            self._count(record, fault)
+            code = fault.reason.value
+            self._tally.rejects[code] += 1
+            lines = self._tally.examples.setdefault(code, [])
+            lines += [record.line] * (len(lines) < MOST_EXAMPLES)
             writer.writerow((record.line, self._column_name(fault), fault.reason, fault.reason.help))
             rows += record.raw
             if record.raw and not record.raw.endswith((b"\n", b"\r")):
@@ -64,10 +69,19 @@ class RejectLog:
         for sink, data in zip(self._sinks, (listing.getvalue().encode(), bytes(rows)), strict=True):
             sink.write(data)
 
-    def note(self, warning: Warn, records: Sequence[Record]) -> None:
-        """Count a warning for each of these records."""
-        self._tally.warnings[warning.value] += len(records)
-        self._add_examples(warning, records)
+    def count_warnings(self, block: Block, warnings: Warnings) -> None:
+        """Count the warnings of a block."""
+        for warning, count in warnings.counts.items():
+            self._tally.warnings[warning.value] += count
+            self.add_examples(block, warning, warnings.records[warning])
+
+    def add_examples(self, block: Block, warning: Warn, numbers: Sequence[int]) -> None:
+        """Note the lines of the records of a block that have these ascending numbers, for a warning."""
+        lines = self._tally.warning_examples.get(warning.value, [])
+        numbers = numbers[: MOST_EXAMPLES - len(lines)]
+        if numbers:
+            lines = [*lines, *(record.line for record in block.find(numbers))]
+            self._tally.warning_examples[warning.value] = lines
 
     def flush(self) -> None:
         """Finish the part that is open, if any."""
@@ -93,14 +107,6 @@ class RejectLog:
                     while piece := part.read(_PIECE):
                         sink.write(piece)
             sink.commit()
-
-    def _count(self, record: Record, fault: Fault) -> None:
-        self._tally.rejects[fault.reason.value] += 1
-        self._add_examples(fault.reason, [record])
-
-    def _add_examples(self, code: Reject | Warn, records: Sequence[Record]) -> None:
-        lines = self._tally.examples.setdefault(code.value, [])
-        lines += [record.line for record in records[: _EXAMPLES - len(lines)]]
 
     def _column_name(self, fault: Fault) -> str:
         """Return the name of the fault's column, which no spreadsheet takes for a formula."""

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
 
 from bulk_profiles.splitting.rows.columns import Columns
 
 from .cutter import Cutter
+
+
+class LeftOut(NamedTuple):
+    """The places of the rows that were not written, among those to write."""
+
+    too_large: list[int]  # no batch can hold them
+    valueless: list[int]  # Target ignores them
 
 
 class BatchWriter:
@@ -18,17 +28,20 @@ class BatchWriter:
         self.skipped = skipped  # rows without a value so far
         self._columns = columns
 
-    def write(self, rows: bytes, pause: Callable[[], None], *, valueless: bool) -> list[int]:
-        """Write encoded rows; return the places of those that no batch can hold, which are left out.
+    def write(self, rows: bytes, pause: Callable[[], None], *, valueless: bool) -> LeftOut:
+        """Write encoded rows, but for those that no batch can hold and those without any value.
 
-        Rows without any value are skipped, as Target ignores them; none is among the rows if not `valueless`.
+        None is without a value if not `valueless`, unless there are columns that are not sent.
         `pause` is called after every finished batch, and may raise: `done` and `skipped` are then those to go
         on with from the first of these rows.
         """
         rows, too_large = self.fitting(rows)
-        skipped = 0
+        skipped = list[int]()
         if valueless or not self._columns.all_sent:
             rows, skipped = _with_values(rows, self._columns.width)
+        if too_large and skipped:
+            places = np.delete(np.arange(rows.count(b"\n") + len(skipped) + len(too_large)), too_large)
+            skipped = places[skipped].tolist()
         # A split that goes on reads blocks that end in other places: what is done may span several of them.
         done = min(self.done, rows.count(b"\n")) if self.done else 0
         if done:
@@ -38,8 +51,8 @@ class BatchWriter:
             self.done = done + count
             pause()
         self.done = remaining
-        self.skipped += skipped
-        return too_large
+        self.skipped += len(skipped)
+        return LeftOut(too_large, skipped)
 
     def fits(self, row: bytes) -> bool:
         """Whether a batch can hold an encoded row."""
@@ -60,11 +73,11 @@ class BatchWriter:
         self.done = self.skipped = 0
 
 
-def _with_values(rows: bytes, width: int) -> tuple[bytes, int]:
-    """Return the rows that have more than an id, and the number of the others."""
+def _with_values(rows: bytes, width: int) -> tuple[bytes, list[int]]:
+    """Return the rows that have more than an id, and the places of the others."""
     empty = b"," * (width - 1) + b"\n"
     if empty not in rows:
-        return rows, 0
+        return rows, []
     lines = rows.splitlines(keepends=True)
-    with_values = [line for line in lines if not line.endswith(empty)]
-    return b"".join(with_values), len(lines) - len(with_values)
+    valueless = [place for place, line in enumerate(lines) if line.endswith(empty)]
+    return b"".join([line for line in lines if not line.endswith(empty)]), valueless

@@ -9,12 +9,12 @@ and a doubled quote is where one part begins right after another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
+from bulk_profiles.splitting.rows.faults import Warn
 from bulk_profiles.splitting.rows.plain import COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, mark, without_invalid
+from bulk_profiles.splitting.rows.warnings import Warnings, first_records
 
 from .blocks import PlainRows
 from .dialect import Dialect
@@ -73,12 +73,13 @@ class BlockParser:
             text = unquoted
         elif self._dialect.delimiter != b",":
             text = text.translate(self._outside)
-        spaces = 0
-        if self._dialect.spaced:
-            spaces = text.count(b", ")
-            text = text.replace(b", ", b",").replace(_SPACE_MARK, b" ")
+        warnings = Warnings()
         text = self._with_line_feeds(text)
-        return PlainRows(text, spaces, swallowed_rows(text, self._dialect) if quotes.size else ())
+        if self._dialect.spaced:
+            text = _without_spaces(text, warnings)
+        if quotes.size:
+            warn_of_swallowed_rows(text, self._dialect, warnings)
+        return PlainRows(text, warnings)
 
     def spans(self, text: bytes) -> NDArray[np.intp]:
         """Return where each record of a block starts and ends, as an array of two columns.
@@ -248,13 +249,13 @@ class BlockParser:
             data[inner] = _MARKS[data[inner]]
 
 
-def swallowed_rows(rows: bytes, dialect: Dialect) -> Sequence[int]:
-    """Return the numbers of the records whose quoted values may hold other rows.
+def warn_of_swallowed_rows(rows: bytes, dialect: Dialect, warnings: Warnings) -> None:
+    """Warn of the records whose quoted values may hold other rows.
 
     It is those that span lines, each of which has as many delimiters as a row: `A1,"x,y` and `A2,z",w`.
     """
     if dialect.width <= 1 or LINE_FEED_MARK not in rows:
-        return ()
+        return
     data = np.frombuffer(rows, np.uint8)
     inner = mark(dialect.delimiter)
     ends = np.flatnonzero(data == _LINE_FEED)
@@ -264,12 +265,22 @@ def swallowed_rows(rows: bytes, dialect: Dialect) -> Sequence[int]:
     )
     suspects = np.flatnonzero((feeds > 0) & (delimiters == feeds * (dialect.width - 1))).tolist()
     lines = rows.split(b"\n") if suspects else []
-    return [
+    swallowing = [
         number - lines[:number].count(b"")
         for number in suspects
         if {line.count(b",") + line.count(inner) for line in lines[number].split(LINE_FEED_MARK)}
         == {dialect.width - 1}
     ]
+    if swallowing:
+        warnings.add(Warn.SWALLOWED_ROWS, swallowing)
+
+
+def _without_spaces(rows: bytes, warnings: Warnings) -> bytes:
+    """Remove the space after each comma."""
+    spaces = rows.count(b", ")
+    if spaces:
+        warnings.add(Warn.SPACE_AFTER_DELIMITER, first_records(rows, b", "), spaces)
+    return rows.replace(b", ", b",").replace(_SPACE_MARK, b" ")
 
 
 def _difference(places: Places, others: Places) -> Places:

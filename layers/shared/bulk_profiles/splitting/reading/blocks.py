@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from bulk_profiles.splitting.rows.faults import Reject
 from bulk_profiles.splitting.rows.plain import fault_row
 from bulk_profiles.splitting.rows.prepare import PreparedRows
+from bulk_profiles.splitting.rows.warnings import Warnings
 
 BLOCK_BYTES = 512 * 1024
 
@@ -43,8 +44,7 @@ class Block:
     start: Position
     rows: bytes  # one plain row for each record; empty where helpers have prepared them
     find: Callable[[Sequence[int]], list[Record]]  # records by their ascending numbers in the block
-    spaces: int = 0  # that were removed as parts of delimiters
-    swallowed: Sequence[int] = ()  # numbers of the records whose quoted values may hold other rows
+    warnings: Warnings = field(default_factory=Warnings)  # of the reader
     prepared: PreparedRows | None = None  # the rows as helpers have prepared them
 
 
@@ -54,19 +54,17 @@ def too_long(start: Position) -> Block:
 
 
 class PlainRows(NamedTuple):
-    """The plain rows of some whole records, and what is known of them: see `Block`."""
+    """The plain rows of some whole records, with the warnings of their reader."""
 
     rows: bytes
-    spaces: int = 0
-    swallowed: Sequence[int] = ()
+    warnings: Warnings
 
 
 class HelperResult(NamedTuple):
     """What a helper made of a raw block: see `Block`."""
 
     prepared: PreparedRows
-    spaces: int = 0
-    swallowed: Sequence[int] = ()
+    warnings: Warnings
 
 
 class Helpers(Protocol):

@@ -14,9 +14,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
+from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Warn
+from bulk_profiles.splitting.rows.warnings import Warnings
 
-from .block_parser import BlockParser, swallowed_rows
+from .block_parser import BlockParser, warn_of_swallowed_rows
 from .blocks import BLOCK_BYTES, Block, FindHelpers, Helpers, Position, RawBlock, Record, too_long
 from .dialect import Dialect
 from .long_rows import skip_long_row
@@ -92,7 +93,7 @@ class DelimitedBlocks:
             for raw, result in ahead:
                 if result:
                     find = partial(self._find, raw, None)
-                    yield Block(raw.start, b"", find, result.spaces, result.swallowed, result.prepared)
+                    yield Block(raw.start, b"", find, result.warnings, result.prepared)
                     continue
                 text = _Text(raw.start, raw.data, self._text.ended and not self._text.data and ahead.is_empty)
                 yield from self._blocks(text, least=0)
@@ -162,7 +163,7 @@ class DelimitedBlocks:
         raw = RawBlock(text.start, whole)
         lines = count(result.rows, _LINE_FEED) if self._by_record else self._dialect.count_lines(whole)
         text.remove(len(whole), lines)
-        return Block(raw.start, result.rows, partial(self._find, raw, None), result.spaces, result.swallowed)
+        return Block(raw.start, result.rows, partial(self._find, raw, None), result.warnings)
 
     def _parsed_block(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
         """Parse some records one by one; None where not even the first one is whole.
@@ -179,7 +180,11 @@ class DelimitedBlocks:
         rows = b"".join([row + b"\n" for row in parsed.rows])
         spans = np.array(parsed.spans, np.intp).reshape(-1, 2)
         find = partial(self._find, raw, spans)
-        return Block(raw.start, rows, find, parsed.spaces, swallowed_rows(rows, self._dialect))
+        warnings = Warnings()
+        if parsed.spaced:
+            warnings.add(Warn.SPACE_AFTER_DELIMITER, parsed.spaced, parsed.spaces)
+        warn_of_swallowed_rows(rows, self._dialect, warnings)
+        return Block(raw.start, rows, find, warnings)
 
     def _long_row(self, text: _Text) -> Block:
         """Pass over the first record, which is too long to be held."""

@@ -22,6 +22,7 @@ from bulk_profiles.core.text import is_utf8_text, without_invisible
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.key_column import key_number, sent_columns
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
+from bulk_profiles.splitting.rows.warnings import Warnings
 
 from .blocks import (
     BLOCK_BYTES,
@@ -146,7 +147,7 @@ class JsonLines:
     def _plain_rows(self, data: bytes) -> PlainRows | None:
         """Return the plain rows of some lines; None where they are not sure to be right."""
         rows = self._rows_at_once(_lines(data))
-        return None if rows is None else PlainRows(rows)
+        return None if rows is None else PlainRows(rows, Warnings())
 
     def _rows_at_once(self, lines: Sequence[bytes]) -> bytes | None:
         """Make the plain rows of some lines at once; None where that is not sure to be right.

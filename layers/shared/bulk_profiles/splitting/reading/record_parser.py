@@ -33,6 +33,7 @@ class ParsedRecords:
     spans: list[tuple[int, int]] = field(default_factory=list)  # where each starts and ends in the data
     used: int = 0  # bytes of the data
     spaces: int = 0  # that were removed as parts of delimiters
+    spaced: list[int] = field(default_factory=list)  # numbers of the records that had them
 
 
 class _Record(NamedTuple):
@@ -76,6 +77,8 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
         cells, end = record
         row = _plain_row(cells, quoted=data.startswith(_QUOTE, start))
         if row:
+            if parser.spaces > parsed.spaces:
+                parsed.spaced.append(len(parsed.rows))
             parsed.rows.append(row)
             parsed.spans.append((start, end))
         parsed.used, parsed.spaces = end, parser.spaces

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import string
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from .grid import Grid, Places
 from .id_hashes import Hashes, hash_ids
 from .plain import FAULT_MARK, PLUS_MARK, SEPARATORS, read_fault, unmark
 from .row_check import Rules, check_row
+from .warnings import MOST_EXAMPLES, Warnings
 
 _COMMA = ord(",")
 _LINE_FEED = ord("\n")
@@ -35,13 +35,16 @@ class BlockCheck:
     hashes: Hashes  # of the ids of the good rows
     numbers: Places | None = None  # of the records, in the block, that are good rows; None: of all
     faults: dict[int, Fault] = field(default_factory=dict)  # of the other records, by number
-    warnings: Counter[str] = field(default_factory=Counter)
+    warnings: Warnings = field(default_factory=Warnings)
     valueless: bool = False  # some good rows have nothing but an id
 
     def reject(self, places: list[int], reason: Reject) -> dict[int, Fault]:
         """Return a fault for the good rows in each of these places, by the numbers of their records."""
-        numbers = places if self.numbers is None else self.numbers[places].tolist()
-        return dict.fromkeys(numbers, Fault(reason))
+        return dict.fromkeys(self.records(places), Fault(reason))
+
+    def records(self, places: list[int]) -> list[int]:
+        """Return the numbers of the records that are the good rows in these places."""
+        return places if self.numbers is None else self.numbers[places].tolist()
 
 
 def is_unreserved(rows: bytes) -> bool:
@@ -92,12 +95,12 @@ def check_block(
             faults |= {int(origin[number]): fault for number, fault in more_faults.items()}
             hashes, numbers = hashes[good], origin[good]
             grid = _even_grid(rows, rules, unreserved=unreserved)
-    warnings = Counter[str]()
+    check = BlockCheck(hashes, numbers, faults, valueless=grid.any_valueless())
     if warn and not unreserved:
-        _count_odd_values(rows, grid, warnings)
+        _count_odd_values(rows, grid, check)
     if warn:
-        _count_long_values(rows, grid, rules, warnings)
-    return rows, BlockCheck(hashes, numbers, faults, warnings, grid.any_valueless())
+        _count_long_values(rows, grid, rules, check)
+    return rows, check
 
 
 def _lines(rows: bytes) -> list[bytes]:
@@ -150,16 +153,24 @@ def _padded(line: bytes, rules: Rules) -> bytes | Fault:
     return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
 
 
-def _count_odd_values(rows: bytes, grid: Grid, warnings: Counter[str]) -> None:
+def _count_odd_values(rows: bytes, grid: Grid, check: BlockCheck) -> None:
     """Count the values that are sent, and whose characters may not be meant."""
     separators = _separators(rows, grid)
     if separators.size:
-        warnings[Warn.SEPARATOR_IN_VALUE] = len(grid.cells_at(separators))
+        _warn(check, Warn.SEPARATOR_IN_VALUE, grid.cells_at(separators), grid)
     if PLUS_MARK in rows:
-        warnings[Warn.PLUS_SIGN] = len(grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0])))
+        plus_signs = np.flatnonzero(grid.data == PLUS_MARK[0])
+        _warn(check, Warn.PLUS_SIGN, grid.cells_at(plus_signs), grid)
     if np.count_nonzero(grid.data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
         control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
-        warnings[Warn.CONTROL_CHARACTER] = len(grid.cells_at(np.flatnonzero(control)))
+        _warn(check, Warn.CONTROL_CHARACTER, grid.cells_at(np.flatnonzero(control)), grid)
+
+
+def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:
+    """Count a warning for each of some cells, by their ascending numbers in the block."""
+    # So many cells are in as many rows as there are examples, at least.
+    first_rows = dict.fromkeys((cells[: MOST_EXAMPLES * grid.width] // grid.width).tolist())
+    check.warnings.add(warning, check.records(list(first_rows)), len(cells))
 
 
 def _separators(rows: bytes, grid: Grid) -> Places:
@@ -170,15 +181,19 @@ def _separators(rows: bytes, grid: Grid) -> Places:
     return np.flatnonzero(marks | (grid.data == SEPARATORS[-1]))
 
 
-def _count_long_values(rows: bytes, grid: Grid, rules: Rules, warnings: Counter[str]) -> None:
+def _count_long_values(rows: bytes, grid: Grid, rules: Rules, check: BlockCheck) -> None:
     """Count the ids and the values that are longer than Target handles well."""
     if grid.row_sizes.max(initial=0) <= LONG_ID_LENGTH:
         return
     sizes = np.diff(grid.ends, prepend=-1)
+    long_ids, long_values = list[int](), list[int]()  # their cells
     for cell in np.flatnonzero(sizes > LONG_ID_LENGTH).tolist():
         end = int(grid.ends[cell])
         length = len(unmark(rows[end + 1 - int(sizes[cell]) : end]).decode())
         if cell % rules.width == rules.key:
-            warnings[Warn.LONG_ID] += length > LONG_ID_LENGTH
+            long_ids += [cell] * (length > LONG_ID_LENGTH)
         else:
-            warnings[Warn.LONG_VALUE] += length > LONG_VALUE_LENGTH
+            long_values += [cell] * (length > LONG_VALUE_LENGTH)
+    for warning, cells in ((Warn.LONG_ID, long_ids), (Warn.LONG_VALUE, long_values)):
+        if cells:
+            _warn(check, warning, np.array(cells), grid)
