@@ -106,7 +106,7 @@ take makes an import `partial`, too; if Target takes nothing, the import is `fai
 A rejected row is not sent. `{rejects}` names its line (in Parquet: its row), column and reason;
 `{rejected_rows}` has the header and the rows themselves, to be mended and dropped again. Rows of more than
 {row_megabytes} MiB are in the list only. Report, `summary.json` and plan name the first lines of each code of
-rejects and warnings.
+rejects and warnings, or the columns that a warning is about.
 
 | Code | What to do |
 |---|---|
@@ -114,7 +114,7 @@ rejects and warnings.
 
 ## Warnings
 
-What is counted here is sent all the same.
+What is counted here is sent all the same, unless it is said otherwise.
 
 | Code | What it means |
 |---|---|

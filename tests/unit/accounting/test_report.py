@@ -68,8 +68,8 @@ def summary(text: str = "customers.csv", reason: str = "") -> Summary:
         source,
         rows,
         {"empty_id": 4},
-        {"plus_sign": 7},
-        Examples({"empty_id": [2, 3, 5, 1507]}, {"plus_sign": [8, 9]}),
+        {"plus_sign": 7, "look_alike": 2},
+        Examples({"empty_id": [2, 3, 5, 1507]}, {"plus_sign": [8, 9]}, {"look_alike": ["PC_ID", text]}),
         planned,
     )
     done = BatchEntry.planned(entry.import_id, planned[0]).change(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bulk_profiles.accounting.split_verdict import (
     DEFAULT_MAX_REJECTED_PERCENT,
-    example_lines,
+    first_examples,
     judge_split,
     status_line,
 )
@@ -119,5 +119,5 @@ def test_status_line_has_the_number_of_rejected_rows(status: str, rejected: int,
     ("lines", "count", "text"),
     [([], 0, ""), ([], 7, ""), ([3], 1, "3"), ([3, 7], 2, "3, 7"), ([3, 7], 3, "3, 7, ...")],
 )
-def test_example_lines_end_in_dots_where_there_are_more(lines: list[int], count: int, text: str) -> None:
-    assert example_lines(lines, count) == text
+def test_first_examples_end_in_dots_where_there_are_more(lines: list[int], count: int, text: str) -> None:
+    assert first_examples(lines, count) == text

@@ -47,7 +47,7 @@ MANIFEST = Manifest(
     RowCounts(read=8, rejected=1, merged=1, skipped=1, sent=5),
     {"empty_id": 1},
     {"plus_sign": 3},
-    Examples({"empty_id": [4]}, {"plus_sign": [2, 3]}),
+    Examples({"empty_id": [4]}, {"plus_sign": [2, 3]}, {"look_alike": ["PCID"]}),
     PLANNED,
 )
 
@@ -201,7 +201,11 @@ def test_reconcile_with_nothing_to_send_is_rejected_with_counts(rows: RowCounts)
 def test_to_json_has_the_first_lines_of_each_code() -> None:
     data = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW).to_json()
 
-    assert data["examples"] == {"rejects": {"empty_id": [4]}, "warnings": {"plus_sign": [2, 3]}}
+    assert data["examples"] == {
+        "rejects": {"empty_id": [4]},
+        "warnings": {"plus_sign": [2, 3]},
+        "columns": {"look_alike": ["PCID"]},
+    }
     assert list(data) == [
         *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
         *("startedAt", "finishedAt", "rows", "rejects", "warnings", "examples", "profiles", "batches"),

@@ -40,7 +40,7 @@ def test_plan_as_json_has_calls_days_and_cost(customers: Path, capsys: pytest.Ca
         2,
     )
     assert plan["reason"].startswith("1 row rejected of 4 read: ")
-    assert plan["examples"] == {"rejects": {"empty_id": [3]}, "warnings": {}}
+    assert plan["examples"] == {"rejects": {"empty_id": [3]}, "warnings": {}, "columns": {}}
     assert plan["costUsd"]["total"] > 0
 
 
@@ -127,7 +127,7 @@ def test_plan_with_nothing_to_send_keeps_the_rejects_and_no_batch(
     kept = {path.name for path in out.rglob("*") if path.is_file()}
     assert kept == {"manifest.json", "rejects.csv", "rejected-rows.csv"}
     manifest = json.loads((out / "manifest.json").read_bytes())
-    assert manifest["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}}
+    assert manifest["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}, "columns": {}}
     assert (out / "rejected-rows.csv").read_bytes() == b"pcId,a\n,x\n,y\n"
 
 

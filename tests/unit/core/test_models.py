@@ -67,7 +67,7 @@ def test_manifest_to_json_in_full() -> None:
         rows=RowCounts(read=10, rejected=1, merged=2, skipped=3, sent=4),
         rejects={"no_values": 1, "empty_id": 2},
         warnings={"separator_in_value": 3, "long_id": 4},
-        examples=Examples({"no_values": [7], "empty_id": [3, 5]}, {"long_id": [2]}),
+        examples=Examples({"no_values": [7], "empty_id": [3, 5]}, {"long_id": [2]}, {"b": ["c"], "a": ["d"]}),
         batches=(PlannedBatch(1, 4, 99, "cd"),),
     )
     assert json.dumps(manifest.to_json()) == (
@@ -77,7 +77,8 @@ def test_manifest_to_json_in_full() -> None:
         ' "rows": {"read": 10, "rejected": 1, "merged": 2, "skipped": 3, "sent": 4},'
         ' "rejects": {"empty_id": 2, "no_values": 1},'
         ' "warnings": {"long_id": 4, "separator_in_value": 3},'
-        ' "examples": {"rejects": {"empty_id": [3, 5], "no_values": [7]}, "warnings": {"long_id": [2]}},'
+        ' "examples": {"rejects": {"empty_id": [3, 5], "no_values": [7]}, "warnings": {"long_id": [2]},'
+        ' "columns": {"a": ["d"], "b": ["c"]}},'
         ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}]}'
     )
 

@@ -1,17 +1,18 @@
 """What people read of an import: report.html and the text of the notice.
 
-A file name may be anything: it becomes one printable line, and all text is escaped. The report shows no row,
-no id and no value, and the page may neither load nor run anything.
+A file name may be anything: it becomes one printable line, and all text is escaped. The report shows names
+of columns and no row, no id and no value, and the page may neither load nor run anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from bulk_profiles.core.text import printable
 from bulk_profiles.core.timestamps import timestamp
 
-from .split_verdict import example_lines
+from .split_verdict import first_examples
 from .summary import Summary, batch_profiles
 
 _MARKS = {"succeeded": "#1a7f37", "partial": "#9a6700", "failed": "#b42318", "rejected": "#b42318"}
@@ -72,9 +73,10 @@ def render_report(summary: Summary) -> str:
         _table("Profiles", ("What Target said", "Profiles"), _numbers(outcomes)),
     ]
     if summary.rejects:
-        parts.append(_codes("Rejects", "Rows", summary.rejects, summary.examples.rejects))
+        parts.append(_codes("Rejects", ("Code", "Lines", "Rows"), summary.rejects, summary.examples.rejects))
     if summary.warnings:
-        parts.append(_codes("Warnings", "Times", summary.warnings, summary.examples.warnings))
+        where = summary.examples.columns | summary.examples.warnings
+        parts.append(_codes("Warnings", ("Code", "Lines or columns", "Times"), summary.warnings, where))
     if summary.batches:
         parts.append(_batches(summary))
     parts.append("</body></html>\n")
@@ -85,12 +87,17 @@ def _numbers(counts: list[tuple[str, int]]) -> list[tuple[str, ...]]:
     return [(escape(name), f"{count:,}") for name, count in counts]
 
 
-def _codes(title: str, counted: str, counts: dict[str, int], examples: dict[str, list[int]]) -> str:
+def _codes(
+    title: str,
+    head: tuple[str, str, str],
+    counts: Mapping[str, int],
+    examples: Mapping[str, Sequence[int | str]],
+) -> str:
     rows: list[tuple[str, ...]] = [
-        (escape(code), example_lines(examples.get(code, []), count), f"{count:,}")
+        (escape(code), escape(first_examples(examples.get(code, ()), count)), f"{count:,}")
         for code, count in sorted(counts.items())
     ]
-    return _table(title, ("Code", "Lines", counted), rows, names=2)
+    return _table(title, head, rows, names=2)
 
 
 def _batches(summary: Summary) -> str:

@@ -53,10 +53,10 @@ def rejected_rows(count: int) -> str:
     return f"{count} {'row' if count == 1 else 'rows'} rejected"
 
 
-def example_lines(lines: Sequence[int], count: int) -> str:
-    """Return the first lines of a code that was counted `count` times, as in `3, 7, ...`."""
-    more = ["..."] if 0 < len(lines) < count else []
-    return ", ".join([*map(str, lines), *more])
+def first_examples(examples: Sequence[int | str], count: int) -> str:
+    """Return the first lines or columns of a code that was counted `count` times, as in `3, 7, ...`."""
+    more = ["..."] if 0 < len(examples) < count else []
+    return ", ".join([*map(str, examples), *more])
 
 
 def _nothing_to_send(rows: RowCounts) -> str:

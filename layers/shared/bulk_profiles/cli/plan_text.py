@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bulk_profiles.accounting.split_verdict import example_lines
+from bulk_profiles.accounting.split_verdict import first_examples
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.split import Split
@@ -45,9 +45,10 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
         f"+ {rows.skipped:,} without values + {rows.rejected:,} rejected",
     )
     for code, count in split.rejects.items():
-        yield "reject", _code_fact(Reject(code), count, plan.examples.rejects)
+        yield "reject", _code_fact(Reject(code), count, lines=plan.examples.rejects.get(code, ()))
     for code, count in split.warnings.items():
-        yield "warning", _code_fact(Warn(code), count, plan.examples.warnings)
+        lines, columns = plan.examples.warnings.get(code, ()), plan.examples.columns.get(code, ())
+        yield "warning", _code_fact(Warn(code), count, lines=lines, columns=columns)
     for batch in batches[:_MOST_BATCHES]:
         yield "batch", f"{batch.number:05d}: {batch.rows:,} rows, {batch.size:,} bytes"
     if len(batches) > _MOST_BATCHES:
@@ -61,9 +62,13 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
         yield "written", f"manifest, batches and rejects, in {visible(str(folder))}/"
 
 
-def _code_fact(code: Reject | Warn, count: int, examples: dict[str, list[int]]) -> str:
-    lines = example_lines(examples.get(code, []), count)
-    return f"{code}: {count:,}{f' (line {lines})' if lines else ''}. {code.help}"
+def _code_fact(code: Reject | Warn, count: int, *, lines: Sequence[int], columns: Sequence[str] = ()) -> str:
+    where = "".join(
+        f" ({place} {first_examples(examples, count)})"
+        for place, examples in (("line", lines), ("column", columns))
+        if examples
+    )
+    return f"{code}: {count:,}{where}. {code.help}"
 
 
 def _line(label: str, fact: str, width: int) -> str:

@@ -122,10 +122,16 @@ class PlannedBatch(JsonObject):
 
 @dataclass(frozen=True, slots=True)
 class Examples(JsonObject):
-    """The numbers of the first lines of each code, at most five. A code that is of no line is missing."""
+    """The first places of each code, at most five. A code that is at no place is missing."""
+
+    # Numbers of lines.
 
     rejects: dict[str, list[int]] = field(default_factory=dict, metadata=as_json(sort_keys=True))
     warnings: dict[str, list[int]] = field(default_factory=dict, metadata=as_json(sort_keys=True))
+    # Names of columns, for warnings that are about columns.
+    columns: dict[str, list[str]] = field(
+        default_factory=dict, metadata=as_json(sort_keys=True, optional=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,9 @@ def spelling_key(name: str) -> str:
     return unicodedata.normalize("NFKC", "".join(words).casefold())
 
 
-def short_name(name: str) -> str:
-    """Return a name of an unknown file for people: cut to 40 characters, and a `?` for what has no print."""
-    return "".join(sign if sign.isprintable() else "?" for sign in name[:_MAX_NAME])
+def short_name(name: str, longest: int = _MAX_NAME) -> str:
+    """Return a name of an unknown file for people: cut, and with a `?` for what cannot be printed."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name[:longest])
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -109,7 +109,7 @@ def split(  # four parameters that every caller has, and options
         {str(code): count for code, count in sorted((progress.tally.warnings + columns.warnings).items())},
         tuple(cutter.batches),
         (digesting.sha256 or digest(source)) if digests else "",
-        Examples(progress.tally.examples, progress.tally.warning_examples),
+        Examples(progress.tally.examples, progress.tally.warning_examples, columns.named),
     )
 
 

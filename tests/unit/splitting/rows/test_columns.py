@@ -159,11 +159,18 @@ def test_column_may_be_dropped_in_all_spellings() -> None:
     assert outcome.split.warnings == {"unknown_column": 1}
 
 
-def test_unknown_columns_of_the_mapping_are_named_with_the_nearest() -> None:
+def test_unknown_columns_of_the_mapping_are_named_with_the_nearest_columns() -> None:
     mapping = Mapping(rename={"zzz": "z"}, drop=("emial", "emial"))
-    columns = resolve(["pcId", "email", "e-mail 2"], Feed(mapping=mapping))
-    assert columns.warnings == {"unknown_column": 2}
-    assert columns.named == {"unknown_column": ["zzz", "emial (nearest: email, e-mail 2)"]}
+    outcome = run(b"pcId,email,e-mail 2\n1,x,y\n", Feed(mapping=mapping))
+    assert outcome.split.warnings == {"unknown_column": 2}
+    assert outcome.split.examples.columns == {"unknown_column": ["zzz", "emial (nearest: email, e-mail 2)"]}
+
+
+def test_columns_of_a_warning_are_few_and_short() -> None:
+    names = [f"profile.{number}\u202e{'x' * 99}" for number in range(6)]
+    split = run(("pcId," + ",".join(names) + "\n1,2,3,4,5,6,7\n").encode()).split
+    assert split.warnings == {"prefix_stripped": 6}
+    assert split.examples.columns["prefix_stripped"] == [f"profile.{n}" + "x" * 91 for n in range(5)]
 
 
 @pytest.mark.parametrize(

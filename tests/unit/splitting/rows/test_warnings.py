@@ -44,9 +44,10 @@ def test_example_of_json_lines_is_the_line() -> None:
     )
 
 
-def test_warning_of_a_column_has_no_line() -> None:
+def test_warning_of_a_column_has_its_name_and_no_line() -> None:
     outcome = run(b"pcId,a\n1,x\n", Feed(mapping=Mapping(drop=("b",))))
-    assert (outcome.split.warnings, outcome.split.examples) == ({"unknown_column": 1}, Examples())
+    assert outcome.split.warnings == {"unknown_column": 1}
+    assert outcome.split.examples == Examples(columns={"unknown_column": ["b"]})
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -19,7 +19,9 @@ from .encoding import encode
 from .faults import Warn
 from .key_column import Key, find_key, kind_of
 from .row_check import Rules
+from .warnings import MOST_EXAMPLES
 
+_MOST_NAMED = 100  # characters of a column's name with the nearest ones
 # What pandas, dask, Spark, Databricks and the loaders Fivetran, Airbyte, Stitch and dlt add to tables.
 _ADDED = re.compile(
     r"__index_level_\d+__|Unnamed: \d+(?:_level_\d+)?|level_\d+|__null_dask_index__|_corrupt_record"
@@ -39,7 +41,7 @@ class Columns:
     constants: bytes = b""  # what ends every row, encoded
     fills: dict[int, bytes] = field(default_factory=dict)  # encoded values for empty cells, by their place
     warnings: Counter[str] = field(default_factory=Counter)  # by code
-    named: dict[str, list[str]] = field(default_factory=dict)  # the columns of the warnings, by code
+    named: dict[str, list[str]] = field(default_factory=dict)  # the first columns of the warnings, by code
 
     @property
     def width(self) -> int:
@@ -156,7 +158,11 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
             if (fill := mapping.defaults.get(name, mapping.tombstone))
         },
         warnings=warnings,
-        named={str(code): found for code, found in named.items() if found},
+        named={
+            code.value: [short_name(name, _MOST_NAMED) for name in found[:MOST_EXAMPLES]]
+            for code, found in named.items()
+            if found
+        },
     )
 
 
@@ -202,8 +208,7 @@ def _unknown(names: Sequence[str], mapping: Mapping) -> list[str]:
     for name in dict.fromkeys(_listed(mapping)):
         if name and name not in names:
             near = [by_spelling[match] for match in get_close_matches(spelling_key(name), by_spelling)]
-            nearest = f" (nearest: {', '.join(map(short_name, near))})" if near else ""
-            unknown.append(short_name(name) + nearest)
+            unknown.append(short_name(name) + f" (nearest: {', '.join(near)})" if near else name)
     return unknown
 
 
