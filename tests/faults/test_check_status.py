@@ -270,6 +270,85 @@ def test_check_forgotten_batch_is_no_success(deployment: Deployment, target: sim
     assert len(target.submissions) == 1
 
 
+SIX = b"thirdPartyId,name\n" + b"".join(b"u%d,Ada\n" % number for number in range(1, 7))
+
+
+def _says(word: str = "", **words: str) -> str:
+    """Return an answer with a word for the batch and words for profiles."""
+    batch = f"<status>{word}</status>" if word else ""
+    profile = "<profile><id>{}</id><status>{}</status></profile>"
+    profiles = "".join(profile.format(*pair) for pair in words.items())
+    return f"<response><batchId>{{batchId}}</batchId>{batch}{profiles}</response>"
+
+
+def _look(body: str, times: int = 1) -> simulator.Fault:
+    return simulator.fault(on="status", code=200, body=body, times=times)
+
+
+@pytest.mark.fault(
+    47, "404 or no answer at the deadline: what earlier looks reported stays, failures go again"
+)
+@pytest.mark.parametrize("name", ["not_found", "server_error", "reset_before_body", "html"])
+def test_check_keeps_the_last_usable_answer(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    said = {"u1": "success", "u2": "success", "u3": "success", "u4": "failed", "u5": "pending"}
+    target.script(_look(_says(**said), times=8), simulator.fault(name, on="status", times=0))
+    deployment.configure(max_batch_rows=6, max_submissions=2)
+    import_id = deployment.split(deployment.drop(SIX)).import_id
+    for step in deployment.walk(import_id, 1):
+        if step == "Check status: resubmit":  # the failed profile goes again, and is a success
+            target.clear_script()
+
+    summary = deployment.finish(import_id)
+
+    assert summary.profiles == ProfileCounts(success=4, pending=2)
+    assert [request.rows for request in target.submissions] == [6, 1]
+    assert summary.batches[0].state is BatchState.EXPIRED
+    bases = {result.profile_id: result.basis for result in deployment.profiles(import_id, 1)}
+    assert bases == dict.fromkeys(("u1", "u2", "u3", "u5"), Basis.REPORTED) | {
+        "u4": Basis.IMPLIED,
+        "u6": Basis.DEADLINE,
+    }
+
+
+@pytest.mark.fault(47, "a failure named while the batch was incomplete counts after a bare complete")
+@pytest.mark.parametrize("generation", [2, 3, 4])
+def test_check_failure_named_by_an_earlier_answer_counts(
+    deployment: Deployment, target: simulator.Simulator, generation: int
+) -> None:
+    target.configure(generation=generation)
+    target.script(_look(_says("incomplete", u1="pending", u2="failed")))
+    deployment.configure(max_submissions=1)
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(success=1, error=1)
+    assert summary.batches[0].state is BatchState.COMPLETE
+
+
+@pytest.mark.fault(47, "Target forgets a batch at the deadline: asked a last time before it")
+def test_check_asks_a_last_time_before_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(max_check_seconds=40_000, check_backoff=10.0)
+    target.script(simulator.fault("incomplete_forever"))
+    asked, ask = list[timedelta](), calls.check
+
+    def note_the_time(*arguments: Any, **names: Any) -> CheckOutcome:
+        asked.append(deployment.clock() - START)
+        return ask(*arguments, **names)
+
+    with patch.object(calls, "check", note_the_time):
+        deployment.run(FILE)
+
+    day, second = timedelta(hours=24), timedelta(seconds=1)
+    assert [round(time / second) for time in asked[-2:]] == [
+        (day - timedelta(minutes=10)) / second,
+        day / second,
+    ]
+
+
 @pytest.mark.fault(48, "ids that are not in the batch, an id named twice, encoded ids, over HTTP")
 def test_check_encoded_foreign_and_repeated_ids_are_matched(
     deployment: Deployment, target: simulator.Simulator

@@ -127,6 +127,16 @@ def failed_in_part(application: Application) -> None:
     application.run(FILE)
 
 
+def failed_while_it_is_followed(application: Application) -> None:
+    words = ("success", "failed")
+    named = "".join(
+        f"<profile><id>u{number}</id><status>{word}</status></profile>" for number, word in enumerate(words)
+    )
+    body = f"<response><batchId>{{batchId}}</batchId><status>incomplete</status>{named}</response>"
+    application.target.script(simulator.fault(on="status", code=200, body=body, times=2))
+    application.run(FILE)
+
+
 def refused(application: Application) -> None:
     application.target.script(simulator.fault("refused"))
     application.run(FILE)
@@ -239,6 +249,7 @@ def _forget_manifest(application: Application, name: str) -> None:
 IMPORTS: list[Callable[[Application], None]] = [
     with_a_feed,
     failed_in_part,
+    failed_while_it_is_followed,
     refused,
     with_a_token,
     cannot_be_read,

@@ -45,6 +45,8 @@ NEW_BATCH_ITEM: Json = {
     "batchId": "",
     "reason": "",
     "terminal": "null",
+    "lastAnswer": "null",
+    "lastNamed": 0,
     "profilesWritten": None,
     "profiles": {"success": 0, "error": 0, "pending": 0, "unknown": 0},
     "verdict": "",
@@ -76,6 +78,8 @@ SETTLED_BATCH = BatchEntry(
     batch_id="demo-1",
     reason="Target was busy.",
     terminal={"state": "complete", "batchSize": 100},
+    last_answer={"state": "incomplete"},
+    last_named=8,
     profiles_written=0,
     profiles=ProfileCounts(90, 7, 2, 1),
     verdict="complete",
@@ -102,6 +106,8 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "batchId": "demo-1",
     "reason": "Target was busy.",
     "terminal": '{"state": "complete", "batchSize": 100}',
+    "lastAnswer": '{"state": "incomplete"}',
+    "lastNamed": 8,
     "profilesWritten": 0,
     "profiles": {"success": 90, "error": 7, "pending": 2, "unknown": 1},
     "verdict": "complete",
@@ -128,8 +134,9 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
     assert json.dumps(read.to_json()) == json.dumps(item)  # and no number is still a Decimal
 
 
-def test_batch_entry_without_the_later_field_is_read() -> None:
-    item = {name: value for name, value in NEW_BATCH_ITEM.items() if name != "putOff"}
+def test_batch_entry_without_the_later_fields_is_read() -> None:
+    later = {"putOff", "lastAnswer", "lastNamed"}
+    item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH
 
 
@@ -254,6 +261,8 @@ class TestBodies:
             polls=0,
             detail_checks=0,
             terminal=None,
+            last_answer=None,
+            last_named=0,
             accepted_at=None,
             put_off=timedelta(0),
             next_check_at=None,

@@ -120,6 +120,11 @@ def attempt_name(number: int, attempt: int) -> str:
     return f"follow-ups/{number:05d}-{attempt}.csv.gz"
 
 
+def answer_name(number: int, attempt: int) -> str:
+    """Return the name of what Target last said of the profiles of an attempt that it had not finished."""
+    return f"answers/{number:05d}-{attempt}.json.gz"
+
+
 def feed_key(feed: str) -> str:
     """Return the key of a feed's configuration in the Data bucket, which need not exist."""
     return f"feeds/{feed}.json"

@@ -63,6 +63,9 @@ class BatchEntry(JsonObject):
     reason: str = ""  # why the batch is where it is, fit to be shown
     # Target's first terminal answer, where it named no ids.
     terminal: Json | None = dataclasses.field(default=None, metadata=as_json(text=True))
+    # Target's last usable answer about this body, where it was not final; of its profiles only their number.
+    last_answer: Json | None = dataclasses.field(default=None, metadata=as_json(text=True, optional=True))
+    last_named: int = dataclasses.field(default=0, metadata=as_json(optional=True))
     profiles_written: int | None = None  # items in the Profiles table; None before the results file is there
     profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
     verdict: str = ""  # the state in which the batch settles
@@ -169,6 +172,8 @@ class BatchEntry(JsonObject):
             polls=0,
             detail_checks=0,
             terminal=None,
+            last_answer=None,
+            last_named=0,
             accepted_at=None,
             put_off=timedelta(0),
             next_check_at=None,

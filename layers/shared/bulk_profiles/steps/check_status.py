@@ -24,6 +24,7 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.target import calls
 from bulk_profiles.target.answers import StatusAnswer, max_status_bytes
+from bulk_profiles.target.earlier_answers import combine
 from bulk_profiles.target.outcomes import Answered, CheckOutcome, Deferred, Gone, Unauthorized
 from bulk_profiles.target.verdict import (
     Verdict,
@@ -35,6 +36,7 @@ from bulk_profiles.target.verdict import (
 )
 
 from .bodies import body_ids, write_follow_up
+from .last_answers import keep_answer, last_answer
 from .messages import Outcome, Word
 from .settings import CheckStatusSettings
 from .slots import Slots
@@ -42,6 +44,7 @@ from .slots import Slots
 _MOST_DETAIL_CHECKS = (
     3  # that Target answers without details; where it is out of reach it may still have some
 )
+_LAST_LOOK = timedelta(minutes=10)  # before the deadline, which is when Target forgets a batch
 _MOST_GROWTH = 50  # times that the wait grows: by then it is the longest, and a float is not yet infinite
 
 
@@ -73,7 +76,7 @@ class CheckStatus:
                 return Outcome(Word.PROCESSING, batch.next_check_at)
             follow_up = self._follow_up(batch, verdict)
             if follow_up is not None:
-                return self._send_again(follow_up, import_entry)
+                return self._send_again(follow_up, import_entry, verdict.state)
             batch = self._write_file(batch, verdict)
         return self._fill_table(batch, import_entry, out_of_time)
 
@@ -104,24 +107,29 @@ class CheckStatus:
                 terminal=add_details(first, answer).to_json(),
             )
         no_more = overdue or batch.detail_checks >= _MOST_DETAIL_CHECKS
-        if first is None or no_more or gives_details(answer):
-            # The first terminal answer stands, whatever came after it; only details are added.
-            answer = answer if first is None else add_details(first, answer)
+        if no_more or gives_details(answer) or (first is None and answer is not None):
             silence = "" if isinstance(reply, Answered) else reply.reason
-            with body_ids(batch, self.storage) as ids:
-                verdict = settle(
-                    answer,
-                    ids,
-                    rows=batch.body_rows,
-                    overdue=overdue,
-                    batch_id=batch.batch_id,
-                    silence=silence,
-                )
+            answer = combine(first, answer, last_answer(batch, self.storage))
+            verdict = self._verdict(batch, answer, silence, overdue=overdue)
             if verdict is not None:
                 return batch, verdict
+            batch = keep_answer(batch, answer, self.storage)
         if isinstance(reply, Unauthorized):
             self.tokens.renew(import_entry.client_code)
         return self._later(batch, self._next_check(batch, reply, now)), None
+
+    def _verdict(
+        self, batch: BatchEntry, answer: StatusAnswer | None, silence: str, *, overdue: bool
+    ) -> Verdict | None:
+        with body_ids(batch, self.storage) as ids:
+            return settle(
+                answer,
+                ids,
+                rows=batch.body_rows,
+                overdue=overdue,
+                batch_id=batch.batch_id,
+                silence=silence,
+            )
 
     def _slots(self, import_entry: ImportEntry) -> Slots:
         return Slots(self.ledger, self.settings, import_entry.client_code)
@@ -132,15 +140,20 @@ class CheckStatus:
     def _next_check(self, batch: BatchEntry, reply: CheckOutcome, now: datetime) -> datetime:
         growth = self.settings.check_backoff ** min(batch.polls, _MOST_GROWTH)
         seconds = min(self.settings.max_check_seconds, self.settings.first_check_seconds * growth)
+        check_at = now + timedelta(seconds=seconds)
+        if batch.accepted_at is not None:
+            deadline = batch.accepted_at + timedelta(hours=self.settings.deadline_hours)
+            check_at = min([check_at, *(at for at in (deadline - _LAST_LOOK, deadline) if at > now)])
         requested = reply.retry_after if isinstance(reply, Deferred) else None
-        return now + max(timedelta(seconds=seconds), requested or timedelta(0))
+        return max(check_at, now + (requested or timedelta(0)))
 
     def _follow_up(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry | None:
         """Write the profiles that Target named as failed into a follow-up, if it may be sent.
 
         What is known after this attempt is written first, for the history and for the attempts to come.
         """
-        may_send = verdict.state is BatchState.COMPLETE and batch.submissions < self.settings.max_submissions
+        finished = verdict.state in {BatchState.COMPLETE, BatchState.EXPIRED}
+        may_send = finished and batch.submissions < self.settings.max_submissions
         if not may_send or not verdict.named.by_status[ProfileStatus.ERROR]:
             return None
 
@@ -151,18 +164,21 @@ class CheckStatus:
         known = self._write_results(batch, verdict, attempt_name(batch.number, batch.attempt))
         return batch.follow_up(follow_up, known)
 
-    def _send_again(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
+    def _send_again(self, batch: BatchEntry, import_entry: ImportEntry, ended: BatchState) -> Outcome:
         now = self.clock()
         self.ledger.save_batch(batch, now)
-        self._slots(import_entry).free(batch, now)
+        if ended is BatchState.COMPLETE:  # otherwise Target may still be working on the body before
+            self._slots(import_entry).free(batch, now)
         return Outcome(Word.RESUBMIT)
 
     def _write_file(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry:
         counts = self._write_results(batch, verdict, profiles_name(batch.number))
+        # A follow-up may be complete while profiles of the body before it are still pending.
+        expired = verdict.state is BatchState.COMPLETE and counts.pending
         written = batch.change(
             profiles_written=0,
             profiles=counts,
-            verdict=verdict.state.value,
+            verdict=(BatchState.EXPIRED if expired else verdict.state).value,
             reason=batch.reason or verdict.reason or verdict.note,
         )
         return self.ledger.save_batch(written, self.clock())

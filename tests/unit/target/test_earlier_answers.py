@@ -1,0 +1,157 @@
+"""Earlier answers about a batch: what of them counts beside a later one, and how one is kept."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_profiles.core.models import ProfileStatus
+from bulk_profiles.target import earlier_answers
+from bulk_profiles.target.answers import StatusAnswer, TargetState, read_status
+from bulk_profiles.target.earlier_answers import add_earlier, combine, from_bytes, to_bytes
+from tests.worlds.answers import counts, element, head, profile, results, status
+
+STATES = (*TargetState, None)
+FINAL = {TargetState.COMPLETE, TargetState.STUCK}
+
+
+def answer(word: str = "incomplete", **words: str) -> StatusAnswer:
+    """Return an answer with a word for the batch and words for profiles, or with the latter alone."""
+    batch = head(word) if word else element("batchId", "demo-1")
+    return status(batch, *(profile(*pair) for pair in words.items()))
+
+
+@pytest.mark.parametrize(("state", "earlier"), list(itertools.product(STATES, ProfileStatus)))
+def test_word_for_a_profile_that_is_not_named_again(
+    state: TargetState | None, earlier: ProfileStatus
+) -> None:
+    """A failure and a word that is not known last; a success until `complete`, pending until the end."""
+    before = StatusAnswer(TargetState.INCOMPLETE, profiles={"a": earlier})
+    match earlier:
+        case ProfileStatus.SUCCESS:
+            lasts = state is not TargetState.COMPLETE
+        case ProfileStatus.PENDING:
+            lasts = state not in FINAL
+        case _:
+            lasts = True
+    assert add_earlier(StatusAnswer(state), before).profiles == ({"a": earlier} if lasts else {})
+
+
+@pytest.mark.parametrize(("earlier", "later"), list(itertools.product(ProfileStatus, repeat=2)))
+def test_word_for_a_profile_that_is_named_again(earlier: ProfileStatus, later: ProfileStatus) -> None:
+    """The later one counts, but a failure stays a failure, which a success contradicts."""
+    for state in STATES:
+        combined = add_earlier(
+            StatusAnswer(state, profiles={"a": later}), StatusAnswer(None, profiles={"a": earlier})
+        )
+        failed = earlier is ProfileStatus.ERROR
+        assert combined.profiles == {"a": ProfileStatus.ERROR if failed else later}
+        assert combined.contradicted == ({"a"} if failed and later is ProfileStatus.SUCCESS else set())
+
+
+def test_failure_of_an_earlier_answer_is_no_implied_success() -> None:
+    combined = add_earlier(answer("complete"), answer("incomplete", a="failed", b="pending", c="odd"))
+    assert results(combined, "a", "b", "c") == ["error reported", "success implied", "unknown reported"]
+    assert combined.unknown_words == '"odd"'
+
+
+def test_failures_counted_earlier_leave_room_for_failures() -> None:
+    before = status(head("incomplete"), counts(1, 0, 2))
+    combined = add_earlier(answer("complete"), before)
+    assert (combined.successful, combined.failed, combined.not_found) == (None, 2, None)
+    assert results(combined, "a", "b", "c") == ["unknown counts"] * 3
+    assert add_earlier(status(head(), counts(0, 1, 3)), before).failed == 3
+    assert add_earlier(status(head(), counts(3, 0, 0)), status(head(), counts(2, 1, 0))).not_found == 1
+
+
+def test_earlier_count_without_a_failure_is_no_count() -> None:
+    combined = add_earlier(answer("complete"), status(head("incomplete"), counts(1, 0, 0)))
+    assert not combined.counted
+
+
+def test_marks_of_profiles_last_as_long_as_their_words() -> None:
+    before = status(
+        head("incomplete"),
+        *(profile("a", "success"), profile("a", "failed")),
+        *(profile("b", "success"), profile("b", "pending")),
+        "<profile><id>c</id><id>d</id><status>success</status></profile>",
+    )
+    combined = add_earlier(answer("complete"), before)
+    assert combined.contradicted == {"a"}
+    assert combined.unusable == {"c", "d"}
+    assert combined.profiles.keys() == {"a", "c", "d"}
+
+
+def test_answer_is_flattened_with_profiles_of_a_flattened_one() -> None:
+    flattened = read_status([b"demo-1 a failed b pending"])
+    assert add_earlier(answer("complete"), flattened).flattened
+    assert not add_earlier(answer("complete"), read_status([b"demo-1 a success b pending"])).flattened
+    assert add_earlier(flattened, answer("incomplete")).flattened
+
+
+def test_nothing_else_of_an_earlier_answer_lasts() -> None:
+    before = status(head("pondering", 7), element("more", 1), element("message", "Wait"))
+    assert add_earlier(answer("complete"), before) == answer("complete")
+    assert add_earlier(answer("complete"), None) == answer("complete")
+
+
+def test_more_profiles_than_a_batch_can_have_imply_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earlier_answers, "MAX_PROFILES", 2)
+    combined = add_earlier(answer("complete", a="failed"), answer("incomplete", b="failed", c="failed"))
+    assert combined.profiles.keys() == {"a"}
+    assert results(combined, "a", "x") == ["error reported", "unknown batch"]
+    assert len(add_earlier(answer("complete", a="failed"), answer("incomplete", b="failed")).profiles) == 2
+
+
+class TestCombine:
+    FIRST = status(head())
+
+    def test_nothing_said_is_nothing(self) -> None:
+        assert combine(None, None, None) is None
+
+    def test_unusable_look_leaves_the_earlier_answer(self) -> None:
+        earlier = answer("incomplete", a="success")
+        assert combine(None, None, earlier) is earlier
+
+    def test_first_terminal_answer_stands_with_failures_named_before(self) -> None:
+        combined = combine(self.FIRST, None, answer("incomplete", a="failed", b="pending"))
+        assert combined is not None
+        assert results(combined, "a", "b", "c") == ["error reported", "success implied", "success implied"]
+
+    def test_unusable_look_for_details_leaves_the_earlier_details(self) -> None:
+        """Of a complete batch Target called a profile pending, and then nothing more."""
+        details = combine(self.FIRST, answer("complete", b="pending"), None)
+        assert combine(self.FIRST, None, details) is details
+
+    def test_details_are_added_to_the_first_terminal_answer(self) -> None:
+        combined = combine(self.FIRST, answer("incomplete", a="failed"), None)
+        assert combined is not None
+        assert (combined.state, combined.withdrawn) == (TargetState.COMPLETE, "incomplete")
+
+
+@given(
+    words=st.dictionaries(st.text(), st.sampled_from(ProfileStatus), max_size=5),
+    marked=st.sets(st.text(), max_size=3),
+    state=st.sampled_from(STATES),
+)
+def test_answer_is_read_back_whole(
+    words: dict[str, ProfileStatus], marked: set[str], state: TargetState | None
+) -> None:
+    whole = StatusAnswer(
+        state,
+        "demo-1",
+        *(3, None, 2, 0, 1),
+        profiles=words,
+        contradicted=frozenset(marked),
+        unusable=frozenset(words),
+        flattened=bool(marked),
+        unknown_words='"odd"',
+        word="pondering",
+        unclear=("More.",),
+        withdrawn="stuck",
+    )
+    assert from_bytes(to_bytes(whole)) == whole
+    assert to_bytes(whole) == to_bytes(whole)
