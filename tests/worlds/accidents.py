@@ -28,7 +28,8 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.messages import DroppedObject, Outcome
 from bulk_profiles.steps.split_file import SplitResult
-from tests.worlds.deployment import DATA_BUCKET, IMPORTS_TABLE, Deployment, Machine, Topic
+from tests.worlds.aws.service import Service
+from tests.worlds.deployment import DATA_BUCKET, IMPORTS_TABLE, Deployment
 
 _MOST_TRIES = 5  # of one invocation; an accident happens once
 
@@ -45,12 +46,13 @@ class Accident(StrEnum):
     UNREACHABLE = "unreachable"  # the call fails without effect
     UNANSWERED = "unanswered"  # the call takes effect and its answer is lost
     DOUBLED = "doubled"  # the SDK tries the call again although it took effect
+    MEANWHILE = "meanwhile"  # something else happens between the code and the call
 
 
 # What may happen to a call. To be killed before a read is to be killed before the next write: nothing
 # outside has changed in between. To lose the answer to a read, or to read twice, changes nothing anywhere.
-WRITING = frozenset({Accident.KILLED, Accident.UNANSWERED, Accident.DOUBLED})
-READING = frozenset({Accident.UNREACHABLE})
+WRITING = frozenset({Accident.KILLED, Accident.UNANSWERED, Accident.DOUBLED, Accident.MEANWHILE})
+READING = frozenset({Accident.UNREACHABLE, Accident.MEANWHILE})
 HTTP = frozenset(Accident) - {Accident.NONE, Accident.DOUBLED}  # nothing below the code tries again
 
 
@@ -63,11 +65,19 @@ class Outside:
     function: str = ""
     calls: int = 0
     dead: bool = False
+    meanwhile: Callable[[], object] = lambda: None
     _running: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def plan(self, accident: Accident, function: str = "", at: int = 0) -> None:
+    def plan(
+        self,
+        accident: Accident,
+        function: str = "",
+        at: int = 0,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         self.accident, self.function, self.at = accident, function, at
+        self.meanwhile = meanwhile
         self.calls, self.dead = 0, False
 
     @property
@@ -86,6 +96,16 @@ class Outside:
         finally:
             self._running = ""
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Let calls go through and leave them uncounted, as those of another function."""
+        running, self._running = self._running, ""
+        dead, self.dead = self.dead, False
+        try:
+            yield
+        finally:
+            self._running, self.dead = running, dead
+
     def call[T](self, call: Callable[[], T], *, meets: frozenset[Accident]) -> T:
         with self._lock:
             meant = self._running == self.function and self.accident in meets
@@ -94,7 +114,10 @@ class Outside:
             self.dead = self.dead or (now and self.accident is Accident.KILLED)
         if self.dead:
             raise KilledError
-        if not now:
+        if now and self.accident is Accident.MEANWHILE:
+            with self.suspended():
+                self.meanwhile()
+        if not now or self.accident is Accident.MEANWHILE:
             return call()
         if self.accident is Accident.UNREACHABLE:
             raise requests.ConnectionError if meets is HTTP else EndpointConnectionError(endpoint_url="there")
@@ -150,11 +173,14 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Outside:
     """Have every call of the outside world counted."""
     outside = Outside()
     call_aws = getattr(BaseClient, "_make_api_call")  # noqa: B009  # not in the stubs
+    call_fake = Service.call
 
     def aws(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
         # A copy each time: the SDK puts a file in the place of a body, which can be read once.
-        meets = READING if operation.startswith(("Get", "Head", "List", "Query", "Scan")) else WRITING
-        return outside.call(lambda: call_aws(client, operation, dict(parameters)), meets=meets)
+        return outside.call(lambda: call_aws(client, operation, dict(parameters)), meets=_meets(operation))
+
+    def fake[T](service: Service, operation: str, action: Callable[[], T]) -> T:
+        return outside.call(lambda: call_fake(service, operation, action), meets=_meets(operation))
 
     def wrap(owner: type, name: str, meets: frozenset[Accident]) -> None:
         original = getattr(owner, name)
@@ -167,7 +193,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
     monkeypatch.setattr(BaseClient, "_make_api_call", aws)
     wrap(StreamingBody, "read", READING)
+    monkeypatch.setattr(Service, "call", fake)
     wrap(requests.Session, "send", HTTP)
-    wrap(Machine, "start_execution", WRITING)
-    wrap(Topic, "publish", WRITING)
     return outside
+
+
+def _meets(operation: str) -> frozenset[Accident]:
+    return READING if operation.startswith(("Get", "Head", "List", "Query", "Scan")) else WRITING

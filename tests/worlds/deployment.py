@@ -41,6 +41,9 @@ from bulk_profiles.steps.settings import (
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from bulk_profiles.steps.sweep_imports import SweepImports, SweepResult
 from bulk_profiles.steps.upload_batch import UploadBatch
+from tests.worlds.aws.functions import Functions
+from tests.worlds.aws.sns import Topic
+from tests.worlds.aws.step_functions import Machine
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,37 +72,6 @@ class Clock:
         self.now += timedelta(**amount)
 
 
-@dataclass
-class Machine:
-    """Stands where Step Functions is: remembers what was started."""
-
-    started: dict[str, list[int]] = field(default_factory=dict)
-    statuses: dict[str, str] = field(default_factory=dict)
-
-    def start_execution(self, *, name: str, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
-        state = json.loads(input)
-        assert name.startswith(state["importId"])
-        self.started[name] = state["batches"]
-        self.statuses[name] = "RUNNING"
-
-    def get_paginator(self, _operation: str) -> Machine:
-        return self
-
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        newest_first = reversed(self.statuses.items())
-        return [{"executions": [{"name": name, "status": status} for name, status in newest_first]}]
-
-
-@dataclass(slots=True)
-class Topic:
-    """Stands where SNS is: remembers what was said."""
-
-    messages: list[str] = field(default_factory=list)
-
-    def publish(self, *, Subject: str, Message: str, **_: Any) -> None:  # noqa: N803  # the API's own names
-        self.messages.append(f"{Subject}\n{Message}")
-
-
 @dataclass(slots=True)
 class Deployment:
     """One deployment. Change its settings with `split_settings`, `upload_settings`, `check_settings`."""
@@ -109,6 +81,7 @@ class Deployment:
     clock: Clock = field(default_factory=Clock)
     machine: Machine = field(default_factory=Machine)
     topic: Topic = field(default_factory=Topic)
+    functions: Functions = field(default_factory=lambda: Functions(frozenset({"split"})))
     split_settings: SplitFileSettings = field(
         default_factory=lambda: SplitFileSettings(
             data_bucket=DATA_BUCKET,
@@ -164,6 +137,10 @@ class Deployment:
         return Ledger(VersionedTable(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30)))
 
     @property
+    def profiles_table(self) -> ProfilesTable:
+        return ProfilesTable(boto3.client("dynamodb"), PROFILES_TABLE)
+
+    @property
     def notices(self) -> Notices:
         return Notices(self.topic, "arn")  # type: ignore[arg-type]  # stands at the boundary
 
@@ -192,7 +169,15 @@ class Deployment:
         return step.run(dropped, out_of_time)
 
     def sweep(self) -> SweepResult:
-        """Sweep; whatever it has split is split at once."""
+        """Sweep; what it has split is split at once."""
+        result = self.sweep_only()
+        while self.functions.events:
+            _, event = self.functions.events.pop(0)
+            self.split(DroppedObject.from_event(json.loads(event)))
+        return result
+
+    def sweep_only(self) -> SweepResult:
+        """Sweep; what it has split is queued as an event of the function."""
         step = SweepImports(
             SweepImportsSettings(
                 drop_bucket=DROP_BUCKET,
@@ -205,7 +190,7 @@ class Deployment:
             self.storage,
             self.ledger,
             Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
-            Invocations(_Splitter(self), "split"),  # type: ignore[arg-type]  # stands at the boundary
+            Invocations(self.functions, "split"),  # type: ignore[arg-type]  # stands at the boundary
             self.clock,
         )
         return step.run()
@@ -217,8 +202,9 @@ class Deployment:
 
     def check(self, import_id: str, number: int) -> Outcome:
         tokens = Tokens(self.check_settings.token_secret_arn)
-        profiles = ProfilesTable(boto3.client("dynamodb"), PROFILES_TABLE)
-        step = CheckStatus(self.check_settings, self.storage, self.ledger, profiles, tokens, self.clock)
+        step = CheckStatus(
+            self.check_settings, self.storage, self.ledger, self.profiles_table, tokens, self.clock
+        )
         return step.run(import_id, number, lambda: False)
 
     def finish(self, import_id: str) -> Summary:
@@ -275,13 +261,3 @@ class Deployment:
 
     def profiles(self, import_id: str, number: int) -> list[ProfileResult]:
         return list(read_results(self.storage, object_key(import_id, profiles_name(number))))
-
-
-@dataclass(slots=True)
-class _Splitter:
-    """Stands where Lambda is: splits what it is invoked with."""
-
-    deployment: Deployment
-
-    def invoke(self, *, Payload: str, **_: Any) -> None:  # noqa: N803  # the API's own name
-        self.deployment.split(DroppedObject.from_event(json.loads(Payload)))

@@ -18,7 +18,9 @@ from bulk_profiles.steps import split_file
 from bulk_profiles.steps.messages import DroppedObject
 from bulk_profiles.steps.settings import SplitFileSettings
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
-from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, Machine, Topic
+from tests.worlds.aws.sns import Topic
+from tests.worlds.aws.step_functions import Machine
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
