@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.names import import_id
 from bulk_profiles.steps.sweep_imports import SweepResult
 from tests.worlds.deployment import IMPORTS_TABLE, Deployment
 
@@ -107,3 +109,65 @@ def test_sums_that_are_off_are_counted(deployment: Deployment) -> None:
     boto3.resource("dynamodb").Table(IMPORTS_TABLE).delete_item(Key=key)
 
     assert deployment.sweep().unaccounted == 1
+
+
+def test_largest_difference_of_all_imports_is_counted(deployment: Deployment) -> None:
+    """Whatever the order in which they are looked at."""
+    names = [deployment.run(FILE, f"drop/{name}/customers.csv").entry.import_id for name in "abc"]
+    table = boto3.resource("dynamodb").Table(IMPORTS_TABLE)
+    for name, batch in ((names[0], 2), (names[1], 1), (names[2], 2)):  # of one row, of two, of one
+        table.delete_item(Key={"pk": f"IMPORT#{name}", "sk": f"BATCH#0000{batch}"})
+
+    assert deployment.sweep().unaccounted == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "looked_at"),
+    [
+        (timedelta(minutes=14), 0),
+        (timedelta(minutes=16), 1),
+        (timedelta(days=6, hours=23), 1),
+        (timedelta(days=7, hours=1), 0),
+    ],
+)
+def test_sweep_looks_at_what_was_dropped_within_a_week(
+    deployment: Deployment, age: timedelta, looked_at: int
+) -> None:
+    """An event that was just sent may still come; a week later, all retries of all parts are over."""
+    deployment.drop(FILE)
+    deployment.clock.now = datetime.now(UTC) + age
+
+    assert deployment.sweep().looked_at == looked_at
+
+
+def test_sweep_starts_an_execution_again_once_an_hour_at_most(deployment: Deployment) -> None:
+    """Two sweeps at once choose the same name, and Step Functions takes a name once."""
+    imported = deployment.split(deployment.drop(FILE))
+    deployment.machine.statuses[imported.import_id] = "FAILED"
+    now = deployment.clock()
+
+    deployment.sweep()
+
+    assert list(deployment.machine.started) == [imported.import_id, f"{imported.import_id}-{now:%Y%m%d%H}"]
+
+
+def test_rejected_file_is_left_alone(deployment: Deployment) -> None:
+    """It has no execution, and nothing to account for."""
+    deployment.split(deployment.drop(b"thirdPartyId,name\n,Nobody\n"))
+
+    assert deployment.sweep() == SweepResult(looked_at=1)
+
+
+def test_split_that_is_under_way_is_left_alone(deployment: Deployment) -> None:
+    dropped = deployment.drop(FILE)
+    deployment.split(dropped, out_of_time=lambda: True)
+    entry = deployment.ledger.get_import(import_id(dropped.bucket, dropped.key, dropped.version_id))
+    assert entry is not None
+    now = deployment.clock()
+    deployment.ledger.change_import(
+        entry.import_id, now, lambda entry: replace(entry, lease_until=now + timedelta(seconds=1))
+    )
+    assert deployment.sweep() == SweepResult(looked_at=1)
+
+    deployment.clock.advance(seconds=1)
+    assert deployment.sweep() == SweepResult(looked_at=1, split=1)
