@@ -73,8 +73,11 @@ A file that is none of these is rejected with one sentence, which names what it 
   later quote closes the value. A quoted value that is never closed rejects the file.
 - A quoted value that spans lines with as many delimiters as a row is sent, and counted as `swallowed_rows`.
 - A return (CR) without a line feed is part of a value, unless one ends the header.
-- Blank lines are no rows. Short rows are filled up with empty cells. Empty cells never clear an attribute in
-  Target; a feed may give them a default, or a tombstone word that your audiences understand.
+- Blank lines are no rows; nor are lines of nothing but delimiters, blanks and empty quotes.
+- Empty cells beyond the header are no cells. A row with fewer cells than the header is half a record, and
+  rejected; with `"shortRows": "fill"` in the feed, and in a `batch=` file, the missing cells are empty.
+- Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
+  your audiences understand.
 - Every name and every value is percent-encoded once. Values keep their spaces.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first
   row. Rejected rows take no part in that.

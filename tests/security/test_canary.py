@@ -112,6 +112,7 @@ REJECTED = {
     Reject.ID_TOO_LONG: HEADER + SOUND + f"{CANARY * 30},x\n".encode(),
     Reject.ID_NUMBER: b'{"thirdPartyId": "u1", "name": "Ada"}\n'
     + f'{{"thirdPartyId": 1.5, "name": "{CANARY}"}}\n'.encode(),
+    Reject.TOO_FEW_CELLS: HEADER + SOUND + f"{CANARY}\n".encode(),
     Reject.TOO_MANY_CELLS: HEADER + SOUND + f"u2,{CANARY},{CANARY}\n".encode(),
     Reject.INVALID_UTF8: HEADER + SOUND + CANARY.encode() + b"\xff,x\n",
     Reject.BAD_QUOTE: HEADER + SOUND + f'u2,"{CANARY}" {CANARY}\n'.encode(),

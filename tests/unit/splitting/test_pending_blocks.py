@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bulk_profiles.core.feeds import Feed, SeparatorInValue
+from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.pending_blocks import PendingBlocks
 from bulk_profiles.splitting.reading import delimited
 from bulk_profiles.splitting.reading.blocks import Position
@@ -27,7 +27,7 @@ class _StopError(Exception):
 @contextmanager
 def _pending(start: Position | None = None, ordinal: int = 0) -> Iterator[PendingBlocks]:
     with open_source(MemoryFile(HEADER + b"".join(ROWS)), Feed()) as reader:
-        preparer = RowPreparer(resolve(reader.names, Feed()), SeparatorInValue.ENCODE)
+        preparer = RowPreparer(resolve(reader.names, Feed()), Feed())
         yield PendingBlocks(reader, preparer, start, ordinal, processes=1)
 
 

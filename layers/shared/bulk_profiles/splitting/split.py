@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.errors import AccountingError
-from bulk_profiles.core.feeds import Feed, SeparatorInValue
+from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Examples, KeyColumn, PlannedBatch, RowCounts
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
@@ -75,7 +75,9 @@ def split(  # four parameters that every caller has, and options
                 with open_source(digesting, feed, progress.names) as reader:
                     progress.names = tuple(reader.names)
                     columns = resolve(reader.names, feed)
-                    preparer = RowPreparer(columns, feed.separator_in_value or SeparatorInValue.ENCODE)
+                    preparer = RowPreparer(
+                        columns, feed, short_rows=reader.short_rows, blank_rows=reader.blank_rows
+                    )
                     blocks = PendingBlocks(
                         reader,
                         preparer,

@@ -16,11 +16,6 @@ def test_is_unreserved_knows_each_byte_to_encode(byte: int) -> None:
     assert is_unreserved(b"abc,%c\n" % byte) == (byte in sent_as_they_are)
 
 
-@pytest.mark.fault(19, "short row")
-def test_short_rows_are_padded() -> None:
-    assert run(b"thirdPartyId,a,b\n1,x\n2\n3,x,y\n").received == [("1", "x", ""), ("3", "x", "y")]
-
-
 @pytest.mark.fault(20, "a field of 200,000 characters")
 def test_value_of_200000_characters_is_sent_and_counted() -> None:
     outcome = run(b'thirdPartyId,a\n1,"' + b"y" * 200_000 + b'"\n')

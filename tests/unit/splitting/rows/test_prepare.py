@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bulk_profiles.core.feeds import Feed, SeparatorInValue
+from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.rows.columns import resolve
 from bulk_profiles.splitting.rows.prepare import RowPreparer
 from tests.worlds.splitting import run
@@ -17,7 +17,7 @@ UNRESERVED = b"b,2,c\n"
 
 @pytest.fixture
 def preparer() -> RowPreparer:
-    return RowPreparer(resolve(["city", "pcId", "x"], Feed()), SeparatorInValue.ENCODE)
+    return RowPreparer(resolve(["city", "pcId", "x"], Feed()), Feed())
 
 
 def test_prepare_with_encoding_puts_the_id_first(preparer: RowPreparer) -> None:

@@ -8,7 +8,7 @@ from bulk_profiles.core.feeds import Feed, SeparatorInValue
 from tests.worlds.splitting import run
 
 
-@pytest.mark.fault(19, "long row, empty id")
+@pytest.mark.fault(19, "long row, short row, empty id")
 @pytest.mark.fault(17, "invalid UTF-8 in a row")
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
@@ -18,7 +18,9 @@ from tests.worlds.splitting import run
         (b"abcdefgh/b,Oslo,1", "thirdPartyId", "id_character"),
         (b"x" * 257 + b",Oslo,1", "thirdPartyId", "id_too_long"),
         (b"9,Oslo,1,2", "", "too_many_cells"),
-        (b"9,Oslo,1,", "", "too_many_cells"),
+        (b"9,Oslo,1,,x", "", "too_many_cells"),
+        (b"9,Oslo", "", "too_few_cells"),
+        (b"9", "", "too_few_cells"),
         (b"9,\xe9t\xe9,1", "city", "invalid_utf8"),
         (b'9,"Oslo"x,1', "", "bad_quote"),
     ],

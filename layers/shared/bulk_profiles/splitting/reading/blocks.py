@@ -105,6 +105,16 @@ class Reader(Protocol):
         """Where the rows start."""
         ...
 
+    @property
+    def short_rows(self) -> bool:
+        """Whether a row may have fewer cells than there are columns."""
+        ...
+
+    @property
+    def blank_rows(self) -> bool:
+        """Whether a row of blank cells is a row; if not, it is a blank line."""
+        ...
+
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on. Helpers are asked for after each block until there are some."""
         ...

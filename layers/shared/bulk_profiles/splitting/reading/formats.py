@@ -88,6 +88,16 @@ class Table:
         """Where the rows start."""
         return Position(self.head.end.offset, 1) if self.by_record else self.head.end
 
+    @property
+    def short_rows(self) -> bool:
+        """Whether a row may have fewer cells than there are columns."""
+        return self.head.dialect.short_rows
+
+    @property
+    def blank_rows(self) -> bool:
+        """Whether a row of blank cells is a row, as in a database; if not, it is a blank line."""
+        return self.by_record
+
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on.
 

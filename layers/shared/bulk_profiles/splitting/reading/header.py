@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed, Quoting
+from bulk_profiles.core.feeds import Feed, Quoting, ShortRows
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 from bulk_profiles.splitting.rows.key_column import has_key_column
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
@@ -107,7 +107,8 @@ def _parse(
             continue
         if returns and returns[0].endswith(b"\n"):
             end, returns = returns.end(), None
-        written = replace(dialect, returns=bool(returns), width=len(names), short_rows=dialect.encoded)
+        short_rows = dialect.encoded or feed.short_rows is ShortRows.FILL
+        written = replace(dialect, returns=bool(returns), width=len(names), short_rows=short_rows)
         position = Position(end, line + written.count_lines(data, start, end))
         headers.append(Header(names, data[:end], written, position, start))
     keyed = [header for header in headers if has_key_column(header.names, feed)]

@@ -72,6 +72,8 @@ class JsonLines:
     """
 
     first = Position(0, 1)
+    short_rows = False
+    blank_rows = True
 
     def __init__(self, text: Text, feed: Feed, names: Sequence[str] | None = None) -> None:
         self.header = text.header_mark

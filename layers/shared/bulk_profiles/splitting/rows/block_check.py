@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +14,8 @@ import numpy as np
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places
 from .id_hashes import Hashes, hash_ids
-from .plain import FAULT_MARK, PLUS_MARK, SEPARATORS, read_fault, unmark
-from .row_check import Rules, check_row
+from .plain import FAULT_MARK, PLUS_MARK, SEPARATORS, mark, unmark
+from .row_check import BLANKS, Rules, check_row, fit_row
 from .warnings import MOST_EXAMPLES, Warnings
 
 _COMMA = ord(",")
@@ -24,6 +23,8 @@ _LINE_FEED = ord("\n")
 _DELETE = ord("\x7f")
 _SPACE = ord(" ")
 _UNDERSCORE = ord("_")
+_MAY_BE_BLANK = np.zeros(256, np.bool_)  # the first bytes of blanks
+_MAY_BE_BLANK[list({mark(blank.encode())[0] for blank in BLANKS})] = True
 _BLANK_LINES = re.compile(rb"\n\n+")
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
@@ -78,23 +79,27 @@ def check_block(
     if grid is None or rules.width == 1:  # in one column, a blank line looks like an empty cell
         lines = _lines(_BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n"))
         commas = rules.width - 1
-        suspects = [
+        misfits = [
             number
             for number, line in enumerate(lines)
             if line.count(b",") != commas or (odd and _is_odd(line))
         ]
-        rows, numbers, faults = _check_lines(lines, suspects, rules)
+        rows, numbers, faults = _checked(lines, {number: fit_row(lines[number], rules) for number in misfits})
         grid = _even_grid(rows, rules, unreserved=unreserved)
-    hashes, odd_ids = hash_ids(rows, grid, rules)
+    hashes, suspects = hash_ids(rows, grid, rules)
+    if not unreserved:
+        suspects = np.union1d(suspects, np.flatnonzero(_MAY_BE_BLANK[grid.data[grid.id_starts]]))
     if rules.reject_separators:
-        odd_ids = np.union1d(odd_ids, grid.cells_at(_separators(rows, grid)) // rules.width)
-    if odd_ids.size:
-        rows, good, more_faults = _check_lines(_lines(rows), odd_ids.tolist(), rules)
-        if more_faults:
-            origin = np.arange(len(hashes)) if numbers is None else numbers
-            faults |= {int(origin[number]): fault for number, fault in more_faults.items()}
-            hashes, numbers = hashes[good], origin[good]
-            grid = _even_grid(rows, rules, unreserved=unreserved)
+        suspects = np.union1d(suspects, grid.cells_at(_separators(rows, grid)) // rules.width)
+    if suspects.size:
+        lines = _lines(rows)
+        rows, good, more_faults = _checked(
+            lines, {number: check_row(lines[number], rules) for number in suspects.tolist()}
+        )
+        origin = np.arange(len(hashes)) if numbers is None else numbers
+        faults |= {int(origin[number]): fault for number, fault in more_faults.items()}
+        hashes, numbers = hashes[good], origin[good]
+        grid = _even_grid(rows, rules, unreserved=unreserved)
     check = BlockCheck(hashes, numbers, faults, valueless=grid.any_valueless())
     if warn and not unreserved:
         _count_odd_values(rows, grid, check)
@@ -121,36 +126,22 @@ def _is_odd(rows: bytes) -> bool:
     return FAULT_MARK in rows or (b"\xed" in rows and _SURROGATE.search(rows) is not None)
 
 
-def _check_lines(
-    lines: list[bytes], suspects: Iterable[int], rules: Rules
+def _checked(
+    lines: list[bytes], results: dict[int, bytes | Fault | None]
 ) -> tuple[bytes, Places, dict[int, Fault]]:
-    """Check some lines one by one.
+    """Put the results of a check in the places of lines: a row, a fault, or None for a blank line.
 
-    Returns the rows that are good, short ones padded, their numbers, and the faults of the others.
+    Returns the rows, the numbers of their lines, and the faults of other lines.
     """
-    faults: dict[int, Fault] = {}
-    for number in suspects:
-        row = _padded(lines[number], rules)
-        if isinstance(row, Fault):
-            faults[number] = row
-        else:
-            lines[number] = row
+    faults = {number: result for number, result in results.items() if isinstance(result, Fault)}
     good = np.ones(len(lines), np.bool_)
-    if faults:
-        good[list(faults)] = False
-        lines = [line for number, line in enumerate(lines) if number not in faults]
-    return b"".join([line + b"\n" for line in lines]), np.flatnonzero(good), faults
-
-
-def _padded(line: bytes, rules: Rules) -> bytes | Fault:
-    """Return the row with one cell for each column, or its fault."""
-    if line.startswith(FAULT_MARK):
-        return Fault(*read_fault(line))
-    cells = line.split(b",")
-    fault = check_row(cells, rules)
-    if fault:
-        return fault
-    return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
+    for number, result in results.items():
+        if isinstance(result, bytes):
+            lines[number] = result
+        else:
+            good[number] = False
+    numbers = np.flatnonzero(good)
+    return b"".join([lines[number] + b"\n" for number in numbers.tolist()]), numbers, faults
 
 
 def _count_odd_values(rows: bytes, grid: Grid, check: BlockCheck) -> None:

@@ -147,7 +147,6 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
             width=len(names),
             key=key.number,
             third_party_id=key.kind is KeyColumn.THIRD_PARTY_ID,
-            spare=len(header) - len(names),
         ),
         sent=(key.number, *others),
         header=b",".join(encode(name.encode()) for name in (key.kind, *sent_names, *mapping.constants)),

@@ -36,6 +36,11 @@ class Reject(_Code):
         "The id is a number that is not whole, or that a spreadsheet or an export has shortened: format the "
         "column as text.",
     )
+    TOO_FEW_CELLS = (
+        "too_few_cells",
+        "The row has fewer cells than the header: quote values with line breaks, or set "
+        '"shortRows": "fill" in the feed if empty cells at the end of a row are left out.',
+    )
     TOO_MANY_CELLS = "too_many_cells", "The row has more cells than the header: quote values with delimiters."
     INVALID_UTF8 = (
         "invalid_utf8",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bulk_profiles.core.feeds import SeparatorInValue
+from bulk_profiles.core.feeds import Feed, SeparatorInValue
 
 from .block_check import BlockCheck, check_block, is_unreserved
 from .columns import Columns
@@ -24,13 +24,19 @@ class PreparedRows:
 class RowPreparer:
     """Check and encode the plain rows of a file, a block at a time."""
 
-    def __init__(self, columns: Columns, in_values: SeparatorInValue) -> None:
+    def __init__(
+        self, columns: Columns, feed: Feed, *, short_rows: bool = False, blank_rows: bool = False
+    ) -> None:
+        """Prepare rows by the rules of a feed; `short_rows` and `blank_rows` as in `Rules`."""
+        in_values = feed.separator_in_value
         self.columns = columns
         self.all_unreserved = True  # no block so far had a byte that needs encoding
         self._rules = dataclasses.replace(
             columns.rules,
             reject_separators=in_values is SeparatorInValue.REJECT,
             plain_ids=in_values is SeparatorInValue.REPLACE,
+            short_rows=short_rows,
+            blank_rows=blank_rows,
         )
         self._encoder = Encoder(replace_separators=in_values is SeparatorInValue.REPLACE)
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .faults import MAX_ID_LENGTH, Fault, Reject
-from .plain import SEPARATORS, unmark
+from .plain import FAULT_MARK, SEPARATORS, read_fault, unmark
+
+# White space of Unicode but for control characters, and characters without a width: the soft hyphen, joiners,
+# marks of direction, and U+FEFF, which is the byte order mark.
+BLANKS = (
+    " \t\n\r\x85\xa0\xad\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
+    "\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2061\u2062\u2063"
+    "\u2064\u2066\u2067\u2068\u2069\u3000\ufeff"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +23,8 @@ class Rules:
     width: int  # cells in a row
     key: int  # number of the key column
     third_party_id: bool  # in a thirdPartyId, Target forbids + and /
-    spare: int = 0  # empty cells that may follow the last column
+    short_rows: bool = False  # a row may have fewer cells: the others are empty
+    blank_rows: bool = False  # a row without anything but blanks is a row, and no blank line
     reject_separators: bool = False  # no separator in a value
     plain_ids: bool = False  # no separator in an id: replaced in values, it would make another id
 
@@ -34,26 +42,50 @@ def check_id(text: str, rules: Rules) -> Reject | None:
     return None
 
 
-def _is_utf8(cells: bytes) -> bool:
-    try:
-        unmark(cells).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def fit_row(row: bytes, rules: Rules) -> bytes | Fault | None:
+    """Return a plain row with one cell for each column, or its fault; None if it is a blank line.
 
-
-def check_row(cells: Sequence[bytes], rules: Rules) -> Fault | None:
-    """Return the first fault of the cells of a plain row, if any. A short row is no fault."""
-    if not _is_utf8(b",".join(cells)):
+    Empty cells beyond the last column are no cells.
+    """
+    if row.startswith(FAULT_MARK):
+        return Fault(*read_fault(row))
+    cells = row.split(b",")
+    if not _is_utf8(row):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
-    if len(cells) > rules.width + rules.spare or any(cells[rules.width :]):
+    if not rules.blank_rows and is_blank(row):
+        return None
+    if not is_blank(b"".join(cells[rules.width :])):
         return Fault(Reject.TOO_MANY_CELLS)
-    reason = check_id(unmark(cells[rules.key]).decode() if rules.key < len(cells) else "", rules)
+    if len(cells) < rules.width and not rules.short_rows:
+        return Fault(Reject.TOO_FEW_CELLS)
+    return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
+
+
+def check_row(row: bytes, rules: Rules) -> bytes | Fault | None:
+    """Return a plain row that has one cell for each column, or its fault; None if it is a blank line."""
+    if not rules.blank_rows and is_blank(row):
+        return None
+    cells = row.split(b",")
+    reason = check_id(unmark(cells[rules.key]).decode(), rules)
     if reason:
         return Fault(reason, rules.key)
     if rules.reject_separators:
         for number, cell in enumerate(cells):
             if cell.translate(None, SEPARATORS) != cell:
                 return Fault(Reject.SEPARATOR_IN_VALUE, number)
-    return None
+    return row
+
+
+def is_blank(cells: bytes) -> bool:
+    """Whether some cells of a plain row hold nothing but blanks and characters that nobody sees."""
+    rest = cells.translate(None, b", \t")
+    return not rest or (not rest.isascii() and not unmark(rest).decode().strip(BLANKS))
+
+
+def _is_utf8(cells: bytes) -> bool:
+    try:
+        unmark(cells).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
