@@ -74,6 +74,10 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A quoted value that spans lines with as many delimiters as a row is sent, and counted as `swallowed_rows`.
 - A return (CR) without a line feed is part of a value, unless one ends the header.
 - Blank lines are no rows; nor are lines of nothing but delimiters, blanks and empty quotes.
+- A line that repeats the header, as in a file that was put together of several, is no row; nor is a line of
+  dashes below a header, as sqlcmd writes it. Both are counted as warnings. A header with other columns, or in
+  another order, rejects the file. A line is taken for a header if it names the key column in its place, or
+  with another column, or after a byte order mark or `batch=`.
 - Empty cells beyond the header are no cells. A row with fewer cells than the header is half a record, and
   rejected; with `"shortRows": "fill"` in the feed, and in a `batch=` file, the missing cells are empty.
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that

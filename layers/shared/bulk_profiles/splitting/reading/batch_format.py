@@ -19,6 +19,7 @@ from bulk_profiles.splitting.rows.plain import (
 
 from .blocks import Block
 
+BODY_PREFIX = b"batch="
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"%..")
 # Decoded with the others, these could be taken for separators, for a raw `+`, or for the start of an escape:

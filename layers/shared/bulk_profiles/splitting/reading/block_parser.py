@@ -58,7 +58,7 @@ class BlockParser:
         `quotes` are the places of all quotes; None where they are not known.
         """
         is_utf8, may_be_marked = check_utf8(text)
-        if may_be_marked and self._dialect.marked_line(text) >= 0:
+        if self._dialect.header_line(text) >= 0 or (may_be_marked and self._dialect.marked_line(text) >= 0):
             return None
         if not is_utf8:
             text, quotes = without_invalid(text), None
@@ -111,9 +111,8 @@ class BlockParser:
         It is 0 where no such line was found.
         """
         wrong = self._wrong_quotes(text)[:1].tolist()
-        marked = self._dialect.marked_line(text)
-        if marked >= 0:
-            wrong.append(marked)
+        lines = (self._dialect.marked_line(text), self._dialect.header_line(text))
+        wrong += [place for place in lines if place >= 0]
         return max(text.rfind(end, 0, min(wrong)) for end in self._dialect.ends) + 1 if wrong else 0
 
     def _quotes(self, text: bytes) -> Places:

@@ -72,7 +72,7 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
 
 def _refuse_other_delimiter(data: bytes, header: Header) -> None:
     """Raise `FileRejectedError` if most rows are not separated as the header is."""
-    width, dialect = len(header.names), header.dialect
+    width, dialect = len(header.names), replace(header.dialect, header=None)
     rows = _table(data, dialect)
     fitting = _fitting(rows, width)
     if width == 1 or fitting == len(rows):

@@ -109,6 +109,7 @@ class Table:
                 self.head.dialect,
                 start,
                 by_record=self.by_record,
+                below_header=start == self.first,
                 find_helpers=None if self.encoded or self.by_record else find_helpers,
             )
             yield from decoded(blocks) if self.encoded else blocks

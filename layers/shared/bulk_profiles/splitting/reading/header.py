@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Quoting, ShortRows
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
-from bulk_profiles.splitting.rows.key_column import has_key_column
+from bulk_profiles.splitting.rows.key_column import has_key_column, key_number
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
+from .batch_format import BODY_PREFIX
 from .blocks import Position
 from .dialect import Dialect
 from .record_parser import parse
+from .repeated_header import HeaderNames
 from .scans import count_lines
 from .text import HEAD_BYTES, Text
 
 DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
-_BODY_PREFIX = b"batch="
 _SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
 _RETURNS = re.compile(rb"\r*\n?")
 _BLANK_LINES = re.compile(rb"(?:[ \t,;|]*[\r\n])*")  # of delimiters and blanks
@@ -40,7 +41,7 @@ def read_header(text: Text, feed: Feed, *, encoded: bool = False) -> Header:
 
     More and more of the file is read until the header is whole, or longer than a row may be.
     """
-    after = len(_BODY_PREFIX) if encoded else 0
+    after = len(BODY_PREFIX) if encoded else 0
     delimiter = b"," if encoded else (feed.delimiter or "").encode() or None
     quoted = feed.quoting is Quoting.DOUBLE and not encoded
     with text.open() as stream:
@@ -107,8 +108,14 @@ def _parse(
             continue
         if returns and returns[0].endswith(b"\n"):
             end, returns = returns.end(), None
-        short_rows = dialect.encoded or feed.short_rows is ShortRows.FILL
-        written = replace(dialect, returns=bool(returns), width=len(names), short_rows=short_rows)
+        key = key_number(names, feed)
+        written = replace(
+            dialect,
+            returns=bool(returns),
+            header=None if key is None else HeaderNames.of(names, key, encoded=dialect.encoded),
+            width=len(names),
+            short_rows=dialect.encoded or feed.short_rows is ShortRows.FILL,
+        )
         position = Position(end, line + written.count_lines(data, start, end))
         headers.append(Header(names, data[:end], written, position, start))
     keyed = [header for header in headers if has_key_column(header.names, feed)]

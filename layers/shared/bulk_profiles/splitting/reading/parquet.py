@@ -20,11 +20,12 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.text import without_invisible
 from bulk_profiles.splitting.files import SourceFile
-from bulk_profiles.splitting.rows.key_column import sent_columns
+from bulk_profiles.splitting.rows.key_column import key_number, sent_columns
 
 from .blocks import Position
 from .dialect import Dialect
 from .header import Header
+from .repeated_header import HeaderNames
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,9 +52,10 @@ class ParquetAsCsv:
         names = _convert(original, self._csv, feed, delimiter)
         original.unlink()
         line = delimiter.join('"' + name.replace('"', '""') + '"' for name in names)
-        self.header = Header(
-            names, codecs.BOM_UTF8 + line.encode(), Dialect(delimiter.encode()), Position(0, 1)
-        )
+        key = key_number(names, feed)
+        header = None if key is None else HeaderNames.of(names, key, encoded=False)
+        dialect = Dialect(delimiter.encode(), header=header)
+        self.header = Header(names, codecs.BOM_UTF8 + line.encode(), dialect, Position(0, 1))
         self.name = source.name
         self.size = self._csv.stat().st_size
 

@@ -16,6 +16,7 @@ from bulk_profiles.splitting.rows.faults import Reject
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
 from .dialect import Dialect
+from .repeated_header import Likeness, is_marked
 
 _QUOTE = b'"'
 _QUOTES = re.compile(rb'"+')
@@ -34,6 +35,7 @@ class ParsedRecords:
     used: int = 0  # bytes of the data
     spaces: int = 0  # that were removed as parts of delimiters
     spaced: list[int] = field(default_factory=list)  # numbers of the records that had them
+    header: int | None = None  # the place of a repeated header, which is alone in what was used
 
 
 class _Record(NamedTuple):
@@ -62,8 +64,8 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
     """Parse the whole records that `data` starts with, `most` of them at most.
 
     `line` is the number of the line that starts there. Where the data is `final`, it ends with a line end.
-    Raises `FileRejectedError` where a quoted value is not closed, or where nobody can tell the end of a
-    record whose quotes are wrong.
+    A header that comes again is parsed alone. Raises `FileRejectedError` where a header with other columns
+    comes, a quoted value is not closed, or nobody can tell the end of a record whose quotes are wrong.
     """
     parser = _RecordParser(data, dialect, line, final=final)
     parsed = ParsedRecords()
@@ -75,6 +77,14 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
                 raise parser.unclosed(start)
             break
         cells, end = record
+        if dialect.header and dialect.header.written in data[start:end] and not isinstance(cells, Reject):
+            likeness = dialect.header.likeness(cells, marked=is_marked(data, start))
+            if likeness is Likeness.OTHER:
+                raise other_header(line + dialect.count_lines(data, 0, start))
+            if likeness is Likeness.REPEATED:
+                if not parsed.rows:
+                    parsed.header, parsed.used = start, end
+                break
         row = _plain_row(cells, quoted=data.startswith(_QUOTE, start))
         if row:
             if parser.spaces > parsed.spaces:
@@ -83,6 +93,14 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
             parsed.spans.append((start, end))
         parsed.used, parsed.spaces = end, parser.spaces
     return parsed
+
+
+def other_header(line: int) -> FileRejectedError:
+    """Return the error for a header after which the rows have other columns."""
+    return FileRejectedError(
+        f"Line {line} is another header, with other columns or in another order than in the first one: drop "
+        "the parts as files of their own."
+    )
 
 
 def unclosed(line: int) -> FileRejectedError:

@@ -1,0 +1,179 @@
+"""Headers that come again in the middle of a file, and lines of dashes below a header."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed, Mapping, Quoting
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading import delimited
+from tests.worlds.splitting import Outcome, run, run_in_slices
+
+BOM = "\ufeff"
+
+
+def warned(outcome: Outcome) -> dict[str, list[int]]:
+    """Return the lines of the warnings about lines that are no rows."""
+    codes = {"repeated_header", "dashed_line"}
+    lines = {code: lines for code, lines in outcome.split.examples.warnings.items() if code in codes}
+    assert {code: len(lines) for code, lines in lines.items()} == {
+        code: count for code, count in outcome.split.warnings.items() if code in codes
+    }
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("header", "again"),
+    [
+        ("thirdPartyId,city", "thirdPartyId,city"),
+        ("thirdPartyId,city", BOM + "thirdPartyId,city"),
+        (BOM + "thirdPartyId,city", BOM * 2 + "thirdPartyId,city"),
+        ('"thirdPartyId","city"', '"thirdPartyId","city"'),
+        ('"thirdPartyId","city"', BOM + '"thirdPartyId","city"'),
+        ('thirdPartyId,"city"', '"thirdPartyId",city'),
+        ("thirdPartyId,city", "thirdPartyId , city"),
+        ("thirdPartyId, city", "thirdPartyId, city"),
+        ("thirdPartyId,city", "batch=thirdPartyId,city"),
+        ("thirdPartyId,city,,", "thirdPartyId,city"),
+        ("thirdPartyId,city", "profile.thirdPartyId,profile.city"),
+        ("third-party-id,city", "third-party-id,city"),
+        ("batch=thirdPartyId,city", "batch=thirdPartyId,city"),
+        ("batch=thirdPartyId,city", "thirdPartyId,%63ity"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_header_that_comes_again_is_no_row(header: str, again: str, end: str, encoding: str) -> None:
+    text = end.join([header, "A1,Ulm", again, "A2,Bonn", "", again, again, "A3,Hof"])
+    outcome = run(text.encode(encoding))
+    assert outcome.received == [("A1", "Ulm"), ("A2", "Bonn"), ("A3", "Hof")]
+    assert warned(outcome) == {"repeated_header": [3, 6, 7]}
+    assert outcome.split.rows.read == 3
+    assert outcome.rejects == []
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_header_comes_again_with_any_delimiter_and_key_column(delimiter: str) -> None:
+    text = "city,kunde nr,plan\nUlm,A1,x\ncity,kunde nr,plan\n,A2,y\n".replace(",", delimiter)
+    outcome = run(text.encode(), Feed(quoting=Quoting.NONE, mapping=Mapping(key="kunde nr")))
+    assert outcome.received == [("A1", "Ulm", "x"), ("A2", "", "y")]
+    assert warned(outcome) == {"repeated_header": [3]}
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "thirdPartyId,plan,city",
+        "city,thirdPartyId,plan",
+        "thirdPartyId,city",
+        "thirdPartyId,city,plan,zip",
+        "thirdPartyId,street,zip",
+        "street,thirdPartyId,plan",
+        '"thirdPartyId","plan","city"',
+        "thirdPartyId",
+        BOM + "street,thirdPartyId,zip",
+        "batch=street,thirdPartyId,zip",
+    ],
+)
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("size", [20, 200, 4096])
+def test_header_with_other_columns_rejects_the_file(
+    again: str, processes: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
+    rows = "".join(f"A{number},Köln,gold\n" for number in range(50))
+    with pytest.raises(FileRejectedError, match="Line 52 is another header, with other columns") as caught:
+        run(f"thirdPartyId,city,plan\n{rows}{again}\n{rows}".encode(), processes=processes)
+    assert "drop the parts" in str(caught.value)
+    assert "street" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "row", ["A1,thirdPartyId,Ulm", "A1,the thirdPartyId,city", 'A1,"x\nthirdPartyId,kind,city\ny",Ulm']
+)
+def test_row_that_has_the_name_of_the_key_in_it_is_a_row(row: str) -> None:
+    outcome = run(f"thirdPartyId,kind,city\n{row}\nA2,pcId,Hof\n".encode())
+    assert [received[0] for received in outcome.received] == ["A1", "A2"]
+    assert warned(outcome) == {}
+
+
+def table(count: int, again: str) -> bytes:
+    """Return a table whose header comes again deep in it, and at its end."""
+    rows = [f'A{number},"Köln, {number}"' for number in range(count)]
+    rows[count // 2 : count // 2] = [again, again]
+    return "\n".join(["thirdPartyId,city", *rows, again]).encode()
+
+
+@pytest.mark.parametrize("size", [3, 50, 4096, 512 * 1024])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_header_again_is_left_out_wherever_blocks_end(
+    size: int, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
+    count = 300 if size < 4096 else 3000 if size == 4096 else 30_000
+    data = table(count, BOM + '"thirdPartyId","city"')
+    outcome = run(data, processes=processes)
+    assert outcome.received == [(f"A{number}", f"Köln, {number}") for number in range(count)]
+    middle = count // 2 + 2
+    assert warned(outcome) == {"repeated_header": [middle, middle + 1, count + 4]}
+    limits = Limits(max_batch_rows=count // 7)
+    sliced, invocations = run_in_slices(data, Feed(), limits, lambda: lambda: True, processes)
+    assert invocations > 1
+    assert sliced.split == run(data, limits=limits).split
+    repeated = run(data + b"\nA0,x", processes=processes)
+    assert (warned(repeated), repeated.split.rows.merged) == (warned(outcome), 1)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: data], ids=["gzip", "plain"])
+def test_header_of_a_later_gzip_member_is_no_row(pack: Callable[[bytes], bytes]) -> None:
+    parts = [f"{BOM}pcId,a\n{number},x\n".encode() for number in range(3)]
+    outcome = run(b"".join(map(pack, parts)))
+    assert outcome.received == [("0", "x"), ("1", "x"), ("2", "x")]
+    assert warned(outcome) == {"repeated_header": [3, 5]}
+
+
+def test_header_that_is_a_row_of_a_parquet_file_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    duckdb.sql("FROM (VALUES ('A1', 'Ulm'), ('pcId', 'a'), ('A2', NULL)) t(pcId, a)").write_parquet(str(path))
+    outcome = run(path.read_bytes())
+    assert [row[0] for row in outcome.received] == ["A1"]
+    assert warned(outcome) == {"repeated_header": [2]}
+    assert outcome.split.examples.warnings["no_values"] == [3]
+
+
+@pytest.mark.parametrize(
+    ("header", "dashes", "row"),
+    [
+        ("thirdPartyId,city", "------------,----", "A1,Ulm"),
+        ("thirdPartyId;city", "------------;----", "A1;Ulm"),
+        ("thirdPartyId\tcity", "------------\t----", "A1\tUlm"),
+        ("thirdPartyId|city", "------------+-----", "A1|Ulm"),
+        ("thirdPartyId|city", "------------|-----", "A1|Ulm"),
+        ('"thirdPartyId","city"', '"------------","----"', '"A1","Ulm"'),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("size", [5, 4096])
+def test_line_of_dashes_below_a_header_is_no_row(
+    header: str, dashes: str, row: str, end: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
+    text = end.join([header, dashes, row, header, dashes, row.replace("A1", "A2"), row.replace("A1", "A3")])
+    outcome = run(text.encode())
+    assert outcome.received == [("A1", "Ulm"), ("A2", "Ulm"), ("A3", "Ulm")]
+    assert warned(outcome) == {"dashed_line": [2, 5], "repeated_header": [4]}
+    assert outcome.split.rows.read == 3
+    sliced, _ = run_in_slices(text.encode(), Feed(), Limits(max_batch_rows=1), lambda: lambda: True)
+    assert warned(sliced) == warned(outcome)
+
+
+def test_dashes_are_values_anywhere_else() -> None:
+    outcome = run(b"pcId,a\n1,---\n---,-\n")
+    assert outcome.received == [("1", "---"), ("---", "-")]
+    assert run(b"pcId,a\n-,--\n").received == [("-", "--")]
