@@ -89,7 +89,9 @@ A file that is none of these is rejected with one sentence, which names what it 
 - In JSON Lines, numbers are sent as they are written, `true` and `false` as words, `null` as an empty cell.
   An id may be a whole number (`1001`, `1001.0`, `1.5e3`); `true` and `false` are no ids. Columns that are not
   sent may hold lists and objects.
-- In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values.
+- In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values; bytes
+  are text if they are UTF-8. An id may be a whole number: a floating-point one below 2^53 (2^24 in 32 bits),
+  or a decimal one. NaN and infinities are empty cells, and counted as a warning.
 - In a `batch=` file, what is encoded stays as it is and what should be is encoded; ids are compared decoded.
 
 Every row is accounted for: *read = rejected + merged + skipped + sent*.

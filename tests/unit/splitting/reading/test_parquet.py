@@ -10,6 +10,7 @@ import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.splitting.reading import delimited
 from bulk_profiles.splitting.reading import parquet as reader
 from tests.worlds.splitting import run
 
@@ -47,7 +48,7 @@ def test_rejects_are_numbered_by_row(tmp_path: Path) -> None:
 def test_only_columns_that_are_sent_must_hold_plain_values(mapping: Mapping, tmp_path: Path) -> None:
     data = parquet(tmp_path, "SELECT {'a': [1]} AS \"profile.list\", 'a' AS pcId, 'x' AS v, 'y' AS \"last\"")
     if mapping.key == "v":
-        with pytest.raises(FileRejectedError, match="Column 1"):
+        with pytest.raises(FileRejectedError, match=r'"profile\.list" of the Parquet file holds lists'):
             run(data, Feed(mapping=mapping))
         return
     expected = ("a", "x", "y") if mapping.drop else ("a", "x")
@@ -157,3 +158,79 @@ def test_rejected_rows_are_read_right_again_under_the_same_feed(feed: Feed, tmp_
     lines = outcome.objects["rejected-rows.csv"].split(b"\n")
     mended = b"\n".join([lines[0], b"2" + lines[1].removeprefix(b'""'), b""])
     assert run(mended, feed).received == [("2", "é;,|", " x")]
+
+
+def test_header_that_is_a_row_is_no_row(tmp_path: Path) -> None:
+    data = parquet(tmp_path, "FROM (VALUES ('A1', 'Ulm'), ('pcId', 'a'), ('A2', NULL)) t(pcId, a)")
+    outcome = run(data)
+    assert outcome.received == [("A1", "Ulm")]
+    assert outcome.split.examples.warnings == {"repeated_header": [2], "no_values": [3]}
+
+
+@pytest.mark.parametrize(("kind", "exact"), [("DOUBLE", 2**53), ("FLOAT", 2**24)])
+@pytest.mark.parametrize("key", ["pcId", "thirdPartyId"])
+@pytest.mark.parametrize("size", [10, 4096])
+def test_id_that_is_a_floating_point_number_is_sent_if_it_is_whole(
+    kind: str, exact: int, key: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
+    ids = f"1001, NULL, 'nan', 1.5, {exact - 1}, {exact}, 1e21, 'inf', -7, '-inf', 0"
+    data = parquet(tmp_path, f"SELECT 'x,\\u00e9' AS a, unnest([{ids}]::{kind}[]) AS {key}, 7::{kind} AS n")
+    outcome = run(data)
+    assert [row[0] for row in outcome.received] == ["1001", str(exact - 1), "-7", "0"]
+    assert outcome.rejects == [
+        ["2", key, "empty_id"],
+        ["3", key, "empty_id"],
+        *([str(row), key, "id_number"] for row in (4, 6, 7, 8, 10)),
+    ]
+    assert outcome.split.warnings == {"separator_in_value": 4}
+
+
+def test_id_that_is_a_decimal_number_is_sent_if_it_is_whole(tmp_path: Path) -> None:
+    ids = "'1001', '1002.5', '9007199254740993000', NULL, '-10.000'"
+    data = parquet(tmp_path, f"SELECT unnest([{ids}]::DECIMAL(38, 3)[]) AS pcId, 1.50 AS a")
+    outcome = run(data)
+    assert outcome.received == [("1001", "1.50"), ("9007199254740993000", "1.50"), ("-10", "1.50")]
+    assert outcome.rejects == [["2", "pcId", "id_number"], ["4", "pcId", "empty_id"]]
+    whole = parquet(tmp_path, "SELECT unnest([10, 200]::DECIMAL(18, 0)[]) AS pcId, 'x' AS a")
+    assert [row[0] for row in run(whole).received] == ["10", "200"]
+
+
+@pytest.mark.parametrize("size", [10, 4096])
+def test_numbers_that_are_none_are_empty_cells(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
+    data = parquet(
+        tmp_path,
+        """FROM (VALUES ('A1', 42.5::DOUBLE, 1::FLOAT, 'nan'), ('A2', 'nan', 'inf', 'inf'),
+           ('A3', 'nan', NULL, NULL),
+           ('', '-inf', 1, 'x'), ('A5', 1, 2, '-inf')) t(pcId, a, b, c)""",
+    )
+    outcome = run(data)
+    assert outcome.received == [
+        ("A1", "42.5", "1.0", "nan"),
+        ("A2", "", "", "inf"),
+        ("A5", "1.0", "2.0", "-inf"),
+    ]
+    assert outcome.split.warnings["not_a_number"] == 4
+    assert outcome.split.examples.warnings["not_a_number"][:3] == [2, 3, 4]
+    assert outcome.split.examples.warnings["no_values"] == [3]
+    assert run(data, Feed(mapping=Mapping(keep=("c",)))).split.warnings.keys().isdisjoint({"not_a_number"})
+
+
+def test_bytes_that_are_text_are_sent_as_text(tmp_path: Path) -> None:
+    columns = "encode('idä' || i) AS pcId, encode('é,' || i) AS a, i % 2 = 0 AS b"
+    data = parquet(tmp_path, f"SELECT {columns} FROM range(3) t(i)")
+    assert run(data).received == [(f"idä{i}", f"é,{i}", str(i % 2 == 0).lower()) for i in range(3)]
+
+
+def test_bytes_that_are_not_text_reject_the_file_with_their_column(tmp_path: Path) -> None:
+    data = parquet(
+        tmp_path, "SELECT '1' AS pcId, 'x' AS v, unnest([NULL, encode('a'), 'b\\xFF'::BLOB]) AS \"my hash\""
+    )
+    with pytest.raises(
+        FileRejectedError, match='Column "my hash" of the Parquet file holds bytes that are not'
+    ):
+        run(data)
+    assert run(data, Feed(mapping=Mapping(drop=("my hash",)))).received == [("1", "x")]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from pathlib import Path
 
-import duckdb
 import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -136,15 +134,6 @@ def test_header_of_a_later_gzip_member_is_no_row(pack: Callable[[bytes], bytes])
     outcome = run(b"".join(map(pack, parts)))
     assert outcome.received == [("0", "x"), ("1", "x"), ("2", "x")]
     assert warned(outcome) == {"repeated_header": [3, 5]}
-
-
-def test_header_that_is_a_row_of_a_parquet_file_is_no_row(tmp_path: Path) -> None:
-    path = tmp_path / "x.parquet"
-    duckdb.sql("FROM (VALUES ('A1', 'Ulm'), ('pcId', 'a'), ('A2', NULL)) t(pcId, a)").write_parquet(str(path))
-    outcome = run(path.read_bytes())
-    assert [row[0] for row in outcome.received] == ["A1"]
-    assert warned(outcome) == {"repeated_header": [2]}
-    assert outcome.split.examples.warnings["no_values"] == [3]
 
 
 @pytest.mark.parametrize(

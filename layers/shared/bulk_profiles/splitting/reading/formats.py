@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
 
         with TemporaryDirectory(prefix="parquet-") as folder:
             csv = ParquetAsCsv(source, feed, Path(folder))
-            yield Table(Text(csv), csv.header, by_record=True)
+            yield Table(Text(csv), csv.header, csv.numbers.checked, by_record=True)
     else:
         yield _text_reader(Text.of(source, head, feed.encoding), feed, names)
 
@@ -53,7 +53,7 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
         raise signature.rejection()
     match signature:
         case Layout.TARGET:
-            return Table(text, read_header(text, feed, encoded=True), encoded=True)
+            return Table(text, read_header(text, feed, encoded=True), decoded, encoded=True)
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
     if not start.strip():
@@ -69,6 +69,7 @@ class Table:
 
     text: Text
     head: Header
+    finish: Callable[[Iterable[Block]], Iterator[Block]] | None = None  # what remains to be done with blocks
     encoded: bool = False  # percent-encoded, as in Target's own format
     by_record: bool = False  # records are numbered instead of lines
 
@@ -101,7 +102,7 @@ class Table:
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:
         """Read the rows from a position on.
 
-        Helpers are of no use where rows are decoded after them, or records are numbered by their rows.
+        Helpers are of no use where something remains to be done, or records are numbered by their rows.
         """
         with self.text.open(start.offset) as stream:
             blocks = DelimitedBlocks(
@@ -110,9 +111,9 @@ class Table:
                 start,
                 by_record=self.by_record,
                 below_header=start == self.first,
-                find_helpers=None if self.encoded or self.by_record else find_helpers,
+                find_helpers=None if self.finish or self.by_record else find_helpers,
             )
-            yield from decoded(blocks) if self.encoded else blocks
+            yield from self.finish(blocks) if self.finish else blocks
 
 
 def _decoded_name(name: str) -> str:

@@ -18,23 +18,31 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.text import without_invisible
+from bulk_profiles.core.text import quoted, without_invisible
 from bulk_profiles.splitting.files import SourceFile
 from bulk_profiles.splitting.rows.key_column import key_number, sent_columns
 
 from .blocks import Position
 from .dialect import Dialect
 from .header import Header
+from .number_cells import NumberCells
 from .repeated_header import HeaderNames
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_NESTED = frozenset({"struct", "map", "union", "list", "array", "blob", "variant", "geometry"})
-_TEXT = "varchar"
+_NESTED = frozenset({"struct", "map", "union", "list", "array", "variant", "geometry"})
+_TEXT, _BYTES, _DECIMAL = "varchar", "blob", "decimal"
+_EXACT_BELOW = {"float": 2**24, "double": 2**53}  # whole numbers that floating-point numbers are exact for
 _MEMORY = "512MB"
 _PIECE = 1024 * 1024
 _MARK = "\U0010ffff" * 2  # a noncharacter, twice: no text has it
+# Ids that are numbers: of floating-point numbers, whole ones; decimals without the zeros after the point.
+_FLOAT_ID = (
+    "CASE WHEN t.c{0} = trunc(t.c{0}) AND abs(t.c{0}) < {1} THEN CAST(CAST(t.c{0} AS BIGINT) AS VARCHAR) "
+    "WHEN NOT isnan(t.c{0}) THEN CAST(t.c{0} AS VARCHAR) END"
+)
+_DECIMAL_ID = r"regexp_replace(CAST(t.c{0} AS VARCHAR), '\.0+$', '')"
 _MARKED = f"CASE WHEN t.c{{0}} IS DISTINCT FROM r.c{{0}} THEN '{_MARK}' || r.c{{0}} ELSE t.c{{0}} END"
 
 
@@ -49,13 +57,17 @@ class ParquetAsCsv:
         with source.open() as stream, original.open("wb") as copy:
             shutil.copyfileobj(stream, copy, _PIECE)
         delimiter = feed.delimiter or ","
-        names = _convert(original, self._csv, feed, delimiter)
+        names, kinds = _convert(original, self._csv, feed, delimiter)
         original.unlink()
         line = delimiter.join('"' + name.replace('"', '""') + '"' for name in names)
         key = key_number(names, feed)
         header = None if key is None else HeaderNames.of(names, key, encoded=False)
         dialect = Dialect(delimiter.encode(), header=header)
         self.header = Header(names, codecs.BOM_UTF8 + line.encode(), dialect, Position(0, 1))
+        self.numbers = NumberCells(
+            tuple(number for number, kind in enumerate(kinds) if kind in _EXACT_BELOW and number != key),
+            key if key is not None and kinds[key] in {*_EXACT_BELOW, _DECIMAL} else None,
+        )
         self.name = source.name
         self.size = self._csv.stat().st_size
 
@@ -66,8 +78,10 @@ class ParquetAsCsv:
         return stream
 
 
-def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[str, ...]:
-    """Write the rows as CSV and return the names of their columns."""
+def _convert(
+    original: Path, target: Path, feed: Feed, delimiter: str
+) -> tuple[tuple[str, ...], Sequence[str | None]]:
+    """Write the rows as CSV. Return the names and the kinds of the columns; None for one that is not sent."""
     import duckdb  # noqa: PLC0415 only a Parquet file needs it
 
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -84,9 +98,11 @@ def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[
                 kind if is_sent else None
                 for kind, is_sent in zip(kinds, sent_columns(names, feed), strict=True)
             ]
-            _refuse_nested(sent)
-            marked = not _is_utf8(connection, _query(original, sent))
-            query = _query(original, sent, marked=marked)
+            _refuse_nested(names, sent)
+            _refuse_bytes(connection, original, names, sent)
+            key = key_number(names, feed)
+            marked = not _is_utf8(connection, _query(original, sent, key))
+            query = _query(original, sent, key, marked=marked)
             if marked:
                 _prove(connection, query)
         except duckdb.OutOfMemoryException as error:
@@ -102,7 +118,7 @@ def _convert(original: Path, target: Path, feed: Feed, delimiter: str) -> tuple[
         )
     if marked:
         _break_marked(target)
-    return names
+    return names, sent
 
 
 def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
@@ -124,36 +140,69 @@ def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _refuse_nested(sent: Sequence[str | None]) -> None:
-    for number, kind in enumerate(sent, 1):
+def _refuse_nested(names: Sequence[str], sent: Sequence[str | None]) -> None:
+    for name, kind in zip(names, sent, strict=True):
         if kind in _NESTED:
             raise FileRejectedError(
-                f"Column {number} of the Parquet file holds lists, objects or bytes: only plain values are "
+                f"Column {quoted([name])} of the Parquet file holds lists or objects: only plain values are "
                 "sent; drop it in the feed's mapping."
             )
 
 
-def _query(path: Path, sent: Sequence[str | None], *, marked: bool = False) -> str:
+def _refuse_bytes(
+    connection: DuckDBPyConnection, path: Path, names: Sequence[str], sent: Sequence[str | None]
+) -> None:
+    """Raise `FileRejectedError` for bytes that are not text. Some writers do not say that bytes are text."""
+    for number, (name, kind) in enumerate(zip(names, sent, strict=True)):
+        if kind != _BYTES:
+            continue
+        wrong = f"t.c{number} IS NOT NULL AND try(decode(t.c{number})) IS NULL"
+        query = f"SELECT 1 FROM {_table(path, len(sent))} WHERE {wrong} LIMIT 1"  # noqa: S608 made here
+        if connection.execute(query).fetchone():
+            raise FileRejectedError(
+                f"Column {quoted([name])} of the Parquet file holds bytes that are not UTF-8 text: write it "
+                "as text, or drop it in the feed's mapping."
+            )
+
+
+def _query(path: Path, sent: Sequence[str | None], key: int | None, *, marked: bool = False) -> str:
     """Return the query for the columns that are sent, with NULL in the places of the others.
 
     `sent` are the kinds of the columns, None for those that are not sent. If `marked`, values that are not
     UTF-8 start with a mark; otherwise they are an error.
     """
     cells = [
-        "NULL" if not kind else _MARKED.format(number) if marked and kind == _TEXT else f"t.c{number}"
+        _cell(number, kind, is_key=number == key, marked=marked) if kind else "NULL"
         for number, kind in enumerate(sent)
     ]
     if len(cells) == 1:
         cells = [f"coalesce(CAST({cells[0]} AS VARCHAR), '')"]  # in quotes: a blank line is no row
-    columns = ", ".join(f"c{number}" for number in range(len(sent)))
+    table = _table(path, len(sent), "ignore" if marked else "")
+    if marked:
+        table += f" POSITIONAL JOIN {_table(path, len(sent), 'replace', name='r')}"
+    return f"SELECT {', '.join(cells)} FROM {table}"  # noqa: S608 nothing in it comes from the file
+
+
+def _cell(number: int, kind: str, *, is_key: bool, marked: bool) -> str:
+    """Return the expression for the values of a column."""
+    if kind == _TEXT and marked:
+        return _MARKED.format(number)
+    if kind == _BYTES:
+        return f"decode(t.c{number})"
+    if is_key and kind in _EXACT_BELOW:
+        return _FLOAT_ID.format(number, _EXACT_BELOW[kind])
+    if is_key and kind == _DECIMAL:
+        return _DECIMAL_ID.format(number)
+    return f"t.c{number}"
+
+
+def _table(path: Path, width: int, validation: str = "", *, name: str = "t") -> str:
+    """Return the table of a file, whose columns are called c0, c1 and so on."""
     literal = "'" + str(path).replace("'", "''") + "', hive_partitioning = false"
-    tables = (
-        f"read_parquet({literal}, utf8_validation = 'ignore') AS t({columns}) POSITIONAL JOIN "
-        f"read_parquet({literal}, utf8_validation = 'replace') AS r({columns})"
-        if marked
-        else f"read_parquet({literal}) AS t({columns})"
-    )
-    return f"SELECT {', '.join(cells)} FROM {tables}"  # noqa: S608 nothing in it comes from the file
+    if validation:
+        literal += f", utf8_validation = '{validation}'"
+    columns = ", ".join(f"c{number}" for number in range(width))
+    return f"read_parquet({literal}) AS {name}({columns})"
 
 
 def _prove(connection: DuckDBPyConnection, query: str) -> None:

@@ -97,6 +97,10 @@ class Warn(_Code):
         "Lines that repeat the header, as in a file that was put together of several: they are no rows.",
     )
     DASHED_LINE = "dashed_line", "Lines of dashes below the header, as sqlcmd writes them: they are no rows."
+    NOT_A_NUMBER = (
+        "not_a_number",
+        "NaN and infinities in Parquet columns of floating-point numbers: they are empty cells.",
+    )
     NO_VALUES = "no_values", "Rows without any value: Target ignores them, so they are skipped."
     PREFIX_STRIPPED = "prefix_stripped", "Columns named with the prefix profile., which Target adds itself."
     V1_THIRD_PARTY_ID = "v1_third_party_id", "API version v1 with thirdPartyId is doubtful: use v2, or pcId."
