@@ -270,6 +270,42 @@ def test_check_forgotten_batch_is_no_success(deployment: Deployment, target: sim
     assert len(target.submissions) == 1
 
 
+@pytest.mark.fault(42, "one batch id for two batches, or two bodies of one: its answers settle neither")
+@pytest.mark.parametrize("generation", [1, 2, 3, 4])
+def test_check_batch_id_of_two_batches_is_believed_for_neither(
+    deployment: Deployment, target: simulator.Simulator, generation: int
+) -> None:
+    target.configure(generation=generation)
+    same = f"{target.url}/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501"
+    target.script(simulator.fault(status_url=same, times=2))
+    import_id = deployment.split(deployment.drop(FILE + b"u3,Zoe\nu4,Alan\nu5,Mary\n")).import_id
+    for number in (1, 2, 3):  # all are on their way before the first is asked about
+        deployment.submit(import_id, number)
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(success=1, unknown=4)
+    assert [batch.state for batch in summary.batches] == ["unknown", "unknown", "complete"]
+    assert "under the same id, demo-1845664501" in summary.reason
+    assert len(target.submissions) == 3
+    bases = {result.basis for number in (1, 2) for result in deployment.profiles(import_id, number)}
+    assert bases == {Basis.BATCH}
+
+
+@pytest.mark.fault(42, "one batch id for a batch and its follow-up: no result for what was sent again")
+def test_check_batch_id_of_a_follow_up_is_not_that_of_its_batch(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    same = f"{target.url}/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501"
+    target.script(simulator.fault(status_url=same, times=2))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(success=1, unknown=1)
+    assert [request.rows for request in target.submissions] == [2, 1]
+
+
 SIX = b"thirdPartyId,name\n" + b"".join(b"u%d,Ada\n" % number for number in range(1, 7))
 
 

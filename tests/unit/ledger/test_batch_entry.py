@@ -155,7 +155,7 @@ class TestChanges:
             ("planned", {"sending", "refused", "unknown"}),
             ("sending", {"planned", "accepted", "refused", "unknown"}),
             ("unknown", {"planned"}),
-            ("accepted", {"planned", "complete", "stuck", "expired"}),
+            ("accepted", {"planned", "unknown", "complete", "stuck", "expired"}),
             ("refused", set()),
             ("complete", set()),
             ("stuck", set()),
@@ -213,6 +213,12 @@ class TestChanges:
         sending = NEW_BATCH.sending(NOW)
         assert sending.lost("Gone.") == sending.change(state=BatchState.UNKNOWN, reason="Gone.")
         assert sending.lost("Gone.", held=True).held
+
+    def test_ambiguous_is_held_and_names_the_id(self) -> None:
+        accepted = NEW_BATCH.change(state=BatchState.ACCEPTED, batch_id="demo-1")
+        ambiguous = accepted.ambiguous()
+        assert (ambiguous.state, ambiguous.held) == (BatchState.UNKNOWN, True)
+        assert "the same id, demo-1:" in ambiguous.reason
 
     def test_resent_is_possibly_duplicate(self) -> None:
         lost = NEW_BATCH.sending(NOW).lost("Gone.")

@@ -15,7 +15,7 @@ from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.errors import ConflictError, LedgerError
 from bulk_profiles.core.models import ApiVersion, ImportStatus, PlannedBatch, Source
-from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from tests.worlds.watched_table import WatchedTable
@@ -270,3 +270,44 @@ class TestBudget:
         assert ledger.change_budget("demo", NOW, ask) == "b0"
         assert ledger.change_budget("demo", NOW, ask) == "b0 b1"
         assert ledger.change_budget("other", NOW, ask) == "b0"
+
+
+class TestReceipts:
+    """The ids under which Target took bodies."""
+
+    BATCH = BatchEntry.planned("crm-1", BATCHES[0]).change(batch_id="demo-1")
+    DAY = timedelta(days=1)
+
+    def test_id_of_one_body_is_its_own(self, ledger: Ledger) -> None:
+        for _ in range(2):  # the second time the same body was sent again
+            assert not ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
+        assert not ledger.shares_id("demo", self.BATCH)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            BATCH.change(import_id="crm-2"),
+            BATCH.change(number=2),
+            BATCH.change(follow_ups=(FollowUp(2, 1, 10, "bb"),)),
+        ],
+    )
+    def test_id_of_two_bodies_is_of_neither(self, ledger: Ledger, other: BatchEntry) -> None:
+        ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
+        assert ledger.note_receipt("demo", other, NOW + self.DAY - MS, self.DAY)
+        assert ledger.shares_id("demo", self.BATCH)
+        assert ledger.shares_id("demo", other)
+
+    @pytest.mark.parametrize(("client", "batch_id"), [("other", "demo-1"), ("demo", "demo-2")])
+    def test_id_of_another_client_or_batch_is_another(
+        self, ledger: Ledger, client: str, batch_id: str
+    ) -> None:
+        ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
+        other = self.BATCH.change(number=2, batch_id=batch_id)
+        assert not ledger.shares_id(client, other)
+        assert not ledger.note_receipt(client, other, NOW, self.DAY)
+
+    def test_id_that_target_has_forgotten_may_be_given_again(self, ledger: Ledger) -> None:
+        ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
+        other = self.BATCH.change(number=2)
+        assert not ledger.note_receipt("demo", other, NOW + self.DAY, self.DAY)
+        assert not ledger.shares_id("demo", other)

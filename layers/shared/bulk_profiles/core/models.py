@@ -41,7 +41,7 @@ class ImportStatus(StrEnum):
 class BatchState(StrEnum):
     """How far a batch has come.
 
-    planned -> sending -> accepted | refused | unknown; accepted -> complete | stuck | expired;
+    planned -> sending -> accepted | refused | unknown; accepted -> complete | stuck | expired | unknown;
     and back to planned if it certainly was not sent, is sent again, or has a follow-up.
     """
 

@@ -18,7 +18,13 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
     ),
     BatchState.UNKNOWN: frozenset({BatchState.PLANNED}),
     BatchState.ACCEPTED: frozenset(
-        {BatchState.PLANNED, BatchState.COMPLETE, BatchState.STUCK, BatchState.EXPIRED}
+        {
+            BatchState.PLANNED,
+            BatchState.UNKNOWN,
+            BatchState.COMPLETE,
+            BatchState.STUCK,
+            BatchState.EXPIRED,
+        }
     ),
 }
 
@@ -153,6 +159,13 @@ class BatchEntry(JsonObject):
     def lost(self, reason: str, *, held: bool = False) -> Self:
         """Return the entry of a batch of which bytes left, and nobody answered. `held`: never sent again."""
         return self.move(BatchState.UNKNOWN, held=held or self.held, reason=reason)
+
+    def ambiguous(self) -> Self:
+        """Return the entry of a batch that Target took under the id of another one: it cannot be followed."""
+        return self.lost(
+            f"Target took two batches under the same id, {self.batch_id}: its answers may be about either.",
+            held=True,
+        )
 
     def resent(self) -> Self:
         """Return the entry of a lost batch that is sent again, so that it may reach Target a second time."""

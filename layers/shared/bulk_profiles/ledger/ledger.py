@@ -3,6 +3,7 @@
 IMPORT#<id>     / IMPORT         an `ImportEntry`
 IMPORT#<id>     / BATCH#00001    a `BatchEntry`
 CLIENT#<client> / BUDGET         a `BudgetState`
+CLIENT#<client> / RECEIPT#<id>   the bodies that Target took under an id, which should be one
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.errors import ConflictError, LedgerError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ImportStatus, PlannedBatch
+from bulk_profiles.core.timestamps import timestamp
 
 from .batch_entry import BatchEntry
 from .import_entry import ImportEntry
@@ -157,6 +159,25 @@ class Ledger:
         with contextlib.suppress(ConflictError):
             self._table.replace(key, entry.to_json(), now, entry.version)
 
+    def note_receipt(self, client_code: str, batch: BatchEntry, now: datetime, lifetime: timedelta) -> bool:
+        """Note that Target took a batch's body under its id; return whether it took another one under it too.
+
+        A body that was taken `lifetime` ago or earlier does not count: Target has forgotten it.
+        """
+        body, since = f"{batch.import_id}/{batch.body_name}", timestamp(now - lifetime)
+
+        def apply(item: Json | None) -> tuple[Json | None, bool]:
+            bodies = {name: at for name, at in item["bodies"].items() if at > since} if item else {}
+            bodies[body] = timestamp(now)
+            return {"bodies": bodies}, len(bodies) > 1
+
+        return self._table.change(_receipt_key(client_code, batch.batch_id), now, apply)
+
+    def shares_id(self, client_code: str, batch: BatchEntry) -> bool:
+        """Whether Target took another body under the id of a batch."""
+        item = self._table.get(_receipt_key(client_code, batch.batch_id))
+        return item is not None and len(item["bodies"]) > 1
+
     def batches(self, import_id: str) -> Iterator[BatchEntry]:
         """Yield all batches of an import in order."""
         return map(BatchEntry.from_json, self._table.query(f"IMPORT#{import_id}", "BATCH#"))
@@ -184,6 +205,10 @@ def _entered(queue: list[str], import_id: str) -> tuple[list[str], list[str]]:
 
 def _import_key(import_id: str) -> dict[str, str]:
     return {"pk": f"IMPORT#{import_id}", "sk": "IMPORT"}
+
+
+def _receipt_key(client_code: str, batch_id: str) -> dict[str, str]:
+    return {"pk": f"CLIENT#{client_code}", "sk": f"RECEIPT#{batch_id}"}
 
 
 def _batch_key(import_id: str, number: int) -> dict[str, str]:

@@ -111,6 +111,9 @@ class CheckStatus:
             silence = "" if isinstance(reply, Answered) else reply.reason
             answer = combine(first, answer, last_answer(batch, self.storage))
             verdict = self._verdict(batch, answer, silence, overdue=overdue)
+            if verdict is not None and self.ledger.shares_id(import_entry.client_code, batch):
+                batch = batch.ambiguous()
+                return batch, _unsent(batch)
             if verdict is not None:
                 return batch, verdict
             batch = keep_answer(batch, answer, self.storage)
@@ -239,7 +242,7 @@ def _lacks_details(reply: CheckOutcome) -> bool:
 
 
 def _unsent(batch: BatchEntry) -> Verdict | None:
-    """Return the verdict on a batch about which Target cannot be asked; None for any other."""
+    """Return the verdict on a batch on which Target's answers have no say; None for any other."""
     if batch.state is BatchState.REFUSED:
         return whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, batch.reason)
     if batch.state is BatchState.UNKNOWN:

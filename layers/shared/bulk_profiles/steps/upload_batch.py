@@ -131,10 +131,22 @@ class UploadBatch:
                     token_state=token_state,
                     now=self.clock(),
                 )
+        decision = self._under_own_id(decision, import_entry)
         self.ledger.save_batch(decision.batch, self.clock())
         if decision.gives_back:
             slots.withdraw(batch, slot_at)
         return decision.outcome
+
+    def _under_own_id(self, decision: Decision, import_entry: ImportEntry) -> Decision:
+        """Return the decision; a batch that Target took under the id of another one cannot be followed."""
+        now, lifetime = self.clock(), timedelta(hours=self.settings.deadline_hours)
+        batch = decision.batch
+        if batch.state is not BatchState.ACCEPTED or not self.ledger.note_receipt(
+            import_entry.client_code, batch, now, lifetime
+        ):
+            return decision
+        batch = batch.ambiguous()
+        return Decision(batch, _outcome(batch, now))
 
     def _token(self, batch: BatchEntry, client_code: str) -> str | None:
         """Return the client's token; once it was refused, the one that is kept will not do."""
