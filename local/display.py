@@ -72,7 +72,7 @@ def copy_results(import_: Import, out: Path) -> tuple[Path, bool]:
     return folder, with_bodies
 
 
-_SECTION_ENDS = frozenset({"Read", "Sent to Target", "Unknown", "Unaccounted"})
+_SECTION_ENDS = frozenset({"Read", "Sent to Target", "Not sent", "Unaccounted"})
 
 
 def _lines(summary: Json) -> Iterator[tuple[str, int]]:
@@ -84,9 +84,12 @@ def _lines(summary: Json) -> Iterator[tuple[str, int]]:
     yield "Skipped: no values", rows["skipped"]
     yield "Sent to Target", rows["sent"]
     yield "Success", profiles["success"]
+    yield "  named by Target", summary["bases"]["reported"]
+    yield "  implied by a complete batch", summary["bases"]["implied"]
     yield "Error", profiles["error"]
     yield "Pending", profiles["pending"]
     yield "Unknown", profiles["unknown"]
+    yield "Not sent", profiles["notSent"]
     yield "Unaccounted", summary["unaccounted"]
     yield "Batches", len(summary["batches"])
     yield "Submissions", sum(batch["submissions"] for batch in summary["batches"])

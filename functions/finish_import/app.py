@@ -22,7 +22,7 @@ step = connect(FinishImport, os.environ)
 
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Answer with the import's status, and with the sentence that its execution ends with."""
+    """Answer with the import's status, the sentence that its execution ends with, and counts of profiles."""
     import_id = ImportEvent.from_event(event).import_id
     logger.append_keys(import_id=import_id)
     summary = step.run(import_id)
@@ -35,4 +35,5 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         reason=summary.reason,
         unaccounted=summary.unaccounted,
     )
-    return {"status": summary.status.value, "cause": summary.reason or "Every row reached Target."}
+    counts = {name: summary.to_json()[name] for name in ("profiles", "bases")}
+    return {"status": summary.status.value, "cause": summary.conclusion, **counts}

@@ -72,7 +72,12 @@ def test_check_status_settles_the_batch(walk: Walk, world: World) -> None:
 
 def test_finish_import_reports_that_every_row_reached_target(walk: Walk, world: World) -> None:
     payload = walk.answers["finish_import"].payload
-    assert payload == {"status": "succeeded", "cause": "Every row reached Target."}
+    assert payload == {
+        "status": "succeeded",
+        "cause": "Every row reached Target: 3 implied by a complete batch.",
+        "profiles": {"success": 3, "error": 0, "pending": 0, "unknown": 0, "notSent": 0},
+        "bases": {"reported": 0, "implied": 3},
+    }
     summary = json.loads(world.read(walk.import_id, "summary.json"))
     assert summary["rows"] == {"read": 3, "rejected": 0, "merged": 0, "skipped": 0, "sent": 3}
     assert summary["unaccounted"] == 0

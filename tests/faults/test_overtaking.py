@@ -74,7 +74,7 @@ def test_import_abandoned_is_overtaken_and_sends_nothing(
     assert _received(target) == [b"NEW"]
     assert target.profile("u2") == {"name": "NEW"}
     assert summary.status is ImportStatus.FAILED
-    assert summary.profiles == ProfileCounts(error=2)
+    assert summary.profiles == ProfileCounts(not_sent=2)
     assert f"A newer import, {newer}, with some of the same ids has gone first." in summary.reason
     assert all(batch.settled for batch in summary.batches)
 

@@ -122,7 +122,7 @@ def test_upload_to_an_always_busy_target_ends_at_the_deadline(
 
     summary = deployment.run(FILE)
 
-    assert summary.profiles == ProfileCounts(error=2)
+    assert summary.profiles == ProfileCounts(not_sent=2)
     assert "24 hours" in summary.reason
     assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
 

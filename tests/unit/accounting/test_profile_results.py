@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from datetime import UTC, datetime
 
 from bulk_profiles.accounting.profile_results import read_results, write_results
 from bulk_profiles.aws.s3 import Storage
-from bulk_profiles.core.models import Basis, ProfileCounts, ProfileResult, ProfileStatus
+from bulk_profiles.core.models import Basis, ProfileResult, ProfileStatus
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 KEY = "imports/crm-1/profiles/00003.csv.gz"
@@ -26,9 +27,14 @@ def _bytes(storage: Storage) -> bytes:
 
 
 def test_write_results_counts_and_writes_every_result(storage: Storage) -> None:
-    counts = write_results(storage, KEY, 3, RESULTS, now=NOW)
+    bases = write_results(storage, KEY, 3, RESULTS, now=NOW)
 
-    assert counts == ProfileCounts(success=2, error=1, pending=1, unknown=1)
+    assert bases == {
+        ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: 2}),
+        ProfileStatus.ERROR: Counter({Basis.REPORTED: 1}),
+        ProfileStatus.PENDING: Counter({Basis.DEADLINE: 1}),
+        ProfileStatus.UNKNOWN: Counter({Basis.BATCH: 1}),
+    }
     assert gzip.decompress(_bytes(storage)).decode().splitlines() == [
         "profile_id,status,basis,reason,batch,attempt,checked_at",
         "u1,success,implied,,3,1,2026-11-24T09:00:00.000Z",

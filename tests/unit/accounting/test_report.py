@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import override
@@ -15,6 +16,7 @@ from bulk_profiles.accounting.report import render_report, render_text
 from bulk_profiles.accounting.summary import Summary, reconcile, reject
 from bulk_profiles.core.models import (
     ApiVersion,
+    Basis,
     BatchState,
     Examples,
     ImportStatus,
@@ -22,6 +24,7 @@ from bulk_profiles.core.models import (
     Manifest,
     PlannedBatch,
     ProfileCounts,
+    ProfileStatus,
     RowCounts,
     Source,
 )
@@ -75,6 +78,7 @@ def summary(text: str = "customers.csv", reason: str = "") -> Summary:
     done = BatchEntry.planned(entry.import_id, planned[0]).change(
         state=BatchState.COMPLETE,
         profiles=ProfileCounts(success=1_200),
+        bases={ProfileStatus.SUCCESS: Counter({Basis.REPORTED: 200, Basis.IMPLIED: 1_000})},
         settled_at=NOW,
         submissions=1,
         checks=3,
@@ -82,6 +86,7 @@ def summary(text: str = "customers.csv", reason: str = "") -> Summary:
     refused = BatchEntry.planned(entry.import_id, planned[1]).change(
         state=BatchState.REFUSED,
         profiles=ProfileCounts(error=300),
+        bases={ProfileStatus.ERROR: Counter({Basis.BATCH: 300})},
         settled_at=NOW,
         submissions=2,
         possibly_duplicate=True,
@@ -128,7 +133,11 @@ def test_report_shows_every_count_and_batch() -> None:
         ("skipped, no value", "1"),
         ("sent", "1,500"),
         ("success", "1,200"),
+        ("success: named by Target", "200"),
+        ("success: implied by a complete batch", "1,000"),
         ("error", "300"),
+        ("error: as the whole batch", "300"),
+        ("not sent", "0"),
         ("pending", "0"),
         ("unaccounted", "0"),
         ("Key column", "thirdPartyId"),
@@ -137,9 +146,9 @@ def test_report_shows_every_count_and_batch() -> None:
         assert page.after(name) == [number], name
     assert page.after("empty_id", 2) == ["2, 3, 5, 1507", "4"]
     assert page.after("plus_sign", 2) == ["8, 9, ...", "7"]
-    assert page.after("complete", 8) == ["1,200", "60,000", "1", "3", "1,200", "0", "0", "0"]
+    assert page.after("complete", 9) == ["1,200", "60,000", "1", "3", "1,200", "0", "0", "0", "0"]
     refused = "refused, possibly a duplicate: Batch is not welcome"
-    assert page.after(refused, 8) == ["300", "9,000", "2", "0", "0", "300", "0", "0"]
+    assert page.after(refused, 9) == ["300", "9,000", "2", "0", "0", "300", "0", "0", "0"]
 
 
 def test_notice_shows_status_counts_and_place_of_results() -> None:
@@ -149,7 +158,8 @@ def test_notice_shows_status_counts_and_place_of_results() -> None:
     assert "Batch is not welcome" in lines[1]
     assert lines[3:] == [
         "Rows: 1507 read = 4 rejected + 2 merged + 1 skipped + 1500 sent",
-        "Profiles: 1200 success, 300 error, 0 pending, 0 unknown",
+        "Profiles: 1200 success, 300 error, 0 pending, 0 unknown, 0 not sent",
+        "Success: 200 named by Target, 1000 implied by a complete batch",
         "Unaccounted: 0",
         "Results: imports/customers-csv-0a1b2c3d4e5f/ in the Data bucket",
     ]
@@ -177,7 +187,8 @@ def test_report_of_a_reject_without_lines_has_an_empty_cell() -> None:
 
 def test_report_of_a_success_without_reason_says_so() -> None:
     sound = dataclasses.replace(summary(), reason="", status=ImportStatus.SUCCEEDED, rows=RowCounts())
-    assert "Every row of the file reached Target." in Page(render_report(sound)).texts
+    words = "Every row reached Target: 200 named by Target, 1000 implied by a complete batch."
+    assert words in Page(render_report(sound)).texts
 
 
 @pytest.mark.fault(63, "A file name that is HTML or a formula")

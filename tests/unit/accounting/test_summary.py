@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from bulk_profiles.accounting.summary import reconcile, reject
 from bulk_profiles.core.models import (
     ApiVersion,
+    Bases,
+    Basis,
     BatchState,
     Examples,
     ImportStatus,
@@ -17,10 +20,11 @@ from bulk_profiles.core.models import (
     Manifest,
     PlannedBatch,
     ProfileCounts,
+    ProfileStatus,
     RowCounts,
     Source,
 )
-from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
 from bulk_profiles.ledger.import_entry import ImportEntry
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -53,8 +57,13 @@ MANIFEST = Manifest(
 
 
 def settled(number: int, profiles: ProfileCounts, state: BatchState = BatchState.COMPLETE) -> BatchEntry:
+    """Return a settled batch of which Target named what failed."""
     entry = BatchEntry.planned(ENTRY.import_id, PLANNED[number - 1])
-    return entry.change(state=state, profiles=profiles, settled_at=NOW, submissions=1)
+    bases = {
+        ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: profiles.success}),
+        ProfileStatus.ERROR: Counter({Basis.REPORTED: profiles.error}),
+    }
+    return entry.change(state=state, profiles=profiles, bases=bases, settled_at=NOW, submissions=1)
 
 
 ALL_WELL = (settled(1, ProfileCounts(success=3)), settled(2, ProfileCounts(success=2)))
@@ -127,8 +136,8 @@ def test_reconcile_without_a_success_is_failed() -> None:
 @pytest.mark.parametrize(
     ("state", "counts"),
     [
-        (BatchState.PLANNED, ProfileCounts(success=3, error=2)),
-        (BatchState.REFUSED, ProfileCounts(success=3, error=2)),
+        (BatchState.PLANNED, ProfileCounts(success=3, not_sent=2)),
+        (BatchState.REFUSED, ProfileCounts(success=3, not_sent=2)),
         (BatchState.SENDING, ProfileCounts(success=3, unknown=2)),
         (BatchState.UNKNOWN, ProfileCounts(success=3, unknown=2)),
         (BatchState.ACCEPTED, ProfileCounts(success=3, pending=2)),
@@ -142,6 +151,77 @@ def test_reconcile_counts_an_unsettled_batch_by_its_state(state: BatchState, cou
     assert summary.profiles == counts
     assert summary.unaccounted == 0
     assert "1 of 2 batches are not settled" in summary.reason
+
+
+@pytest.mark.parametrize("state", [BatchState.PLANNED, BatchState.REFUSED])
+def test_reconcile_counts_a_batch_that_was_sent_and_not_taken_as_failed(state: BatchState) -> None:
+    sent = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=state, submissions=1)
+
+    assert reconcile(ENTRY, MANIFEST, (ALL_WELL[0], sent), NOW).profiles == ProfileCounts(success=3, error=2)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (BatchState.PLANNED, ProfileStatus.ERROR),
+        (BatchState.SENDING, ProfileStatus.UNKNOWN),
+        (BatchState.ACCEPTED, ProfileStatus.PENDING),
+    ],
+)
+def test_reconcile_with_a_follow_up_on_its_way_keeps_what_is_known(
+    state: BatchState, status: ProfileStatus
+) -> None:
+    known: Bases = {
+        ProfileStatus.SUCCESS: Counter({Basis.REPORTED: 1}),
+        ProfileStatus.ERROR: Counter({Basis.REPORTED: 1}),
+    }
+    sent = BatchEntry.planned(ENTRY.import_id, PLANNED[1]).change(state=BatchState.ACCEPTED, submissions=1)
+    followed = sent.follow_up(FollowUp(2, 1, 30, "cc"), known).change(state=state)
+
+    summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], followed), NOW)
+
+    assert summary.profiles.to_json() == ProfileCounts(success=4).to_json() | {status.value: 1}
+    assert summary.evidence == {Basis.REPORTED: 1, Basis.IMPLIED: 3}
+    assert summary.bases[status] == {Basis.BATCH: 1}
+    older = followed.change(bases={})  # of an earlier deployment
+    assert reconcile(ENTRY, MANIFEST, (ALL_WELL[0], older), NOW).profiles == summary.profiles
+
+
+def test_successes_are_counted_by_whose_word_they_are() -> None:
+    second = settled(2, ProfileCounts(success=1, error=1)).change(
+        bases={
+            ProfileStatus.SUCCESS: Counter({Basis.REPORTED: 1}),
+            ProfileStatus.ERROR: Counter({Basis.REPORTED: 1}),
+        }
+    )
+
+    summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], second), NOW)
+    data = summary.to_json()
+
+    assert data["bases"] == {"reported": 1, "implied": 3}
+    assert data["basesByStatus"] == {"success": {"reported": 1, "implied": 3}, "error": {"reported": 1}}
+    assert data["batches"][0]["bases"] == {"success": {"implied": 3}, "error": {}}
+    words = "Of 5 profiles, 4 succeeded (1 named by Target, 3 implied by a complete batch), 1 failed."
+    assert words in summary.reason
+
+
+def test_conclusion_of_an_import_without_a_fault_says_by_whose_word() -> None:
+    manifest = dataclasses.replace(MANIFEST, rows=RowCounts(read=5, sent=5))
+    summary = reconcile(ENTRY, manifest, ALL_WELL, NOW)
+
+    assert (summary.reason, summary.conclusion) == (
+        "",
+        "Every row reached Target: 5 implied by a complete batch.",
+    )
+
+
+def test_reason_counts_in_the_singular_and_the_plural() -> None:
+    one = ProfileCounts(error=1, pending=1, unknown=1)
+    two = ProfileCounts(not_sent=2)
+
+    summary = reconcile(ENTRY, MANIFEST, (settled(1, one), settled(2, two)), NOW)
+
+    assert "Of 5 profiles, 1 failed, 1 is pending, 1 is unknown, 2 not sent." in summary.reason
 
 
 @pytest.mark.parametrize("state", [BatchState.PLANNED, BatchState.REFUSED])
@@ -208,8 +288,8 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
     }
     assert list(data) == [
         *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
-        *("startedAt", "finishedAt", "rows", "rejects", "warnings", "examples", "profiles", "batches"),
-        *("duplicateOf", "unaccounted"),
+        *("startedAt", "finishedAt", "rows", "rejects", "warnings", "examples", "profiles", "bases"),
+        *("basesByStatus", "batches", "duplicateOf", "unaccounted"),
     ]
 
 
@@ -227,6 +307,7 @@ def test_metrics_have_every_count() -> None:
 
     assert metrics["RowsRead"] == 8
     assert metrics["ProfilesSuccess"] == 5
+    assert metrics["ProfilesNotSent"] == 0
     assert metrics["Batches"] == 2
     assert metrics["UnaccountedRows"] == 0
     assert metrics["ImportsSucceeded"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,21 +13,27 @@ from hypothesis import strategies as st
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
     ApiVersion,
+    Bases,
+    Basis,
     Examples,
     ImportStatus,
     KeyColumn,
     Manifest,
     PlannedBatch,
     ProfileCounts,
+    ProfileStatus,
     RowCounts,
     Source,
+    add_bases,
 )
 
 counts = st.integers(0, 10**9)
 text = st.text(st.characters(blacklist_categories=["Cs"]))
 sources = st.builds(Source, bucket=text, key=text, version_id=text, size=counts, sha256=text)
 row_counts = st.builds(RowCounts, read=counts, rejected=counts, merged=counts, skipped=counts, sent=counts)
-profile_counts = st.builds(ProfileCounts, success=counts, error=counts, pending=counts, unknown=counts)
+profile_counts = st.builds(
+    ProfileCounts, success=counts, error=counts, pending=counts, unknown=counts, not_sent=counts
+)
 batches = st.builds(PlannedBatch, number=counts, rows=counts, size=counts, sha256=text)
 lines = st.dictionaries(text, st.lists(counts, max_size=5), max_size=3)
 manifests = st.builds(
@@ -90,7 +97,25 @@ def test_manifest_of_an_earlier_version_has_no_examples() -> None:
 
 
 def test_profile_counts_to_json_in_full() -> None:
-    assert ProfileCounts(1, 2, 3, 4).to_json() == {"success": 1, "error": 2, "pending": 3, "unknown": 4}
+    counts = {"success": 1, "error": 2, "pending": 3, "unknown": 4, "notSent": 5}
+    assert ProfileCounts(1, 2, 3, 4, 5).to_json() == counts
+    assert ProfileCounts.from_json(counts).total == sum(counts.values())
+    assert list(counts) == list(ProfileStatus)
+    assert ProfileCounts(1, 2, 3, 4, 5) + ProfileCounts(not_sent=1) == ProfileCounts(1, 2, 3, 4, 6)
+
+
+def test_profile_counts_of_bases_are_their_sums() -> None:
+    first: Bases = {ProfileStatus.SUCCESS: Counter({Basis.REPORTED: 1, Basis.IMPLIED: 2})}
+    second: Bases = {
+        ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: 3}),
+        ProfileStatus.NOT_SENT: Counter({Basis.BATCH: 4}),
+    }
+    both = add_bases([first, second])
+    assert both == {
+        ProfileStatus.SUCCESS: {Basis.REPORTED: 1, Basis.IMPLIED: 5},
+        ProfileStatus.NOT_SENT: {Basis.BATCH: 4},
+    }
+    assert ProfileCounts.of(both) == ProfileCounts(success=6, not_sent=4)
 
 
 @pytest.mark.parametrize("change", [{"apiVersion": "v3"}, {"keyColumn": "thirdpartyid"}])

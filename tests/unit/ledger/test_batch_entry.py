@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
+    Bases,
+    Basis,
     BatchState,
     PlannedBatch,
     ProfileCounts,
+    ProfileStatus,
 )
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
 from tests.worlds.watched_table import from_dynamodb
@@ -48,7 +52,8 @@ NEW_BATCH_ITEM: Json = {
     "lastAnswer": "null",
     "lastNamed": 0,
     "profilesWritten": None,
-    "profiles": {"success": 0, "error": 0, "pending": 0, "unknown": 0},
+    "profiles": {"success": 0, "error": 0, "pending": 0, "unknown": 0, "notSent": 0},
+    "bases": "{}",
     "verdict": "",
     "followUps": "[]",
     "version": 0,
@@ -82,6 +87,7 @@ SETTLED_BATCH = BatchEntry(
     last_named=8,
     profiles_written=0,
     profiles=ProfileCounts(90, 7, 2, 1),
+    bases={ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: 90})},
     verdict="complete",
     follow_ups=(FollowUp(2, 9, 180, "bb"), FollowUp(3, 7, 140, "cc")),
     version=11,
@@ -109,7 +115,8 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "lastAnswer": '{"state": "incomplete"}',
     "lastNamed": 8,
     "profilesWritten": 0,
-    "profiles": {"success": 90, "error": 7, "pending": 2, "unknown": 1},
+    "profiles": {"success": 90, "error": 7, "pending": 2, "unknown": 1, "notSent": 0},
+    "bases": '{"success": {"implied": 90}}',
     "verdict": "complete",
     "followUps": (
         '[{"attempt": 2, "rows": 9, "bytes": 180, "sha256": "bb"},'
@@ -135,8 +142,9 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
 
 
 def test_batch_entry_without_the_later_fields_is_read() -> None:
-    later = {"putOff", "lastAnswer", "lastNamed"}
+    later = {"putOff", "lastAnswer", "lastNamed", "bases"}
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
+    item["profiles"] = {name: count for name, count in item["profiles"].items() if name != "notSent"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH
 
 
@@ -258,11 +266,16 @@ class TestBodies:
         accepted = SETTLED_BATCH.change(
             state=BatchState.ACCEPTED, settled_at=None, follow_ups=(FollowUp(2, 9, 180, "bb"),)
         )
-        third, known = FollowUp(3, 7, 140, "cc"), ProfileCounts(91, 7, 1, 1)
+        third = FollowUp(3, 7, 140, "cc")
+        known: Bases = {
+            ProfileStatus.SUCCESS: Counter({Basis.REPORTED: 1, Basis.IMPLIED: 90}),
+            ProfileStatus.ERROR: Counter({Basis.REPORTED: 7}),
+        }
 
         assert accepted.follow_up(third, known) == accepted.change(
             state=BatchState.PLANNED,
-            profiles=known,
+            profiles=ProfileCounts(success=91, error=7),
+            bases=known,
             follow_ups=(FollowUp(2, 9, 180, "bb"), third),
             polls=0,
             detail_checks=0,
@@ -284,9 +297,9 @@ class TestBodies:
         accepted = NEW_BATCH.change(
             state=BatchState.ACCEPTED, possibly_duplicate=marked, follow_ups=(FollowUp(2, 9, 180, "bb"),)
         )
-        again = accepted.follow_up(FollowUp(3, 9, 180, sha256), ProfileCounts(error=9))
+        again = accepted.follow_up(FollowUp(3, 9, 180, sha256), {})
         assert again.possibly_duplicate is duplicate
 
     def test_follow_up_of_a_settled_batch_is_refused(self) -> None:
         with pytest.raises(ValueError, match="a complete batch cannot become planned"):
-            SETTLED_BATCH.follow_up(FollowUp(4, 1, 20, "dd"), ProfileCounts())
+            SETTLED_BATCH.follow_up(FollowUp(4, 1, 20, "dd"), {})

@@ -63,7 +63,7 @@ def test_a_limit_of_the_feed_goes_before_that_of_the_deployment(deployment: Depl
 @pytest.mark.parametrize(
     ("body", "status", "cause", "alarm"),
     [
-        (SOUND, "succeeded", "Every row reached Target.", 0),
+        (SOUND, "succeeded", "Every row reached Target: 9 implied by a complete batch.", 0),
         (FILE, "succeeded", "1 row rejected of 10 read: rejects.csv names", 0),
         (WORSE, "partial", "2 rows rejected of 11 read, which is above the limit of 10 %: ", 1),
     ],
@@ -79,6 +79,8 @@ def test_answer_log_and_metrics_say_how_many_rows_were_rejected(
     answer = application.run(body)
 
     assert answer["status"] == status
+    assert answer["bases"] == {"reported": 0, "implied": 9}
+    assert answer["profiles"]["success"] == 9
     assert answer["cause"].startswith(cause)
     lines = [json.loads(text) for text in capsys.readouterr().out.splitlines() if text.startswith("{")]
     [log] = [line for line in lines if line.get("message") == "Import finished"]

@@ -6,11 +6,12 @@ import csv
 import gzip
 import io
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bulk_profiles.core.models import Basis, ProfileCounts, ProfileResult, ProfileStatus
+from bulk_profiles.core.models import Bases, Basis, ProfileResult, ProfileStatus
 from bulk_profiles.core.timestamps import timestamp
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ def write_results(
     results: Iterable[ProfileResult],
     *,
     now: datetime,
-) -> ProfileCounts:
+) -> Bases:
     """Write the results file of a batch and return its counts. The same results give the same bytes."""
-    counts = dict.fromkeys(ProfileStatus, 0)
+    bases: Bases = defaultdict(Counter)
     checked_at = timestamp(now)
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
         with (
@@ -39,7 +40,7 @@ def write_results(
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(COLUMNS)
             for result in results:
-                counts[result.status] += 1
+                bases[result.status][result.basis] += 1
                 status = (result.status, result.basis, result.reason)
                 writer.writerow((result.profile_id, *status, number, result.attempt, checked_at))
         spool.seek(0)
@@ -47,7 +48,7 @@ def write_results(
         while piece := spool.read(_SPOOL):
             sink.write(piece)
         sink.commit()
-    return ProfileCounts(**{status.value: count for status, count in counts.items()})
+    return dict(bases)
 
 
 def read_results(storage: Storage, key: str) -> Iterator[ProfileResult]:

@@ -6,16 +6,25 @@ of columns and no row, no id and no value, and the page may neither load nor run
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from bulk_profiles.core.models import Basis, ProfileStatus
 from bulk_profiles.core.text import printable
 from bulk_profiles.core.timestamps import timestamp
 
 from .split_verdict import first_examples
-from .summary import Summary, batch_profiles
+from .summary import Summary, batch_profiles, by_word
 
 _MARKS = {"succeeded": "#1a7f37", "partial": "#9a6700", "failed": "#b42318", "rejected": "#b42318"}
+_EVIDENCE = {
+    Basis.REPORTED: "named by Target",
+    Basis.IMPLIED: "implied by a complete batch",
+    Basis.COUNTS: "Target counted failures without names",
+    Basis.DEADLINE: "Target had not finished at the deadline",
+    Basis.BATCH: "as the whole batch",
+}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -36,8 +45,9 @@ def render_text(summary: Summary) -> str:
         "",
         f"Rows: {rows.read} read = {rows.rejected} rejected + {rows.merged} merged"
         f" + {rows.skipped} skipped + {rows.sent} sent",
-        f"Profiles: {profiles.success} success, {profiles.error} error,"
-        f" {profiles.pending} pending, {profiles.unknown} unknown",
+        f"Profiles: {profiles.success} success, {profiles.error} error, {profiles.pending} pending,"
+        f" {profiles.unknown} unknown, {profiles.not_sent} not sent",
+        f"Success: {by_word(summary.evidence) or 'none'}",
         f"Unaccounted: {summary.unaccounted}",
         f"Results: imports/{summary.entry.import_id}/ in the Data bucket",
     ]
@@ -46,7 +56,7 @@ def render_text(summary: Summary) -> str:
 
 def render_report(summary: Summary) -> str:
     """Return report.html: one page without scripts, with the same facts as summary.json."""
-    entry, rows, profiles = summary.entry, summary.rows, summary.profiles
+    entry, rows = summary.entry, summary.rows
     status, color = summary.status_line, _MARKS.get(summary.status, "#57606a")
     facts = [
         ("File", printable(entry.source.key)),
@@ -59,7 +69,6 @@ def render_report(summary: Summary) -> str:
     ]
     counts = [("read", rows.read), ("rejected", rows.rejected), ("merged into another row", rows.merged)]
     counts += [("skipped, no value", rows.skipped), ("sent", rows.sent)]
-    outcomes = [*profiles.to_json().items(), ("unaccounted", summary.unaccounted)]
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(entry.import_id)}: {status}</title>',
@@ -67,10 +76,10 @@ def render_report(summary: Summary) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         f"<style>{_STYLE}</style></head><body>",
         f'<h1>{escape(entry.import_id)} <span class="status" style="background:{color}">{status}</span></h1>',
-        f"<p>{escape(summary.reason) or 'Every row of the file reached Target.'}</p>",
+        f"<p>{escape(summary.conclusion)}</p>",
         _table("Import", ("", ""), [(escape(name), escape(value)) for name, value in facts], names=2),
         _table("Rows", ("What became of them", "Rows"), _numbers(counts)),
-        _table("Profiles", ("What Target said", "Profiles"), _numbers(outcomes)),
+        _table("Profiles", ("What became of them", "Profiles"), _numbers(_outcomes(summary))),
     ]
     if summary.rejects:
         parts.append(_codes("Rejects", ("Code", "Lines", "Rows"), summary.rejects, summary.examples.rejects))
@@ -81,6 +90,17 @@ def render_report(summary: Summary) -> str:
         parts.append(_batches(summary))
     parts.append("</body></html>\n")
     return "\n".join(parts)
+
+
+def _outcomes(summary: Summary) -> list[tuple[str, int]]:
+    """Return the profiles by status, and below each status by the evidence for it."""
+    counts = []
+    for name, count in summary.profiles.to_json().items():
+        evidence = summary.bases.get(ProfileStatus(name), Counter())
+        shown = "not sent" if name == ProfileStatus.NOT_SENT else name
+        counts.append((shown, count))
+        counts += [(f"{shown}: {_EVIDENCE[basis]}", evidence[basis]) for basis in Basis if evidence[basis]]
+    return [*counts, ("unaccounted", summary.unaccounted)]
 
 
 def _numbers(counts: list[tuple[str, int]]) -> list[tuple[str, ...]]:
@@ -112,6 +132,7 @@ def _batches(summary: Summary) -> str:
         "Error",
         "Pending",
         "Unknown",
+        "Not sent",
     )
     body = []
     for batch in summary.batches:
@@ -119,7 +140,7 @@ def _batches(summary: Summary) -> str:
         duplicate = ", possibly a duplicate" if batch.possibly_duplicate else ""
         reason = f": {batch.reason}" if batch.reason else ""
         numbers = (batch.rows, batch.size, batch.submissions, batch.checks)
-        outcomes = (counts.success, counts.error, counts.pending, counts.unknown)
+        outcomes = (counts.success, counts.error, counts.pending, counts.unknown, counts.not_sent)
         body.append(
             (
                 str(batch.number),

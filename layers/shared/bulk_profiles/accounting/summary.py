@@ -1,7 +1,8 @@
 """The accounting: what became of every row, as a pure function of the manifest and the ledger.
 
     rows.read = rejected + merged + skipped + sent
-    rows.sent = rows over all batches = success + error + pending + unknown
+    rows.sent = rows over all batches = success + error + pending + unknown + notSent
+    success = reported + implied
     batches of the manifest = batches of the ledger
 
 What does not add up is `unaccounted`. It is zero, or the software has a fault.
@@ -10,19 +11,25 @@ What does not add up is `unaccounted`. It is zero, or the software has a fault.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
+    Bases,
+    Basis,
     BatchState,
     Examples,
     ImportStatus,
     Manifest,
     ProfileCounts,
+    ProfileStatus,
     RowCounts,
+    add_bases,
 )
+from bulk_profiles.core.text import quantity
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -43,6 +50,7 @@ class Summary:
     warnings: dict[str, int] = field(default_factory=dict)  # by code
     examples: Examples = field(default_factory=Examples)
     profiles: ProfileCounts = field(default_factory=ProfileCounts)
+    bases: Bases = field(default_factory=dict)
     batches: tuple[BatchEntry, ...] = ()
     unaccounted: int = 0  # rows that the counts do not explain
     too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
@@ -51,6 +59,17 @@ class Summary:
     def status_line(self) -> str:
         """The status with the number of rejected rows."""
         return status_line(self.status.value, self.rows.rejected)
+
+    @property
+    def evidence(self) -> Counter[Basis]:
+        """The successes, by whose word they are: `reported` and `implied`."""
+        counted = self.bases.get(ProfileStatus.SUCCESS, Counter())
+        return Counter({basis: counted[basis] for basis in (Basis.REPORTED, Basis.IMPLIED)})
+
+    @property
+    def conclusion(self) -> str:
+        """The reason; where every row reached Target, that, and by whose word."""
+        return self.reason or f"Every row reached Target: {by_word(self.evidence)}."
 
     def to_json(self) -> Json:
         """Return summary.json."""
@@ -71,6 +90,8 @@ class Summary:
             "warnings": dict(sorted(self.warnings.items())),
             "examples": self.examples.to_json(),
             "profiles": self.profiles.to_json(),
+            "bases": {basis.value: count for basis, count in self.evidence.items()},
+            "basesByStatus": _bases_json(self.bases),
             "batches": [_batch_json(batch) for batch in self.batches],
             "duplicateOf": entry.duplicate_of,
             "unaccounted": self.unaccounted,
@@ -79,7 +100,7 @@ class Summary:
     def metrics(self) -> dict[str, int]:
         """Return every count of the import by the name of its CloudWatch metric, zeros included."""
         counts = {f"Rows{name.title()}": count for name, count in self.rows.to_json().items()}
-        counts |= {f"Profiles{name.title()}": count for name, count in self.profiles.to_json().items()}
+        counts |= {f"Profiles{_capital(name)}": count for name, count in self.profiles.to_json().items()}
         final = (status for status in ImportStatus if status.final)
         counts |= {f"Imports{status.value.title()}": int(status is self.status) for status in final}
         return counts | {
@@ -102,7 +123,8 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
     """
     verdict = import_verdict(entry, manifest)
     batches, rows = tuple(ledger), manifest.rows
-    profiles = sum((batch_profiles(batch) for batch in batches), ProfileCounts())
+    bases = add_bases(map(batch_bases, batches))
+    profiles = sum(map(batch_profiles, batches), ProfileCounts())
     entered = {batch.number for batch in batches}
     differences = (
         rows.unaccounted,
@@ -116,13 +138,14 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
     return Summary(
         entry=entry,
         status=_status(verdict, rows, profiles, unaccounted),
-        reason=_reason(verdict, rows, profiles, batches, unaccounted),
+        reason=_reason(verdict, profiles, bases, batches, unaccounted),
         finished_at=now,
         rows=rows,
         rejects=manifest.rejects,
         warnings=manifest.warnings,
         examples=manifest.examples,
         profiles=profiles,
+        bases=bases,
         batches=batches,
         unaccounted=unaccounted,
         too_many_rejected=verdict.too_many_rejected,
@@ -136,22 +159,48 @@ def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
-    """Count a batch's profiles. Those of an unsettled batch are errors, unknown or pending, by its state.
+    """Count a batch's profiles. Those of an unsettled batch have the status that its state leads to.
 
-    A planned batch of 100 rows that nobody has sent counts as 100 errors, an accepted one as 100 pending.
+    With a follow-up on its way, only the profiles in it are open: those that failed before. Of an accepted
+    batch of 100 rows that is not settled, 100 are pending; of one that nobody has sent, 100 are not sent.
     """
     if batch.settled:
         return batch.profiles
-    # With a follow-up on its way, only the profiles in it are open: those that failed before.
-    known = batch.profiles if batch.follow_ups else ProfileCounts(error=batch.rows)
+    known = dataclasses.replace(batch.profiles, error=0) if batch.follow_ups else ProfileCounts()
+    return known + ProfileCounts.of(_open_bases(batch))
+
+
+def batch_bases(batch: BatchEntry) -> Bases:
+    """Count a batch's profiles by the evidence for their status; see `batch_profiles`."""
+    if batch.settled:
+        return batch.bases
+    known: Bases = {
+        status: counter for status, counter in batch.bases.items() if status is not ProfileStatus.ERROR
+    }
+    return add_bases([known, _open_bases(batch)])
+
+
+def _open_bases(batch: BatchEntry) -> Bases:
+    """Count the profiles in the body of an unsettled batch."""
+    count = batch.profiles.error if batch.follow_ups else batch.rows
+    return {_open_status(batch): Counter({Basis.BATCH: count})}
+
+
+def _open_status(batch: BatchEntry) -> ProfileStatus:
+    """Return the status of the profiles in the body of an unsettled batch."""
     match batch.state:
-        # Target certainly has nothing of it.
         case BatchState.PLANNED | BatchState.REFUSED if not batch.possibly_duplicate:
-            return known
+            return ProfileStatus.ERROR if batch.submissions else ProfileStatus.NOT_SENT
         case BatchState.PLANNED | BatchState.REFUSED | BatchState.SENDING | BatchState.UNKNOWN:
-            return dataclasses.replace(known, error=0, unknown=known.unknown + known.error)
+            return ProfileStatus.UNKNOWN
         case _:
-            return dataclasses.replace(known, error=0, pending=known.pending + known.error)
+            return ProfileStatus.PENDING
+
+
+def by_word(evidence: Counter[Basis]) -> str:
+    """Return by whose word profiles are successes: `2 named by Target, 3 implied by a complete batch`."""
+    phrases = {Basis.REPORTED: "named by Target", Basis.IMPLIED: "implied by a complete batch"}
+    return ", ".join(f"{evidence[basis]} {phrase}" for basis, phrase in phrases.items() if evidence[basis])
 
 
 def _is_as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
@@ -172,21 +221,15 @@ def _status(
 
 def _reason(
     verdict: SplitVerdict,
-    rows: RowCounts,
     profiles: ProfileCounts,
+    bases: Bases,
     batches: tuple[BatchEntry, ...],
     unaccounted: int,
 ) -> str:
     """Return what a person must know, in sentences; nothing where every row reached Target."""
     sentences = [verdict.reason] if verdict.reason else []
-    counts = (
-        (profiles.error, "failed"),
-        (profiles.pending, "are pending"),
-        (profiles.unknown, "are unknown"),
-    )
-    not_updated = ", ".join(f"{count} {predicate}" for count, predicate in counts if count)
-    if not_updated:
-        sentences.append(f"Of {rows.sent} profiles sent, {not_updated}.")
+    if profiles.success < profiles.total:
+        sentences.append(_outcomes(profiles, bases))
     reasons = sorted({batch.reason for batch in batches if batch.reason})
     sentences.extend(reasons[:3])
     if unsettled := sum(not batch.settled for batch in batches):
@@ -199,6 +242,36 @@ def _reason(
             f"{unaccounted} rows are unaccounted for: this is a fault of the software, report it."
         )
     return " ".join(sentences)
+
+
+def _outcomes(profiles: ProfileCounts, bases: Bases) -> str:
+    """Return what became of the profiles, as a sentence; for the successes also by whose word."""
+
+    def are(count: int) -> str:
+        return "is" if count == 1 else "are"
+
+    evidence = bases.get(ProfileStatus.SUCCESS, Counter())
+    phrases = [
+        (profiles.success, f"succeeded ({by_word(evidence)})"),
+        (profiles.error, "failed"),
+        (profiles.pending, f"{are(profiles.pending)} pending"),
+        (profiles.unknown, f"{are(profiles.unknown)} unknown"),
+        (profiles.not_sent, "not sent"),
+    ]
+    counted = ", ".join(f"{count} {phrase}" for count, phrase in phrases if count)
+    return f"Of {quantity(profiles.total, 'profile')}, {counted}."
+
+
+def _bases_json(bases: Bases) -> Json:
+    return {
+        status.value: {basis.value: bases[status][basis] for basis in Basis if bases[status][basis]}
+        for status in ProfileStatus
+        if status in bases
+    }
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _batch_json(batch: BatchEntry) -> Json:
@@ -215,4 +288,5 @@ def _batch_json(batch: BatchEntry) -> Json:
         "reason": batch.reason,
         "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
         "profiles": batch_profiles(batch).to_json(),
+        "bases": _bases_json(batch_bases(batch)),
     }

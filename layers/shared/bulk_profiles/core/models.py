@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -56,12 +58,13 @@ class BatchState(StrEnum):
 
 
 class ProfileStatus(StrEnum):
-    """What became of one profile, as far as Target said."""
+    """What became of one profile, as far as Target said; the values are the keys of counts in JSON."""
 
     SUCCESS = "success"
     ERROR = "error"
     PENDING = "pending"
     UNKNOWN = "unknown"
+    NOT_SENT = "notSent"  # nothing of its batch has left
 
 
 class Basis(StrEnum):
@@ -72,6 +75,10 @@ class Basis(StrEnum):
     COUNTS = "counts"  # Target counted failures and did not name them
     DEADLINE = "deadline"  # Target had not finished when the deadline ended the checks
     BATCH = "batch"  # what became of the batch as a whole
+
+
+# How many profiles have each status, by the evidence for it.
+type Bases = dict[ProfileStatus, Counter[Basis]]
 
 
 class ProfileResultsPolicy(StrEnum):
@@ -171,11 +178,19 @@ class ProfileCounts(JsonObject):
     error: int = 0
     pending: int = 0
     unknown: int = 0
+    not_sent: int = field(default=0, metadata=as_json(optional=True))
+
+    @classmethod
+    def of(cls, bases: Bases) -> ProfileCounts:
+        """Return the counts of profiles without the evidence."""
+        return cls.from_json(
+            cls().to_json() | {status.value: counter.total() for status, counter in bases.items()}
+        )
 
     @property
     def total(self) -> int:
         """The number of all profiles."""
-        return self.success + self.error + self.pending + self.unknown
+        return self.success + self.error + self.pending + self.unknown + self.not_sent
 
     def __add__(self, other: ProfileCounts) -> ProfileCounts:
         return ProfileCounts(
@@ -183,4 +198,14 @@ class ProfileCounts(JsonObject):
             self.error + other.error,
             self.pending + other.pending,
             self.unknown + other.unknown,
+            self.not_sent + other.not_sent,
         )
+
+
+def add_bases(several: Iterable[Bases]) -> Bases:
+    """Return the sums of several counts."""
+    sums: Bases = {}
+    for bases in several:
+        for status, counter in bases.items():
+            sums[status] = sums.get(status, Counter()) + counter
+    return sums

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from bulk_profiles.core.json_object import Json, JsonObject, as_json
-from bulk_profiles.core.models import BatchState, PlannedBatch, ProfileCounts
+from bulk_profiles.core.models import Bases, BatchState, PlannedBatch, ProfileCounts
 from bulk_profiles.core.names import batch_name, follow_up_name
 
 _LEGAL: dict[BatchState, frozenset[BatchState]] = {
@@ -74,6 +74,7 @@ class BatchEntry(JsonObject):
     last_named: int = dataclasses.field(default=0, metadata=as_json(optional=True))
     profiles_written: int | None = None  # items in the Profiles table; None before the results file is there
     profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
+    bases: Bases = dataclasses.field(default_factory=dict, metadata=as_json(text=True, optional=True))
     verdict: str = ""  # the state in which the batch settles
     follow_ups: tuple[FollowUp, ...] = dataclasses.field(default=(), metadata=as_json(text=True))
     version: int = 0  # of the item, for optimistic locking
@@ -171,7 +172,7 @@ class BatchEntry(JsonObject):
         """Return the entry of a lost batch that is sent again, so that it may reach Target a second time."""
         return self.move(BatchState.PLANNED, possibly_duplicate=True)
 
-    def follow_up(self, follow_up: FollowUp, known: ProfileCounts) -> Self:
+    def follow_up(self, follow_up: FollowUp, known: Bases) -> Self:
         """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
 
         Where the same profiles fail as before, the very same bytes reach Target a second time.
@@ -180,7 +181,8 @@ class BatchEntry(JsonObject):
         return self.move(
             BatchState.PLANNED,
             possibly_duplicate=self.possibly_duplicate or follow_up.sha256 in before,
-            profiles=known,
+            profiles=ProfileCounts.of(known),
+            bases=known,
             follow_ups=(*self.follow_ups, follow_up),
             polls=0,
             detail_checks=0,

@@ -17,7 +17,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileResult, ProfileStatus
+from bulk_profiles.core.models import Bases, BatchState, ProfileCounts, ProfileResult, ProfileStatus
 from bulk_profiles.core.names import attempt_name, object_key, profiles_name
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -175,18 +175,20 @@ class CheckStatus:
         return Outcome(Word.RESUBMIT)
 
     def _write_file(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry:
-        counts = self._write_results(batch, verdict, profiles_name(batch.number))
+        bases = self._write_results(batch, verdict, profiles_name(batch.number))
+        counts = ProfileCounts.of(bases)
         # A follow-up may be complete while profiles of the body before it are still pending.
         expired = verdict.state is BatchState.COMPLETE and counts.pending
         written = batch.change(
             profiles_written=0,
             profiles=counts,
+            bases=bases,
             verdict=(BatchState.EXPIRED if expired else verdict.state).value,
             reason=batch.reason or verdict.reason or verdict.note,
         )
         return self.ledger.save_batch(written, self.clock())
 
-    def _write_results(self, batch: BatchEntry, verdict: Verdict, name: str) -> ProfileCounts:
+    def _write_results(self, batch: BatchEntry, verdict: Verdict, name: str) -> Bases:
         """Write what is known of all profiles of the batch after this attempt."""
         key = object_key(batch.import_id, name)
         results = self._results(batch, verdict)
@@ -243,6 +245,8 @@ def _lacks_details(reply: CheckOutcome) -> bool:
 
 def _unsent(batch: BatchEntry) -> Verdict | None:
     """Return the verdict on a batch on which Target's answers have no say; None for any other."""
+    if batch.state is BatchState.REFUSED and not batch.submissions:
+        return whole_batch(BatchState.REFUSED, ProfileStatus.NOT_SENT, batch.reason)
     if batch.state is BatchState.REFUSED:
         return whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, batch.reason)
     if batch.state is BatchState.UNKNOWN:

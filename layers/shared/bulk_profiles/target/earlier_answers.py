@@ -26,8 +26,8 @@ from .answers import StatusAnswer, TargetState
 from .response import MAX_PROFILES, Statuses
 from .verdict import add_details
 
-_ALL = frozenset(ProfileStatus)
 _FAILURES = frozenset({ProfileStatus.ERROR, ProfileStatus.UNKNOWN})
+_ALL = _FAILURES | {ProfileStatus.SUCCESS, ProfileStatus.PENDING}
 # Of a profile that the later answer does not name, by what it calls the batch.
 _LASTING: dict[TargetState | None, frozenset[ProfileStatus]] = {
     TargetState.COMPLETE: _FAILURES,
