@@ -115,7 +115,8 @@ take makes an import `partial`, too; if Target takes nothing, the import is `fai
 A rejected row is not sent. `{rejects}` names its line (in Parquet: its row), column and reason;
 `{rejected_rows}` has the header and the rows themselves, to be mended and dropped again. Rows of more than
 {row_megabytes} MiB are in the list only. Report, `summary.json` and plan name the first lines of each code of
-rejects and warnings, or the columns that a warning is about.
+rejects and warnings, or the columns that a warning is about. If
+most of the rejected rows are not UTF-8 but could be Windows-1252, the reason says so, and how to name it.
 
 | Code | What to do |
 |---|---|

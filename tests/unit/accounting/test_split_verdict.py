@@ -79,6 +79,11 @@ def test_judge_split_names_count_limit_and_files() -> None:
     )
 
 
+def test_judge_split_ends_its_reason_with_the_advice() -> None:
+    for rows in (RowCounts(read=9, rejected=3, sent=6), RowCounts(read=3, rejected=3)):
+        assert judge_split(rows, 10, "Do this.").reason == f"{judge_split(rows, 10).reason} Do this."
+
+
 def test_judge_split_without_rejects_has_no_reason() -> None:
     assert judge_split(RowCounts(read=2, merged=1, sent=1), 0).reason == ""
 

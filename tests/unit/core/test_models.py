@@ -86,14 +86,14 @@ def test_manifest_to_json_in_full() -> None:
         ' "warnings": {"long_id": 4, "separator_in_value": 3},'
         ' "examples": {"rejects": {"empty_id": [3, 5], "no_values": [7]}, "warnings": {"long_id": [2]},'
         ' "columns": {"a": ["d"], "b": ["c"]}},'
-        ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}]}'
+        ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}], "advice": ""}'
     )
 
 
-def test_manifest_of_an_earlier_version_has_no_examples() -> None:
+def test_manifest_of_an_earlier_version_has_no_examples_and_no_advice() -> None:
     manifest = Manifest("i", "f", "c", ApiVersion.V1, KeyColumn.PC_ID, Source("b", "k", "v"), RowCounts())
-    written = {key: value for key, value in manifest.to_json().items() if key != "examples"}
-    assert Manifest.from_json(written).examples == Examples()
+    written = {key: value for key, value in manifest.to_json().items() if key not in {"examples", "advice"}}
+    assert Manifest.from_json(written) == manifest
 
 
 def test_profile_counts_to_json_in_full() -> None:

@@ -23,22 +23,23 @@ class SplitVerdict:
     too_many_rejected: bool  # the share of rejected rows is above the limit
 
 
-def judge_split(rows: RowCounts, max_rejected_percent: int | None) -> SplitVerdict:
-    """Return the verdict on the rows of a split. A limit of None is the default.
+def judge_split(rows: RowCounts, max_rejected_percent: int | None, advice: str = "") -> SplitVerdict:
+    """Return the verdict on the rows of a split, with its advice. A limit of None is the default.
 
     A file of which no row can be sent is rejected. One of whose rows more than `max_rejected_percent` were
     rejected is partial.
     """
     limit = DEFAULT_MAX_REJECTED_PERCENT if max_rejected_percent is None else max_rejected_percent
     too_many = 100 * rows.rejected > limit * rows.read
+    advice = f" {advice}" if advice else ""
     if rows.sent == 0:
-        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows), too_many)
+        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows) + advice, too_many)
     if not rows.rejected:
         return SplitVerdict(ImportStatus.SUCCEEDED, "", too_many)
     above = f", which is above the limit of {limit} %" if too_many else ""
     return SplitVerdict(
         ImportStatus.PARTIAL if too_many else ImportStatus.SUCCEEDED,
-        f"{rejected_rows(rows.rejected)} of {rows.read} read{above}: {_WHERE}",
+        f"{rejected_rows(rows.rejected)} of {rows.read} read{above}: {_WHERE}{advice}",
         too_many,
     )
 

@@ -155,7 +155,7 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
 def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
     """Return the verdict on an import's split, by the limit that was pinned when the import began."""
     feed = entry.settings.get("feed", {})
-    return judge_split(manifest.rows, feed.get("maxRejectedPercent"))
+    return judge_split(manifest.rows, feed.get("maxRejectedPercent"), manifest.advice)
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:

@@ -118,7 +118,7 @@ def make_plan(
     if output and folder:
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)
-    verdict = judge_split(result.rows, feed.max_rejected_percent)
+    verdict = judge_split(result.rows, feed.max_rejected_percent, result.advice)
     return Plan(source.name, source.size, rows_a_day, verdict, result)
 
 
@@ -134,6 +134,7 @@ def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result:
         rejects=result.rejects,
         warnings=result.warnings,
         examples=result.examples,
+        advice=result.advice,
         batches=result.batches,
     )
     sink = output.create(MANIFEST)

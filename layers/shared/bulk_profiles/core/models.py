@@ -157,6 +157,7 @@ class Manifest(JsonObject):
     warnings: dict[str, int] = field(default_factory=dict, metadata=as_json(sort_keys=True))
     examples: Examples = field(default_factory=Examples, metadata=as_json(optional=True))
     batches: tuple[PlannedBatch, ...] = ()
+    advice: str = field(default="", metadata=as_json(optional=True))  # a sentence on the rejects, if any
 
 
 @dataclass(frozen=True, slots=True)

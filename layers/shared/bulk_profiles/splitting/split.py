@@ -41,6 +41,7 @@ class Split:
     batches: tuple[PlannedBatch, ...]
     source_sha256: str  # of the file as stored (hex); empty where no digests are taken
     examples: Examples = field(default_factory=Examples)
+    advice: str = ""  # a sentence on the rejects, where one is known that helps with most of them
 
 
 def split(  # four parameters that every caller has, and options
@@ -112,6 +113,7 @@ def split(  # four parameters that every caller has, and options
         tuple(cutter.batches),
         (digesting.sha256 or digest(source)) if digests else "",
         Examples(progress.tally.examples, progress.tally.warning_examples, columns.named),
+        progress.tally.advice(named=feed.encoding or "", found=reader.encoding),
     )
 
 

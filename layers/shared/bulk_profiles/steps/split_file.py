@@ -180,6 +180,7 @@ class SplitFile:
             rejects=result.rejects,
             warnings=result.warnings,
             examples=result.examples,
+            advice=result.advice,
             batches=result.batches,
         )
         # An earlier try of this split may have come so far: the split is deterministic, so it says the same.

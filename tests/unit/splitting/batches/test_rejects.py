@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.batches.cutter import Limits
-from tests.worlds.splitting import run
+from tests.worlds.splitting import run, run_in_slices
 
 
 def test_rejects_are_in_the_order_of_the_file() -> None:
@@ -20,3 +23,40 @@ def test_rejected_rows_once_corrected_can_be_split() -> None:
 def test_column_named_like_a_formula_is_listed_as_a_text() -> None:
     outcome = run(b"pcId,=cmd()\n1,\xff\n")
     assert outcome.rejects == [["2", "'=cmd()", "invalid_utf8"]]
+
+
+GERMAN = "thirdPartyId,city\nA1,Köln\nA2,München\nA3,Ulm\n"
+ADVICE = "2 rejected rows are not UTF-8 but valid Windows-1252"
+
+
+def test_rows_in_windows_1252_are_told_with_the_encoding() -> None:
+    split = run(GERMAN.encode("cp1252")).split
+    assert split.advice.startswith(ADVICE)
+    assert '"encoding": "cp1252"' in split.advice
+    assert run(GERMAN.encode("cp1252"), Feed(encoding="cp1252")).split.advice == ""
+    lines = "\n".join(f'{{"pcId": "{number}", "a": "é"}}' for number in range(2))
+    assert run(lines.encode("cp1252")).split.advice.startswith(ADVICE)
+    one = run(GERMAN.encode("cp1252").replace(b"M\xfc", b"Mu")).split
+    assert one.advice.startswith("1 rejected row is not UTF-8 but")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GERMAN.encode("cp1252").replace(b"Ulm", b"\x81"),  # a byte that Windows-1252 does not have
+        GERMAN.encode("cp1252") + b",x\n,y\n",  # most rejects are others
+        GERMAN.encode("utf-16") + b"\x00\xd8A\x00\n\x00",  # half a character of UTF-16
+        b"batch=pcId,a\n1,%E9\n",
+    ],
+)
+def test_rows_that_may_be_anything_are_told_without_an_encoding(data: bytes) -> None:
+    outcome = run(data)
+    assert outcome.split.rejects["invalid_utf8"] > 0
+    assert outcome.split.advice == ""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_advice_is_the_same_however_the_file_is_read(processes: int) -> None:
+    data = GERMAN.encode("cp1252") + b"A4,\xe9\nA5,\xe9\n"
+    sliced, _ = run_in_slices(data, Feed(), Limits(max_batch_rows=1), lambda: lambda: True, processes)
+    assert sliced.split.advice == run(data).split.advice != ""

@@ -74,7 +74,14 @@ def zipped(*names: str) -> bytes:
 
 def test_what_systems_leave_in_a_zip_file_does_not_count() -> None:
     packed = zipped(
-        ".DS_Store", "a/.DS_Store", "a/customers.csv", "a/Thumbs.db", "__MACOSX/a/._customers.csv"
+        ".DS_Store",
+        "a/.DS_Store",
+        "a/customers.csv",
+        "a/Thumbs.db",
+        "__MACOSX/a/._customers.csv",
+        "a/__MACOSX/b",
+        "a/Desktop.ini",
+        "a/Icon\r",
     )
     assert run(packed).received == [("1", "x"), ("2", "y")]
     packed = zipped("customers.csv", "._customers.csv", "a/._b", "desktop.ini", "_SUCCESS", ".part-0.crc")

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 
 from bulk_profiles.core.json_object import JsonObject, as_json
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
+from bulk_profiles.core.text import quantity
 from bulk_profiles.splitting.files import Output, Scratch, Sink
 from bulk_profiles.splitting.reading.blocks import Block
-from bulk_profiles.splitting.rows.faults import Fault, Warn
+from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
 from bulk_profiles.splitting.rows.warnings import MOST_EXAMPLES, Warnings
 
+_UTF8 = "utf-8"
 _PIECE = 1024 * 1024
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # in a cell of a spreadsheet
 _TITLES = b"line,column,reason,detail\n"
@@ -34,6 +36,23 @@ class Tally(JsonObject):
     # The numbers of the first lines, by code.
     examples: dict[str, list[int]] = field(default_factory=dict)  # of rejects
     warning_examples: dict[str, list[int]] = field(default_factory=dict, metadata=as_json(optional=True))
+    windows_1252: int = field(
+        default=0, metadata=as_json(optional=True)
+    )  # rejects that are not UTF-8, but that
+
+    def advice(self, *, named: str, found: str) -> str:
+        """Return a sentence that helps with most of the rejected rows; empty where there is none.
+
+        `named` is the encoding that the feed names, if any, `found` the one in which the file was read.
+        """
+        not_utf8 = self.rejects[Reject.INVALID_UTF8.value]
+        if named or found != _UTF8 or not not_utf8 == self.windows_1252 > self.rejects.total() / 2:
+            return ""
+        are = "is" if not_utf8 == 1 else "are"
+        return (
+            f"{quantity(not_utf8, 'rejected row')} {are} not UTF-8 but valid Windows-1252: if that is the "
+            'encoding of the file, name it in the feed with "encoding": "cp1252".'
+        )
 
 
 class RejectLog:
@@ -57,6 +76,7 @@ class RejectLog:
         for number, record in zip(numbers, block.find(numbers), strict=True):
             fault = faults[number]
             code = fault.reason.value
+            self._tally.windows_1252 += fault.reason is Reject.INVALID_UTF8 and _is_windows_1252(record.raw)
             self._tally.rejects[code] += 1
             lines = self._tally.examples.setdefault(code, [])
             lines += [record.line] * (len(lines) < MOST_EXAMPLES)
@@ -118,3 +138,11 @@ class RejectLog:
 
 def _part(name: str, number: int) -> str:
     return f"{name}-{number:05d}"
+
+
+def _is_windows_1252(raw: bytes) -> bool:
+    try:
+        raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    return not raw.isascii()

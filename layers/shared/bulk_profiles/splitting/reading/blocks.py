@@ -101,6 +101,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def encoding(self) -> str:
+        """The encoding of the file's text; empty where the file is no text."""
+        ...
+
+    @property
     def first(self) -> Position:
         """Where the rows start."""
         ...

@@ -85,6 +85,11 @@ class Table:
         return self.text.header_mark + raw
 
     @property
+    def encoding(self) -> str:
+        """The encoding of the file's text; empty where that is only made of it."""
+        return "" if self.by_record else self.text.encoding
+
+    @property
     def first(self) -> Position:
         """Where the rows start."""
         return Position(self.head.end.offset, 1) if self.by_record else self.head.end

@@ -77,6 +77,7 @@ class JsonLines:
 
     def __init__(self, text: Text, feed: Feed, names: Sequence[str] | None = None) -> None:
         self.header = text.header_mark
+        self.encoding = text.encoding
         self._text = text
         self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
         self._known = frozenset(self.names)

@@ -19,7 +19,9 @@ _PIECE = 256 * 1024
 _END, _END_BYTES = b"PK\x05\x06", 22  # of the record that ends an archive, without its comment
 _ENCRYPTED = 0x1
 # What archivers and file managers add: hidden files, such as `._name` and `.DS_Store`, and some others.
-_CLUTTER = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini|_SUCCESS)$")
+_CLUTTER = re.compile(
+    r"(?:^|/)__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini|Icon\r|_SUCCESS)$", re.IGNORECASE
+)
 _OFFICE_PARTS = {"[Content_Types].xml", "content.xml", "Index/Document.iwa"}  # Microsoft, OpenDocument, Apple
 
 
