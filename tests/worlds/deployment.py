@@ -6,7 +6,6 @@ moment that an outcome asks for. `tests/local` runs the real state machine on th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -171,9 +170,8 @@ class Deployment:
     def sweep(self) -> SweepResult:
         """Sweep; what it has split is split at once."""
         result = self.sweep_only()
-        while self.functions.events:
-            _, event = self.functions.events.pop(0)
-            self.split(DroppedObject.from_event(json.loads(event)))
+        for event in self.functions.take():
+            self.split(DroppedObject.from_event(event))
         return result
 
     def sweep_only(self) -> SweepResult:

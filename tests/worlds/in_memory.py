@@ -14,6 +14,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.ledger.ledger import Ledger
 from tests.worlds.aws.dynamodb import DynamoDB
 from tests.worlds.aws.s3 import S3
+from tests.worlds.aws.service import Service
 from tests.worlds.deployment import (
     DATA_BUCKET,
     DROP_BUCKET,
@@ -32,6 +33,11 @@ class InMemoryDeployment(Deployment):
         self.bucket_store = S3(clock, (DROP_BUCKET, DATA_BUCKET))
         self.tables = DynamoDB({IMPORTS_TABLE: ("pk", "sk"), PROFILES_TABLE: ("profile", "batch")})
         super().__init__(endpoint, self.bucket_store, clock=clock)  # type: ignore[arg-type]  # stands at the boundary
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All fakes."""
+        return self.bucket_store, self.tables, self.machine, self.topic, self.functions
 
     @functools.cached_property
     def storage(self) -> Storage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,12 @@ class Functions(Service):
             return {"StatusCode": 202}
 
         return self.call("Invoke", queue)
+
+    def take(self) -> list[Any]:
+        """Return the queued events as the functions get them, and empty the queue."""
+        payloads = [payload for _, payload in self.events]
+        self.events.clear()
+        return [json.loads(payload) for payload in payloads]
 
 
 @dataclass

@@ -60,6 +60,11 @@ class Machine(Service):
 
         return self.call("ListExecutions", page)
 
+    def state_of(self, name: str) -> tuple[str, list[int]]:
+        """Return the import and the batches of an execution's input."""
+        state = json.loads(self.inputs[name])
+        return state["importId"], state["batches"]
+
     def get_paginator(self, operation: str) -> Paginator:
         """Return the paginator of an operation."""
         assert operation == "list_executions"
