@@ -262,6 +262,36 @@ def test_reconcile_with_rows_in_no_count_is_unaccounted() -> None:
     assert summary.status is ImportStatus.PARTIAL
 
 
+def rows(**changes: int) -> Manifest:
+    """Return the manifest with other counts of rows."""
+    return dataclasses.replace(MANIFEST, rows=dataclasses.replace(MANIFEST.rows, **changes))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "ledger", "unaccounted"),
+    [
+        # read = rejected + merged + skipped + sent, and neither more nor less
+        (rows(read=18), ALL_WELL, 10),
+        (rows(read=0), ALL_WELL, 8),
+        # sent = rows over all batches, whatever their results are
+        (rows(read=15, sent=12), (ALL_WELL[0], settled(2, ProfileCounts(success=9))), 7),
+        (rows(read=4, sent=1), ALL_WELL, 4),
+        # sent: success, error, pending or unknown
+        (MANIFEST, (ALL_WELL[0], settled(2, ProfileCounts(success=900))), 898),
+        (MANIFEST, (settled(1, ProfileCounts()), settled(2, ProfileCounts())), 5),
+        # batches of the manifest = batches of the ledger, though the others have results for all rows
+        (MANIFEST, (settled(2, ProfileCounts(success=5)),), 3),
+        (MANIFEST, (*ALL_WELL, ALL_WELL[0].change(number=3)), 3),
+        (MANIFEST, (ALL_WELL[0], ALL_WELL[1].change(rows=20)), 20),
+    ],
+)
+def test_reconcile_finds_each_difference(
+    manifest: Manifest, ledger: tuple[BatchEntry, ...], unaccounted: int
+) -> None:
+    """Where several sums are off, the largest difference counts."""
+    assert reconcile(ENTRY, manifest, ledger, NOW).unaccounted == unaccounted
+
+
 @pytest.mark.parametrize(
     "rows", [RowCounts(), RowCounts(read=2, rejected=2), RowCounts(read=3, skipped=2, merged=1)]
 )

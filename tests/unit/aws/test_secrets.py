@@ -8,6 +8,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import boto3
@@ -57,6 +58,28 @@ def test_get_returns_the_cached_token_until_renewed(secrets: SecretsManagerClien
     assert tokens.get("demo") == "old"
     assert tokens.renew("demo") == "new"
     assert tokens.get("demo") == "new"
+    assert Tokens(name).get("demo") == "new"
+
+
+def test_get_reads_the_secret_again_after_a_quarter_of_an_hour(
+    secrets: SecretsManagerClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Secrets Manager counts every read; a token that was rotated is found without a refusal of Target."""
+    seconds = 0
+    real = datetime.now()  # noqa: DTZ005  # as Powertools' cache tells the time
+
+    class Told(datetime):
+        @classmethod
+        def now(cls, _tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # of the same kind
+            return real + timedelta(seconds=seconds)
+
+    monkeypatch.setattr("aws_lambda_powertools.utilities.parameters.base.datetime", Told)
+    secrets.create_secret(Name=name, SecretString="old")
+    assert Tokens(name).get("demo") == "old"
+    secrets.put_secret_value(SecretId=name, SecretString="new")
+    seconds = 899
+    assert Tokens(name).get("demo") == "old"
+    seconds = 901
     assert Tokens(name).get("demo") == "new"
 
 

@@ -48,6 +48,22 @@ def ask(url: str, **kwargs: Any) -> requests.Response:
     return requests.get(url, timeout=SECONDS, **kwargs)
 
 
+def test_simulator_has_the_limits_of_target_unless_told_otherwise() -> None:
+    """As Adobe documents them: less than 50 MB, half a million rows, 50 calls a minute of any kind."""
+    settings = Settings()
+    assert (settings.max_bytes, settings.max_rows) == (50_000_000, 500_000)
+    assert (settings.calls_per_minute, settings.count_status_calls) == (50, True)
+
+
+def test_submission_over_a_limit_is_refused(target: Simulator) -> None:
+    target.configure(max_bytes=len(BODY), max_rows=2)
+    assert "<message>Batch size exceeds the allowed limit</message>" in submit(target).text
+    target.configure(max_bytes=len(BODY) + 1)
+    assert "<message>Number of rows exceeds the allowed limit</message>" in submit(target).text
+    target.configure(max_rows=3)
+    assert "<success>true</success>" in submit(target).text
+
+
 def test_submission_is_accepted_and_its_profiles_kept(target: Simulator) -> None:
     answer = submit(target)
     assert answer.status_code == 200
