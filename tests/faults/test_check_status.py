@@ -306,6 +306,62 @@ def test_check_batch_id_of_a_follow_up_is_not_that_of_its_batch(
     assert [request.rows for request in target.submissions] == [2, 1]
 
 
+@pytest.mark.fault(
+    49, "why a status cannot be read, and how often: told while it happens, and in the results"
+)
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (simulator.fault("not_found", times=0), "Target answered HTTP 404."),
+        (simulator.fault("unavailable", on="status", times=0), "Target answered HTTP 503."),
+        (simulator.fault("server_error", on="status", times=0), "Target answered HTTP 500 with HTML"),
+        (simulator.fault("reset_before_body", on="status", times=0), "The connection to Target failed"),
+        (simulator.fault("cut_status", times=0), "The answer is not whole, well-formed XML."),
+        (
+            simulator.fault(on="status", code=403, body='{"message": "No access"}', times=0),
+            'Target answered HTTP 403: "No access".',
+        ),
+    ],
+)
+def test_check_tells_why_a_status_cannot_be_read(
+    deployment: Deployment, target: simulator.Simulator, fault: simulator.Fault, reason: str
+) -> None:
+    target.script(fault)
+    deployment.configure(deadline_hours=1)
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.clock.reach(moment(deployment.submit(import_id, 1).to_json()["resumeAt"]))
+    for _ in range(2):
+        outcome = deployment.check(import_id, 1).to_json()
+        deployment.clock.reach(moment(outcome["resumeAt"]))
+
+    said = "2 of 2 status calls had no usable answer, the last one: "
+    assert (outcome["outcome"], outcome["why"]) == ("processing", "status")
+    assert outcome["says"].startswith(said + reason)
+    assert deployment.ledger.get_batch(import_id, 1).reason == outcome["says"]
+    interim = deployment.finish(import_id)  # of an import whose execution was stopped
+    assert outcome["says"] in interim.reason
+    assert interim.to_json()["batches"][0]["unread"] == 2
+
+    summary = deployment.resume(import_id)
+
+    [batch] = summary.batches
+    assert f"{batch.checks} of {batch.checks} status calls had no usable answer" in summary.reason
+    assert reason in summary.reason
+    assert {result.reason for result in deployment.profiles(import_id, 1)} == {batch.reason}
+    assert reason in deployment.objects(import_id)["report.html"].decode().replace("&quot;", '"')
+
+
+@pytest.mark.fault(49, "a status that could be read at last has no reason any more")
+def test_check_forgets_the_reason_once_the_status_is_read(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("server_error", on="status", times=2))
+
+    summary = deployment.run(FILE)
+
+    assert (summary.status, summary.reason, summary.batches[0].unread) == (ImportStatus.SUCCEEDED, "", 2)
+
+
 SIX = b"thirdPartyId,name\n" + b"".join(b"u%d,Ada\n" % number for number in range(1, 7))
 
 

@@ -40,6 +40,7 @@ NEW_BATCH_ITEM: Json = {
     "renewals": 0,
     "checks": 0,
     "polls": 0,
+    "unread": 0,
     "detailChecks": 0,
     "sendingUntil": "",
     "acceptedAt": "",
@@ -74,6 +75,7 @@ SETTLED_BATCH = BatchEntry(
     renewals=4,
     checks=5,
     polls=6,
+    unread=2,
     detail_checks=7,
     sending_until=NOW + 1 * HOUR,
     accepted_at=NOW + 2 * HOUR,
@@ -103,6 +105,7 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "renewals": 4,
     "checks": 5,
     "polls": 6,
+    "unread": 2,
     "detailChecks": 7,
     "sendingUntil": "2026-11-24T10:00:00.000Z",
     "acceptedAt": "2026-11-24T11:00:00.000Z",
@@ -142,7 +145,7 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
 
 
 def test_batch_entry_without_the_later_fields_is_read() -> None:
-    later = {"putOff", "lastAnswer", "lastNamed", "bases"}
+    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread"}
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
     item["profiles"] = {name: count for name, count in item["profiles"].items() if name != "notSent"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH
@@ -232,6 +235,17 @@ class TestChanges:
         lost = NEW_BATCH.sending(NOW).lost("Gone.")
         assert lost.resent() == lost.change(state=BatchState.PLANNED, possibly_duplicate=True)
 
+    def test_asked_counts_the_calls_without_a_usable_answer(self) -> None:
+        once = NEW_BATCH.asked("Target answered HTTP 404.")
+        assert (once.checks, once.polls, once.unread) == (1, 1, 1)
+        assert (
+            once.reason == "1 of 1 status call had no usable answer, the last one: Target answered HTTP 404."
+        )
+        read = once.asked("")
+        assert (read.checks, read.polls, read.unread, read.reason) == (2, 2, 1, "")
+        again = read.asked("Reset.")
+        assert again.reason == "2 of 3 status calls had no usable answer, the last one: Reset."
+
     def test_settled_as_writes_state_and_end(self) -> None:
         accepted = NEW_BATCH.change(state=BatchState.ACCEPTED)
         assert accepted.settled_as(BatchState.STUCK, NOW) == accepted.change(
@@ -278,6 +292,7 @@ class TestBodies:
             bases=known,
             follow_ups=(FollowUp(2, 9, 180, "bb"), third),
             polls=0,
+            unread=0,
             detail_checks=0,
             terminal=None,
             last_answer=None,

@@ -285,6 +285,7 @@ def _batch_json(batch: BatchEntry) -> Json:
         "submissions": batch.submissions,
         "possiblyDuplicate": batch.possibly_duplicate,
         "checks": batch.checks,
+        "unread": batch.unread,
         "reason": batch.reason,
         "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
         "profiles": batch_profiles(batch).to_json(),

@@ -10,6 +10,7 @@ from typing import Self
 from bulk_profiles.core.json_object import Json, JsonObject, as_json
 from bulk_profiles.core.models import Bases, BatchState, PlannedBatch, ProfileCounts
 from bulk_profiles.core.names import batch_name, follow_up_name
+from bulk_profiles.core.text import quantity
 
 _LEGAL: dict[BatchState, frozenset[BatchState]] = {
     BatchState.PLANNED: frozenset({BatchState.SENDING, BatchState.REFUSED, BatchState.UNKNOWN}),
@@ -59,6 +60,8 @@ class BatchEntry(JsonObject):
     renewals: int = 0  # submissions in a row that were refused for their token
     checks: int = 0  # status calls in all
     polls: int = 0  # status calls since Target accepted this body
+    # Of these, how many had no usable answer; `reason` has the last one's until there is one.
+    unread: int = dataclasses.field(default=0, metadata=as_json(optional=True))
     detail_checks: int = 0  # of these, for details that Target answered without giving any
     sending_until: datetime | None = None  # after it, a submission that is still `sending` is dead
     accepted_at: datetime | None = None
@@ -172,6 +175,14 @@ class BatchEntry(JsonObject):
         """Return the entry of a lost batch that is sent again, so that it may reach Target a second time."""
         return self.move(BatchState.PLANNED, possibly_duplicate=True)
 
+    def asked(self, silence: str) -> Self:
+        """Return the entry after a status call. `silence`: why it had no usable answer, or an empty text."""
+        unread, polls = self.unread + bool(silence), self.polls + 1
+        reason = f"{unread} of {quantity(polls, 'status call')} had no usable answer, the last one: {silence}"
+        return self.change(
+            checks=self.checks + 1, polls=polls, unread=unread, reason=reason if silence else ""
+        )
+
     def follow_up(self, follow_up: FollowUp, known: Bases) -> Self:
         """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
 
@@ -185,6 +196,7 @@ class BatchEntry(JsonObject):
             bases=known,
             follow_ups=(*self.follow_ups, follow_up),
             polls=0,
+            unread=0,
             detail_checks=0,
             terminal=None,
             last_answer=None,

@@ -37,7 +37,7 @@ from bulk_profiles.target.verdict import (
 
 from .bodies import body_ids, write_follow_up
 from .last_answers import keep_answer, last_answer
-from .messages import Outcome, Word
+from .messages import Outcome, Why, Word
 from .settings import CheckStatusSettings
 from .slots import Slots
 
@@ -73,7 +73,7 @@ class CheckStatus:
             if verdict is None:
                 batch, verdict = self._ask(batch, import_entry)
             if verdict is None:
-                return Outcome(Word.PROCESSING, batch.next_check_at)
+                return _processing(batch)
             follow_up = self._follow_up(batch, verdict)
             if follow_up is not None:
                 return self._send_again(follow_up, import_entry, verdict.state)
@@ -97,7 +97,7 @@ class CheckStatus:
         reply = calls.check(batch.status_url, token, seconds, details=details, limit_bytes=limit)
         now = self.clock()
         overdue = batch.overdue(now, timedelta(hours=self.settings.deadline_hours))
-        batch = batch.change(checks=batch.checks + 1, polls=batch.polls + 1)
+        batch = batch.asked("" if isinstance(reply, Answered) else reply.reason)
         answer = reply.answer if isinstance(reply, Answered) else None
         if first is None and answer is not None and needs_details(answer):
             return self._later(batch.change(terminal=answer.to_json()), now), None
@@ -108,9 +108,8 @@ class CheckStatus:
             )
         no_more = overdue or batch.detail_checks >= _MOST_DETAIL_CHECKS
         if no_more or gives_details(answer) or (first is None and answer is not None):
-            silence = "" if isinstance(reply, Answered) else reply.reason
             answer = combine(first, answer, last_answer(batch, self.storage))
-            verdict = self._verdict(batch, answer, silence, overdue=overdue)
+            verdict = self._verdict(batch, answer, overdue=overdue)
             if verdict is not None and self.ledger.shares_id(import_entry.client_code, batch):
                 batch = batch.ambiguous()
                 return batch, _unsent(batch)
@@ -121,9 +120,7 @@ class CheckStatus:
             self.tokens.renew(import_entry.client_code)
         return self._later(batch, self._next_check(batch, reply, now)), None
 
-    def _verdict(
-        self, batch: BatchEntry, answer: StatusAnswer | None, silence: str, *, overdue: bool
-    ) -> Verdict | None:
+    def _verdict(self, batch: BatchEntry, answer: StatusAnswer | None, *, overdue: bool) -> Verdict | None:
         with body_ids(batch, self.storage) as ids:
             return settle(
                 answer,
@@ -131,7 +128,7 @@ class CheckStatus:
                 rows=batch.body_rows,
                 overdue=overdue,
                 batch_id=batch.batch_id,
-                silence=silence,
+                silence=batch.reason,
             )
 
     def _slots(self, import_entry: ImportEntry) -> Slots:
@@ -184,7 +181,7 @@ class CheckStatus:
             profiles=counts,
             bases=bases,
             verdict=(BatchState.EXPIRED if expired else verdict.state).value,
-            reason=batch.reason or verdict.reason or verdict.note,
+            reason=verdict.reason or verdict.note,
         )
         return self.ledger.save_batch(written, self.clock())
 
@@ -234,6 +231,12 @@ class CheckStatus:
         batch = self.ledger.save_batch(batch.settled_as(BatchState(batch.verdict), now), now)
         self._slots(import_entry).free(batch, now)
         return Outcome(Word.SETTLED)
+
+
+def _processing(batch: BatchEntry) -> Outcome:
+    """Return the outcome for a batch that Target is asked about again."""
+    why = Why.STATUS if batch.reason else None
+    return Outcome(Word.PROCESSING, batch.next_check_at, why, batch.reason)
 
 
 def _lacks_details(reply: CheckOutcome) -> bool:

@@ -94,9 +94,17 @@ class Word(StrEnum):
     SETTLED = "settled"  # every profile of the batch has its result
 
 
+class Why(StrEnum):
+    """The reasons to wait of which people must know."""
+
+    STATUS = "status"  # Target's last answer about the batch was not usable
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome(SparseJsonObject):
     """What a function answers the state machine."""
 
     word: Word = field(metadata=as_json(name="outcome"))  # the choice is made by it
     resume_at: datetime | None = None  # where the word asks for a wait
+    why: Why | None = None  # where people must know of the wait
+    says: str = ""  # the reason in words, fit to be shown

@@ -176,8 +176,11 @@ def _last_verdict(
             answer.state is None and doubts
         ):  # a profile that seems not to be named may be named in another way
             verdict = dataclasses.replace(verdict, status=ProfileStatus.UNKNOWN, basis=Basis.BATCH)
+    silent = [silence] if silence and verdict.state is BatchState.EXPIRED else []
     untold = [
-        sentence for sentence in (*doubts, *_remarks(answer, rows, named)) if sentence not in verdict.reason
+        sentence
+        for sentence in (*doubts, *_remarks(answer, rows, named), *silent)
+        if sentence not in verdict.reason
     ]
     return dataclasses.replace(verdict, named=named, note=" ".join(untold))
 
