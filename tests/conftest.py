@@ -16,6 +16,7 @@ import simulator
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.ledger.ledger import Ledger
+from tests.worlds import strict_moto
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE, Deployment
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_EC2_METADATA_DISABLED="true",
 )
+
+
+@pytest.fixture(autouse=True)
+def _strict_moto(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have moto refuse what AWS refuses."""
+    strict_moto.install(monkeypatch)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 from bulk_profiles.steps import wiring
 from simulator import Simulator
 from tests.worlds import deployable
+from tests.worlds.aws.functions import Context
 from tests.worlds.deployment import Clock
 
 type Json = dict[str, Any]
@@ -173,15 +174,9 @@ class Application:
             self.patch.setattr(wiring, "datetime", Told)
         return self._apps[folder]
 
-    def _context(self, folder: str) -> Any:
-        left = self.remaining
-        return SimpleNamespace(
-            function_name=f"the-{deployable.function_name(folder)}",
-            memory_limit_in_mb=512,
-            invoked_function_arn=f"arn:aws:lambda:us-east-1:123456789012:function:{folder}",
-            aws_request_id="request-1",
-            get_remaining_time_in_millis=lambda: 900_000 if left is None else next(left),
-        )
+    def _context(self, folder: str) -> Context:
+        name = f"the-{deployable.function_name(folder)}"
+        return Context(name) if self.remaining is None else Context(name, remaining=self.remaining)
 
 
 def deployed(target: Simulator, patch: pytest.MonkeyPatch) -> Application:

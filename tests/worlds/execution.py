@@ -1,17 +1,20 @@
 """Executions of the state machine in this process, by the rules of the Amazon States Language.
 
 Only the fields that the definition uses are understood, and any other is an error: a field that no test has
-run does not slip in. Children run one after the other, and the clock jumps to the end of each wait.
+run does not slip in. Children run one after the other, and the clock jumps to the end of each wait. An
+execution with more events in its history, or a larger state, than Step Functions takes ends as it does there.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.worlds.aws.step_functions import MOST_INPUT_BYTES
 from tests.worlds.deployment import Clock
 
 type Json = dict[str, Any]
@@ -40,7 +43,12 @@ _RETRIER = {
 }
 _CATCHER = {"ErrorEquals", "ResultPath", "Next"}
 _RULE = {"Variable", "StringEquals", "Next"}
-_MOST_STATES = 10_000  # of one machine, before a test is told that it goes round in circles
+MOST_EVENTS = 25_000  # in the history of one execution
+# In the history, by the type of a state: a Task is entered, scheduled, started, succeeded and exited.
+_EVENTS = {"Task": 5, "Map": 4}
+_EVENTS_OF_OTHERS = 2
+_EVENTS_OF_RETRY = 3  # failed, scheduled, started
+_EVENTS_OF_EXECUTION = 2
 
 
 class StateError(Exception):
@@ -73,6 +81,8 @@ class StateMachine:
     events: list[tuple[str, Json]] = field(default_factory=list)  # function and event of every call
     waits: list[timedelta] = field(default_factory=list)  # the longest that each wait for a retry may be
     children: list[Any] = field(default_factory=list)  # what each child ended with
+    history: list[int] = field(default_factory=list)  # events of each execution, the children's first
+    _counts: list[int] = field(default_factory=list)  # events so far, of the execution and of its child
 
     def run(self, state: Json) -> End:
         """Run an execution from its input to its end."""
@@ -82,15 +92,26 @@ class StateMachine:
             return End(error.name, error.cause)
 
     def _run(self, definition: Json, value: Any, context: Json) -> Any:
-        name = definition["StartAt"]
-        for _ in range(_MOST_STATES):
-            self.states.append(name)
-            state = definition["States"][name]
+        self._counts.append(_EVENTS_OF_EXECUTION)
+        try:
+            return self._walk(definition, value, context)
+        finally:
+            self.history.append(self._counts.pop())
+
+    def _walk(self, definition: Json, value: Any, context: Json) -> Any:
+        following: str | None = definition["StartAt"]
+        while following is not None:
+            self.states.append(following)
+            state = definition["States"][following]
+            self._count(_EVENTS.get(state["Type"], _EVENTS_OF_OTHERS))
             value, following = self._enter(state, value, context)
-            if following is None:
-                return value
-            name = following
-        raise AssertionError(f"the machine goes round in circles: {self.states[-4:]}")
+            _check_size(value)
+        return value
+
+    def _count(self, events: int) -> None:
+        self._counts[-1] += events
+        if self._counts[-1] > MOST_EVENTS:
+            raise StateError("States.Runtime", f"more than {MOST_EVENTS} events: {self.states[-4:]}")
 
     def _enter(self, state: Json, value: Any, context: Json) -> tuple[Any, str | None]:
         """Return the output of a state and the name of the next one, None at the end."""
@@ -120,6 +141,7 @@ class StateMachine:
                 wait = _retry(state, attempts, error)
                 if wait is None:
                     return _caught(state, value, error)
+                self._count(_EVENTS_OF_RETRY)
                 self.waits.append(wait)
                 self.clock.advance(seconds=wait.total_seconds())
 
@@ -144,11 +166,18 @@ class StateMachine:
             raise self.map_error
         if errors * 100 > len(items) * state.get("ToleratedFailurePercentage", 0):
             raise StateError("States.ExceedToleratedFailureThreshold", f"{errors} of {len(items)} failed")
+        _check_size(outputs)
         return outputs
 
 
 def _check(fields: Json, known: set[str]) -> None:
     assert set(fields) <= known, f"no test runs {set(fields) - known}"
+
+
+def _check_size(value: Any) -> None:
+    """Raise what Step Functions raises for a state that is too large, which no wildcard catches."""
+    if len(json.dumps(value)) > MOST_INPUT_BYTES:
+        raise StateError("States.DataLimitExceeded", "a state has more than 256 KiB")
 
 
 def _read(path: str, value: Any, context: Json) -> Any:

@@ -44,6 +44,7 @@ class S3(Service):
     page: int = MOST_PAGE_KEYS
     _buckets: dict[str, dict[str, list[Version]]] = field(default_factory=dict)  # the newest version last
     _uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    _completed: dict[str, str] = field(default_factory=dict)  # upload to its version: it may be asked again
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -184,6 +185,9 @@ class S3(Service):
         """Make a version of the parts that are named, in their order."""
 
         def complete() -> Any:
+            upload = f"{UploadId} {Bucket} {Key}"
+            if upload in self._completed:
+                return {"VersionId": self._completed[upload]}
             parts = self._parts("CompleteMultipartUpload", Bucket, Key, UploadId)
             numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
             if not numbers or numbers != sorted(set(numbers)):
@@ -194,8 +198,9 @@ class S3(Service):
             bodies = [parts[number] for number in numbers]
             if any(len(body) < LEAST_PART_BYTES for body in bodies[:-1]):
                 raise error("CompleteMultipartUpload", "EntityTooSmall")
-            del self._uploads[f"{UploadId} {Bucket} {Key}"]
-            return {"VersionId": self._add(Bucket, Key, b"".join(bodies)).version_id}
+            del self._uploads[upload]
+            self._completed[upload] = self._add(Bucket, Key, b"".join(bodies)).version_id
+            return {"VersionId": self._completed[upload]}
 
         return self.call("CompleteMultipartUpload", complete)
 
