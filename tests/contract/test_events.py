@@ -51,6 +51,15 @@ def test_rule_matches_objects_created_in_the_drop_bucket(changed: dict[str, str]
     assert matches(rule["Properties"]["Pattern"], sample) is wanted
 
 
+@pytest.mark.fault(9, "s3:TestEvent, which S3 sends where notifications are set up: it matches no rule")
+def test_rule_matches_no_test_event() -> None:
+    sample = event("split_file")
+    sample["detail"] = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "DropBucket"}
+    [rule] = resources("Serverless::Function")["SplitFileFunction"]["Events"].values()
+    assert not matches(rule["Properties"]["Pattern"], sample)
+    assert not matches(rule["Properties"]["Pattern"], sample["detail"])
+
+
 def matches(pattern: dict[str, Any], event_: dict[str, Any]) -> bool:
     """Whether a pattern matches an event by EventBridge's rules; a `Ref` stands for its logical id."""
     for name, wanted in pattern.items():

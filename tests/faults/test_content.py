@@ -98,3 +98,17 @@ def test_split_gzip_bomb_takes_little_memory(filling: bytes, unpacked: int) -> N
     megabytes, _, outcome = process.stdout.decode().partition(" ")
     assert int(megabytes) < 150, outcome
     assert "RowCounts" in outcome or "FileRejectedError" in outcome
+
+
+@pytest.mark.fault(18, "a quote that is never closed, 200 MB before the end: memory stays small")
+def test_split_unclosed_quote_takes_little_memory() -> None:
+    file = gzip.compress(HEADER + b'u1,"x\n' + b"u2,yyyyyyyyyyyyyyyyyy\n" * 9_000_000, 1)
+
+    process = subprocess.run(
+        [sys.executable, "-c", BOMB], input=file, capture_output=True, check=True, cwd=ROOT
+    )
+
+    megabytes, _, outcome = process.stdout.decode().partition(" ")
+    assert "FileRejectedError" in outcome
+    assert "line 2 is not closed" in outcome
+    assert int(megabytes) < 150

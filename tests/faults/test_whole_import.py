@@ -210,7 +210,6 @@ def test_import_refused_batch_has_the_message_of_target(
     assert {(result.status, result.basis) for result in results} == {(ProfileStatus.ERROR, Basis.BATCH)}
 
 
-@pytest.mark.fault(53, "a split that outlasts one invocation")
 def test_split_leaves_no_batch_that_is_not_in_the_manifest(deployment: Deployment) -> None:
     rows = "".join(f"u{number % 4},name {number}\n" for number in range(60_000))
     deployment.configure(max_batch_rows=10_000)
@@ -221,6 +220,7 @@ def test_split_leaves_no_batch_that_is_not_in_the_manifest(deployment: Deploymen
     assert batches == ["batches/00001.batch"]
 
 
+@pytest.mark.fault(53, "a split that outlasts one invocation")
 def test_split_out_of_time_goes_on_with_the_same_bytes(deployment: Deployment) -> None:
     rows = "".join(f"u{number % 40},name {number}\n" for number in range(60))
     file = b"thirdPartyId,name\n" + rows.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bulk_profiles.splitting.batches.cutter import Limits
 from tests.worlds.splitting import run
 
 
@@ -40,3 +41,12 @@ def test_documented_sample_with_spaces_and_short_rows_is_read() -> None:
 def test_encoded_percent_signs_are_decoded_once() -> None:
     outcome = run(b"batch=pcId,a\n1,%2541%252C%25\n")
     assert outcome.bodies == [b"batch=pcId,a\n1,%2541%252C%25"]
+
+
+@pytest.mark.fault(26, "Target's own format, over the limits: cut anew")
+@pytest.mark.parametrize(
+    "limits", [Limits(max_batch_rows=2), Limits(max_batch_bytes=len(b"batch=pcId,a\n1,x\n2,y"))]
+)
+def test_encoded_rows_over_the_limits_are_cut_anew(limits: Limits) -> None:
+    outcome = run(b"batch=pcId,a\n1,x\n2,y\n3,z\n", limits=limits)
+    assert outcome.bodies == [b"batch=pcId,a\n1,x\n2,y", b"batch=pcId,a\n3,z"]
