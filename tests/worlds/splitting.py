@@ -152,9 +152,24 @@ def run_in_slices(
         return outcome, invocations
 
 
+_BLANKS = " \t\r\n\x85\u2028\ufeff"  # tests write no others
+
+
 def is_blank(row: Sequence[str]) -> bool:
-    """Whether a row is a blank line; tests write no other blanks than these."""
-    return not "".join(row).strip(" \t\r\n\x85\u2028")
+    """Whether a row is a blank line."""
+    return not "".join(row).strip(_BLANKS)
+
+
+def sent_id(text: str) -> str:
+    """Return a thirdPartyId as it is sent; nothing if it is none."""
+    text = text.strip(_BLANKS)
+    if len(text) > 2 and text.startswith('="') and text.endswith('"') and text.count('"') == 2:
+        text = text[2:-1].strip(_BLANKS)
+    mantissa, _, exponent = text.lower().partition("e")
+    is_shortened = exponent.removeprefix("-").isdecimal() and set(".,") & set(mantissa)
+    if is_shortened and mantissa.replace(",", ".").replace(".", "", 1).isdecimal():
+        return ""
+    return "" if any(sign < " " or sign in "+/" for sign in text) else text
 
 
 def expected(
@@ -162,7 +177,8 @@ def expected(
 ) -> list[tuple[str, ...]]:
     """Return what must be received of rows without faults: the slow and obvious way.
 
-    A row of nothing but blanks is a blank line, unless there are `blank_rows`.
+    A row of nothing but blanks is a blank line, unless there are `blank_rows`. A row whose id cannot be sent
+    is left out.
     """
     place = names.index(key)
     merged: dict[str, list[str]] = {}
@@ -170,7 +186,10 @@ def expected(
         if is_blank(row) and not blank_rows:
             continue
         padded = [*row, *[""] * (len(names) - len(row))]
-        cells = [padded[place], *padded[:place], *padded[place + 1 :]]
+        text = sent_id(padded[place])
+        if not text:
+            continue
+        cells = [text, *padded[:place], *padded[place + 1 :]]
         earlier = merged.setdefault(cells[0], cells)
         if earlier is not cells:
             merged[cells[0]] = [new or old for old, new in zip(earlier, cells, strict=True)]

@@ -26,7 +26,7 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.batches import merged_rows, repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited, json_lines
-from tests.worlds.splitting import Outcome, expected, is_blank, run, run_in_slices
+from tests.worlds.splitting import Outcome, expected, is_blank, run, run_in_slices, sent_id
 
 type Rows = list[list[str]]
 
@@ -34,8 +34,12 @@ _SIGNS = st.sampled_from(
     [*"ab1 ,;|\"\t\n\r%&+=#'/\\", "é", "ß", "\u2028", "\x85", "\x00", "\x1f", "漢", "😀", "힣"]
 )
 _VALUES = st.text(_SIGNS, max_size=6)
-_IDS = st.text(st.sampled_from([*'abc,;" %', "é", "\n", "\t"]), min_size=1, max_size=3).filter(
-    lambda text: text != "\n"
+_SOUND_IDS = st.text(st.sampled_from([*'abc,;"%', "é"]), min_size=1, max_size=3)
+_IDS = st.one_of(
+    _SOUND_IDS,
+    st.text(st.sampled_from([*'ab=" \n\t\ufeff\x01+', "é"]), min_size=1, max_size=4),
+    st.text(st.sampled_from([*"12.,eE-"]), min_size=1, max_size=6),
+    st.sampled_from(['="01"', '="1.2E5"', "7.0", "'1"]),
 )
 _NAMES = st.lists(st.text(st.sampled_from("xyzé,; %"), min_size=1, max_size=3), min_size=1, max_size=4)
 _END = st.sampled_from(["\n", "\r\n", "\r"])
@@ -48,7 +52,7 @@ _SHIFTING = (
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[list[str], Rows]:
+def tables(draw: st.DrawFn, ids: st.SearchStrategy[str] = _IDS) -> tuple[list[str], Rows]:
     names = [name.strip() for name in draw(_NAMES)]
     names = list(dict.fromkeys(name for name in names if name))
     names.insert(draw(st.integers(0, len(names))), "thirdPartyId")
@@ -56,7 +60,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], Rows]:
     key = names.index("thirdPartyId")
     rows = draw(st.lists(st.lists(_VALUES, min_size=width, max_size=width), max_size=12))
     for row in rows:
-        row[key] = draw(_IDS)
+        row[key] = draw(ids)
     return names, rows
 
 
@@ -138,7 +142,14 @@ def test_split_of_any_csv_gives_the_expected_rows(
 
 @pytest.mark.fault(27, "quotes inside values without quotes")
 @quick
-@given(tables(), _END, st.sampled_from(",;\t|"), st.booleans(), st.integers(0, 9), st.integers(1, 2))
+@given(
+    tables(_SOUND_IDS),
+    _END,
+    st.sampled_from(",;\t|"),
+    st.booleans(),
+    st.integers(0, 9),
+    st.integers(1, 2),
+)
 def test_split_of_any_quotes_rejects_only_misplaced_ones(
     table: tuple[list[str], Rows], end: str, delimiter: str, spaced: bool, bad_every: int, processes: int
 ) -> None:
@@ -181,7 +192,10 @@ def test_split_of_json_lines_gives_the_expected_rows(
     if odd.startswith(b'{"other'):
         names, rows = [*names, "other"], [[*row, ""] for row in rows]
     assert outcome.received == expected(names, rows, "thirdPartyId", blank_rows=True)
-    assert [line for line, *_ in outcome.rejects] == [str(len(rows) + 1)] * bool(odd.strip())
+    bad = [line for line, row in enumerate(rows, 1) if not sent_id(row[names.index("thirdPartyId")])]
+    after = len(rows) + odd.count(b"\n") + 1
+    lines_of_rejects = [*bad, *[len(rows) + 1] * bool(odd.strip()), *(after + line for line in bad)]
+    assert [line for line, *_ in outcome.rejects] == list(map(str, lines_of_rejects))
 
 
 @pytest.mark.fault(22, "an id twice, in what would be another batch")

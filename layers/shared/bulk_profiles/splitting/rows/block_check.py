@@ -13,18 +13,16 @@ import numpy as np
 
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places
-from .id_hashes import Hashes, hash_ids
-from .plain import FAULT_MARK, PLUS_MARK, SEPARATORS, mark, unmark
-from .row_check import BLANKS, Rules, check_row, fit_row
+from .id_hashes import HashedIds, Hashes, hash_ids
+from .plain import FAULT_MARK, PLUS_MARK, unmark
+from .row_check import CheckedRow, Rules, check_row, fit_row
+from .suspects import OddCells, is_sound, suspect_ids
 from .warnings import MOST_EXAMPLES, Warnings
 
 _COMMA = ord(",")
 _LINE_FEED = ord("\n")
-_DELETE = ord("\x7f")
 _SPACE = ord(" ")
 _UNDERSCORE = ord("_")
-_MAY_BE_BLANK = np.zeros(256, np.bool_)  # the first bytes of blanks
-_MAY_BE_BLANK[list({mark(blank.encode())[0] for blank in BLANKS})] = True
 _BLANK_LINES = re.compile(rb"\n\n+")
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
@@ -72,40 +70,79 @@ def check_block(
 
     Warnings are counted if `warn`. `unreserved`: no byte needs encoding, which leaves less to check.
     """
-    faults: dict[int, Fault] = {}
-    numbers: Places | None = None
+    draft = _Draft(rows)
     odd = not unreserved and _is_odd(rows)
     grid = None if odd else Grid.of(rows, rules, unreserved=unreserved)
     if grid is None or rules.width == 1:  # in one column, a blank line looks like an empty cell
         lines = _lines(_BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n"))
         commas = rules.width - 1
-        misfits = [
-            number
-            for number, line in enumerate(lines)
-            if line.count(b",") != commas or (odd and _is_odd(line))
-        ]
-        rows, numbers, faults = _checked(lines, {number: fit_row(lines[number], rules) for number in misfits})
-        grid = _even_grid(rows, rules, unreserved=unreserved)
-    hashes, suspects = hash_ids(rows, grid, rules)
-    if not unreserved:
-        suspects = np.union1d(suspects, np.flatnonzero(_MAY_BE_BLANK[grid.data[grid.id_starts]]))
-    if rules.reject_separators:
-        suspects = np.union1d(suspects, grid.cells_at(_separators(rows, grid)) // rules.width)
-    if suspects.size:
-        lines = _lines(rows)
-        rows, good, more_faults = _checked(
-            lines, {number: check_row(lines[number], rules) for number in suspects.tolist()}
+        draft.replace(
+            lines,
+            {
+                number: (fit_row(line, rules), ())
+                for number, line in enumerate(lines)
+                if line.count(b",") != commas or (odd and _is_odd(line))
+            },
         )
-        origin = np.arange(len(hashes)) if numbers is None else numbers
-        faults |= {int(origin[number]): fault for number, fault in more_faults.items()}
-        hashes, numbers = hashes[good], origin[good]
-        grid = _even_grid(rows, rules, unreserved=unreserved)
-    check = BlockCheck(hashes, numbers, faults, valueless=grid.any_valueless())
-    if warn and not unreserved:
-        _count_odd_values(rows, grid, check)
+        grid = _even_grid(draft.rows, rules, unreserved=unreserved)
+    ids = hash_ids(draft.rows, grid, rules)
+    odd_cells = None if unreserved else OddCells.of(draft.rows, grid)
+    unsound = _unsound_rows(draft.rows, grid, rules, ids, odd_cells)
+    if unsound:
+        lines = _lines(draft.rows)
+        draft.replace(lines, {number: check_row(lines[number], rules) for number in unsound})
+        grid = _even_grid(draft.rows, rules, unreserved=unreserved)
+        ids = hash_ids(draft.rows, grid, rules)
+        odd_cells = None if unreserved else OddCells.of(draft.rows, grid)
+    check = BlockCheck(ids.hashes, draft.numbers, draft.faults, valueless=grid.any_valueless())
     if warn:
-        _count_long_values(rows, grid, rules, check)
-    return rows, check
+        for warning, records in draft.warned.items():
+            check.warnings.add(warning, sorted(records))
+        if odd_cells:
+            _count_odd_values(draft.rows, grid, odd_cells, check)
+        _count_long_values(draft.rows, grid, rules, check)
+    return draft.rows, check
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Rows that are being checked."""
+
+    rows: bytes
+    numbers: Places | None = None  # of their records; None: all are there
+    faults: dict[int, Fault] = field(default_factory=dict)  # of other records, by number
+    warned: dict[Warn, list[int]] = field(default_factory=dict)  # records by the warning that they have
+
+    def replace(self, lines: list[bytes], results: dict[int, CheckedRow]) -> None:
+        """Make the rows of lines, which are the present rows, and of the results of a check for some."""
+        good = np.ones(len(lines), np.bool_)
+        for place, (result, warnings) in results.items():
+            number = place if self.numbers is None else int(self.numbers[place])
+            for warning in warnings:
+                self.warned.setdefault(warning, []).append(number)
+            if isinstance(result, bytes):
+                lines[place] = result
+                continue
+            good[place] = False
+            if result:
+                self.faults[number] = result
+        places = np.flatnonzero(good)
+        self.rows = b"".join([lines[place] + b"\n" for place in places.tolist()])
+        self.numbers = places if self.numbers is None else self.numbers[places]
+
+
+def _unsound_rows(rows: bytes, grid: Grid, rules: Rules, ids: HashedIds, odd: OddCells | None) -> list[int]:
+    """Return the places of the rows that cannot stay as they are, or must be warned of."""
+    suspects = suspect_ids(rows, grid, rules, ids, odd)
+    starts, sizes = grid.id_starts[suspects].tolist(), grid.id_sizes[suspects].tolist()
+    unsound = {
+        place
+        for place, start, size in zip(suspects.tolist(), starts, sizes, strict=True)
+        if not is_sound(rows[start : start + size], rules)
+    }
+    if rules.reject_separators and odd:
+        unsound.update((odd.separators // rules.width).tolist())
+    return sorted(unsound)
 
 
 def _lines(rows: bytes) -> list[bytes]:
@@ -126,35 +163,15 @@ def _is_odd(rows: bytes) -> bool:
     return FAULT_MARK in rows or (b"\xed" in rows and _SURROGATE.search(rows) is not None)
 
 
-def _checked(
-    lines: list[bytes], results: dict[int, bytes | Fault | None]
-) -> tuple[bytes, Places, dict[int, Fault]]:
-    """Put the results of a check in the places of lines: a row, a fault, or None for a blank line.
-
-    Returns the rows, the numbers of their lines, and the faults of other lines.
-    """
-    faults = {number: result for number, result in results.items() if isinstance(result, Fault)}
-    good = np.ones(len(lines), np.bool_)
-    for number, result in results.items():
-        if isinstance(result, bytes):
-            lines[number] = result
-        else:
-            good[number] = False
-    numbers = np.flatnonzero(good)
-    return b"".join([lines[number] + b"\n" for number in numbers.tolist()]), numbers, faults
-
-
-def _count_odd_values(rows: bytes, grid: Grid, check: BlockCheck) -> None:
+def _count_odd_values(rows: bytes, grid: Grid, odd: OddCells, check: BlockCheck) -> None:
     """Count the values that are sent, and whose characters may not be meant."""
-    separators = _separators(rows, grid)
-    if separators.size:
-        _warn(check, Warn.SEPARATOR_IN_VALUE, grid.cells_at(separators), grid)
+    if odd.separators.size:
+        _warn(check, Warn.SEPARATOR_IN_VALUE, odd.separators, grid)
+    if odd.controls.size:
+        _warn(check, Warn.CONTROL_CHARACTER, odd.controls, grid)
     if PLUS_MARK in rows:
         plus_signs = np.flatnonzero(grid.data == PLUS_MARK[0])
         _warn(check, Warn.PLUS_SIGN, grid.cells_at(plus_signs), grid)
-    if np.count_nonzero(grid.data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
-        control = (grid.data < _SPACE) & (grid.data != _LINE_FEED) | (grid.data == _DELETE)
-        _warn(check, Warn.CONTROL_CHARACTER, grid.cells_at(np.flatnonzero(control)), grid)
 
 
 def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:
@@ -162,14 +179,6 @@ def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:
     # So many cells are in as many rows as there are examples, at least.
     first_rows = dict.fromkeys((cells[: MOST_EXAMPLES * grid.width] // grid.width).tolist())
     check.warnings.add(warning, check.records(list(first_rows)), len(cells))
-
-
-def _separators(rows: bytes, grid: Grid) -> Places:
-    """Return the places of the bytes that stand for separators inside values."""
-    if rows.isascii():
-        return np.flatnonzero(grid.data == SEPARATORS[-1]) if b'"' in rows else np.empty(0, np.intp)
-    marks = (grid.data >= SEPARATORS[0]) & (grid.data <= SEPARATORS[-2])
-    return np.flatnonzero(marks | (grid.data == SEPARATORS[-1]))
 
 
 def _count_long_values(rows: bytes, grid: Grid, rules: Rules, check: BlockCheck) -> None:

@@ -29,7 +29,11 @@ class Reject(_Code):
     """Why a row cannot be sent."""
 
     EMPTY_ID = "empty_id", "The row has no id: fill in the key column."
-    ID_CHARACTER = "id_character", "Target forbids + and / in a thirdPartyId: use an id without them."
+    ID_CHARACTER = (
+        "id_character",
+        "Target forbids + and / in a thirdPartyId, and no answer of Target can name control characters: use "
+        "an id without them.",
+    )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
     ID_NUMBER = (
         "id_number",
@@ -82,6 +86,18 @@ class Warn(_Code):
         "Values with a comma, a quote or a line break: it is not known whether Target takes them apart.",
     )
     CONTROL_CHARACTER = "control_character", "Values with control characters: they are sent encoded."
+    ID_TRIMMED = (
+        "id_trimmed",
+        'Ids with blanks, with characters that nobody sees, or with ="..." around them: these were removed.',
+    )
+    ID_APOSTROPHE = (
+        "id_apostrophe",
+        "Ids that begin with an apostrophe, as spreadsheets mark text: remove it if it is no part of them.",
+    )
+    ID_DECIMAL = (
+        "id_decimal",
+        "Ids that are numbers ending in .0: an export may have added that; format the column as text.",
+    )
     PLUS_SIGN = "plus_sign", "Values with a raw + in a file that is encoded already: Target stores a space."
     SPACE_AFTER_DELIMITER = (
         "space_after_delimiter",

@@ -7,18 +7,19 @@ second one is masked to its two bytes, as what follows in memory is no part of t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .faults import LONG_ID_LENGTH
 from .grid import Grid, Places
-from .plain import PLUS_MARK, SEPARATORS
+from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS
 from .row_check import Rules
 
 _PLUS = ord("+")
 _SLASH = ord("/")
+_POINTS = b".+" + COMMA_MARK + PLUS_MARK
 type Hashes = NDArray[np.uint64]
 _WORD = 8
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
@@ -27,11 +28,16 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 divided by the golden ratio
 _SHIFT = np.uint64(32)
 
 
-def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> tuple[Hashes, Places]:
-    """Return a hash of each id, and the places of the rows whose id must be checked by itself.
+class HashedIds(NamedTuple):
+    """A hash of each id of a block, and the places of some rows."""
 
-    These are ids that are empty or long, or hold a character that the rules forbid.
-    """
+    hashes: Hashes
+    odd: Places  # whose id is empty or long, or holds a character that the rules forbid
+    pointed: Places  # whose id holds a full stop, a comma or a plus sign, as numbers do
+
+
+def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
+    """Hash all ids, and look for some bytes in them on the way."""
     starts, sizes = grid.id_starts, grid.id_sizes
     longest = int(sizes.max(initial=0))
     if len(starts) and int(starts[-1]) + longest + 2 * _WORD > len(rows):
@@ -41,6 +47,8 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> tuple[Hashes, Places]:
     forbidden = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
     forbidden += SEPARATORS if rules.plain_ids else b""
     forbidden = [byte for byte in forbidden if byte in rows]
+    points = [byte for byte in _POINTS if byte in rows]
+    pointed = np.zeros(len(starts), np.bool_)
     hashes = sizes.view(np.uint64)  # so that ids which differ in trailing zero bytes have different hashes
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]
@@ -51,7 +59,9 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> tuple[Hashes, Places]:
         hashes = np.where(remaining > 0, mixed, hashes) if offset else mixed
         for byte in forbidden:
             odd |= _has_byte(word, byte)
-    return hashes, np.flatnonzero(odd)
+        for byte in points:
+            pointed |= _has_byte(word, byte)
+    return HashedIds(hashes, np.flatnonzero(odd), np.flatnonzero(pointed))
 
 
 def _mix(hashes: Hashes, word: Hashes) -> Hashes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .faults import MAX_ID_LENGTH, Fault, Reject
-from .plain import FAULT_MARK, SEPARATORS, read_fault, unmark
+from .faults import MAX_ID_LENGTH, Fault, Reject, Warn
+from .plain import FAULT_MARK, SEPARATORS, mark, read_fault, unmark
 
 # White space of Unicode but for control characters, and characters without a width: the soft hyphen, joiners,
 # marks of direction, and U+FEFF, which is the byte order mark.
@@ -14,6 +16,13 @@ BLANKS = (
     "\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2061\u2062\u2063"
     "\u2064\u2066\u2067\u2068\u2069\u3000\ufeff"
 )
+_GUARDED = re.compile('="([^"]*)"')
+# What spreadsheets and programs make of a long number: 1.23E+15, 1,23E+15, 1e+16, 1.5E10. But 12E5 and 4E-17
+# may be ids.
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
+_DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
+# XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
+_NO_XML = re.compile("[\0-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +38,45 @@ class Rules:
     plain_ids: bool = False  # no separator in an id: replaced in values, it would make another id
 
 
-def check_id(text: str, rules: Rules) -> Reject | None:
-    """Return what is wrong with an id, if anything."""
+type CheckedRow = tuple[bytes | Fault | None, tuple[Warn, ...]]  # None: it is a blank line
+
+
+class CheckedId(NamedTuple):
+    """An id as it is sent, or why it cannot be."""
+
+    text: str
+    reason: Reject | None = None
+    warnings: tuple[Warn, ...] = ()
+
+
+def check_id(text: str, rules: Rules) -> CheckedId:
+    """Check an id, without the blanks around it.
+
+    Nor is `="..."` around it a part of it, with which exports keep a spreadsheet from taking it for a number.
+    """
+    plain = text.strip(BLANKS)
+    guarded = _GUARDED.fullmatch(plain)
+    if guarded:
+        plain = guarded[1].strip(BLANKS)
+    reason = _id_reason(plain, rules)
+    if reason:
+        return CheckedId(plain, reason)
+    marks = (
+        (plain != text, Warn.ID_TRIMMED),
+        (plain.startswith("'"), Warn.ID_APOSTROPHE),
+        (_DECIMAL.fullmatch(plain) is not None, Warn.ID_DECIMAL),
+    )
+    return CheckedId(plain, None, tuple(warning for holds, warning in marks if holds))
+
+
+def _id_reason(text: str, rules: Rules) -> Reject | None:
     if not text:
         return Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
         return Reject.ID_TOO_LONG
-    if rules.third_party_id and ("+" in text or "/" in text):
+    if _SCIENTIFIC.fullmatch(text):
+        return Reject.ID_NUMBER
+    if (rules.third_party_id and ("+" in text or "/" in text)) or _NO_XML.search(text):
         return Reject.ID_CHARACTER
     if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
         return Reject.SEPARATOR_IN_VALUE
@@ -62,19 +103,25 @@ def fit_row(row: bytes, rules: Rules) -> bytes | Fault | None:
     return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
 
 
-def check_row(row: bytes, rules: Rules) -> bytes | Fault | None:
-    """Return a plain row that has one cell for each column, or its fault; None if it is a blank line."""
+def check_row(row: bytes, rules: Rules) -> CheckedRow:
+    """Check a plain row that has one cell for each column.
+
+    Returns the row with its id as it is sent, or its fault, or None if it is a blank line; and the warnings
+    of its id.
+    """
     if not rules.blank_rows and is_blank(row):
-        return None
+        return None, ()
     cells = row.split(b",")
-    reason = check_id(unmark(cells[rules.key]).decode(), rules)
+    text, reason, warnings = check_id(unmark(cells[rules.key]).decode(), rules)
     if reason:
-        return Fault(reason, rules.key)
+        return Fault(reason, rules.key), ()
     if rules.reject_separators:
         for number, cell in enumerate(cells):
             if cell.translate(None, SEPARATORS) != cell:
-                return Fault(Reject.SEPARATOR_IN_VALUE, number)
-    return row
+                return Fault(Reject.SEPARATOR_IN_VALUE, number), ()
+    if Warn.ID_TRIMMED in warnings:
+        cells[rules.key] = mark(text.encode())
+    return b",".join(cells), warnings
 
 
 def is_blank(cells: bytes) -> bool:

@@ -1,0 +1,183 @@
+"""Ids as they are sent, and what no id can be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.models import Examples
+from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading import delimited
+from tests.worlds.splitting import Outcome, run, run_in_slices
+
+type Write = Callable[[str, list[str]], bytes]
+BLANKS = [
+    " ",
+    "  ",
+    "\t",
+    "\xa0",
+    "\ufeff",
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u2060",
+    "\u3000",
+    "\u2003",
+    "\xad",
+]
+SCIENTIFIC = ["1.23E+15", "1,23E+15", "1.2e15", "1E+15", "1e+16", "-1.5E-7", "1.E+9", "1.234567890123457E15"]
+# An id is not rejected because it could be a number.
+GENUINE = [
+    "12E5",
+    "4E-17",
+    "1e5",
+    "123e4567",
+    "E12",
+    "1.2e15x",
+    "1.2.3",
+    "v1.0",
+    "0123",
+    "10000000000",
+    "A'1",
+]
+CONTROL = ["A\x00", "A\x01B", "\x1fA", "A\tB", "A\nB", "A\rB", "A\x0b", "\ufffeA", "A\uffff"]
+
+
+def table(key: str, ids: list[str]) -> bytes:
+    """Return a table with each id in quotes, and a value that has to be encoded."""
+    rows = [f'"{text.replace('"', '""')}","é {number}"' for number, text in enumerate(ids)]
+    return "\n".join([f"{key},a", *rows, ""]).encode()
+
+
+def objects(key: str, ids: list[str]) -> bytes:
+    """Return the same as JSON Lines."""
+    lines = [json.dumps({key: text, "a": f"é {number}"}) for number, text in enumerate(ids)]
+    return "\n".join(lines).encode()
+
+
+WRITERS = pytest.mark.parametrize("write", [table, objects])
+
+
+@WRITERS
+@pytest.mark.parametrize("blank", BLANKS)
+def test_blanks_around_an_id_are_no_part_of_it(blank: str, write: Write) -> None:
+    outcome = run(write("thirdPartyId", ["A1", f"{blank}A1", f"A1{blank}", f" {blank}A 1{blank}"]))
+    assert outcome.received == [("A1", "é 2"), ("A 1", "é 3")]
+    first = 2 if write is table else 1
+    assert outcome.split.warnings == {"id_trimmed": 3}
+    assert outcome.split.examples == Examples(warnings={"id_trimmed": [first + 1, first + 2, first + 3]})
+
+
+@WRITERS
+@pytest.mark.parametrize("blank", BLANKS)
+def test_id_of_nothing_but_blanks_is_empty(blank: str, write: Write) -> None:
+    outcome = run(write("pcId", ["A1", blank, '="' + blank + '"', "A2"]))
+    assert [reason for *_, reason in outcome.rejects] == ["empty_id", "empty_id"]
+    assert [row[0] for row in outcome.received] == ["A1", "A2"]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", CONTROL)
+def test_id_that_no_answer_could_name_is_rejected(text: str, write: Write) -> None:
+    outcome = run(write("pcId", ["A1", text, "A2\x7f"]))
+    assert [reason for *_, reason in outcome.rejects] == ["id_character"]
+    assert [row[0] for row in outcome.received] == ["A1", "A2\x7f"]  # XML can carry U+007F
+
+
+@WRITERS
+@pytest.mark.parametrize("key", ["pcId", "thirdPartyId"])
+@pytest.mark.parametrize("text", [*SCIENTIFIC, ' ="1.23E+15"'])
+def test_id_that_a_spreadsheet_has_shortened_is_rejected(text: str, key: str, write: Write) -> None:
+    outcome = run(write(key, ["A1", text, "A2"]))
+    assert [reason for *_, reason in outcome.rejects] == ["id_number"]
+    assert [row[0] for row in outcome.received] == ["A1", "A2"]
+
+
+@pytest.mark.parametrize("before", ["", "x,", "xxxxxxxx1.2E+,"])
+@pytest.mark.parametrize("text", GENUINE)
+def test_id_that_only_looks_like_a_number_is_sent_as_it_is(text: str, before: str) -> None:
+    names = "b," if before else ""
+    outcome = run(f"{names}pcId,a\n{before}{text},1.2E+15\n{before}B{text},1.0\n".encode())
+    assert [row[0] for row in outcome.received] == [text, f"B{text}"]
+    assert not outcome.split.warnings
+
+
+@pytest.mark.parametrize("before", ["", "y,", "yyyyyyyyy,"])
+@pytest.mark.parametrize("text", ["1.2E5", "1.23E15", "1e+9", "-1.5e300", "1.234567890123457E15"])
+def test_shortened_id_without_anything_to_encode_is_rejected(text: str, before: str) -> None:
+    names = "b," if before else ""
+    outcome = run(f"{names}pcId,a\n{before}A1,x\n{before}{text},x\n".encode())
+    assert outcome.rejects == [["3", "pcId", "id_number"]]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", ['="00123"', ' ="00123"', '=" 00123"'])
+def test_formula_around_an_id_is_taken_off(text: str, write: Write) -> None:
+    outcome = run(write("thirdPartyId", [text, "00123"]))
+    assert outcome.received == [("00123", "é 1")]
+    assert outcome.split.warnings == {"id_trimmed": 1}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("delimiter", [b",", b";", b"\t"])
+def test_formula_around_an_id_may_stand_without_quotes_around_it(delimiter: bytes, end: bytes) -> None:
+    data = b'thirdPartyId,city\n="00123",Ulm\n"=""00124""","a, b"\n="00125",Bonn\n'
+    outcome = run(data.replace(b"a, b", b"a b").replace(b",", delimiter).replace(b"\n", end))
+    assert [row[0] for row in outcome.received] == ["00123", "00124", "00125"]
+    assert outcome.split.examples.warnings == {"id_trimmed": [2, 3, 4]}
+
+
+def test_apostrophe_before_an_id_is_sent_and_counted() -> None:
+    outcome = run(b"thirdPartyId,zip\n'00123,'1\nA2,'1\n'00124,x\n")
+    assert [row[0] for row in outcome.received] == ["'00123", "A2", "'00124"]
+    assert outcome.split.examples == Examples(warnings={"id_apostrophe": [2, 4]})
+
+
+@pytest.mark.parametrize("number", ["1001.0", "7.0", "1001.000000", "1001.0000000000", "12345678901.00"])
+def test_id_that_ends_in_a_zero_fraction_is_sent_and_counted(number: str) -> None:
+    outcome = run(f"pcId,a\n{number},x\nA1.0,x\n1.5,x\n1.10,x\n".encode())
+    assert outcome.received[0][0] == number
+    assert outcome.split.examples == Examples(warnings={"id_decimal": [2]})
+    quoted = run(f'pcId,a\n"{number.replace(".", ",")}",x\n'.encode())
+    assert quoted.split.warnings["id_decimal"] == 1
+
+
+def test_ids_of_a_batch_file_are_checked_decoded() -> None:
+    outcome = run(b"batch=pcId,a\n%20A1,x\nA%01,x\n1.2E%2B15,x\n1.2E+15,x\n%C2%A0,y\nA1,z\n")
+    assert outcome.received == [("A1", "z")]
+    assert outcome.rejects == [
+        ["3", "pcId", "id_character"],
+        ["4", "pcId", "id_number"],
+        ["5", "pcId", "id_number"],
+        ["6", "pcId", "empty_id"],
+    ]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("block_bytes", [30, 1000, 512 * 1024])
+def test_ids_are_the_same_however_the_file_is_read(
+    processes: int, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", block_bytes)
+    rows = [b"%03d,\xc3\xa9" % number for number in range(200)]
+    rows[50], rows[90], rows[120], rows[150] = b" 001 ,z", b"1.2E+15,x", b'="500",x', b"A\x01,x"
+    rows[199] = "\u200b003,z".encode()
+    data = b"pcId,a\n" + b"\n".join(rows)
+
+    def check(outcome: Outcome) -> None:
+        assert outcome.rejects == [["92", "pcId", "id_number"], ["152", "pcId", "id_character"]]
+        assert outcome.split.examples.warnings == {"id_trimmed": [52, 122, 201]}
+        assert outcome.split.warnings == {"id_trimmed": 3}
+        assert outcome.split.rows.merged == 2
+        assert outcome.received[1:4:2] == [("001", "z"), ("003", "z")]
+        assert ("500", "x") in outcome.received
+
+    check(run(data, processes=processes))
+    sliced, invocations = run_in_slices(
+        data, Feed(), Limits(max_batch_rows=50), lambda: lambda: True, processes
+    )
+    check(sliced)
+    assert invocations > 3
