@@ -22,8 +22,11 @@ step = connect(SweepImports, os.environ)
 @metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Answer with what the sweep did, as counts."""
-    counts = step.run().metrics()
+    result = step.run()
+    counts = result.metrics()
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
+    if result.failures:
+        logger.error("The sweep cannot work on some imports", failures=result.failures)
     logger.info("Swept", counts=counts)
     return counts

@@ -12,6 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.core.errors import NoticeError
 from tests.worlds.application import IMPORTS_TABLE, Application
 from tests.worlds.deployable import Json, common_variables, condition, resolved, resources, template
 
@@ -21,6 +23,8 @@ SOON = 600  # seconds from what went wrong to the alarm, at most
 # The metrics of AWS that alarms watch, with the dimension by which AWS counts them.
 AWS_METRICS = {
     ("AWS/States", "ExecutionsFailed"): {"StateMachineArn": {"Ref": "ImportProfiles"}},
+    ("AWS/States", "ExecutionsAborted"): {"StateMachineArn": {"Ref": "ImportProfiles"}},
+    ("AWS/Lambda", "Invocations"): {"FunctionName": {"Ref": "SweepImportsFunction"}},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {
         "QueueName": {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
     },
@@ -88,9 +92,9 @@ def test_alarm_notifies_the_topic(name: str) -> None:
 
 @EACH_ALARM
 def test_alarm_on_an_event_comes_within_ten_minutes(name: str) -> None:
-    """An alarm on silence, to which missing data are breaching, must wait for longer."""
+    """An alarm on silence or on what the hourly sweep counts must wait for longer."""
     settings = alarm(name)
-    on_silence = settings["TreatMissingData"] == "breaching"
+    on_silence = settings["TreatMissingData"] == "breaching" or settings["MetricName"] == "SweepFailures"
     assert settings["Period"] * settings["EvaluationPeriods"] <= SOON or on_silence
 
 
@@ -260,6 +264,61 @@ def test_rejected_file_is_counted(application: Application, capsys: pytest.Captu
     output = capsys.readouterr().out
     assert emitted(output, "BulkProfiles", "ImportsRejected", dimensions) == [1]
     assert watched(alarm("UnaccountedRowsAlarm"), output) == [0]
+
+
+def test_rejected_file_raises_an_alarm(application: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    split(application, b"no key column\n")
+    values = watched(alarm("RejectedFilesAlarm"), capsys.readouterr().out)
+    assert notices(alarm("RejectedFilesAlarm"), [0], values, [0]) == 1
+    finished(application, lost=False)
+    assert watched(alarm("RejectedFilesAlarm"), capsys.readouterr().out) == [0]
+
+
+# --- the sweep ---
+
+
+def test_sweep_that_cannot_work_on_an_import_raises_an_alarm_the_second_time(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dropped = application.drop(FILE, "drop/default/broken.csv")
+    key = {"pk": f"IMPORT#{application.invoke('split_file', dropped)['importId']}", "sk": "IMPORT"}
+    table = boto3.resource("dynamodb").Table(IMPORTS_TABLE)
+    table.put_item(Item={**key, "status": "nonsense"})
+    swept(application, lost=False)
+    values = watched(alarm("SweepFailuresAlarm"), capsys.readouterr().out)
+    assert values == [1]
+    assert notices(alarm("SweepFailuresAlarm"), [0], values, [0]) == 0
+    assert notices(alarm("SweepFailuresAlarm"), [0], values, values) == 1
+
+
+def test_sweep_that_stays_away_for_three_hours_raises_an_alarm() -> None:
+    silent = alarm("SilentSweepAlarm")
+    assert silent["Period"] == 3600
+    assert notices(silent, [1], [], [], [1]) == 0
+    assert notices(silent, [1], [], [], []) == 1
+
+
+# --- notices, and what people stop ---
+
+
+def test_notice_that_sns_refuses_raises_an_alarm(
+    application: Application, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(application, lost=False)
+    assert watched(alarm("NoticesFailedAlarm"), capsys.readouterr().out) == [0]
+
+    def refuse(*_: Any) -> None:
+        raise NoticeError("SNS did not take the message: Throttling.")
+
+    monkeypatch.setattr(Notices, "publish", refuse)
+    finished(application, lost=False)
+    values = watched(alarm("NoticesFailedAlarm"), capsys.readouterr().out)
+    assert notices(alarm("NoticesFailedAlarm"), [0], values, [0]) == 1
+
+
+def test_execution_that_was_stopped_raises_an_alarm() -> None:
+    assert notices(alarm("StoppedImportsAlarm"), [0, 1, 0], [0]) == 1
+    assert notices(alarm("StoppedImportsAlarm"), [0], [], [0]) == 0
 
 
 # --- rejected rows ---

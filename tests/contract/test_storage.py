@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -181,7 +182,9 @@ def partition_key(name: str) -> str:
 
 def test_ledger_item_fits_the_imports_table(aws: None) -> None:  # noqa: ARG001  # the table is created in it
     table = create("ImportsTable")
-    Ledger(VersionedTable(table, timedelta(days=1))).claim_import(ENTRY, NOW)
+    ledger = Ledger(VersionedTable(table, timedelta(days=1)))
+    ledger.claim_import(ENTRY, NOW)
+    ledger.change_import(ENTRY.import_id, NOW, lambda entry: replace(entry, status=ImportStatus.REJECTED))
     [item] = table.scan()["Items"]
     assert item[expiry("ImportsTable")] == int(NOW.timestamp()) + 24 * 3600
 

@@ -18,6 +18,8 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 import simulator
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.core.errors import NoticeError
 from tests.worlds.application import DATA_BUCKET, DROP_BUCKET, Application, Call, Crash, deployed
 from tests.worlds.deployable import FUNCTIONS, child, function_name, machine, resources
 
@@ -236,9 +238,16 @@ def swept(application: Application) -> None:
     for name in ("stopped.csv", "split.csv"):
         application.invoke("split_file", application.drop(FILE, f"drop/default/{name}"))
     _forget_manifest(application, "split-csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Notices, "publish", _refuse)
+        application.invoke("split_file", application.drop(b"no key column\n", "drop/default/untold.csv"))
     application.clock.reach(datetime.now(UTC) + timedelta(hours=1))  # S3 tells the time by itself
     swept = application.invoke("sweep_imports", {})
-    assert swept["SplitBySweep"] == swept["RestartedBySweep"] == 1
+    assert swept["SplitBySweep"] == swept["RestartedBySweep"] == swept["ToldBySweep"] == 1
+
+
+def _refuse(*_: Any) -> None:
+    raise NoticeError("SNS did not take the message: Throttling.")
 
 
 def _forget_manifest(application: Application, name: str) -> None:
@@ -310,12 +319,13 @@ def test_machine_policy_allows_its_tasks_and_children_only() -> None:
     allowed = {one for one in grants("ImportProfiles", "Serverless::StateMachine") if "logs:" not in one[0]}
     tasks = [*machine()["States"].values(), *child()["States"].values()]
     folders = {task["Resource"].rsplit(":", 1)[-1] for task in tasks if task["Type"] == "Task"}
-    children = (
-        "the-arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${ImportProfiles.Name}/*"
-    )
+    arn = "the-arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${ImportProfiles.Name}"
     assert allowed == {
         *(("lambda:InvokeFunction", f"the-{function_name(folder)}") for folder in folders),
         ("states:StartExecution", "the-ImportProfiles"),  # a Distributed Map starts its machine's children
-        ("states:DescribeExecution", children),
-        ("states:StopExecution", children),
+        *(
+            (f"states:{action}Execution", f"{arn}{end}")
+            for action in ("Describe", "Stop", "Redrive")
+            for end in ("/*", ":*")
+        ),
     }

@@ -94,6 +94,7 @@ class Deployment:
             rows_per_day=0,
             separator_in_value="encode",
             max_rejected_percent=100,
+            deadline_hours=24,
             retention_days=30,
         )
     )
@@ -183,12 +184,13 @@ class Deployment:
                 imports_table=IMPORTS_TABLE,
                 state_machine_arn="arn",
                 split_file_function="split",
-                retention_days=30,
+                retention_days=self.split_settings.retention_days,
             ),
             self.storage,
             self.ledger,
             Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             Invocations(self.functions, "split"),  # type: ignore[arg-type]  # stands at the boundary
+            self.notices,
             self.clock,
         )
         return step.run()

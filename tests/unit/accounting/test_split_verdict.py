@@ -11,6 +11,7 @@ from bulk_profiles.accounting.split_verdict import (
     first_examples,
     judge_split,
     status_line,
+    too_long_to_send,
 )
 from bulk_profiles.core.models import ImportStatus, RowCounts
 
@@ -126,3 +127,26 @@ def test_status_line_has_the_number_of_rejected_rows(status: str, rejected: int,
 )
 def test_first_examples_end_in_dots_where_there_are_more(lines: list[int], count: int, text: str) -> None:
     assert first_examples(lines, count) == text
+
+
+@pytest.mark.parametrize(
+    ("sent", "rows_per_day", "deadline_hours", "retention_days", "days"),
+    [
+        (29_000_000, 1_000_000, 24, 30, 0),
+        (29_000_001, 1_000_000, 24, 30, 31),
+        (29_000_001, 1_000_000, 24, 31, 0),
+        (29_000_000, 1_000_000, 25, 30, 31),
+        (29_000_000, 1_000_000, 168, 35, 36),
+        (10**9, 0, 24, 2, 0),
+        (1, 0, 168, 7, 8),
+    ],
+)
+def test_a_file_whose_batches_would_expire_first_is_told_the_days(
+    sent: int, rows_per_day: int, deadline_hours: int, retention_days: int, days: int
+) -> None:
+    sentence = too_long_to_send(sent, rows_per_day, deadline_hours, retention_days)
+    if not days:
+        assert sentence == ""
+        return
+    assert f"would take {days} days, and its batches are kept for {retention_days}:" in sentence
+    assert "RetentionDays" in sentence

@@ -29,6 +29,10 @@ def versioned(table: WatchedTable) -> VersionedTable:
     return VersionedTable(table, RETENTION)  # type: ignore[arg-type]  # stands at the boundary
 
 
+def is_over(_item: Json) -> bool:
+    return True
+
+
 def append(name: str) -> Callable[[Json | None], tuple[Json, list[str]]]:
     """Return a change that appends a name to an item, and answers with the names before."""
 
@@ -45,9 +49,19 @@ def write(table: WatchedTable, *names: str, version: int) -> None:
 
 
 def test_create_writes_key_item_and_expiry(versioned: VersionedTable, table: WatchedTable) -> None:
-    versioned.create(KEY, {"names": [], "version": 1}, NOW)
+    versioned.create(KEY, {"names": [], "version": 1}, NOW, over=True)
     assert table.written == [{**KEY, "names": [], "version": 1, "expiresAt": EXPIRES}]
     assert versioned.get(KEY) == table.written[0]
+
+
+def test_what_is_not_over_never_expires(versioned: VersionedTable) -> None:
+    versioned.create(KEY, {"names": [], "version": 1}, NOW, over=True)
+    versioned.replace(KEY, {"names": [], "version": 2}, NOW, 1, over=False)
+    assert versioned.get(KEY) == {**KEY, "names": [], "version": 2}
+    versioned.change(KEY, NOW, append("a"), lambda item: item["names"] == ["a", "b"])
+    assert "expiresAt" not in (versioned.get(KEY) or {})
+    versioned.change(KEY, NOW, append("b"), lambda item: item["names"] == ["a", "b"])
+    assert (versioned.get(KEY) or {})["expiresAt"] == EXPIRES
 
 
 def test_get_without_an_item_is_none(versioned: VersionedTable) -> None:
@@ -55,33 +69,33 @@ def test_get_without_an_item_is_none(versioned: VersionedTable) -> None:
 
 
 def test_create_of_an_existing_item_is_a_conflict(versioned: VersionedTable, table: WatchedTable) -> None:
-    versioned.create(KEY, {"version": 1}, NOW)
+    versioned.create(KEY, {"version": 1}, NOW, over=True)
     with pytest.raises(ConflictError) as refused:
-        versioned.create(KEY, {"version": 2}, NOW)
+        versioned.create(KEY, {"version": 2}, NOW, over=True)
     assert str(refused.value) == "The ledger's entry changed while it was being worked on."
     assert len(table.written) == 1
 
 
 def test_replace_writes_over_its_version(versioned: VersionedTable) -> None:
-    versioned.create(KEY, {"version": 1}, NOW)
-    versioned.replace(KEY, {"version": 2}, NOW + DAY, 1)
+    versioned.create(KEY, {"version": 1}, NOW, over=True)
+    versioned.replace(KEY, {"version": 2}, NOW + DAY, 1, over=True)
     assert versioned.get(KEY) == {**KEY, "version": 2, "expiresAt": EXPIRES + 86_400}
 
 
 def test_replace_of_another_version_is_a_conflict(versioned: VersionedTable) -> None:
-    versioned.create(KEY, {"version": 2}, NOW)
+    versioned.create(KEY, {"version": 2}, NOW, over=True)
     with pytest.raises(ConflictError):
-        versioned.replace(KEY, {"version": 2}, NOW, 1)
+        versioned.replace(KEY, {"version": 2}, NOW, 1, over=True)
     with pytest.raises(ConflictError):
-        versioned.replace(KEY | {"sk": "OTHER"}, {"version": 2}, NOW, 1)
+        versioned.replace(KEY | {"sk": "OTHER"}, {"version": 2}, NOW, 1, over=True)
 
 
 @pytest.mark.parametrize("page", [1, 2, 100])
 def test_query_returns_all_pages_in_order(versioned: VersionedTable, table: WatchedTable, page: int) -> None:
     table.page = page
     for sk in ("BATCH#00002", "BATCH#00010", "BATCH#00001", "IMPORT"):
-        versioned.create({"pk": "IMPORT#crm-1", "sk": sk}, {}, NOW)
-    versioned.create({"pk": "IMPORT#crm-2", "sk": "BATCH#00003"}, {}, NOW)
+        versioned.create({"pk": "IMPORT#crm-1", "sk": sk}, {}, NOW, over=True)
+    versioned.create({"pk": "IMPORT#crm-2", "sk": "BATCH#00003"}, {}, NOW, over=True)
 
     found = [item["sk"] for item in versioned.query("IMPORT#crm-1", "BATCH#")]
 
@@ -92,13 +106,13 @@ def test_query_returns_all_pages_in_order(versioned: VersionedTable, table: Watc
 def test_reads_are_consistent(versioned: VersionedTable, table: WatchedTable) -> None:
     versioned.get(KEY)
     list(versioned.query("CLIENT#demo", "QUEUE"))
-    versioned.change(KEY, NOW, lambda _: (None, None))
+    versioned.change(KEY, NOW, lambda _: (None, None), is_over)
     assert [parameters["ConsistentRead"] for parameters in table.reads] == [True] * 3
 
 
 def test_change_counts_versions_and_renews_the_expiry(versioned: VersionedTable, table: WatchedTable) -> None:
-    assert versioned.change(KEY, NOW, append("a")) == []
-    assert versioned.change(KEY, NOW + DAY, append("b")) == ["a"]
+    assert versioned.change(KEY, NOW, append("a"), is_over) == []
+    assert versioned.change(KEY, NOW + DAY, append("b"), is_over) == ["a"]
     assert [len(item.pop("writer")) for item in table.written] == [32, 32]
     assert table.written == [
         {**KEY, "names": ["a"], "version": 1, "expiresAt": EXPIRES},
@@ -107,7 +121,7 @@ def test_change_counts_versions_and_renews_the_expiry(versioned: VersionedTable,
 
 
 def test_change_without_a_new_item_writes_nothing(versioned: VersionedTable, table: WatchedTable) -> None:
-    assert versioned.change(KEY, NOW, lambda _: (None, "same")) == "same"
+    assert versioned.change(KEY, NOW, lambda _: (None, "same"), is_over) == "same"
     assert table.written == []
 
 
@@ -118,10 +132,10 @@ def test_change_after_a_faster_rival_starts_again(
 
     def rival() -> None:
         if name := next(rivals, None):
-            versioned.change(KEY, NOW, append(name))
+            versioned.change(KEY, NOW, append(name), is_over)
 
     table.before_put = rival
-    assert versioned.change(KEY, NOW, append("c")) == ["b", "a"]
+    assert versioned.change(KEY, NOW, append("c"), is_over) == ["b", "a"]
     assert table.written[-1]["version"] == 3
     assert pauses
 
@@ -129,7 +143,7 @@ def test_change_after_a_faster_rival_starts_again(
 def test_change_whose_response_is_lost_is_not_repeated(
     versioned: VersionedTable, table: WatchedTable, pauses: list[float]
 ) -> None:
-    versioned.change(KEY, NOW, append("a"))
+    versioned.change(KEY, NOW, append("a"), is_over)
     put = table.put_item
 
     def put_and_lose_the_response(**parameters: Any) -> None:
@@ -137,7 +151,7 @@ def test_change_whose_response_is_lost_is_not_repeated(
         put(**parameters)  # the SDK repeats it, and DynamoDB refuses
 
     with patch.object(table, "put_item", put_and_lose_the_response):
-        assert versioned.change(KEY, NOW, append("b")) == ["a"]
+        assert versioned.change(KEY, NOW, append("b"), is_over) == ["a"]
 
     item = versioned.get(KEY)
     assert item is not None
@@ -156,7 +170,7 @@ def test_change_against_faster_rivals_backs_off_and_gives_up(
 
     table.before_put = lambda: write(table, version=5 + len(seen))
     with pytest.raises(ConflictError) as refused:
-        versioned.change(KEY, NOW, change)
+        versioned.change(KEY, NOW, change, is_over)
     assert str(refused.value) == "CLIENT#demo / QUEUE changed 12 times while it was read."
     assert seen == [[]] * TRIES
     assert pauses == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16, *[0.32] * 7])
@@ -173,7 +187,7 @@ def test_change_may_succeed_at_the_last_try(
             write(table, "a", version=number)
 
     table.before_put = nearly_always_faster
-    assert versioned.change(KEY, NOW, append("b")) == ["a"]
+    assert versioned.change(KEY, NOW, append("b"), is_over) == ["a"]
     assert len(pauses) == TRIES - 1
 
 
@@ -189,7 +203,7 @@ THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "m"
     [
         ("get_item", lambda versioned: versioned.get(KEY), "read an entry"),
         ("query", lambda versioned: list(versioned.query("P", "S")), "read the batches"),
-        ("put_item", lambda versioned: versioned.create(KEY, {}, NOW), "write an entry"),
+        ("put_item", lambda versioned: versioned.create(KEY, {}, NOW, over=True), "write an entry"),
     ],
 )
 def test_failed_call_is_a_ledger_error_with_action_and_code(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.errors import ExistingObjectError, MissingObjectError, StorageError
@@ -91,6 +92,70 @@ def test_open_reads_from_a_byte_on(storage: Storage) -> None:
     for start in (0, 3, 9, 10, 11):
         with storage.open(KEY, start) as stream:
             assert stream.read() == b"0123456789"[start:]
+
+
+class _Cut:
+    """A body whose connection is closed after some bytes."""
+
+    def __init__(self, body: Any, size: int) -> None:
+        self._body, self._left = body, size
+
+    def read(self, size: int) -> bytes:
+        if self._left <= 0:
+            raise ReadTimeoutError(endpoint_url="there")
+        piece: bytes = self._body.read(min(size, self._left))
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _cut_bodies(s3: S3Client, monkeypatch: pytest.MonkeyPatch, size: int) -> list[dict[str, Any]]:
+    """Close every connection after `size` bytes; return the requests."""
+    requests: list[dict[str, Any]] = []
+    get_object = s3.get_object
+
+    def get(**request: Any) -> Any:
+        requests.append(request)
+        response = get_object(**request)
+        return response | {"Body": _Cut(response["Body"], size)}
+
+    monkeypatch.setattr(s3, "get_object", get)
+    return requests
+
+
+def test_read_goes_on_where_the_connection_was_closed(
+    storage: Storage, s3: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write(KEY, b"0123456789", "text/plain")
+    requests = _cut_bodies(s3, monkeypatch, 3)
+    with storage.open(KEY, 1) as stream:
+        assert stream.read() == b"123456789"
+    assert [request["Range"] for request in requests] == [f"bytes={start}-" for start in (1, 4, 7, 10)]
+    assert len({request.get("IfMatch") for request in requests[1:]}) == 1
+    assert requests[1]["IfMatch"]
+
+
+def test_read_that_gets_nothing_ends_with_an_error(
+    storage: Storage, s3: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write(KEY, b"0123456789", "text/plain")
+    requests = _cut_bodies(s3, monkeypatch, 0)
+    with storage.open(KEY) as stream, pytest.raises(StorageError, match="ReadTimeoutError"):
+        stream.read()
+    assert len(requests) == 4
+
+
+def test_object_that_is_replaced_meanwhile_is_not_read_on(
+    storage: Storage, s3: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write(KEY, b"0123456789", "text/plain")
+    _cut_bodies(s3, monkeypatch, 3)
+    with storage.open(KEY) as stream:
+        storage.write(KEY, b"abcdefghij", "text/plain")
+        with pytest.raises(StorageError, match="another object"):
+            stream.read()
 
 
 def test_open_of_a_missing_object_is_an_error(storage: Storage) -> None:

@@ -181,3 +181,18 @@ def test_plan_passes_every_option_of_the_feed_on(
             max_rejected_percent=0,
         )
     ]
+
+
+def test_a_file_that_would_take_longer_than_batches_are_kept_is_rejected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the import says it."""
+    file = tmp_path / "customers.csv"
+    file.write_bytes(b"thirdPartyId,name\n" + b"".join(b"u%d,Ada\n" % number for number in range(30)))
+    options = ["plan", str(file), "--json", "--rows-a-day", "1"]
+    assert main([*options, "--retention-days", "31"]) == 0
+    capsys.readouterr()
+    assert main(options) == 1
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["status"] == "rejected"
+    assert "would take 31 days, and its batches are kept for 30: 30 rows at 1 a day" in plan["reason"]

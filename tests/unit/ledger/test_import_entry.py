@@ -37,12 +37,16 @@ NEW_IMPORT_ITEM: Json = {
     "keyColumn": "",
     "owner": "",
     "leaseUntil": "",
+    "tries": 0,
+    "lastError": "",
     "finishedAt": "",
     "reason": "",
     "rejected": 0,
     "after": [],
     "duplicateOf": "",
     "unsettled": 0,
+    "notice": "",
+    "reconciled": False,
     "activeUntil": "",
     "overtakenBy": "",
 }
@@ -64,6 +68,10 @@ ENDED_IMPORT = ImportEntry(
     after=("crm-0", "web-1"),
     duplicate_of="web-2",
     unsettled=7,
+    tries=3,
+    last_error="S3 did not read 'a.csv': SlowDown.",
+    notice="Import crm-1: partial\nRows: 3",
+    reconciled=True,
     active_until=NOW + 3 * HOUR,
     overtaken_by="crm-2",
 )
@@ -80,6 +88,10 @@ ENDED_IMPORT_ITEM = NEW_IMPORT_ITEM | {
     "after": ["crm-0", "web-1"],
     "duplicateOf": "web-2",
     "unsettled": 7,
+    "tries": 3,
+    "lastError": "S3 did not read 'a.csv': SlowDown.",
+    "notice": "Import crm-1: partial\nRows: 3",
+    "reconciled": True,
     "activeUntil": "2026-11-24T12:00:00.000Z",
     "overtakenBy": "crm-2",
 }
@@ -101,7 +113,16 @@ def test_import_entry_is_read_back_from_dynamodb(entry: ImportEntry, item: Json)
 
 
 def test_import_entry_without_the_later_fields_is_read() -> None:
-    newer = {"unsettled", "activeUntil", "overtakenBy", "rejected"}
+    newer = {
+        "unsettled",
+        "activeUntil",
+        "overtakenBy",
+        "rejected",
+        "tries",
+        "lastError",
+        "notice",
+        "reconciled",
+    }
     item = {name: value for name, value in NEW_IMPORT_ITEM.items() if name not in newer}
     assert ImportEntry.from_json(from_dynamodb(item)) == NEW_IMPORT
 

@@ -48,7 +48,7 @@ def entry(import_id: str = "crm-1", owner: str = "request-1", **changes: Any) ->
 
 
 class TestItems:
-    def test_each_entry_is_an_item_that_expires(self, ledger: Ledger, table: WatchedTable) -> None:
+    def test_each_entry_is_an_item(self, ledger: Ledger, table: WatchedTable) -> None:
         ledger.claim_import(entry(), NOW)
         ledger.add_batches("crm-1", BATCHES[:1], NOW)
         ledger.queue_import("demo", "crm-1", NOW)
@@ -57,28 +57,26 @@ class TestItems:
 
         expires = int((NOW + RETENTION).timestamp())
         name = hashlib.sha256(b"drop/crm/crm.csv").hexdigest()
-        assert [len(item.pop("writer", "")) for item in table.written] == [0, 0, 32, 32, 32]
+        assert [len(item.pop("writer", "")) for item in table.written] == [0, 0, 32, 32, 32, 32]
         assert table.written == [
-            {"pk": "IMPORT#crm-1", "sk": "IMPORT", **entry().to_json(), "version": 1, "expiresAt": expires},
+            {"pk": "IMPORT#crm-1", "sk": "IMPORT", **entry().to_json(), "version": 1},
             {
                 "pk": "IMPORT#crm-1",
                 "sk": "BATCH#00001",
                 **BatchEntry.planned("crm-1", BATCHES[0]).to_json(),
-                "expiresAt": expires,
             },
+            {"pk": "CLIENTS", "sk": "CLIENTS", "clients": ["demo"], "version": 1},
             {
                 "pk": "CLIENT#demo",
                 "sk": "QUEUE",
                 "imports": ["crm-1"],
                 "version": 1,
-                "expiresAt": expires,
             },
             {
                 "pk": "CLIENT#demo",
                 "sk": "BUDGET",
                 "state": json.dumps(BudgetState().to_json()),
                 "version": 1,
-                "expiresAt": expires,
             },
             {
                 "pk": f"NEWEST#{name}",
@@ -122,19 +120,20 @@ class TestClaiming:
     def test_claim_import_after_the_lease_changes_owner_and_lease(self, ledger: Ledger) -> None:
         ledger.claim_import(entry(settings={"maxBatchRows": 2}), NOW)
         later = entry(owner="request-2", started_at=NOW + LEASE, lease_until=NOW + 2 * LEASE)
-        claimed = entry(owner="request-2", settings={"maxBatchRows": 2}, lease_until=NOW + 2 * LEASE)
+        claimed = entry(owner="request-2", tries=1, settings={"maxBatchRows": 2}, lease_until=NOW + 2 * LEASE)
         assert ledger.claim_import(later, NOW + LEASE) == claimed
         assert ledger.get_import("crm-1") == claimed
 
     def test_claim_import_without_a_lease_takes_over(self, ledger: Ledger) -> None:
         ledger.claim_import(entry(lease_until=None), NOW)
-        assert ledger.claim_import(entry(owner="request-2"), NOW) == entry(owner="request-2")
+        assert ledger.claim_import(entry(owner="request-2"), NOW) == entry(owner="request-2", tries=1)
 
     def test_claim_import_by_its_owner_takes_over_at_once(self, ledger: Ledger) -> None:
         ledger.claim_import(entry(), NOW)
         again = entry(lease_until=NOW + 2 * LEASE)
-        assert ledger.claim_import(again, NOW + MS) == again
-        assert ledger.get_import("crm-1") == again
+        claimed = dataclasses.replace(again, tries=1)
+        assert ledger.claim_import(again, NOW + MS) == claimed
+        assert ledger.get_import("crm-1") == claimed
 
     @pytest.mark.parametrize("owner", ["request-1", "request-2"])
     def test_claim_import_after_the_split_is_none(self, ledger: Ledger, owner: str) -> None:
@@ -255,10 +254,41 @@ class TestBatches:
         assert str(refused.value) == "The ledger's entry changed while it was being worked on."
         assert ledger.save_batch(first.change(checks=3), NOW) == ledger.get_batch("crm-1", 1)
 
-    def test_save_batch_renews_the_expiry(self, ledger: Ledger, table: WatchedTable) -> None:
+    def test_batch_expires_once_it_is_settled(self, ledger: Ledger, table: WatchedTable) -> None:
         ledger.add_batches("crm-1", BATCHES, NOW)
-        ledger.save_batch(ledger.get_batch("crm-1", 1), NOW + timedelta(days=1))
-        assert table.written[-1]["expiresAt"] == int((NOW + RETENTION + timedelta(days=1)).timestamp())
+        later = NOW + timedelta(days=40)
+        batch = ledger.save_batch(ledger.get_batch("crm-1", 1), later)
+        ledger.note_deferral(batch.change(deferrals=1), later)
+        assert all("expiresAt" not in item for item in table.written)
+        ledger.save_batch(batch.change(settled_at=later), later)
+        assert table.written[-1]["expiresAt"] == int((later + RETENTION).timestamp())
+
+    @pytest.mark.parametrize(
+        ("changes", "expires"),
+        [
+            ({"status": ImportStatus.UPLOADING}, False),
+            ({"status": ImportStatus.PARTIAL, "unsettled": 3}, False),
+            ({"status": ImportStatus.PARTIAL}, True),
+            ({"status": ImportStatus.REJECTED}, True),
+            ({"overtaken_by": "crm-2"}, True),
+        ],
+    )
+    def test_import_expires_once_it_is_over(
+        self, ledger: Ledger, table: WatchedTable, changes: Any, expires: bool
+    ) -> None:
+        ledger.claim_import(entry(), NOW)
+        ledger.change_import("crm-1", NOW, lambda current: dataclasses.replace(current, **changes))
+        assert "expiresAt" not in table.written[0]
+        assert ("expiresAt" in table.written[-1]) is expires
+
+    def test_imports_under_way_are_those_of_every_client(self, ledger: Ledger) -> None:
+        assert list(ledger.under_way()) == []
+        for client, name in (("demo", "crm-1"), ("other", "web-1"), ("demo", "crm-2"), ("demo", "crm-1")):
+            ledger.queue_import(client, name, NOW)
+        assert list(ledger.under_way()) == ["crm-1", "crm-2", "web-1"]
+        ledger.leave_queue("demo", "crm-1", NOW)
+        ledger.leave_queue("other", "web-1", NOW)
+        assert list(ledger.under_way()) == ["crm-2"]
 
 
 class TestBudget:

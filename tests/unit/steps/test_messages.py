@@ -74,6 +74,19 @@ def test_what_is_not_a_dropped_object_is_refused(event: Any) -> None:
         DroppedObject.from_event(event)
 
 
+def test_dead_letter_is_read_as_the_event_in_it() -> None:
+    """So that it can be replayed as it is: a Lambda destination wraps the event that failed."""
+    letter = {
+        "version": "1.0",
+        "requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3},
+        "requestPayload": created(),
+        "responsePayload": {"errorType": "StorageError"},
+    }
+    assert DroppedObject.from_event(letter) == DroppedObject.from_event(created())
+    with pytest.raises(EventError):
+        DroppedObject.from_event(letter | {"requestPayload": "x"})
+
+
 def test_a_batch_is_read() -> None:
     assert BatchEvent.from_event({"importId": ID, "batch": 12, "more": "ignored"}) == BatchEvent(ID, 12)
     assert ImportEvent.from_event({"importId": ID, "batches": [1]}) == ImportEvent(ID)

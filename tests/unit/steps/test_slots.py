@@ -113,7 +113,7 @@ def test_deferral_is_counted_and_written_without_a_new_version(ledger: Ledger) -
     """Another execution of the import may be at work on the same batch."""
     taken = slots(ledger)
     taken.take_submission(FIRST, NOW)
-    ledger._table.create({"pk": "IMPORT#crm-1", "sk": "BATCH#00002"}, SECOND.to_json(), NOW)
+    ledger._table.create({"pk": "IMPORT#crm-1", "sk": "BATCH#00002"}, SECOND.to_json(), NOW, over=False)
     for deferrals in (1, 2):
         batch, ask_at = taken.take_submission(ledger.get_batch("crm-1", 2), NOW)
         assert ask_at is not None

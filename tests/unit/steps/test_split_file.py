@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.errors import StorageError
 from bulk_profiles.core.models import ApiVersion, ImportStatus, RowCounts
+from bulk_profiles.core.names import import_id
 from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.steps import split_file
 from bulk_profiles.steps.messages import DroppedObject
 from bulk_profiles.steps.settings import SplitFileSettings
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from tests.worlds.aws.sns import Topic
 from tests.worlds.aws.step_functions import Machine
-from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,6 +68,7 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
         rows_per_day=0,
         separator_in_value="encode",
         max_rejected_percent=10,
+        deadline_hours=24,
         retention_days=30,
     )
 
@@ -305,7 +312,7 @@ def test_a_file_of_rejects_keeps_their_list_rows_and_lines(
     for name in ("manifest.json", "summary.json"):
         data = storage.read_json(f"{folder}/{name}")
         assert data is not None
-        assert data["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}}
+        assert data["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}, "columns": {}}
     with storage.open(f"{folder}/report.html") as report:
         assert b"<td>2, 3</td>" in report.read()
 
@@ -364,3 +371,132 @@ def test_a_feed_that_is_no_object_rejects_the_file(
 
     assert imported.summary is not None
     assert "the feed must be an object" in imported.summary.reason
+
+
+@pytest.mark.parametrize("configured", [b'{"delimiter": ";",}', b"", b"[]", b'"x"', b"0"])
+def test_a_feed_that_is_not_a_json_object_rejects_the_file_and_is_named(
+    storage: Storage,
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    configured: bytes,
+) -> None:
+    storage.write("feeds/default.json", configured, "application/json")
+    summary = run(drop(FILE)).summary
+    assert summary is not None
+    assert summary.status is ImportStatus.REJECTED
+    assert re.search(r"feeds/default\.json is not JSON|must be an object", summary.reason)
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [("head_object", "403"), ("get_object", "AccessDenied"), ("get_object", "InvalidObjectState")],
+)
+def test_a_file_that_s3_refuses_for_good_is_rejected_with_its_code(
+    s3: S3Client,
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    topic: Topic,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    code: str,
+) -> None:
+    dropped, call = drop(FILE), getattr(s3, operation)
+
+    def refuse(**request: Any) -> Any:
+        if request["Bucket"] == DROP_BUCKET:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+        return call(**request)
+
+    monkeypatch.setattr(s3, operation, refuse)
+    summary = run(dropped).summary
+    assert summary is not None
+    assert (summary.status, len(topic.messages)) == (ImportStatus.REJECTED, 1)
+    assert f": {code}. " in summary.reason
+    assert summary.reason.endswith("drop the file again.")
+
+
+def test_a_file_with_which_every_split_fails_is_rejected_in_the_end(
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped = drop(FILE)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("S3 did not write 'a': SlowDown.")
+
+    monkeypatch.setattr(split_file, "split", fail)
+    for _ in range(24):
+        with pytest.raises(StorageError):
+            run(dropped)
+    result = run(dropped)
+    assert result.summary is not None
+    assert result.summary.status is ImportStatus.REJECTED
+    assert "24 times" in result.summary.reason
+    assert "S3 did not write 'a': SlowDown." in result.summary.reason
+
+
+def test_an_error_from_elsewhere_leaves_its_type_alone_in_the_ledger(
+    ledger: Ledger,
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its message could quote a row."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("Ada, 12 Main Street")
+
+    monkeypatch.setattr(split_file, "split", fail)
+    dropped = drop(FILE)
+    with pytest.raises(ValueError, match="Ada"):
+        run(dropped)
+    entry = ledger.get_import(import_id(dropped.bucket, dropped.key, dropped.version_id))
+    assert entry is not None
+    assert (entry.tries, entry.last_error) == (1, "ValueError")
+
+
+def test_a_long_split_that_makes_progress_is_never_given_up(
+    ledger: Ledger,
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise OutOfTimeError({})
+
+    dropped = drop(FILE)
+    with monkeypatch.context() as patch:
+        patch.setattr(split_file, "split", stop)
+        for _ in range(30):
+            assert run(dropped).unfinished
+    entry = ledger.get_import(import_id(dropped.bucket, dropped.key, dropped.version_id))
+    assert entry is not None
+    assert entry.tries == 0
+
+
+def test_an_earlier_import_that_cannot_be_read_does_not_stop_a_later_one(
+    drop: Callable[..., DroppedObject], run: Callable[..., SplitResult]
+) -> None:
+    """Nobody can send the batches of the earlier one."""
+    earlier = run(drop(FILE)).import_id
+    boto3.resource("dynamodb").Table(IMPORTS_TABLE).put_item(
+        Item={"pk": f"IMPORT#{earlier}", "sk": "IMPORT", "status": "nonsense"}
+    )
+    assert run(drop(FILE, "drop/default/later.csv")).manifest is not None
+
+
+def test_a_file_that_would_take_longer_than_its_batches_are_kept_is_rejected(deployment: Deployment) -> None:
+    """Nothing live ever expires: what cannot be sent in time is not begun."""
+    rows = b"".join(b"u%d,Ada\n" % number for number in range(30))
+    deployment.configure(rows_per_day=1)
+    summary = deployment.split(deployment.drop(b"thirdPartyId,name\n,Nobody\n" + rows)).summary
+    assert summary is not None
+    assert summary.status is ImportStatus.REJECTED
+    assert "would take 31 days, and its batches are kept for 30" in summary.reason
+    assert summary.rejects == {"empty_id": 1, "too_long_to_send": 30}
+    assert (summary.rows.read, summary.rows.rejected, summary.unaccounted) == (31, 31, 0)
+    assert deployment.machine.started == {}
+
+    deployment.configure(rows_per_day=2)
+    assert deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows)).manifest is not None

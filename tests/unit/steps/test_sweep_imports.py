@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
+from bulk_profiles.accounting.report import render_text
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.sns import Notices
+from bulk_profiles.core.errors import NoticeError
 from bulk_profiles.core.models import ImportStatus
-from bulk_profiles.core.names import import_id
+from bulk_profiles.core.names import MANIFEST, import_id, object_key
 from bulk_profiles.steps.sweep_imports import SweepResult
 from tests.worlds.deployment import IMPORTS_TABLE, Deployment
 
@@ -101,10 +105,78 @@ def test_an_import_with_batches_that_gave_up_is_started_again(deployment: Deploy
     assert deployment.sweep().restarted == 0
 
 
+@pytest.mark.parametrize("days", [2, 5, 8, 30])
+def test_sweep_looks_back_less_far_than_the_ledger_remembers(deployment: Deployment, days: int) -> None:
+    """Otherwise a file whose import has expired would be imported again."""
+    deployment.configure(retention_days=days)
+    deployment.drop(FILE)
+    deployment.clock.advance(days=min(7, days - 1))
+    assert deployment.sweep() == SweepResult()
+    deployment.clock.advance(hours=-1)
+    assert deployment.sweep().split == 1
+
+
+def test_import_under_way_is_looked_after_however_old_it_is(deployment: Deployment) -> None:
+    imported = deployment.split(deployment.drop(FILE))
+    deployment.machine.statuses[imported.import_id] = "FAILED"
+    deployment.clock.advance(days=40)
+
+    assert deployment.sweep().restarted == 1
+    assert deployment.resume(imported.import_id).status is ImportStatus.SUCCEEDED
+    assert deployment.sweep().looked_at == 0
+
+
+@pytest.mark.parametrize("damage", ["status", "manifest", "not json"])
+def test_one_import_that_cannot_be_read_does_not_stop_the_others(deployment: Deployment, damage: str) -> None:
+    broken = deployment.split(deployment.drop(FILE)).import_id
+    sound = deployment.split(deployment.drop(FILE, "drop/default/later.csv")).import_id
+    deployment.machine.statuses |= {broken: "FAILED", sound: "FAILED"}
+    if damage == "status":
+        key = {"pk": f"IMPORT#{broken}", "sk": "IMPORT"}
+        boto3.resource("dynamodb").Table(IMPORTS_TABLE).put_item(Item={**key, "status": "nonsense"})
+    else:
+        body = b"{}" if damage == "manifest" else b"{"
+        deployment.storage.write(object_key(broken, MANIFEST), body, "application/json")
+
+    result = deployment.sweep()
+
+    assert (list(result.failures), result.restarted, result.looked_at) == ([broken], 1, 2)
+    assert result.metrics()["SweepFailures"] == 1
+    assert [name for name in deployment.machine.started if name.startswith(f"{sound}-")]
+
+
+def test_import_that_is_over_is_reconciled_once(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.run(FILE)
+    assert deployment.sweep().looked_at == 1
+    monkeypatch.setattr(Storage, "read_json", None)
+    assert deployment.sweep() == SweepResult(looked_at=1)
+
+
+@pytest.mark.parametrize("file", [FILE, b"no key column\n"])
+def test_notice_that_sns_refused_is_sent_by_the_sweep_once(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, file: bytes
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NoticeError("SNS did not take the message: Throttling.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Notices, "publish", refuse)
+        split = deployment.split(deployment.drop(file))
+        summary = split.summary or deployment.resume(split.import_id)
+        assert not summary.told
+        assert summary.metrics()["NoticesFailed"] == 1
+        assert deployment.sweep().told == 0
+    deployment.clock.advance(minutes=16)
+
+    assert (deployment.sweep().told, deployment.sweep().told) == (1, 0)
+    [message] = deployment.topic.messages
+    assert message == f"Import {split.import_id}: {summary.status_line}\n{render_text(summary)}"
+
+
 def test_sums_that_are_off_are_counted(deployment: Deployment) -> None:
     summary = deployment.run(FILE)
-    assert deployment.sweep().unaccounted == 0
-
     key = {"pk": f"IMPORT#{summary.entry.import_id}", "sk": "BATCH#00002"}
     boto3.resource("dynamodb").Table(IMPORTS_TABLE).delete_item(Key=key)
 

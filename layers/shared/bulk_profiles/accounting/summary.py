@@ -54,6 +54,7 @@ class Summary:
     batches: tuple[BatchEntry, ...] = ()
     unaccounted: int = 0  # rows that the counts do not explain
     too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
+    told: bool = True  # the notice was sent
 
     @property
     def status_line(self) -> str:
@@ -108,6 +109,7 @@ class Summary:
             "Submissions": sum(batch.submissions for batch in self.batches),
             "UnaccountedRows": self.unaccounted,
             "ImportsWithTooManyRejects": int(self.too_many_rejected),
+            "NoticesFailed": int(not self.told),
         }
 
 

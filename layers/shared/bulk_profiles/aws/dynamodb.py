@@ -26,7 +26,7 @@ _TRIES = 12
 
 
 class VersionedTable:
-    """A table with the keys `pk` and `sk`. An item expires `retention` after its last write.
+    """A table with the keys `pk` and `sk`. An item that is over expires `retention` after its last write.
 
     Every write is conditional: on the item's absence, or on the version that was read.
     """
@@ -53,21 +53,26 @@ class VersionedTable:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def create(self, key: ItemKey, item: Json, now: datetime) -> None:
+    def create(self, key: ItemKey, item: Json, now: datetime, *, over: bool) -> None:
         """Write a new item. Raises `ConflictError` where there is one already."""
-        self._put(key, item, now, Attr("pk").not_exists())
+        self._put(key, item, now, Attr("pk").not_exists(), over=over)
 
-    def replace(self, key: ItemKey, item: Json, now: datetime, version: int) -> None:
+    def replace(self, key: ItemKey, item: Json, now: datetime, version: int, *, over: bool) -> None:
         """Replace an item. Raises `ConflictError` where its version is not `version`."""
-        self._put(key, item, now, Attr("version").eq(version))
+        self._put(key, item, now, Attr("version").eq(version), over=over)
 
     def change[T](
-        self, key: ItemKey, now: datetime, change: Callable[[Json | None], tuple[Json | None, T]]
+        self,
+        key: ItemKey,
+        now: datetime,
+        change: Callable[[Json | None], tuple[Json | None, T]],
+        over: Callable[[Json], bool],
     ) -> T:
         """Read an item, change it, and write it if no other writer was faster; otherwise start again.
 
         `change` takes the item, or None where there is none, and returns the new item, or None to write
-        nothing, and the answer that is returned here. It may be called several times.
+        nothing, and the answer that is returned here. It may be called several times. `over` says of the new
+        item whether it may expire.
         If the response to a write is lost, botocore repeats the write, which then conflicts with itself: by
         its `writer` the item shows that the change is in it already.
         Raises `ConflictError` where other writers were faster a dozen times in a row.
@@ -85,9 +90,9 @@ class VersionedTable:
             after = after | {"version": version + 1, "writer": writer}
             try:
                 if item:
-                    self.replace(key, after, now, version)
+                    self.replace(key, after, now, version, over=over(after))
                 else:
-                    self.create(key, after, now)
+                    self.create(key, after, now, over=over(after))
             except ConflictError:
                 # Exponential backoff with full jitter, at most 10 to 320 ms: rivals do not meet again.
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311 not a secret
@@ -95,10 +100,10 @@ class VersionedTable:
                 return answer
         raise ConflictError(f"{key['pk']} / {key['sk']} changed {_TRIES} times while it was read.")
 
-    def _put(self, key: ItemKey, item: Json, now: datetime, condition: Any) -> None:
-        expires = int((now + self._retention).timestamp())
+    def _put(self, key: ItemKey, item: Json, now: datetime, condition: Any, *, over: bool) -> None:
+        expiry = {"expiresAt": int((now + self._retention).timestamp())} if over else {}
         with _errors("write an entry"):
-            self._table.put_item(Item={**key, **item, "expiresAt": expires}, ConditionExpression=condition)
+            self._table.put_item(Item={**key, **item, **expiry}, ConditionExpression=condition)
 
 
 def _errors(action: str) -> AbstractContextManager[None]:

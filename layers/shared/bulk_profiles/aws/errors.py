@@ -24,8 +24,9 @@ def translated(
     """
     try:
         yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise (meanings or {}).get(code) or kind(f"{failure}: {code}.") from error
-    except (BotoCoreError, OSError) as error:
+    except (ClientError, BotoCoreError, OSError) as error:
+        answer = error if isinstance(error, ClientError) else error.__cause__  # smart-open wraps it
+        if isinstance(answer, ClientError):
+            code = answer.response.get("Error", {}).get("Code", "")
+            raise (meanings or {}).get(code) or kind(f"{failure}: {code}.") from answer
         raise kind(f"{failure}: {type(error).__name__}.") from error

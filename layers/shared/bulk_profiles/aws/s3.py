@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bulk_profiles.core.errors import MissingObjectError, StorageError
+from bulk_profiles.core.errors import InvalidJsonError, MissingObjectError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Source
 from bulk_profiles.core.names import DROP_PREFIX, SCRATCH, object_key
@@ -85,26 +85,20 @@ class Storage:
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
         """Open an object of the Data bucket as a stream from byte `start` on."""
-        part: Any = {"Range": f"bytes={start}-"} if start else {}
-        try:
-            with s3_errors("read", key):
-                body = self._client.get_object(Bucket=self._bucket, Key=key, **part)["Body"]
-        except StorageError as error:
-            # S3 refuses to read from an object's end on; in a file there is nothing more to read.
-            if start and "InvalidRange" in str(error):
-                return io.BytesIO()
-            raise
-        return io.BufferedReader(ObjectReader(body, key), READ_AHEAD)
+        return io.BufferedReader(ObjectReader(self._client, self._bucket, key, start), READ_AHEAD)
 
     def read_json(self, key: str) -> Json | None:
-        """Return the JSON of an object, or None where the object does not exist."""
+        """Return the JSON of an object, or None where the object does not exist.
+
+        Raises `InvalidJsonError`.
+        """
         try:
             with self.open(key) as stream:
                 data: Json = json.loads(stream.read())
         except MissingObjectError:
             return None
         except ValueError as error:
-            raise StorageError(f"s3://{self._bucket}/{key} is not JSON.") from error
+            raise InvalidJsonError(f"s3://{self._bucket}/{key} is not JSON.") from error
         return data
 
     def names(self, import_id: str, folder: str) -> list[str]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from bulk_profiles.core.errors import ExistingObjectError, MissingObjectError, StorageError
+from botocore.exceptions import ClientError
+
+from bulk_profiles.core.errors import (
+    BulkProfilesError,
+    DeniedObjectError,
+    ExistingObjectError,
+    MissingObjectError,
+    StorageError,
+)
 from bulk_profiles.core.models import Source
 from bulk_profiles.core.streams import PieceReader
 
@@ -20,8 +29,18 @@ if TYPE_CHECKING:
 
 READ_AHEAD = 1024 * 1024
 PARTS_IN_FLIGHT = 2
+_RECONNECTS = 3  # of one read
 _PART_SIZE = 8 * 1024 * 1024
 _MISSING = ("404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound")
+# HEAD has no body: its only code is the number. What a key of KMS forbids is AccessDenied, too.
+_DENIED = (
+    "AccessDenied",
+    "403",
+    "Forbidden",
+    "InvalidObjectState",
+    "KMS.DisabledException",
+    "KMS.NotFoundException",
+)
 _EXISTING = ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
 
@@ -121,24 +140,75 @@ class S3Sink:
 
 
 class ObjectReader(PieceReader):
-    """An object's bytes; raises `StorageError` where S3 does not send them."""
+    """An object's bytes from byte `start` on. Raises `StorageError` where S3 does not send them.
 
-    def __init__(self, body: StreamingBody, key: str) -> None:
-        super().__init__(body)
-        self._body = body
+    S3 closes a connection that is read slowly, as when a table is filled from the object meanwhile. Reading
+    then goes on from the byte that is next, on a new connection, as long as the object is the same.
+    """
+
+    def __init__(self, client: S3Client, bucket: str, key: str, start: int) -> None:
+        super().__init__()
+        self._client = client
+        self._bucket = bucket
         self._key = key
+        self._position = start
+        self._same: dict[str, Any] = {}  # holds a later connection to the bytes of the first
+        self._body: StreamingBody | io.BytesIO = io.BytesIO()
+        self._body = self._connect()
 
     def read_piece(self, size: int) -> bytes:  # noqa: D102 as in the base class
-        with s3_errors("read", self._key):
-            return self._body.read(size)
+        failures = 0
+        while True:
+            try:
+                with s3_errors("read", self._key):
+                    piece = self._body.read(size)
+            except StorageError:
+                failures += 1
+                if failures > _RECONNECTS:
+                    raise
+                self._body.close()
+                self._body = self._connect()
+            else:
+                self._position += len(piece)
+                return piece
+
+    def close(self) -> None:  # noqa: D102 as in the base class
+        if not self.closed:
+            self._body.close()
+        super().close()
+
+    def _connect(self) -> StreamingBody | io.BytesIO:
+        part: Any = {"Range": f"bytes={self._position}-"} if self._position else {}
+        try:
+            with s3_errors("read", self._key):
+                response = self._client.get_object(Bucket=self._bucket, Key=self._key, **part, **self._same)
+        except StorageError as error:
+            # S3 refuses to read from an object's end on; in a file there is nothing more to read.
+            if part and _code(error) == "InvalidRange":
+                return io.BytesIO()
+            if isinstance(error, ExistingObjectError):  # as S3 answers where the condition does not hold
+                raise StorageError(f"S3 has another object {self._key!r} than when reading began.") from error
+            raise
+        self._same = {"IfMatch": response["ETag"]}
+        return response["Body"]
+
+
+def _code(error: BaseException) -> str:
+    cause = error.__cause__
+    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else ""
 
 
 def s3_errors(action: str, key: str) -> AbstractContextManager[None]:
     """Raise `StorageError` where a call to S3 for the object `key` fails inside the `with` block.
 
-    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`.
+    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`, and one that S3 will
+    not give however often it is asked `DeniedObjectError`.
     """
     missing = MissingObjectError(f"S3 has no object {key!r} (any more).")
     existing = ExistingObjectError(f"S3 has an object {key!r} already.")
-    meanings = dict.fromkeys(_MISSING, missing) | dict.fromkeys(_EXISTING, existing)
-    return translated(f"S3 did not {action} {key!r}", StorageError, meanings)
+    failure = f"S3 did not {action} {key!r}"
+    meanings: dict[str, BulkProfilesError] = dict.fromkeys(_MISSING, missing) | dict.fromkeys(
+        _EXISTING, existing
+    )
+    meanings |= {code: DeniedObjectError(f"{failure}: {code}.") for code in _DENIED}
+    return translated(failure, StorageError, meanings)

@@ -61,6 +61,7 @@ def _plan(options: argparse.Namespace) -> int:
             feed,
             Limits(options.max_batch_rows, options.max_batch_bytes, options.max_batches),
             rows_a_day=options.rows_a_day,
+            retention_days=options.retention_days,
             folder=options.out,
             progress=progress,
             processes=options.processes,
@@ -114,9 +115,16 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--rows-a-day",
         type=_not_negative,
-        default=1_000_000,
+        default=0,
         metavar="N",
-        help="the budget of rows a day (1000000; 0: no limit)",
+        help="the budget of rows a day (0: no limit)",
+    )
+    plan.add_argument(
+        "--retention-days",
+        type=_positive,
+        default=30,
+        metavar="N",
+        help="the days for which batches are kept, in which an import must end (30)",
     )
     plan.add_argument(
         "--processes",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulk_profiles.accounting.split_verdict import SplitVerdict, judge_split
+from bulk_profiles.accounting.split_verdict import SplitVerdict, judge_split, too_long_to_send
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
@@ -20,6 +20,8 @@ from bulk_profiles.splitting.split import Split, split
 
 from .cost import estimate_cost
 from .local_files import FolderOutput, LocalFile, NoOutput
+
+_DEADLINE_HOURS = 24  # the template's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,14 @@ def _known(data: Json) -> Json:
     return {name: value for name, value in data.items() if value or name != "sha256"}
 
 
-# Seven parameters: what is planned, and the options of the command.
+# Eight parameters: what is planned, and the options of the command.
 def make_plan(
     source: LocalFile,
     feed: Feed,
     limits: Limits,
     *,
     rows_a_day: int,
+    retention_days: int,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     processes: int | None = None,
@@ -119,6 +122,9 @@ def make_plan(
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)
     verdict = judge_split(result.rows, feed.max_rejected_percent, result.advice)
+    too_long = too_long_to_send(result.rows.sent, rows_a_day, _DEADLINE_HOURS, retention_days)
+    if too_long and verdict.status is not ImportStatus.REJECTED:
+        verdict = SplitVerdict(ImportStatus.REJECTED, too_long, verdict.too_many_rejected)
     return Plan(source.name, source.size, rows_a_day, verdict, result)
 
 

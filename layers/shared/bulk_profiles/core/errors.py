@@ -8,8 +8,11 @@
     ├── AccountingError        rows of a split are in no count, or in two; nothing of it may be sent
     ├── StorageError           a call to S3 failed
     │   ├── MissingObjectError     the object does not exist, or not any more
+    │   ├── DeniedObjectError      S3 refuses the object, and will refuse it again
+    │   ├── InvalidJsonError       the object is not JSON
     │   └── ExistingObjectError    the object exists already
     ├── LedgerError            a call to DynamoDB failed, or an item is missing or unreadable
+    │   ├── UnreadableEntryError   an item does not have the form of its kind
     │   └── ConflictError          another writer changed the item first
     ├── ExecutionError         a call to Step Functions failed
     ├── InvocationError        Lambda did not accept an event
@@ -64,12 +67,24 @@ class MissingObjectError(StorageError):
     """The object does not exist, or not any more."""
 
 
+class DeniedObjectError(StorageError):
+    """S3 refuses the object, and will refuse it again: a permission is missing, or the object is archived."""
+
+
+class InvalidJsonError(StorageError):
+    """The object is not JSON."""
+
+
 class ExistingObjectError(StorageError):
     """The object exists already."""
 
 
 class LedgerError(BulkProfilesError):
     """A call to DynamoDB failed, or an item is missing or unreadable."""
+
+
+class UnreadableEntryError(LedgerError):
+    """An item of the ledger does not have the form of its kind."""
 
 
 class ConflictError(LedgerError):

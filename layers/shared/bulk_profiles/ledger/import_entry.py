@@ -25,6 +25,10 @@ class ImportEntry(JsonObject):
     key_column: KeyColumn | None = None
     owner: str = ""  # the invocation that holds the lease of the split
     lease_until: datetime | None = None  # the end of that lease
+    tries: int = field(
+        default=0, metadata=as_json(optional=True)
+    )  # invocations that began or went on with the split
+    last_error: str = field(default="", metadata=as_json(optional=True))  # of the last of them that failed
     finished_at: datetime | None = None
     reason: str = ""
     rejected: int = field(default=0, metadata=as_json(optional=True))  # rows, once the import was reported
@@ -32,6 +36,8 @@ class ImportEntry(JsonObject):
     duplicate_of: str = ""  # an earlier import of the same content
     # Rows of the batches that had not settled when the import was reported.
     unsettled: int = field(default=0, metadata=as_json(optional=True))
+    notice: str = field(default="", metadata=as_json(optional=True))  # has yet to be sent: subject, then text
+    reconciled: bool = field(default=False, metadata=as_json(optional=True))  # by a sweep, once it was over
     # Nothing of the import is sent later than this, unless it is renewed.
     active_until: datetime | None = field(default=None, metadata=as_json(optional=True))
     # A later import that has gone first: nothing of this one is sent any more.

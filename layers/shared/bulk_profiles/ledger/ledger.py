@@ -4,6 +4,11 @@ IMPORT#<id>     / IMPORT         an `ImportEntry`
 IMPORT#<id>     / BATCH#00001    a `BatchEntry`
 CLIENT#<client> / BUDGET         a `BudgetState`
 CLIENT#<client> / RECEIPT#<id>   the bodies that Target took under an id, which should be one
+CLIENT#<client> / QUEUE          the imports under way, in their order
+CLIENTS         / CLIENTS        the client codes that have had a queue
+
+An import expires once it is over and a batch once it is settled, however long that takes. Queues and budgets
+never expire.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from datetime import datetime, timedelta
 
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.budget.state import BudgetState
-from bulk_profiles.core.errors import ConflictError, LedgerError
+from bulk_profiles.core.errors import ConflictError, LedgerError, UnreadableEntryError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ImportStatus, PlannedBatch
 from bulk_profiles.core.timestamps import timestamp
@@ -27,6 +32,7 @@ from .batch_entry import BatchEntry
 from .import_entry import ImportEntry
 
 _WRITERS = 8
+_CLIENTS = {"pk": "CLIENTS", "sk": "CLIENTS"}
 
 
 class Ledger:
@@ -42,7 +48,9 @@ class Ledger:
         by anybody once its lease has ended.
         """
         try:
-            self._table.create(_import_key(entry.import_id), entry.to_json() | {"version": 1}, now)
+            self._table.create(
+                _import_key(entry.import_id), entry.to_json() | {"version": 1}, now, over=False
+            )
         except ConflictError:
             pass
         else:
@@ -52,16 +60,21 @@ class Ledger:
             free = current.lease_until is None or current.lease_until <= now
             if current.status is not ImportStatus.SPLITTING or not (free or current.owner == entry.owner):
                 return current
-            return dataclasses.replace(current, owner=entry.owner, lease_until=entry.lease_until)
+            return dataclasses.replace(
+                current, owner=entry.owner, lease_until=entry.lease_until, tries=current.tries + 1
+            )
 
         claimed = self.change_import(entry.import_id, now, take_over)
         ours = claimed.status is ImportStatus.SPLITTING and claimed.owner == entry.owner
         return claimed if ours else None
 
     def get_import(self, import_id: str) -> ImportEntry | None:
-        """Return an import's entry, or None where there is none."""
+        """Return an import's entry, or None where there is none. Raises `UnreadableEntryError`."""
         item = self._table.get(_import_key(import_id))
-        return ImportEntry.from_json(item) if item else None
+        try:
+            return ImportEntry.from_json(item) if item else None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UnreadableEntryError(f"The ledger's entry of import {import_id} cannot be read.") from error
 
     def import_of(self, batch: BatchEntry) -> ImportEntry:
         """Return the entry of a batch's import. Raises `LedgerError` where there is none."""
@@ -82,10 +95,11 @@ class Ledger:
             after = change(before)
             return (None if after == before else after.to_json()), after
 
-        return self._table.change(_import_key(import_id), now, apply)
+        return self._table.change(_import_key(import_id), now, apply, _is_over)
 
     def queue_import(self, client_code: str, import_id: str, now: datetime) -> list[str]:
         """Enter an import in the client's queue; return the imports that were entered before it."""
+        self._enter_client(client_code, now)
         return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
 
     def is_queued(self, client_code: str, import_id: str) -> bool:
@@ -107,7 +121,21 @@ class Ledger:
             after, answer = change(before)
             return (None if after == before else {"imports": after}), answer
 
-        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply)
+        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply, _never)
+
+    def under_way(self) -> Iterator[str]:
+        """Yield the imports of all clients that have been entered in a queue and have not left it."""
+        clients = self._table.get(_CLIENTS)
+        for client_code in clients["clients"] if clients else ():
+            item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
+            yield from item["imports"] if item else ()
+
+    def _enter_client(self, client_code: str, now: datetime) -> None:
+        def apply(item: Json | None) -> tuple[Json | None, None]:
+            known = list(item["clients"]) if item else []
+            return (None if client_code in known else {"clients": [*known, client_code]}), None
+
+        self._table.change(_CLIENTS, now, apply, _never)
 
     def first_of(self, kind: str, name: str, import_id: str, rank: str, now: datetime) -> str:
         """Keep the import of highest `rank` for a name, the first among equals; return its id."""
@@ -118,7 +146,7 @@ class Ledger:
                 return None, str(item["importId"])
             return {"importId": import_id, "rank": rank}, import_id
 
-        return self._table.change({"pk": f"{kind}#{digest}", "sk": kind}, now, apply)
+        return self._table.change({"pk": f"{kind}#{digest}", "sk": kind}, now, apply, _always)
 
     def add_batches(self, import_id: str, batches: tuple[PlannedBatch, ...], now: datetime) -> None:
         """Enter the batches of an import as planned. Batches that were entered before are not changed."""
@@ -126,7 +154,7 @@ class Ledger:
         def add(batch: PlannedBatch) -> None:
             item = BatchEntry.planned(import_id, batch).to_json()
             try:
-                self._table.create(_batch_key(import_id, batch.number), item, now)
+                self._table.create(_batch_key(import_id, batch.number), item, now, over=False)
             except ConflictError:
                 return  # an earlier try of the same split entered it; the split is deterministic
 
@@ -147,7 +175,7 @@ class Ledger:
         """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
         saved = entry.change(version=entry.version + 1)
         key = _batch_key(entry.import_id, entry.number)
-        self._table.replace(key, saved.to_json(), now, entry.version)
+        self._table.replace(key, saved.to_json(), now, entry.version, over=saved.settled)
         return saved
 
     def note_deferral(self, entry: BatchEntry, now: datetime) -> None:
@@ -157,7 +185,7 @@ class Ledger:
         """
         key = _batch_key(entry.import_id, entry.number)
         with contextlib.suppress(ConflictError):
-            self._table.replace(key, entry.to_json(), now, entry.version)
+            self._table.replace(key, entry.to_json(), now, entry.version, over=False)
 
     def note_receipt(self, client_code: str, batch: BatchEntry, now: datetime, lifetime: timedelta) -> bool:
         """Note that Target took a batch's body under its id; return whether it took another one under it too.
@@ -171,7 +199,7 @@ class Ledger:
             bodies[body] = timestamp(now)
             return {"bodies": bodies}, len(bodies) > 1
 
-        return self._table.change(_receipt_key(client_code, batch.batch_id), now, apply)
+        return self._table.change(_receipt_key(client_code, batch.batch_id), now, apply, _always)
 
     def shares_id(self, client_code: str, batch: BatchEntry) -> bool:
         """Whether Target took another body under the id of a batch."""
@@ -195,7 +223,19 @@ class Ledger:
             after, answer = change(before)
             return (None if item and after == before else {"state": json.dumps(after.to_json())}), answer
 
-        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}, now, apply)
+        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}, now, apply, _never)
+
+
+def _is_over(item: Json) -> bool:
+    return ImportEntry.from_json(item).over
+
+
+def _never(_item: Json) -> bool:
+    return False
+
+
+def _always(_item: Json) -> bool:
+    return True
 
 
 def _entered(queue: list[str], import_id: str) -> tuple[list[str], list[str]]:

@@ -39,5 +39,4 @@ class FinishImport:
             raise LedgerError(f"There is no split import {import_id}: is the name right, is its split done?")
         now = self.clock()
         summary = reconcile(entry, Manifest.from_json(manifest), self.ledger.batches(import_id), now)
-        conclude(summary, self.storage, self.ledger, self.notices, now)
-        return summary
+        return conclude(summary, self.storage, self.ledger, self.notices, now)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from bulk_profiles.core.errors import ConflictError
+from bulk_profiles.core.errors import BulkProfilesError, ConflictError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -26,21 +28,30 @@ class Lease:
 
     def kept(self) -> bool:
         """Renew the lease if it is time; always true, so that it can be asked for between two blocks."""
-        if self._clock() - self._renewed_at >= _RENEW_AFTER:
-            self._set(LEASE)
+        now = self._clock()
+        if now - self._renewed_at >= _RENEW_AFTER:
+            self._change(now, lease_until=now + LEASE)
+            self._renewed_at = now
         return True
 
     def free(self) -> None:
-        """End the lease now, so that any invocation may go on."""
-        self._set(timedelta(0))
-
-    def _set(self, length: timedelta) -> None:
+        """End the lease now, so that any invocation may go on, and count the tries anew."""
         now = self._clock()
+        self._change(now, lease_until=now, tries=0, last_error="")
 
-        def renew(entry: ImportEntry) -> ImportEntry:
+    def note_failure(self, error: Exception) -> None:
+        """Keep what the split failed with, if the ledger takes it: what is raised is the failure itself.
+
+        The message of an error from elsewhere could quote a row, so only its type is kept.
+        """
+        words = str(error) if isinstance(error, BulkProfilesError) else type(error).__name__
+        with contextlib.suppress(BulkProfilesError):
+            self._change(self._clock(), last_error=words)
+
+    def _change(self, now: datetime, **changes: Any) -> None:
+        def change(entry: ImportEntry) -> ImportEntry:
             if entry.owner != self._entry.owner or entry.status is not ImportStatus.SPLITTING:
                 raise ConflictError(f"Another invocation has taken over the split of {entry.import_id}.")
-            return dataclasses.replace(entry, lease_until=now + length)
+            return dataclasses.replace(entry, **changes)
 
-        self._ledger.change_import(self._entry.import_id, now, renew)
-        self._renewed_at = now
+        self._ledger.change_import(self._entry.import_id, now, change)

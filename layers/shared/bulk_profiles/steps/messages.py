@@ -27,7 +27,13 @@ class DroppedObject:
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read an event of EventBridge. Raises `EventError`."""
+        """Read an event of EventBridge, or a dead letter around one. Raises `EventError`.
+
+        A Lambda destination wraps the event that failed in `requestPayload`:
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        """
+        if isinstance(event, dict) and "requestPayload" in event:
+            event = event["requestPayload"]
         try:
             detail = event["detail"]
             bucket, key = detail["bucket"]["name"], detail["object"]["key"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bulk_profiles.aws.s3 import Storage
-from bulk_profiles.core.errors import MissingObjectError
+from bulk_profiles.core.errors import MissingObjectError, UnreadableEntryError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -74,7 +74,10 @@ def _goes_first(name: str, entry: ImportEntry, ledger: Ledger, now: datetime, de
             return earlier
         return dataclasses.replace(earlier, overtaken_by=entry.import_id)
 
-    earlier = ledger.get_import(name)
+    try:
+        earlier = ledger.get_import(name)
+    except UnreadableEntryError:  # then nobody can send its batches either
+        return False
     if earlier is None or earlier.over:
         return False
     if not earlier.abandoned(now, deadline) or not ledger.change_import(name, now, overtake).over:
@@ -91,7 +94,10 @@ def _under_way(entry: ImportEntry, ledger: Ledger, now: datetime) -> list[Import
     """Enter an import in the queue; return those before it that may yet send something."""
     earlier = []
     for name in ledger.queue_import(entry.client_code, entry.import_id, now):
-        other = ledger.get_import(name)
+        try:
+            other = ledger.get_import(name)
+        except UnreadableEntryError:  # then nobody can send its batches either
+            continue
         if other is None or other.over:  # nobody was left to take it out
             ledger.leave_queue(entry.client_code, name, now)
         else:

@@ -39,6 +39,7 @@ class SplitFileSettings:
     rows_per_day: int
     separator_in_value: str
     max_rejected_percent: int
+    deadline_hours: int
     retention_days: int
 
 
@@ -100,6 +101,7 @@ class SweepImportsSettings:
     data_bucket: str
     imports_table: str
     state_machine_arn: str
+    topic_arn: str = ""
     split_file_function: str
     retention_days: int
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bulk_profiles.accounting.split_verdict import too_long_to_send
 from bulk_profiles.accounting.summary import Summary, import_verdict, reconcile, reject
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.errors import (
+    DeniedObjectError,
     ExistingObjectError,
     FeedError,
     FileRejectedError,
+    InvalidJsonError,
 )
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
@@ -36,13 +39,19 @@ from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.split import split
 
-from .arrival import check_arrival, find_source
+from .arrival import check_arrival, denial, find_source
 from .closing import conclude
 from .lease import LEASE, Lease
 from .messages import DroppedObject
 from .precedence import enter_queue
 from .settings import SplitFileSettings
 from .shared_ids import sharing_ids
+
+_OLDER_VERSION = (
+    "A newer version of this file, import {newer}, came first: of this older one nothing was sent. "
+    "Drop it again if it is to go after the newer one."
+)
+_MOST_TRIES = 24  # of a split without progress: those of eight hours, three an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class SplitFile:
         next try of the same invocation, and by others after its lease, with the same bytes and names.
         Raises `ConflictError` where somebody else has taken the split over.
         """
-        source, missing = find_source(dropped, self.storage)
+        source, unreadable = find_source(dropped, self.storage)
         entry = self._claim(source, dropped.event_id)
         if entry is None:
             return SplitResult(import_id(source.bucket, source.key, source.version_id))
@@ -83,7 +92,8 @@ class SplitFile:
             # A manifest is there if an earlier try died after it: its batches may be on their way.
             manifest = self._manifest(entry)
             if manifest is None:
-                check_arrival(entry, self.storage, missing=missing)
+                check_arrival(entry, self.storage, unreadable)
+                self._check_tries(entry)
                 entry, feed = self._pin_feed(entry)
                 manifest = self._split(entry, feed, lambda: lease.kept() and out_of_time())
         except OutOfTimeError as stop:
@@ -92,7 +102,21 @@ class SplitFile:
             return SplitResult(entry.import_id, unfinished=True)
         except (FileRejectedError, FeedError) as error:
             return self._reject(reject(entry, str(error), self.clock()))
+        except DeniedObjectError as error:
+            return self._reject(reject(entry, denial(error), self.clock()))
+        except Exception as error:
+            lease.note_failure(error)
+            raise
         return self._start(entry, manifest)
+
+    def _check_tries(self, entry: ImportEntry) -> None:
+        """Raise `FileRejectedError` for a file with which the split has failed too often to try again."""
+        if entry.tries > _MOST_TRIES:
+            last = entry.last_error or "ended without an error, as for want of memory or time"
+            raise FileRejectedError(
+                f"The split has failed {_MOST_TRIES} times with this file, and is not tried again. The last "
+                f"one: {last}. If the reason is mended, drop the file again."
+            )
 
     def _claim(self, source: Source, event_id: str) -> ImportEntry | None:
         now = self.clock()
@@ -106,6 +130,7 @@ class SplitFile:
             started_at=now,
             owner=event_id,
             lease_until=now + LEASE,
+            tries=1,
         )
         return self.ledger.claim_import(entry, now)
 
@@ -140,7 +165,12 @@ class SplitFile:
 
     def _configured(self, feed: str) -> Any:
         """Return a feed's configuration as JSON, and what the deployment sets where the feed says nothing."""
-        configured: Any = self.storage.read_json(feed_key(feed)) or {}
+        try:
+            configured: Any = self.storage.read_json(feed_key(feed))
+        except InvalidJsonError as error:
+            raise FeedError(f"{error} Mend it, and drop the file again.") from error
+        if configured is None:
+            configured = {}
         if not isinstance(configured, dict):
             return configured  # which is no feed, as it will be told
         return {
@@ -198,9 +228,13 @@ class SplitFile:
             split_entry = dataclasses.replace(entry, source=manifest.source, key_column=manifest.key_column)
             return self._reject(reconcile(split_entry, manifest, (), now))
         entry = self._enter_source(entry, manifest, now)
+        too_long = self._too_long(manifest)
+        if too_long and not self.ledger.is_queued(entry.client_code, entry.import_id):
+            return self._reject(_unsent(entry, manifest, "too_long_to_send", too_long, now))
         position = enter_queue(entry, self.storage, self.ledger, now)
         if position.newer:
-            return self._reject(_older_version(entry, manifest, position.newer, now))
+            reason = _OLDER_VERSION.format(newer=position.newer)
+            return self._reject(_unsent(entry, manifest, "older_version", reason, now))
         after = tuple(sharing_ids(manifest, list(position.earlier), self.storage))
         self.ledger.change_import(
             entry.import_id, now, lambda current: dataclasses.replace(current, after=after)
@@ -209,6 +243,12 @@ class SplitFile:
         self.executions.start(entry.import_id, [batch.number for batch in manifest.batches])
         self.ledger.change_import(entry.import_id, now, _started)
         return SplitResult(entry.import_id, manifest)
+
+    def _too_long(self, manifest: Manifest) -> str:
+        settings = self.settings
+        return too_long_to_send(
+            manifest.rows.sent, settings.rows_per_day, settings.deadline_hours, settings.retention_days
+        )
 
     def _enter_source(self, entry: ImportEntry, manifest: Manifest, now: datetime) -> ImportEntry:
         """Enter what the split found out about the source file."""
@@ -227,21 +267,17 @@ class SplitFile:
         )
 
     def _reject(self, summary: Summary) -> SplitResult:
-        conclude(summary, self.storage, self.ledger, self.notices, self.clock())
-        return SplitResult(summary.entry.import_id, summary=summary)
+        concluded = conclude(summary, self.storage, self.ledger, self.notices, self.clock())
+        return SplitResult(summary.entry.import_id, summary=concluded)
 
 
-def _older_version(entry: ImportEntry, manifest: Manifest, newer: str, now: datetime) -> Summary:
-    """Account for a version after which a newer one came first: what would have been sent is rejected."""
+def _unsent(entry: ImportEntry, manifest: Manifest, code: str, reason: str, now: datetime) -> Summary:
+    """Account for a file that was split and is not sent: what would have been sent is rejected."""
     rows = manifest.rows
-    reason = (
-        f"A newer version of this file, import {newer}, came first: of this older one nothing was sent. "
-        "Drop it again if it is to go after the newer one."
-    )
     return dataclasses.replace(
         reject(entry, reason, now),
         rows=dataclasses.replace(rows, rejected=rows.rejected + rows.sent, sent=0),
-        rejects=manifest.rejects | {"older_version": rows.sent},
+        rejects=manifest.rejects | {code: rows.sent},
         warnings=manifest.warnings,
         examples=manifest.examples,
     )

@@ -1,18 +1,22 @@
 """Sweep imports: once an hour, what nobody else would notice.
 
-Events of S3 can be lost, executions can die, and sums can be wrong. The sweep looks at every version that was
-dropped within a week, but not within a quarter of an hour: those may yet be begun by their own event.
+Events of S3 can be lost, executions can die, notices can be refused, and sums can be wrong. The sweep looks
+at every version that was dropped within a week, but not within a quarter of an hour: those may yet be begun
+by their own event. It also looks at every import under way, however old. A version or an import that it
+cannot work on is counted, and never stops the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bulk_profiles.accounting.summary import reconcile
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import MANIFEST, import_id, object_key, passed_over
@@ -20,6 +24,7 @@ from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
+from .closing import tell
 from .messages import DroppedObject
 from .settings import SweepImportsSettings
 
@@ -31,10 +36,12 @@ _YOUNGEST = timedelta(minutes=15)
 class SweepResult:
     """What a sweep did."""
 
-    looked_at: int = 0  # versions of dropped files
+    looked_at: int = 0  # versions of dropped files, and imports under way
     split: int = 0  # of which a split was begun
     restarted: int = 0  # imports whose state machine was started again
+    told: int = 0  # notices that were sent at last
     unaccounted: int = 0  # rows: the largest difference that the accounting of any import shows
+    failures: dict[str, str] = field(default_factory=dict)  # by import: the type of what it failed with
 
     def metrics(self) -> dict[str, int]:
         """Return the counts as CloudWatch metrics."""
@@ -42,7 +49,9 @@ class SweepResult:
             "SweptVersions": self.looked_at,
             "SplitBySweep": self.split,
             "RestartedBySweep": self.restarted,
+            "ToldBySweep": self.told,
             "UnaccountedRows": self.unaccounted,
+            "SweepFailures": len(self.failures),
         }
 
 
@@ -55,38 +64,70 @@ class SweepImports:
     ledger: Ledger
     executions: Executions
     invocations: Invocations  # of split_file
+    notices: Notices
     clock: Callable[[], datetime]
 
     def run(self) -> SweepResult:
-        """Begin what was never begun, start again what died, and reconcile every import.
+        """Begin what was never begun, start again what died, tell what was not told, reconcile every import.
 
         It is safe to do this again.
         """
         now, result = self.clock(), SweepResult()
-        for source in self.storage.dropped(self.settings.drop_bucket, now - _LOOK_BACK, now - _YOUNGEST):
-            if not passed_over(source.key):
-                result.looked_at += 1
-                self._look_at(source, now, result)
+        seen: set[str] = set()
+        for name, source in self._imports(now):
+            if name in seen:
+                continue
+            seen.add(name)
+            result.looked_at += 1
+            try:
+                self._look_at(name, source, now, result)
+            except Exception as error:  # noqa: BLE001 whatever is wrong with one must not stop the others
+                result.failures[name] = type(error).__name__
         return result
 
-    def _look_at(self, source: Source, now: datetime, result: SweepResult) -> None:
-        name = import_id(source.bucket, source.key, source.version_id)
+    def _imports(self, now: datetime) -> Iterator[tuple[str, Source | None]]:
+        """Yield the names of imports, those of dropped versions with their source."""
+        # An import's entry must outlive its version's time in the sweep, or it would be imported again.
+        look_back = min(_LOOK_BACK, timedelta(days=self.settings.retention_days - 1))
+        for source in self.storage.dropped(self.settings.drop_bucket, now - look_back, now - _YOUNGEST):
+            if not passed_over(source.key):
+                yield import_id(source.bucket, source.key, source.version_id), source
+        for name in self.ledger.under_way():
+            yield name, None
+
+    def _look_at(self, name: str, source: Source | None, now: datetime, result: SweepResult) -> None:
         entry = self.ledger.get_import(name)
         if entry is None or _split_died(entry, now):
-            dropped = DroppedObject(f"sweep-{name}", source.bucket, source.key, source.version_id)
-            self.invocations.invoke(dropped.to_event())
-            result.split += 1
+            source = source or (entry.source if entry else None)
+            if source is not None:
+                dropped = DroppedObject(f"sweep-{name}", source.bucket, source.key, source.version_id)
+                self.invocations.invoke(dropped.to_event())
+                result.split += 1
+        elif not entry.reconciled:
+            if entry.notice and entry.finished_at and entry.finished_at <= now - _YOUNGEST:
+                result.told += tell(entry, self.ledger, self.notices, now)
+            self._follow(entry, now, result)
+
+    def _follow(self, entry: ImportEntry, now: datetime, result: SweepResult) -> None:
+        """Reconcile an import that was split, and start its state machine again where that has died."""
+        name = entry.import_id
+        if entry.status in {ImportStatus.SPLITTING, ImportStatus.REJECTED}:
             return
         manifest = self.storage.read_json(object_key(name, MANIFEST))
         if manifest is None:
             return
         batches = list(self.ledger.batches(name))
-        if entry.status is not ImportStatus.SPLITTING and entry.status is not ImportStatus.REJECTED:
-            summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
-            result.unaccounted = max(result.unaccounted, summary.unaccounted)
+        summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
+        result.unaccounted = max(result.unaccounted, summary.unaccounted)
         if _is_unfinished(entry, batches) and self.executions.died(name):
             self.executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
             result.restarted += 1
+        elif entry.over and not entry.notice and not summary.unaccounted:
+            self.ledger.change_import(name, now, _reconciled)
+
+
+def _reconciled(entry: ImportEntry) -> ImportEntry:
+    return dataclasses.replace(entry, reconciled=True)
 
 
 def _split_died(entry: ImportEntry, now: datetime) -> bool:
