@@ -40,7 +40,7 @@ check: setup ## Format, lint, types, layers, template
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint --template template.yaml
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint -r us-east-1 eu-central-1 ap-southeast-2 us-gov-west-1 cn-north-1 -- template.yaml
 	$(BIN)/pytest tests/contract
 
 chaos: setup ## Kill functions, executions and the engine at random moments, for about six minutes

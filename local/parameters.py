@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from bulk_profiles.budget.local_time import UploadWindow, time_zone
+from bulk_profiles.core.errors import SettingsError
 from local.errors import LocalRunError
 
 type Definition = Mapping[str, Any]
@@ -48,6 +50,21 @@ def check(parameters: Mapping[str, str], defined: Mapping[str, Definition]) -> N
             if rule in defined[name] and violates(value, defined[name][rule]):
                 expectation = defined[name].get("ConstraintDescription") or f"{rule} {defined[name][rule]}"
                 raise LocalRunError(f"PARAMS: {name}={value} is not possible: {expectation}")
+        try:
+            _READERS.get(name, _accept)(value)
+        except SettingsError as error:
+            raise LocalRunError(f"PARAMS: {name}={value} is not possible: {error}") from error
+
+
+def _accept(_value: str) -> None:
+    """Accept a value that no function has to read."""
+
+
+# What no rule of a template can hold, by the code that reads it.
+_READERS: dict[str, Callable[[str], object]] = {
+    "TimeZone": time_zone,
+    "UploadWindow": lambda value: value and UploadWindow.parse(value),
+}
 
 
 def _number(text: str) -> float:

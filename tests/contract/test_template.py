@@ -39,6 +39,17 @@ def references(node: Any) -> set[str]:
 # --- parameters ---
 
 
+def test_console_shows_every_parameter_in_one_group() -> None:
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert all(group["Label"]["default"] for group in groups)
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(parameters())
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_console_has_a_host_in_every_partition(partition: str) -> None:
+    assert template()["Mappings"]["Console"][partition]["Host"].startswith("console.")
+
+
 @EACH_PARAMETER
 def test_parameter_is_used(name: str) -> None:
     parts = [template()[part] for part in ("Conditions", "Globals", "Resources")]

@@ -95,6 +95,7 @@ class Deployment:
             separator_in_value="encode",
             max_rejected_percent=100,
             deadline_hours=24,
+            time_zone="UTC",
             retention_days=30,
         )
     )

@@ -8,6 +8,7 @@ import pytest
 
 from local import parameters
 from local.errors import LocalRunError
+from tests.worlds.deployable import ROOT
 
 TEMPLATE = """
 Parameters:
@@ -57,4 +58,21 @@ def test_check_of_a_wrong_value_raises_with_the_rule(
     defined: dict[str, parameters.Definition], name: str, value: str, sentence: str
 ) -> None:
     with pytest.raises(LocalRunError, match=sentence):
+        parameters.check({name: value}, defined)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("TimeZone", "Europe/Pariss", "write it as Europe/Paris"),
+        ("UploadWindow", "22:00-22:00", "never opens"),
+        ("UploadWindow", "Mon-Fry 20:00-06:00", "none of Mon Tue"),
+    ],
+)
+def test_a_time_that_the_template_accepts_and_nobody_can_read_is_refused(
+    name: str, value: str, remedy: str
+) -> None:
+    defined = parameters.definitions(ROOT / "template.yaml")
+    parameters.check({"TimeZone": "Europe/Paris", "UploadWindow": ""}, defined)
+    with pytest.raises(LocalRunError, match=remedy):
         parameters.check({name: value}, defined)

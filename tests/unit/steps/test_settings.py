@@ -16,6 +16,7 @@ from bulk_profiles.steps.settings import (
     UploadBatchSettings,
     load,
 )
+from tests.worlds.deployable import environment
 
 FINISH = {"DATA_BUCKET": "data", "IMPORTS_TABLE": "imports", "CLIENT_CODE": "demo", "RETENTION_DAYS": "30"}
 
@@ -83,3 +84,29 @@ def test_all_faults_are_named_at_once_and_no_value_is_told() -> None:
     told = "".join(traceback.format_exception(caught.value))
     assert secret not in told
     assert [name for name in (*SOUND, "ANOTHER_NAME") if name in str(caught.value)] == list(SOUND)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TIME_ZONE", "Europe/Pariss"),
+        ("UPLOAD_WINDOW", "22:00-22:00"),
+        ("UPLOAD_WINDOW", "Mon-Fry 20:00-06:00"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("settings", "folder"),
+    [
+        (SplitFileSettings, "split_file"),
+        (UploadBatchSettings, "upload_batch"),
+        (CheckStatusSettings, "check_status"),
+    ],
+)
+def test_a_time_that_nobody_can_read_stops_the_function_before_an_import_begins(
+    settings: type, folder: str, variable: str, value: str
+) -> None:
+    """The template cannot hold it: every batch of the import would fail."""
+    sound = environment(folder)
+    load(settings, sound)
+    with pytest.raises(SettingsError, match=r"time zone|upload window"):
+        load(settings, sound | {variable: value})

@@ -69,6 +69,7 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
         separator_in_value="encode",
         max_rejected_percent=10,
         deadline_hours=24,
+        time_zone="UTC",
         retention_days=30,
     )
 

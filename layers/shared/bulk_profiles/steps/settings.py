@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from bulk_profiles.budget.local_time import UploadWindow, time_zone
 from bulk_profiles.core.errors import SettingsError
 from bulk_profiles.core.models import ApiVersion, ProfileResultsPolicy
 
@@ -25,7 +26,23 @@ class UnknownPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SplitFileSettings:
+class LocalTimeSettings:
+    """When uploads may go. Raises `SettingsError` for what the template accepts and nobody can read.
+
+    Also split_file has these settings: an import whose batches could not be sent must not begin.
+    """
+
+    time_zone: str
+    upload_window: str = ""
+
+    def __post_init__(self) -> None:
+        time_zone(self.time_zone)
+        if self.upload_window:
+            UploadWindow.parse(self.upload_window)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitFileSettings(LocalTimeSettings):
     """The environment of split_file."""
 
     data_bucket: str
@@ -44,7 +61,7 @@ class SplitFileSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSettings:
+class TargetSettings(LocalTimeSettings):
     """What it takes to call Target: where, with which token, within which budget."""
 
     data_bucket: str
@@ -56,8 +73,6 @@ class TargetSettings:
     max_in_flight: int
     rows_per_day: int
     reset_hour: int
-    time_zone: str
-    upload_window: str = ""
     max_submissions: int
     first_check_seconds: int
     max_check_seconds: int
