@@ -102,6 +102,7 @@ requirements: ## Compile the pinned, hashed requirements again
 .PHONY: audit fuzz mutate planted requirements-proof
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
+EXAMPLES ?= 300
 MUTATE_SECONDS ?= 1800
 # These tools have environments of their own and import the packages of .venv.
 borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
@@ -112,12 +113,14 @@ audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known
 	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
 	$(BIN)/python -m tools.advisories
 
-fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, FUZZ_SECONDS each; FUZZ_SEED repeats a run
+fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, FUZZ_SECONDS each, then have accidents in EXAMPLES examples of each setting; FUZZ_SEED repeats a run
 	@mkdir -p .run/fuzz
 	@for target in answers reading; do \
 		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); inputs that break it go to .run/fuzz/"; \
 		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done
+	@EXAMPLES=$(EXAMPLES) $(BIN)/pytest --hypothesis-profile fuzz --hypothesis-seed $(FUZZ_SEED) \
+		tests/faults/test_state_machine.py
 
 planted: setup ## The first part of make mutate: template and state machine alone
 	@$(BIN)/python -m tools.planted

@@ -26,6 +26,7 @@ pytest_plugins = ["tests.faults.reliability"]
 
 # How long an example takes says more of the machine than of the code; chance is for `make fuzz`.
 hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=int(os.getenv("EXAMPLES", "300")))
 hypothesis.settings.load_profile("patient")
 
 os.environ.update(

@@ -158,7 +158,7 @@ class Accidents(RuleBasedStateMachine):
         world.outside.plan(Accident.NONE)
 
     @initialize(
-        completion=st.sampled_from([0, 100, 100, 5000]),
+        completion=st.sampled_from([100, 0, 5000, 5000]),
         most_rejected=st.sampled_from([10, 100]),
         first=rows,
         second=rows,
@@ -204,6 +204,7 @@ class Accidents(RuleBasedStateMachine):
         self.dropped.append(dropped)
         values = {profile_id: f"{number}-{line}" for line, profile_id in enumerate(ids) if profile_id}
         self.evidence.values[_name(dropped)] = values
+        self.evidence.versions[_name(dropped)] = name, number
         if not lost:
             self.events.append(Event(dropped))
         self.reached["DROP lost" if lost else "DROP"] += 1
@@ -286,16 +287,22 @@ class Accidents(RuleBasedStateMachine):
 
     @rule(
         operation=st.sampled_from(
-            ["PutItem", "GetItem", "PutObject", "GetObject", "StartExecution", "Publish", "BatchWriteItem"]
+            ["PutItem", "GetItem", "PutObject", "GetObject", "StartExecution", "Publish", "time left"]
         ),
         times=st.integers(1, 3),
         seconds=st.sampled_from([0, 1, 600, 3600, 30_000]),
     )
     def disturb(self, operation: str, times: int, seconds: int) -> None:
-        """Have AWS refuse the next calls of an operation after all of boto3's tries, or let time pass."""
+        """Have AWS refuse the next calls of an operation after all of boto3's tries, or let time pass.
+
+        Or have the next checks find that no time is left for the results.
+        """
         if seconds:
             self.deployment.clock.advance(seconds=seconds)
             self.reached["ADVANCE"] += 1
+            return
+        if operation == "time left":
+            self.executions.hurries = times
             return
         for service in self.deployment.services:
             service.refuse(operation, "ThrottlingException", times)
@@ -342,6 +349,7 @@ class Accidents(RuleBasedStateMachine):
             return
         self.world.outside.plan(Accident.NONE)
         self.world.target.clear_script()
+        self.executions.hurries = 0
         for service in self.deployment.services:
             service.refusals.clear()
         for _ in range(_MOST_ROUNDS):
@@ -563,6 +571,8 @@ def _branch_of_check(before: BatchEntry, after: BatchEntry, outcome: Outcome, ca
         return "known" if before.settled else f"settled {after.state}"
     if outcome.word is Word.RESUBMIT:
         return "resubmit: follow-up" if len(after.follow_ups) > len(before.follow_ups) else "resubmit"
+    if after.profiles_written is not None:
+        return "processing: out of time"
     if not calls:
         return "processing: unasked"
     return "processing: details" if after.terminal and not before.terminal else "processing"
@@ -614,6 +624,7 @@ FLOORS = {
     "CHECK processing": 300,
     "CHECK processing: details": 80,
     "CHECK processing: unasked": 100,
+    "CHECK processing: out of time": 3,
     "CHECK resubmit: follow-up": 10,
     "CHECK known": 50,
     "CHECK killed": 3,

@@ -150,8 +150,8 @@ class AccidentalDeployment(QuickDeployment):
     def submit(self, import_id: str, number: int) -> Outcome:
         return self._invoke("submit", lambda: Deployment.submit(self, import_id, number))
 
-    def check(self, import_id: str, number: int) -> Outcome:
-        return self._invoke("check", lambda: Deployment.check(self, import_id, number))
+    def check(self, import_id: str, number: int, out_of_time: Callable[[], bool] = lambda: False) -> Outcome:
+        return self._invoke("check", lambda: Deployment.check(self, import_id, number, out_of_time))
 
     def finish(self, import_id: str) -> Summary:
         return self._invoke("finish", lambda: Deployment.finish(self, import_id))

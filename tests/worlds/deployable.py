@@ -123,15 +123,17 @@ def common_variables() -> Json:
     return common
 
 
-def environment(folder: str) -> dict[str, str]:
-    """Return a function's environment as it is where every parameter has its default."""
-    return {name: resolved(value) for name, value in variables(folder).items()}
+def environment(folder: str, **values: str) -> dict[str, str]:
+    """Return a function's environment as it is with these parameters, the others at their defaults."""
+    return {name: resolved(value, **values) for name, value in variables(folder).items()}
 
 
-def resolved(value: Any) -> str:
+def resolved(value: Any, **values: str) -> str:
     """Return a value of the template as text; a resource by its logical id, e.g. `the-DropBucket`."""
     if isinstance(value, dict):
         name = value["Ref"]
+        if name in values:
+            return values[name]
         return str(parameters()[name].get("Default", "demo")) if name in parameters() else f"the-{name}"
     return str(value)
 

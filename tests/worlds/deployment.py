@@ -201,12 +201,12 @@ class Deployment:
         step = UploadBatch(self.upload_settings, self.storage, self.ledger, tokens, self.clock)
         return step.run(import_id, number)
 
-    def check(self, import_id: str, number: int) -> Outcome:
+    def check(self, import_id: str, number: int, out_of_time: Callable[[], bool] = lambda: False) -> Outcome:
         tokens = Tokens(self.check_settings.token_secret_arn)
         step = CheckStatus(
             self.check_settings, self.storage, self.ledger, self.profiles_table, tokens, self.clock
         )
-        return step.run(import_id, number, lambda: False)
+        return step.run(import_id, number, out_of_time)
 
     def finish(self, import_id: str) -> Summary:
         settings = FinishImportSettings(

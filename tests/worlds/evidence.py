@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import simulator
 from bulk_profiles.accounting.summary import Summary, reconcile
-from bulk_profiles.budget.local_time import UploadWindow
+from bulk_profiles.budget.local_time import UploadWindow, day_of, time_zone
 from bulk_profiles.budget.policy import LATENESS
 from bulk_profiles.core.models import BatchState, ImportStatus, Manifest, ProfileStatus
 from bulk_profiles.core.names import MANIFEST, object_key
@@ -22,7 +21,7 @@ from simulator.target import Request
 
 from .deployment import Deployment
 
-_LEASE = timedelta(minutes=50)  # after the last call for it, a batch may have lost its place in flight
+_LEASE = timedelta(minutes=35)  # after its next call is due, a batch may have lost its place in flight
 
 
 @dataclass
@@ -32,11 +31,15 @@ class Evidence:
     deployment: Deployment
     target: simulator.Simulator
     values: dict[str, dict[str, str]] = field(default_factory=dict)  # import to id to the value to be sent
+    # Import to the key of its file and the place of its version among all drops.
+    versions: dict[str, tuple[str, int]] = field(default_factory=dict)
     queued: list[str] = field(default_factory=list)  # imports, in the order in which their batches have to go
     shared: set[tuple[str, str]] = field(default_factory=set)  # pairs that were seen to share ids
     _owners: dict[str, tuple[str, int]] = field(default_factory=dict)  # digest of a body to its batch
-    _seen: int = 0  # submissions that were checked
+    _seen: int = 0  # submissions whose rows were checked
+    _limited: int = 0  # and those whose time was checked
     _newest: dict[str, int] = field(default_factory=dict)  # id to the import whose value Target took last
+    _versions: dict[tuple[str, str], int] = field(default_factory=dict)  # the same, for each key by itself
     _applied: set[tuple[str, str]] = field(default_factory=set)  # id and value
 
     def hold(self) -> None:
@@ -47,7 +50,7 @@ class Evidence:
             if summary is not None:
                 self._hold_accounting(summary)
         self._hold_new_submissions()
-        self._hold_budget()
+        self.hold_limits()
 
     def hold_end(self, name: str) -> ImportStatus:
         """Assert what must be true of an import whose batches have all settled; return its status."""
@@ -65,15 +68,15 @@ class Evidence:
         return entry.status
 
     def _reconciled(self, name: str) -> Summary | None:
-        data = self.deployment.storage.read_json(object_key(name, MANIFEST))
-        entry = self.deployment.ledger.get_import(name)
-        if data is None or entry is None or entry.status in {ImportStatus.SPLITTING, ImportStatus.REJECTED}:
-            return None
         batches = list(self.deployment.ledger.batches(name))
         for batch in batches:
             self._owners[batch.sha256] = (name, batch.number)
             for follow_up in batch.follow_ups:
                 self._owners[follow_up.sha256] = (name, batch.number)
+        data = self.deployment.storage.read_json(object_key(name, MANIFEST))
+        entry = self.deployment.ledger.get_import(name)
+        if data is None or entry is None or entry.status in {ImportStatus.SPLITTING, ImportStatus.REJECTED}:
+            return None
         return reconcile(entry, Manifest.from_json(data), batches, self.deployment.clock())
 
     def _hold_accounting(self, summary: Summary) -> None:
@@ -103,10 +106,11 @@ class Evidence:
                 assert self.values[name].get(profile_id) == value, "a profile has the value of another"
                 assert self._newest.get(profile_id, 0) <= place, "an older value came after a newer one"
                 self._newest[profile_id] = place
+                key, version = self.versions[name]
+                assert self._versions.get((key, profile_id), 0) <= version, "an older version came later"
+                self._versions[key, profile_id] = version
                 if profile_id not in batch.failed | batch.not_found:
                     self._applied.add((profile_id, value))
-            self._hold_window(request)
-            self._hold_in_flight(request)
         self._seen = len(accepted)
 
     def _hold_results(self, batch: BatchEntry) -> None:
@@ -119,22 +123,28 @@ class Evidence:
             if result.status is ProfileStatus.ERROR and batch.state is not BatchState.STUCK:
                 assert not updated, "a failure was claimed of a profile that was updated"
 
-    def _hold_budget(self) -> None:
-        """Assert the limits of a minute and of a day."""
+    def hold_limits(self) -> None:
+        """Assert the limits of a minute and of a day, the upload window, and the batches in flight."""
         settings = self.deployment.upload_settings
+        zone = time_zone(settings.time_zone)
         assert self.target.load["callsInAnyMinute"] <= settings.calls_per_minute
+        rows: dict[date, int] = defaultdict(int)
+        accepted = self._accepted()
+        for request in accepted:
+            rows[day_of(_time(request), settings.reset_hour, zone)] += request.rows
         if settings.rows_per_day:
-            rows: dict[object, int] = defaultdict(int)
-            for request in self._accepted():
-                rows[_time(request).date()] += request.rows
             assert max(rows.values(), default=0) <= settings.rows_per_day, "too many rows in a day"
+        for request in accepted[self._limited :]:
+            self._hold_window(request)
+            self._hold_in_flight(request)
+        self._limited = len(accepted)
 
     def _hold_window(self, request: Request) -> None:
-        window = self.deployment.upload_settings.upload_window
-        granted_at = _time(request) - LATENESS
-        opened = not window or any(
-            UploadWindow.parse(window).next_open(moment, UTC) == moment
-            for moment in (granted_at, _time(request))
+        settings = self.deployment.upload_settings
+        zone = time_zone(settings.time_zone)
+        opened = not settings.upload_window or any(
+            UploadWindow.parse(settings.upload_window).next_open(moment, zone) == moment
+            for moment in (_time(request) - LATENESS, _time(request))
         )
         assert opened, "a batch was sent outside the window"
 
@@ -142,12 +152,14 @@ class Evidence:
         """Assert that Target works on no more batches than it may when this one arrives."""
         now, last_calls = request.at, self._last_calls(request)
         completion = self._settings().completion_seconds
+        settings = self.deployment.check_settings
+        wait = timedelta(seconds=max(settings.first_check_seconds, settings.max_check_seconds))
         bodies = {request.sha256}
         for other in self._accepted():
             batch = self._batches()[other.batch_id]
             at_work = other.at <= now < batch.accepted_at + completion and batch.accepted_at < now
             settled = batch.settled_at is not None and batch.settled_at <= now
-            forgotten = now - last_calls.get(other.batch_id, other.at) > _LEASE.total_seconds()
+            forgotten = now - last_calls.get(other.batch_id, other.at) > (wait + _LEASE).total_seconds()
             if at_work and not settled and not forgotten:
                 bodies.add(other.sha256)
         assert len(bodies) <= self.deployment.upload_settings.max_in_flight, "too many batches in flight"
@@ -188,9 +200,3 @@ class Evidence:
 
 def _time(request: Request) -> datetime:
     return datetime.fromtimestamp(request.at, UTC)
-
-
-def overlaps(values: dict[str, dict[str, str]]) -> bool:
-    """Whether two of the imports have an id in common."""
-    ids = [set(each) for each in values.values()]
-    return any(one & other for one, other in pairwise(ids))

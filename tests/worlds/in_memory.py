@@ -46,7 +46,8 @@ class InMemoryDeployment(Deployment):
     @functools.cached_property
     def ledger(self) -> Ledger:
         table = self.tables.table(IMPORTS_TABLE)
-        return Ledger(VersionedTable(table, timedelta(days=30)))  # type: ignore[arg-type]  # stands at the boundary
+        retention = timedelta(days=self.split_settings.retention_days)
+        return Ledger(VersionedTable(table, retention))  # type: ignore[arg-type]  # stands at the boundary
 
     @functools.cached_property
     def profiles_table(self) -> ProfilesTable:
