@@ -158,7 +158,7 @@ class Application:
             for name in environment:
                 self.patch.setenv(name, self.variables.get(name, environment[name]))
             path = deployable.ROOT / "functions" / folder / "app.py"
-            spec = importlib.util.spec_from_file_location(f"deployed_{folder}", path)
+            spec = importlib.util.spec_from_file_location(f"functions.{folder}.app", path)
             assert spec is not None
             assert spec.loader is not None
             app = importlib.util.module_from_spec(spec)
