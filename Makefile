@@ -104,6 +104,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 EXAMPLES ?= 300
 MUTATE_SECONDS ?= 1800
+MUTATE_SAMPLE ?= 0
 # These tools have environments of their own and import the packages of .venv.
 borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
@@ -125,8 +126,9 @@ fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, FUZ
 planted: setup ## The first part of make mutate: template and state machine alone
 	@$(BIN)/python -m tools.planted
 
-mutate: planted .tools/mutate/.installed ## Change template, state machine and code and see whether a test fails; MUTATE_SECONDS=600 MUTATE_MODULES="ledger budget.policy"
-	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) $(MUTATE_MODULES)
+mutate: planted .tools/mutate/.installed ## Change template, state machine and code and see whether a test fails: MUTATE_MODULES="ledger budget.policy" or all, MUTATE_SAMPLE=60, MUTATE_SECONDS=600, MUTATE_WRITE=1
+	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) --sample $(MUTATE_SAMPLE) \
+		$(if $(MUTATE_WRITE),--write) $(MUTATE_MODULES)
 
 requirements: requirements-proof
 requirements-proof:

@@ -1,9 +1,13 @@
 """Mutation testing: change the code in many small ways and see whether a test notices. `make mutate` runs it.
 
-mutmut makes the changes, on a copy below .run/mutate. A run resumes where the last one of the same code
-stopped. The table counts for each module how many changes were tried and how many of them a test noticed. A
-change that no test notices costs the time of all tests that reach it, so only quick ones take part: those of
-the modules themselves.
+mutmut makes the changes, room by room, each on a copy below .run/mutate; the tests of a room are those that
+mirror it below tests/unit. A run resumes where the last one of the same code stopped. A change that no test
+notices costs the time of all tests that reach it, so only quick ones take part: no property tests.
+
+Without a name, the rooms are tried whose code or tests differ from what the table in docs/reliability.md is
+about: its last column is a digest of both.
+
+mutmut changes the bodies of functions. What stands outside of them, or below a decorator, it does not change.
 """
 
 from __future__ import annotations
@@ -13,192 +17,303 @@ import contextlib
 import hashlib
 import json
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from local.engine import ROOT, TOOLS
 from local.processes import last_line
 
-_MODULES = (
-    "splitting.rows.plain",
-    "splitting.rows.encoding",
-    "splitting.batches.cutter",
-    "splitting.batches.merged_rows",
-    "splitting.batches.repeated_ids",
-    "splitting.batches.writer",
-    "ledger.import_entry",
-    "ledger.batch_entry",
-    "ledger.ledger",
-    "aws.dynamodb",
-    "budget.policy",
-    "budget.state",
-    "budget.reserve",
-    "target.answers",
-    "target.verdict",
-    "target.named_ids",
-    "target.response",
-    "target.xml_reader",
-    "target.xml_parser",
-    "target.flat_reader",
-    "target.charset",
-    "target.content_coding",
-    "target.own_words",
+_PACKAGE = Path("layers/shared/bulk_profiles")
+_COPIED = (
+    *("tests", "local", "simulator", "functions", "statemachine", "events"),
+    *("template.yaml", "samconfig.toml", "pyproject.toml"),
 )
-_TESTS = (
-    "target/test_answers",
-    "target/test_verdict",
-    "target/test_named_ids",
-    "target/test_response",
-    "target/test_xml_reader",
-    "target/test_flat_reader",
-    "target/test_charset",
-    "target/test_content_coding",
-    "target/test_own_words",
-    "budget/test_reserve",
-    "splitting/batches/test_cutter",
-    "splitting/batches/test_merged_rows",
-    "splitting/batches/test_repeated_ids",
-    "splitting/batches/test_writer",
-    "splitting/rows/test_encoding",
-    "splitting/rows/test_plain",
-    "splitting/rows/test_prepare",
-    "splitting/rows/test_row_check",
-    "splitting/test_split",
-    "ledger/test_batch_entry",
-    "ledger/test_ledger",
-)
-_COPIED = ("tests", "local", "simulator")
+# Rooms whose tests are not, or not only, those in the folder of the same name.
+_TESTS = {
+    "splitting.rows": ("splitting/rows", "splitting/test_split.py"),
+    "splitting.batches": ("splitting/batches", "splitting/test_split.py"),
+    "splitting.reading": ("splitting/reading", "splitting/test_split.py"),
+    "splitting.parallel": ("splitting/parallel", "splitting/test_pending_blocks.py"),
+}
 _SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change
 _TIMEOUT = 8.0  # times the duration of the tests, plus as many seconds; then the change is an endless loop
+_GOAL = 0.95
 _WORK = ROOT / ".run/mutate"
+_TABLE = ROOT / "docs/reliability.md"
+_BEGIN, _END = "<!-- mutation: begin -->", "<!-- mutation: end -->"
+_HEAD = "| Room | Changes | Tried | Noticed | Score | Of |\n|---|--:|--:|--:|--:|---|"
+_ROW = re.compile(r"^\| ([a-z.]+) \| (\d+) \| (\d+) \| (\d+) \| [^|]+ \| `(\w+)` \|$", re.MULTILINE)
 
 
-def prepare() -> None:
-    """Copy code and tests, unless the last run copied the same."""
-    files = [path for name in (*_COPIED, "layers") for path in sorted((ROOT / name).rglob("*.py"))]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    stamp = _WORK / "sources"
-    if stamp.exists() and stamp.read_text() == digest:
-        return
-    shutil.rmtree(_WORK, ignore_errors=True)
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(
-        ROOT / "layers/shared/bulk_profiles", _WORK / "src/bulk_profiles", dirs_exist_ok=True, ignore=ignored
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room of the package, or the handlers."""
+
+    name: str  # e.g. `splitting.rows`
+    modules: tuple[str, ...]  # e.g. `splitting.rows.plain`
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files of the modules, from the project's root on."""
+        folder = Path() if self.name == "functions" else _PACKAGE
+        return [folder / f"{module.replace('.', '/')}.py" for module in self.modules]
+
+    @property
+    def tests(self) -> list[Path]:
+        """The files and folders with the room's tests, from the project's root on."""
+        names = _TESTS.get(self.name) or (self.name.replace(".", "/"),)
+        folder = Path("tests/unit")
+        if self.name == "splitting":  # its folder has the tests of the rooms in it, too
+            return sorted(path.relative_to(ROOT) for path in (ROOT / folder / "splitting").glob("test_*.py"))
+        return [folder / name for name in names]
+
+    @property
+    def digest(self) -> str:
+        """A digest of the code and of its tests."""
+        tests = [path for test in self.tests for path in _files(ROOT / test)]
+        contents = [(ROOT / source).read_bytes() for source in self.sources]
+        contents += [path.read_bytes() for path in tests]
+        return hashlib.sha256(b"\0".join(contents)).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A row of the table."""
+
+    room: str
+    changes: int
+    tried: int
+    noticed: int
+    digest: str  # of what was tried
+
+    @property
+    def share(self) -> float:
+        """The share of the tried changes that a test noticed; 1 where none was tried."""
+        return self.noticed / self.tried if self.tried else 1.0
+
+    def row(self) -> str:
+        """Return the row in Markdown."""
+        share = f"{self.share:.0%}" if self.tried else "-"
+        counts = f"{self.changes} | {self.tried} | {self.noticed} | {share}"
+        return f"| {self.room} | {counts} | `{self.digest}` |"
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def rooms() -> list[Room]:
+    """Return all rooms, in the order of their names."""
+    modules = sorted(
+        ".".join(path.relative_to(ROOT / _PACKAGE).with_suffix("").parts)
+        for path in (ROOT / _PACKAGE).rglob("*.py")
+        if path.stem not in {"__init__", "__main__"}
     )
-    for name in _COPIED:
-        shutil.copytree(ROOT / name, _WORK / name, ignore=ignored)
-    settings = {
-        "source_paths": ["src"],
-        "also_copy": list(_COPIED),
-        "only_mutate": [f"src/bulk_profiles/{_path(name)}.py" for name in _MODULES],
-        "pytest_add_cli_args": ["--import-mode=importlib", "-p", "no:cacheprovider"],
-        "pytest_add_cli_args_test_selection": [f"tests/unit/{name}.py" for name in _TESTS],
-        "timeout_multiplier": [str(_TIMEOUT)],
-    }
-    lines = ["[mutmut]", *(f"{name}=\n  " + "\n  ".join(values) for name, values in settings.items())]
-    lines += ["[tool:pytest]", "pythonpath = .", "markers = fault: a fault that a test shows"]
-    (_WORK / "setup.cfg").write_text("\n".join(lines) + "\n")
-    stamp.write_text(digest)
+    handlers = sorted((ROOT / "functions").glob("*/app.py"))
+    names = [f"functions.{path.parent.name}.app" for path in handlers]
+    by_room: dict[str, list[str]] = {"functions": names}
+    for module in modules:
+        by_room.setdefault(module.rpartition(".")[0], []).append(module)
+    return [Room(name, tuple(by_room[name])) for name in sorted(by_room)]
 
 
-def select(names: Sequence[str]) -> list[str]:
-    """Return the modules that the names of modules or rooms stand for; no name stands for all of them.
+def select(names: Sequence[str], scores: dict[str, Score]) -> list[Room]:
+    """Return the rooms to try: those named, `all`, or without a name those that changed since their scores.
 
-    Raises ValueError for a name without any module.
+    A module stands for its room. Raises ValueError for an unknown name.
     """
-    if unknown := [name for name in names if not any(_is_in(module, name) for module in _MODULES)]:
-        raise ValueError(f"no module or room {', '.join(unknown)}; there are {', '.join(_MODULES)}")
-    return [module for module in _MODULES if not names or any(_is_in(module, name) for name in names)]
+    every = rooms()
+    if "all" in names:
+        return every
+    if not names:
+        return [room for room in every if room.name not in scores or scores[room.name].digest != room.digest]
+    if unknown := [name for name in names if not any(_is_named(m, [name]) for r in every for m in r.modules)]:
+        raise ValueError(
+            f"no room or module {', '.join(unknown)}; there are {', '.join(r.name for r in every)}"
+        )
+    return [room for room in every if any(_is_named(module, names) for module in room.modules)]
 
 
-def _is_in(module: str, room: str) -> bool:
-    return f"{module}.".startswith(f"{room}.")
+def _is_named(module: str, names: Iterable[str]) -> bool:
+    return any(f"{module}.".startswith(f"{name}.") for name in names)
 
 
-def run(modules: Sequence[str], seconds: float) -> None:
-    """Try changes, one per processor at a time, until all are tried or the time is over."""
-    untried = [name for module in modules for name in _untried(module)]
-    if not untried:
-        return
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["nice", str(TOOLS / "mutate/bin/mutmut"), "run", *untried]
-    with (
-        (_WORK / "mutmut.log").open("w") as log,
-        subprocess.Popen(
-            command, cwd=_WORK, env=environment, stdout=log, stderr=log, start_new_session=True
-        ) as mutmut,
-    ):
-        try:
-            mutmut.wait(seconds)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(mutmut.pid, 15)
+def _module(change: str) -> str:
+    """Return the module of a change, e.g. of `bulk_profiles.budget.policy.x_parse__mutmut_1`."""
+    return change.removeprefix("bulk_profiles.").rpartition(".")[0]
 
 
-def _untried(module: str) -> list[str]:
-    """Return mutmut's names of the changes to try; it would try again what it has tried before."""
-    codes = _codes(module)
-    if codes is None:
-        return [f"bulk_profiles.{module}.*"]
-    return [name for name, code in codes.items() if code is None]
+def read_scores(text: str) -> dict[str, Score]:
+    """Return the scores in a document, by room."""
+    rows = (Score(room, int(a), int(b), int(c), digest) for room, a, b, c, digest in _ROW.findall(text))
+    return {score.room: score for score in rows}
 
 
-def _codes(module: str) -> dict[str, int | None] | None:
-    """Return the exit code of each change of a module, None for an untried one; None before the first run."""
-    meta = _WORK / f"mutants/src/bulk_profiles/{_path(module)}.py.meta"
-    return json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else None
-
-
-def _path(module: str) -> str:
-    return module.replace(".", "/")
-
-
-def outcomes(module: str) -> Counter[str]:
-    """Count a module's changes by their outcome: noticed, survived, untried."""
-    codes = _codes(module) or {}
-    return Counter("untried" if code is None else _word(code) for code in codes.values())
-
-
-def _word(code: int) -> str:
-    return "survived" if code in {_SURVIVED, _UNTESTED} else "noticed"
-
-
-def table() -> list[str]:
+def table(scores: dict[str, Score]) -> str:
     """Return the scores as a Markdown table."""
-    rows = {module: outcomes(module) for module in _MODULES}
-    rows["all"] = sum(rows.values(), Counter())
-    lines = ["| Module | Changes tried | Noticed | Score | Not tried |", "|---|--:|--:|--:|--:|"]
-    for module, counts in rows.items():
-        tried = counts["noticed"] + counts["survived"]
-        score = f"{counts['noticed'] / tried:.0%}" if tried else "-"
-        lines.append(f"| {module} | {tried} | {counts['noticed']} | {score} | {counts['untried']} |")
-    return lines
+    return "\n".join([_HEAD, *(scores[name].row() for name in sorted(scores))])
+
+
+def with_table(text: str, scores: dict[str, Score]) -> str:
+    """Return a document with another table between its marks."""
+    begin, _, rest = text.partition(_BEGIN)
+    _, mark, end = rest.partition(_END)
+    if not mark:
+        raise ValueError(f"there is no {_BEGIN} ... {_END} for the table")
+    return f"{begin}{_BEGIN}\n\n{table(scores)}\n\n{_END}{end}"
+
+
+class Mutation:
+    """The changes of one room and what became of them, on a copy of code and tests."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._work = _WORK / room.name
+
+    def prepare(self) -> None:
+        """Copy code and tests, unless the last run copied the same."""
+        files = [path for name in (*_COPIED, "layers/shared") for path in _files(ROOT / name)]
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        stamp = self._work / "sources"
+        if stamp.exists() and stamp.read_text() == digest:
+            return
+        shutil.rmtree(self._work, ignore_errors=True)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / _PACKAGE, self._work / "src/bulk_profiles", ignore=ignored)
+        for name in _COPIED:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self._work / name, ignore=ignored)
+            else:
+                shutil.copy(ROOT / name, self._work / name)
+        (self._work / "setup.cfg").write_text(self._settings())
+        stamp.write_text(digest)
+
+    def _settings(self) -> str:
+        handlers = self.room.name == "functions"
+        settings = {
+            "source_paths": ["functions" if handlers else "src"],
+            "also_copy": [*_COPIED, "src"] if handlers else [*_COPIED],
+            "only_mutate": [self._copy(source) for source in self.room.sources],
+            "pytest_add_cli_args": [
+                *("--import-mode=importlib", "-p", "no:cacheprovider", "--ignore-glob=*_properties.py"),
+                *("-c", "setup.cfg"),
+            ],
+            "pytest_add_cli_args_test_selection": [str(test) for test in self.room.tests],
+            "timeout_multiplier": [str(_TIMEOUT)],
+        }
+        lines = ["[mutmut]", *(f"{name}=\n  " + "\n  ".join(values) for name, values in settings.items())]
+        lines += ["[tool:pytest]", "pythonpath = .", "markers = fault: a fault that a test shows"]
+        return "\n".join(lines) + "\n"
+
+    def _copy(self, source: Path) -> str:
+        return str(
+            source if self.room.name == "functions" else "src/bulk_profiles" / source.relative_to(_PACKAGE)
+        )
+
+    def run(self, names: Sequence[str], sample: int, seconds: float) -> None:
+        """Try changes, one per processor at a time, until all are tried or the time is over.
+
+        `names`: those of modules or rooms, unless all of the room's changes are meant.
+        `sample`: how many of the changes are tried, the same ones every time; 0 for all.
+        """
+        end = time.monotonic() + seconds
+        if not self._codes():  # a run for no change makes the changes and measures the tests
+            self._mutmut(["nothing"], end - time.monotonic())
+        untried = [name for name in self._chosen(names, sample) if self._codes()[name] is None]
+        if untried:
+            self._mutmut(untried, end - time.monotonic())
+
+    def _chosen(self, names: Sequence[str], sample: int) -> list[str]:
+        every = set(names) <= {"all"}
+        changes = [change for change in sorted(self._codes()) if every or _is_named(_module(change), names)]
+        if not sample or sample >= len(changes):
+            return changes
+        return sorted(random.Random(self.room.name).sample(changes, sample))  # noqa: S311  # the same each time
+
+    def _mutmut(self, names: Sequence[str], seconds: float) -> None:
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        with (
+            (self._work / "mutmut.log").open("w") as log,
+            subprocess.Popen(
+                ["nice", str(TOOLS / "mutate/bin/mutmut"), "run", *names],
+                cwd=self._work,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            ) as mutmut,
+        ):
+            try:
+                mutmut.wait(max(0, seconds))
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(mutmut.pid, 15)
+
+    def _codes(self) -> dict[str, int | None]:
+        """Return the exit code of each change by its name, None for one that was not tried."""
+        codes: dict[str, int | None] = {}
+        for source in self.room.sources:
+            meta = self._work / f"mutants/{self._copy(source)}.meta"
+            if meta.exists():
+                codes |= json.loads(meta.read_text())["exit_code_by_key"]
+        return codes
+
+    def survivors(self) -> list[str]:
+        """Return the names of the changes that no test noticed."""
+        return [name for name, code in self._codes().items() if code in {_SURVIVED, _UNTESTED}]
+
+    def score(self) -> Score:
+        """Count the changes."""
+        codes = self._codes()
+        tried = sum(code is not None for code in codes.values())
+        return Score(self.room.name, len(codes), tried, tried - len(self.survivors()), self.room.digest)
+
+    def failure(self) -> str:
+        """Return the last line that mutmut wrote."""
+        return last_line(self._work / "mutmut.log")
 
 
 def main() -> int:
-    """Try the changes of the chosen modules and print the scores of all."""
+    """Try changes and print the table; 1 where too few were noticed, 2 where none could be tried."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1800)
-    parser.add_argument(
-        "names", nargs="*", metavar="name", help="a module or a room, e.g. budget.policy or budget"
-    )
+    parser.add_argument("--seconds", type=float, default=1800, help="the longest time for all rooms")
+    parser.add_argument("--sample", type=int, default=0, help="changes to try in each room (default: all)")
+    parser.add_argument("--write", action="store_true", help=f"write the table to {_TABLE.relative_to(ROOT)}")
+    parser.add_argument("names", nargs="*", metavar="name", help="a room or a module, or `all`")
     options = parser.parse_args()
+    scores = read_scores(_TABLE.read_text())
     try:
-        modules = select(options.names)
+        chosen = select(options.names, scores)
     except ValueError as error:
         parser.error(str(error))
-    prepare()
-    run(modules, options.seconds)
-    if not any(outcomes(module)["noticed"] for module in _MODULES):
-        print(f"No change was tried: {last_line(_WORK / 'mutmut.log')}.")
-        print("Do all tests pass, and is there time to run them all once first? See --seconds.")
-        return 2
-    print("\n".join(table()))
-    print(f"For the survivors: cd {_WORK.relative_to(ROOT)}, then mutmut results. mutmut.log is there, too.")
-    return 0
+    end, result = time.monotonic() + options.seconds, 0
+    for room in chosen:
+        mutation = Mutation(room)
+        mutation.prepare()
+        mutation.run(options.names, options.sample, end - time.monotonic())
+        score = mutation.score()
+        if not score.noticed:
+            print(f"{room.name}: no change was tried: {mutation.failure()}")
+            print("Do its tests pass, and is there time to run them once first? See --seconds.")
+            result = 2
+            continue
+        scores[room.name] = score
+        print(f"{room.name}: {score.noticed} of {score.tried} noticed; there are {score.changes}", flush=True)
+        print("".join(f"  survived: {name}\n" for name in mutation.survivors()), end="")
+        if score.share < _GOAL:
+            result = result or 1
+    print(table(scores))
+    print(f"To see one: cd {_WORK.relative_to(ROOT)}/ROOM, then mutmut show NAME.")
+    if options.write:
+        _TABLE.write_text(with_table(_TABLE.read_text(), scores))
+    return result
 
 
 if __name__ == "__main__":
