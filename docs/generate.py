@@ -80,6 +80,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   with another column, or after a byte order mark or `batch=`.
 - Empty cells beyond the header are no cells. A row with fewer cells than the header is half a record, and
   rejected; with `"shortRows": "fill"` in the feed, and in a `batch=` file, the missing cells are empty.
+- `\\N` is an empty cell, and so is each word in the feed's `nullValues`. Other words for no value are sent,
+  and counted as `null_word`. None of these words is an id.
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
 - Every name and every value is percent-encoded once. Values keep their spaces.

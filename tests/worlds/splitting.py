@@ -165,6 +165,8 @@ def sent_id(text: str) -> str:
     text = text.strip(_BLANKS)
     if len(text) > 2 and text.startswith('="') and text.endswith('"') and text.count('"') == 2:
         text = text[2:-1].strip(_BLANKS)
+    if text in {r"\N", "NULL", "null", "None", "nan", "NaN", "N/A", "#N/A"}:
+        return ""
     mantissa, _, exponent = text.lower().partition("e")
     is_shortened = exponent.removeprefix("-").isdecimal() and set(".,") & set(mantissa)
     if is_shortened and mantissa.replace(",", ".").replace(".", "", 1).isdecimal():
@@ -185,7 +187,8 @@ def expected(
     for row in rows:
         if is_blank(row) and not blank_rows:
             continue
-        padded = [*row, *[""] * (len(names) - len(row))]
+        padded = ["" if cell == r"\N" else cell for cell in row]
+        padded += [""] * (len(names) - len(row))
         text = sent_id(padded[place])
         if not text:
             continue

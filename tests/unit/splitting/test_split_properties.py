@@ -33,12 +33,14 @@ type Rows = list[list[str]]
 _SIGNS = st.sampled_from(
     [*"ab1 ,;|\"\t\n\r%&+=#'/\\", "é", "ß", "\u2028", "\x85", "\x00", "\x1f", "漢", "😀", "힣"]
 )
-_VALUES = st.text(_SIGNS, max_size=6)
+_NULLS = st.sampled_from([r"\N", "NULL", "nan", "N/A"])
+_VALUES = st.one_of(st.text(_SIGNS, max_size=6), _NULLS)
 _SOUND_IDS = st.text(st.sampled_from([*'abc,;"%', "é"]), min_size=1, max_size=3)
 _IDS = st.one_of(
     _SOUND_IDS,
     st.text(st.sampled_from([*'ab=" \n\t\ufeff\x01+', "é"]), min_size=1, max_size=4),
     st.text(st.sampled_from([*"12.,eE-"]), min_size=1, max_size=6),
+    _NULLS,
     st.sampled_from(['="01"', '="1.2E5"', "7.0", "'1"]),
 )
 _NAMES = st.lists(st.text(st.sampled_from("xyzé,; %"), min_size=1, max_size=3), min_size=1, max_size=4)

@@ -13,10 +13,11 @@ import numpy as np
 
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places
-from .id_hashes import HashedIds, Hashes, hash_ids
+from .id_hashes import Hashes
+from .nulls import without_cells
 from .plain import FAULT_MARK, PLUS_MARK, unmark
 from .row_check import CheckedRow, Rules, check_row, fit_row
-from .suspects import OddCells, is_sound, suspect_ids
+from .suspects import BlockView, is_sound, suspect_ids
 from .warnings import MOST_EXAMPLES, Warnings
 
 _COMMA = ord(",")
@@ -85,22 +86,21 @@ def check_block(
             },
         )
         grid = _even_grid(draft.rows, rules, unreserved=unreserved)
-    ids = hash_ids(draft.rows, grid, rules)
-    odd_cells = None if unreserved else OddCells.of(draft.rows, grid)
-    unsound = _unsound_rows(draft.rows, grid, rules, ids, odd_cells)
+    view = BlockView.of(draft.rows, grid, rules, unreserved=unreserved)
+    unsound = _unsound_rows(draft.rows, view, rules)
     if unsound:
         lines = _lines(draft.rows)
         draft.replace(lines, {number: check_row(lines[number], rules) for number in unsound})
-        grid = _even_grid(draft.rows, rules, unreserved=unreserved)
-        ids = hash_ids(draft.rows, grid, rules)
-        odd_cells = None if unreserved else OddCells.of(draft.rows, grid)
-    check = BlockCheck(ids.hashes, draft.numbers, draft.faults, valueless=grid.any_valueless())
+        view = _even_view(draft.rows, rules, unreserved=unreserved)
+    if view.nulls.empty.size:
+        draft.rows = without_cells(draft.rows, view.grid, view.nulls.empty)
+        view = _even_view(draft.rows, rules, unreserved=unreserved)
+    check = BlockCheck(view.ids.hashes, draft.numbers, draft.faults, valueless=view.grid.any_valueless())
     if warn:
         for warning, records in draft.warned.items():
             check.warnings.add(warning, sorted(records))
-        if odd_cells:
-            _count_odd_values(draft.rows, grid, odd_cells, check)
-        _count_long_values(draft.rows, grid, rules, check)
+        _count_odd_values(draft.rows, view, check)
+        _count_long_values(draft.rows, view.grid, rules, check)
     return draft.rows, check
 
 
@@ -131,17 +131,17 @@ class _Draft:
         self.numbers = places if self.numbers is None else self.numbers[places]
 
 
-def _unsound_rows(rows: bytes, grid: Grid, rules: Rules, ids: HashedIds, odd: OddCells | None) -> list[int]:
+def _unsound_rows(rows: bytes, view: BlockView, rules: Rules) -> list[int]:
     """Return the places of the rows that cannot stay as they are, or must be warned of."""
-    suspects = suspect_ids(rows, grid, rules, ids, odd)
-    starts, sizes = grid.id_starts[suspects].tolist(), grid.id_sizes[suspects].tolist()
+    suspects = suspect_ids(rows, view, rules)
+    starts, sizes = view.grid.id_starts[suspects].tolist(), view.grid.id_sizes[suspects].tolist()
     unsound = {
         place
         for place, start, size in zip(suspects.tolist(), starts, sizes, strict=True)
         if not is_sound(rows[start : start + size], rules)
     }
-    if rules.reject_separators and odd:
-        unsound.update((odd.separators // rules.width).tolist())
+    if rules.reject_separators and view.odd:
+        unsound.update((view.odd.separators // rules.width).tolist())
     return sorted(unsound)
 
 
@@ -158,20 +158,26 @@ def _even_grid(rows: bytes, rules: Rules, *, unreserved: bool) -> Grid:
     return grid
 
 
+def _even_view(rows: bytes, rules: Rules, *, unreserved: bool) -> BlockView:
+    return BlockView.of(rows, _even_grid(rows, rules, unreserved=unreserved), rules, unreserved=unreserved)
+
+
 def _is_odd(rows: bytes) -> bool:
     """Whether some rows hold the mark of a fault, or a byte that was not UTF-8."""
     return FAULT_MARK in rows or (b"\xed" in rows and _SURROGATE.search(rows) is not None)
 
 
-def _count_odd_values(rows: bytes, grid: Grid, odd: OddCells, check: BlockCheck) -> None:
-    """Count the values that are sent, and whose characters may not be meant."""
-    if odd.separators.size:
-        _warn(check, Warn.SEPARATOR_IN_VALUE, odd.separators, grid)
-    if odd.controls.size:
-        _warn(check, Warn.CONTROL_CHARACTER, odd.controls, grid)
-    if PLUS_MARK in rows:
-        plus_signs = np.flatnonzero(grid.data == PLUS_MARK[0])
-        _warn(check, Warn.PLUS_SIGN, grid.cells_at(plus_signs), grid)
+def _count_odd_values(rows: bytes, view: BlockView, check: BlockCheck) -> None:
+    """Count the values that are sent, and that may not be meant."""
+    plus_signs = np.flatnonzero(view.grid.data == PLUS_MARK[0]) if PLUS_MARK in rows else None
+    for warning, cells in (
+        (Warn.NULL_WORD, view.nulls.doubtful),
+        (Warn.SEPARATOR_IN_VALUE, view.odd and view.odd.separators),
+        (Warn.CONTROL_CHARACTER, view.odd and view.odd.controls),
+        (Warn.PLUS_SIGN, None if plus_signs is None else view.grid.cells_at(plus_signs)),
+    ):
+        if cells is not None and cells.size:
+            _warn(check, warning, cells, view.grid)
 
 
 def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:

@@ -98,6 +98,11 @@ class Warn(_Code):
         "id_decimal",
         "Ids that are numbers ending in .0: an export may have added that; format the column as text.",
     )
+    NULL_WORD = (
+        "null_word",
+        "Values that are a word for no value (NULL, null, None, nan, NaN, N/A, #N/A): if it means an empty "
+        'cell, name it in the feed, as in "nullValues": ["NULL"].',
+    )
     PLUS_SIGN = "plus_sign", "Values with a raw + in a file that is encoded already: Target stores a space."
     SPACE_AFTER_DELIMITER = (
         "space_after_delimiter",

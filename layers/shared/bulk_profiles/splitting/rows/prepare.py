@@ -35,6 +35,7 @@ class RowPreparer:
             columns.rules,
             reject_separators=in_values is SeparatorInValue.REJECT,
             plain_ids=in_values is SeparatorInValue.REPLACE,
+            nulls=columns.rules.nulls.union(filter(None, feed.null_values)),
             short_rows=short_rows,
             blank_rows=blank_rows,
         )

@@ -16,6 +16,8 @@ BLANKS = (
     "\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2061\u2062\u2063"
     "\u2064\u2066\u2067\u2068\u2069\u3000\ufeff"
 )
+NULL = r"\N"  # what databases write for no value
+NULL_WORDS = frozenset({"NULL", "null", "None", "nan", "NaN", "N/A", "#N/A"})  # what others write, perhaps
 _GUARDED = re.compile('="([^"]*)"')
 # What spreadsheets and programs make of a long number: 1.23E+15, 1,23E+15, 1e+16, 1.5E10. But 12E5 and 4E-17
 # may be ids.
@@ -35,6 +37,7 @@ class Rules:
     short_rows: bool = False  # a row may have fewer cells: the others are empty
     blank_rows: bool = False  # a row without anything but blanks is a row, and no blank line
     reject_separators: bool = False  # no separator in a value
+    nulls: frozenset[str] = frozenset({NULL})  # cells that say so are empty
     plain_ids: bool = False  # no separator in an id: replaced in values, it would make another id
 
 
@@ -70,7 +73,7 @@ def check_id(text: str, rules: Rules) -> CheckedId:
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
-    if not text:
+    if not text or text in rules.nulls or text in NULL_WORDS:
         return Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
         return Reject.ID_TOO_LONG
@@ -96,7 +99,7 @@ def fit_row(row: bytes, rules: Rules) -> bytes | Fault | None:
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
     if not rules.blank_rows and is_blank(row):
         return None
-    if not is_blank(b"".join(cells[rules.width :])):
+    if not all(is_blank(cell) or unmark(cell).decode() in rules.nulls for cell in cells[rules.width :]):
         return Fault(Reject.TOO_MANY_CELLS)
     if len(cells) < rules.width and not rules.short_rows:
         return Fault(Reject.TOO_FEW_CELLS)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid, Places
-from .id_hashes import HashedIds
+from .id_hashes import HashedIds, hash_ids
+from .nulls import NullCells
 from .plain import PLUS_MARK, SEPARATORS, mark, unmark
 from .row_check import BLANKS, Rules, check_id
 
@@ -54,17 +55,34 @@ class OddCells(NamedTuple):
         return cls(grid.cells_at(separators), grid.cells_at(controls))
 
 
-def suspect_ids(rows: bytes, grid: Grid, rules: Rules, ids: HashedIds, odd: OddCells | None) -> Places:
-    """Return the places of the rows whose id `check_id` must look at; `odd` is None if no byte is encoded."""
-    suspects = [ids.odd, _numbers(rows, grid, ids.pointed)]
+class BlockView(NamedTuple):
+    """What a few passes over all bytes show of some plain rows."""
+
+    grid: Grid
+    ids: HashedIds
+    nulls: NullCells
+    odd: OddCells | None  # None: no byte needs encoding
+
+    @classmethod
+    def of(cls, rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool) -> Self:
+        """Look at plain rows, whose grid is known."""
+        odd = None if unreserved else OddCells.of(rows, grid)
+        return cls(grid, hash_ids(rows, grid, rules), NullCells.of(rows, grid, rules), odd)
+
+
+def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
+    """Return the places of the rows whose id `check_id` must look at."""
+    grid, odd = view.grid, view.odd
+    suspects = [view.ids.odd, _numbers(rows, grid, view.ids.pointed)]
+    cells = np.concatenate(view.nulls)
     if odd:
         first, last = _ends(grid)
         suspects.append(np.flatnonzero(_FIRST.take(first) | _LAST.take(last)))
-        cells = np.concatenate(odd)
+        cells = np.concatenate((cells, *odd))
         if b"\xef" in rows:
             places = [match.start() for match in _NO_CHARACTER.finditer(rows)]
             cells = np.concatenate((cells, grid.cells_at(np.array(places, np.intp))))
-        suspects.append(cells[cells % rules.width == rules.key] // rules.width)
+    suspects.append(cells[cells % rules.width == rules.key] // rules.width)
     return np.concatenate(suspects)
 
 
