@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from bulk_profiles.accounting.split_verdict import status_line
 from bulk_profiles.core.names import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
 from bulk_profiles.core.timestamps import moment
-from bulk_profiles.steps.messages import DroppedObject
+from bulk_profiles.steps.messages import DroppedObject, Why
 from local.deployment import Deployment
 from local.errors import LocalRunError
 
@@ -40,6 +40,7 @@ class Snapshot:
     trace: str  # differs whenever anything has changed
     waits_seconds: float = 0  # until the last status check that is planned
     rejected: int = 0  # rows, of an import that has ended
+    token: str = ""  # why Target does not accept the token, where a batch waits for that
 
     def line(self) -> str:
         """Return the snapshot as one line of text."""
@@ -48,7 +49,8 @@ class Snapshot:
         if not total:
             return status
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.batches.items()))
-        return f"{status}: {self.settled} of {total} settled ({states})"
+        token = f". {self.token}" if self.token else ""
+        return f"{status}: {self.settled} of {total} settled ({states}){token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Import:
             json.dumps([results, items], sort_keys=True, default=str),
             max(map(_waits_seconds, batches), default=0),
             int(entry.get("rejected", {}).get("N", 0)),
+            next((batch["reason"]["S"] for batch in batches if _waits_for_token(batch)), ""),
         )
 
     def summary(self) -> Json | None:
@@ -127,6 +130,10 @@ class Import:
         )
         for page in pages:
             yield from page["Items"]
+
+
+def _waits_for_token(batch: Json) -> bool:
+    return bool(batch.get("why", {}).get("S") == Why.TOKEN)
 
 
 def _waits_seconds(batch: Json) -> float:

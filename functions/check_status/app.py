@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
 from bulk_profiles.steps.check_status import CheckStatus
-from bulk_profiles.steps.messages import BatchEvent
+from bulk_profiles.steps.messages import BatchEvent, Why
 from bulk_profiles.steps.wiring import connect
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _STOP_MS = 60_000  # left of the function's time, in which what is begun is ended
 
 logger = Logger()
+metrics = Metrics()
 step = connect(CheckStatus, os.environ)
 
 
@@ -27,4 +29,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         batch.import_id, batch.number, lambda: context.get_remaining_time_in_millis() < _STOP_MS
     )
     logger.info("Batch checked", import_id=batch.import_id, batch=batch.number, **outcome.to_json())
+    if outcome.why is Why.TOKEN:
+        metrics.add_metric("BatchesWithoutToken", MetricUnit.Count, 1)
+        metrics.flush_metrics()
     return outcome.to_json()

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+import simulator
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.core.errors import NoticeError
 from tests.worlds.application import IMPORTS_TABLE, Application
@@ -138,6 +139,7 @@ def test_alarm_watches_a_metric_that_the_functions_emit(
     split(application, b"no key column\n")
     finished(application, lost=False)
     swept(application, lost=False)
+    parked(application)
     assert watched(alarm(name), capsys.readouterr().out)
 
 
@@ -227,6 +229,12 @@ def swept(application: Application, *, lost: bool) -> None:
         lose_a_batch(import_id)
     application.clock.reach(datetime.now(UTC) + timedelta(hours=1))  # S3 tells the time by itself
     application.invoke("sweep_imports", {})
+
+
+def parked(application: Application) -> None:
+    """Let Target refuse the token of an import."""
+    application.target.script(simulator.fault("unauthorized", times=2))
+    application.invoke("upload_batch", {"importId": split(application), "batch": 1})
 
 
 EMITTERS = pytest.mark.parametrize("emitter", [finished, swept])
@@ -319,6 +327,38 @@ def test_notice_that_sns_refuses_raises_an_alarm(
 def test_execution_that_was_stopped_raises_an_alarm() -> None:
     assert notices(alarm("StoppedImportsAlarm"), [0, 1, 0], [0]) == 1
     assert notices(alarm("StoppedImportsAlarm"), [0], [], [0]) == 0
+
+
+# --- the token ---
+
+
+@pytest.mark.fault(30, "a token that Target does not accept raises an alarm, at submissions and status calls")
+@pytest.mark.parametrize("on", ["submit", "status"])
+def test_batch_that_waits_for_a_token_raises_an_alarm(
+    application: Application,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    on: str,
+) -> None:
+    """As long as batches wait, it goes on, and notifies once."""
+    application.target.script(simulator.fault("unauthorized", on=on, times=2))
+    import_id = split(application)
+    application.walk({"importId": import_id, "batch": 1})
+    output = capsys.readouterr().out
+    values = watched(alarm("TokenAlarm"), output)
+    assert values
+    assert set(values) == {1}
+    assert notices(alarm("TokenAlarm"), [], values[:1], values[1:], []) == 1
+    logged = [vars(record) for record in caplog.records if hasattr(record, "why")]
+    assert {record["why"] for record in logged} == {"token"}
+    assert all("set TokenSecretArn" in record["says"] for record in logged)
+
+
+def test_batch_that_waits_for_nothing_raises_no_alarm_of_the_token(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application.run(FILE)
+    assert watched(alarm("TokenAlarm"), capsys.readouterr().out) == []
 
 
 # --- rejected rows ---

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 import pytest
 
 import simulator
@@ -317,10 +318,6 @@ def test_check_batch_id_of_a_follow_up_is_not_that_of_its_batch(
         (simulator.fault("server_error", on="status", times=0), "Target answered HTTP 500 with HTML"),
         (simulator.fault("reset_before_body", on="status", times=0), "The connection to Target failed"),
         (simulator.fault("cut_status", times=0), "The answer is not whole, well-formed XML."),
-        (
-            simulator.fault(on="status", code=403, body='{"message": "No access"}', times=0),
-            'Target answered HTTP 403: "No access".',
-        ),
     ],
 )
 def test_check_tells_why_a_status_cannot_be_read(
@@ -349,6 +346,54 @@ def test_check_tells_why_a_status_cannot_be_read(
     assert reason in summary.reason
     assert {result.reason for result in deployment.profiles(import_id, 1)} == {batch.reason}
     assert reason in deployment.objects(import_id)["report.html"].decode().replace("&quot;", '"')
+
+
+@pytest.mark.fault(
+    30, "401, 403 at status calls: the checks of the client wait, few calls until the deadline"
+)
+@pytest.mark.parametrize(("code", "remedy"), [(401, "renew the secret"), (403, "check its rights")])
+def test_check_with_a_rejected_token_waits(
+    deployment: Deployment, target: simulator.Simulator, code: int, remedy: str
+) -> None:
+    secret = boto3.client("secretsmanager").create_secret(Name=f"token-{code}", SecretString="old-token")
+    deployment.configure(token_secret_arn=secret["ARN"], calls_per_minute=1000)
+    refusal = simulator.fault(on="status", code=code, body='{"message": "No access"}', times=0)
+    target.script(refusal)
+    rows = b"".join(b"u%d,Ada\n" % number for number in range(10))
+    import_id = deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows)).import_id
+    for number in range(1, 6):
+        deployment.submit(import_id, number)
+    deployment.clock.advance(minutes=2)
+
+    outcomes = [deployment.check(import_id, number).to_json() for number in range(1, 6)]
+
+    asked = [request for request in target.requests if request.method == "GET"]
+    assert len(asked) == 3  # the token was good before: three refusals in a row are the proof
+    assert [(outcome["outcome"], outcome["why"]) for outcome in outcomes] == [("processing", "token")] * 5
+    assert all(remedy in outcome["says"] and '"No access"' in outcome["says"] for outcome in outcomes)
+    assert [deployment.ledger.get_batch(import_id, number).why for number in (1, 5)] == ["token"] * 2
+    assert remedy in deployment.finish(import_id).reason
+
+    target.clear_script()
+    target.configure(token="new-token")
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret["ARN"], SecretString="new-token")
+
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+    assert deployment.clock() - START < timedelta(hours=1)
+
+
+@pytest.mark.fault(30, "401 at status calls until the deadline: pending, with the remedy")
+def test_check_with_a_token_never_renewed_ends_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unauthorized", on="status", times=0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(pending=2)
+    assert "set TokenSecretArn" in summary.reason
+    assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=25)
+    assert len(target.requests) < 60
 
 
 @pytest.mark.fault(49, "a status that could be read at last has no reason any more")

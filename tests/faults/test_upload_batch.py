@@ -224,56 +224,133 @@ def secret(deployment: Deployment) -> str:
     return arn
 
 
-@pytest.mark.fault(30, "401, 403, and the secret holds no other token: not sent again")
-@pytest.mark.parametrize(
-    ("name", "words"), [("unauthorized", "renew the secret"), ("forbidden", "check its rights")]
+THREE_BATCHES = FILE + b"u3,Zoe\nu4,Alan\nu5,Mary\n"
+REFUSALS = pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
+
+
+def _renew(secret: str) -> None:
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="new-token")
+
+
+@pytest.mark.fault(
+    30, "401, 403: all batches of the client wait, and go on once the secret has another token"
 )
-def test_upload_with_a_rejected_token_is_not_sent_again(
-    deployment: Deployment, target: simulator.Simulator, secret: str, name: str, words: str
+@REFUSALS
+def test_upload_with_a_rejected_token_parks_all_batches(
+    deployment: Deployment, target: simulator.Simulator, secret: str, name: str
 ) -> None:
     target.script(simulator.fault(name, times=0))
+    import_id = deployment.split(deployment.drop(THREE_BATCHES)).import_id
+
+    outcomes = [deployment.submit(import_id, number).to_json() for number in (1, 2, 3)]
+
+    remedy = {"unauthorized": "renew the secret", "forbidden": "check its rights"}[name]
+    assert [(outcome["outcome"], outcome["why"]) for outcome in outcomes] == [("deferred", "token")] * 3
+    assert all(remedy in outcome["says"] and "HTTP 40" in outcome["says"] for outcome in outcomes)
+    assert _arrivals(target) == 1
+    entries = [deployment.ledger.get_batch(import_id, number) for number in (1, 2, 3)]
+    assert [(entry.why, entry.reason, entry.submissions) for entry in entries] == [
+        ("token", outcome["says"], 0) for outcome in outcomes
+    ]
+    assert remedy in deployment.finish(import_id).reason
+
+    target.clear_script()
+    target.configure(token="new-token")
+    _renew(secret)
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert [batch.submissions for batch in summary.batches] == [1, 1, 1]
+    assert [batch.why for batch in summary.batches] == [""] * 3
+    assert not any(batch.possibly_duplicate for batch in summary.batches)
+    assert _arrivals(target) == 4
+    assert deployment.clock() - START < timedelta(minutes=30)
+
+
+@pytest.mark.fault(30, "401, 403 until the deadline: few calls, nothing sent, and the remedy in the summary")
+@REFUSALS
+@pytest.mark.parametrize("configured", [True, False])
+def test_upload_with_a_token_never_renewed_ends_at_the_deadline(
+    deployment: Deployment, target: simulator.Simulator, secret: str, name: str, *, configured: bool
+) -> None:
+    deployment.configure(token_secret_arn=secret if configured else "")
+    target.script(simulator.fault(name, times=0))
+
+    summary = deployment.run(THREE_BATCHES)
+
+    assert summary.profiles == ProfileCounts(not_sent=5)
+    assert timedelta(hours=24) <= deployment.clock() - START <= timedelta(hours=26)
+    assert _arrivals(target) < 40
+    assert [batch.submissions for batch in summary.batches] == [0, 0, 0]
+    remedy = {"unauthorized": "renew the secret", "forbidden": "check its rights"}[name]
+    assert (remedy if configured else "set TokenSecretArn") in summary.reason
+    assert "old-token" not in summary.reason
+
+
+@pytest.mark.fault(30, "403, and Target gives the token its rights: goes on with the same token")
+def test_upload_with_a_token_that_gets_its_rights_goes_on(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    target.script(simulator.fault("forbidden", times=3))
+
+    summary = deployment.run(THREE_BATCHES)
+
+    assert secret
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert _arrivals(target) == 3 + 3
+    assert deployment.clock() - START < timedelta(hours=1)
+
+
+@pytest.mark.fault(30, "401 for one batch alone: that one is refused, and stops no other")
+@REFUSALS
+def test_upload_of_a_batch_unauthorized_alone_is_refused(
+    deployment: Deployment, target: simulator.Simulator, name: str
+) -> None:
+    target.script(simulator.fault(name), simulator.fault(name, skip=1))
+    import_id = deployment.split(deployment.drop(THREE_BATCHES)).import_id
+    deployment.submit(import_id, 1)
+    deployment.clock.advance(minutes=1)
+    for _ in deployment.walk(import_id, 2):
+        pass
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(success=3, error=2)
+    assert "It accepts the token for other batches." in summary.reason
+    assert _arrivals(target) == 4
+
+
+@pytest.mark.fault(30, "401, and the secret holds another token: sent again at once")
+def test_upload_with_a_renewed_token_is_sent_again_at_once(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    Tokens(secret).get("demo")  # so that the old one is kept
+    target.configure(token="new-token")
+    _renew(secret)
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    outcome = deployment.submit(import_id, 1)
+    assert (outcome.word, outcome.resume_at, outcome.why) == (Word.DEFERRED, START, None)
+    summary = deployment.resume(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert (_arrivals(target), summary.batches[0].submissions) == (2, 1)
+    assert not summary.batches[0].possibly_duplicate
+
+
+@pytest.mark.fault(30, "401: neither ledger nor results hold the token")
+def test_upload_keeps_no_token_that_was_refused(
+    deployment: Deployment, target: simulator.Simulator, secret: str
+) -> None:
+    target.script(simulator.fault("unauthorized"))
 
     summary = deployment.run(FILE)
 
     assert secret
-    assert _arrivals(target) == summary.batches[0].submissions == 1
-    assert summary.profiles == ProfileCounts(error=2)
-    assert words in summary.reason
-    assert "old-token" not in summary.reason
-
-
-@pytest.mark.fault(30, "401, 403 without a secret: not sent again")
-@pytest.mark.parametrize("name", ["unauthorized", "forbidden"])
-def test_upload_without_a_secret_is_not_sent_again(
-    deployment: Deployment, target: simulator.Simulator, name: str
-) -> None:
-    target.script(simulator.fault(name, times=0))
-
-    summary = deployment.run(FILE)
-
-    assert _arrivals(target) == summary.batches[0].submissions == 1
-    assert summary.profiles == ProfileCounts(error=2)
-    assert "set TokenSecretArn" in summary.reason
-
-
-@pytest.mark.fault(30, "401, and the secret holds another token: sent once more")
-@pytest.mark.parametrize(("times", "status"), [(1, ImportStatus.SUCCEEDED), (0, ImportStatus.FAILED)])
-def test_upload_with_a_renewed_token_is_sent_once_more(
-    deployment: Deployment,
-    target: simulator.Simulator,
-    secret: str,
-    times: int,
-    status: ImportStatus,
-) -> None:
-    Tokens(secret).get("demo")  # so that the old one is kept
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="new-token")
-    target.script(simulator.fault("unauthorized", times=times))
-
-    summary = deployment.run(FILE)
-
-    assert summary.status is status
-    assert _arrivals(target) == summary.batches[0].submissions == 2
-    assert not summary.batches[0].possibly_duplicate
+    items = boto3.resource("dynamodb").Table("imports").scan()["Items"]
+    assert any(item["sk"] == "TOKEN" for item in items)
+    assert "old-token" not in str(items)
+    assert "old-token" not in str(deployment.objects(summary.entry.import_id))
 
 
 @pytest.mark.fault(30, "401, and the secret can no longer be read: not sent again")
@@ -310,7 +387,7 @@ def test_upload_uses_a_token_renewed_between_two_batches(
 
     assert summary.status is ImportStatus.SUCCEEDED
     assert [request.authorized for request in target.submissions] == [True, False, True]
-    assert [batch.submissions for batch in summary.batches] == [1, 2]
+    assert [batch.submissions for batch in summary.batches] == [1, 1]
 
 
 @pytest.mark.fault(31, "no connection for a while: not sent, and not counted as a submission")

@@ -38,6 +38,7 @@ NEW_BATCH_ITEM: Json = {
     "turnedAway": 0,
     "putOff": 0,
     "renewals": 0,
+    "why": "",
     "checks": 0,
     "polls": 0,
     "unread": 0,
@@ -73,6 +74,7 @@ SETTLED_BATCH = BatchEntry(
     turned_away=3,
     put_off=timedelta(seconds=90),
     renewals=4,
+    why="token",
     checks=5,
     polls=6,
     unread=2,
@@ -103,6 +105,7 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "turnedAway": 3,
     "putOff": 90,
     "renewals": 4,
+    "why": "token",
     "checks": 5,
     "polls": 6,
     "unread": 2,
@@ -145,7 +148,7 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
 
 
 def test_batch_entry_without_the_later_fields_is_read() -> None:
-    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread"}
+    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why"}
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
     item["profiles"] = {name: count for name, count in item["profiles"].items() if name != "notSent"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH
@@ -196,9 +199,13 @@ class TestChanges:
         assert once == NEW_BATCH.change(turned_away=1, put_off=HOUR, next_check_at=NOW + HOUR, reason="Busy.")
         assert (twice.turned_away, twice.put_off, twice.next_check_at) == (2, 3 * HOUR, None)
 
-    def test_renewed_keeps_the_submission(self) -> None:
-        renewed = NEW_BATCH.sending(NOW).renewed("Token refused.")
-        assert renewed == NEW_BATCH.change(submissions=1, renewals=1, reason="Token refused.")
+    def test_unauthorized_is_no_submission(self) -> None:
+        refused = NEW_BATCH.sending(NOW).unauthorized("Token refused.")
+        assert refused == NEW_BATCH.change(renewals=1, reason="Token refused.")
+        assert refused.sending(NOW).unauthorized("Again.").renewals == 2
+
+    def test_sending_ends_the_wait(self) -> None:
+        assert NEW_BATCH.change(why="token").sending(NOW).why == ""
 
     def test_accepted_starts_the_checks_and_forgets_the_waits(self) -> None:
         sending = NEW_BATCH.change(turned_away=2, renewals=1, reason="Busy.").sending(NOW)
@@ -236,14 +243,16 @@ class TestChanges:
         assert lost.resent() == lost.change(state=BatchState.PLANNED, possibly_duplicate=True)
 
     def test_asked_counts_the_calls_without_a_usable_answer(self) -> None:
-        once = NEW_BATCH.asked("Target answered HTTP 404.")
+        once = NEW_BATCH.asked("status", "Target answered HTTP 404.")
+        assert once.why == "status"
         assert (once.checks, once.polls, once.unread) == (1, 1, 1)
         assert (
             once.reason == "1 of 1 status call had no usable answer, the last one: Target answered HTTP 404."
         )
-        read = once.asked("")
+        read = once.asked()
         assert (read.checks, read.polls, read.unread, read.reason) == (2, 2, 1, "")
-        again = read.asked("Reset.")
+        assert read.why == ""
+        again = read.asked("status", "Reset.")
         assert again.reason == "2 of 3 status calls had no usable answer, the last one: Reset."
 
     def test_settled_as_writes_state_and_end(self) -> None:

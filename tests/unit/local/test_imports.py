@@ -88,9 +88,13 @@ def test_follow_shows_each_change_and_returns_the_summary(clock: Clock) -> None:
     [
         (dataclasses.replace(DONE, rejected=3), "succeeded, 3 rows rejected: 2 of 2 settled (2 complete)"),
         (Snapshot("rejected", Counter(), 0, 0, "d", rejected=3), "rejected"),
+        (
+            Snapshot("uploading", Counter(planned=2), 0, 0, "d", token="Renew the secret."),
+            "uploading: 0 of 2 settled (2 planned). Renew the secret.",
+        ),
     ],
 )
-def test_line_of_an_import_that_has_ended_has_its_rejected_rows(snapshot: Snapshot, line: str) -> None:
+def test_line_of_an_import_has_its_rejected_rows_and_what_it_waits_for(snapshot: Snapshot, line: str) -> None:
     assert snapshot.line() == line
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bulk_profiles.core.models import BatchState
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from bulk_profiles.steps.messages import Outcome, Word
+from bulk_profiles.steps.messages import Outcome, Why, Word
 from bulk_profiles.steps.settings import UnknownPolicy, UploadBatchSettings
 from bulk_profiles.steps.upload_batch import Decision, TokenState, decide, may_resend
 from bulk_profiles.target.outcomes import (
@@ -48,11 +48,12 @@ SENDING = BatchEntry("crm-1", 1, 100, 2000, "aa").sending(NOW + timedelta(minute
 def decision(
     reply: SubmissionOutcome,
     batch: BatchEntry = SENDING,
-    token: TokenState = TokenState.SAME,
+    token_state: TokenState = TokenState.REFUSED,
+    token: str | None = "token",
     **settings: Any,
 ) -> Decision:
     changed = UploadBatchSettings(**{name: getattr(SETTINGS, name) for name in FIELDS} | settings)
-    return decide(batch, reply, changed, client_code="demo", token_state=token, now=NOW)
+    return decide(batch, reply, changed, client_code="demo", token=token, token_state=token_state, now=NOW)
 
 
 FIELDS = tuple(UploadBatchSettings.__dataclass_fields__)
@@ -91,11 +92,11 @@ def test_refused_batch_that_may_have_arrived_before_is_unknown() -> None:
     assert found.gives_back
 
 
-def test_replaced_token_sends_the_batch_once_more_at_once() -> None:
-    found = decision(Unauthorized("", 401), token=TokenState.REPLACED)
+def test_replaced_token_sends_the_batch_again_at_once() -> None:
+    found = decision(Unauthorized("No.", 401), token_state=TokenState.REPLACED)
     assert found.outcome == Outcome(Word.DEFERRED, NOW)
-    assert (found.batch.state, found.batch.renewals) == (BatchState.PLANNED, 1)
-    assert found.batch.submissions == SENDING.submissions
+    assert (found.batch.state, found.batch.renewals, found.batch.why) == (BatchState.PLANNED, 1, "")
+    assert found.batch.submissions == SENDING.submissions - 1
     assert found.batch.sending_until is None
     assert found.gives_back
 
@@ -103,16 +104,28 @@ def test_replaced_token_sends_the_batch_once_more_at_once() -> None:
 @pytest.mark.parametrize(
     ("token", "status", "advice"),
     [
-        (TokenState.MISSING, 401, "It wants a token: set TokenSecretArn."),
-        (TokenState.SAME, 401, "It did not accept the token: renew the secret."),
-        (TokenState.SAME, 403, "It does not allow what the token asks for: check its rights."),
+        (None, 401, "It wants a token: set TokenSecretArn."),
+        (None, 403, "It wants a token: set TokenSecretArn."),
+        ("token", 401, "It did not accept the token: renew the secret."),
+        ("token", 403, "It does not allow what the token asks for: check its rights."),
     ],
 )
-def test_unauthorized_batch_is_refused_with_the_remedy(token: TokenState, status: int, advice: str) -> None:
-    """Target's own words come first."""
-    said = f"Target answered HTTP {status}."
-    found = decision(Unauthorized(said, status), token=token)
-    assert (found.outcome.word, found.batch.reason) == (Word.REFUSED, f"{said} {advice}")
+def test_unauthorized_batch_is_parked_with_the_remedy(token: str | None, status: int, advice: str) -> None:
+    """Target's own words come first. It was no submission."""
+    words = f'Target answered HTTP {status}: "No.".'
+    found = decision(Unauthorized(words, status), token=token)
+    says = f"{words} {advice}"
+    assert found.outcome == Outcome(Word.DEFERRED, NOW + timedelta(minutes=1), Why.TOKEN, says)
+    assert (found.batch.state, found.batch.submissions) == (BatchState.PLANNED, 0)
+    assert (found.batch.why, found.batch.reason) == ("token", says)
+    assert found.gives_back
+
+
+def test_batch_unauthorized_alone_is_refused() -> None:
+    found = decision(Unauthorized("Target answered HTTP 403.", 403), token_state=TokenState.ACCEPTED)
+    assert found.outcome == Outcome(Word.REFUSED)
+    assert (found.batch.state, found.batch.submissions) == (BatchState.REFUSED, 1)
+    assert found.batch.reason == "Target answered HTTP 403. It accepts the token for other batches."
 
 
 @pytest.mark.parametrize(

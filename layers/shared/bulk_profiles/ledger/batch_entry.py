@@ -57,7 +57,9 @@ class BatchEntry(JsonObject):
     turned_away: int = 0  # times in a row that Target postponed it or could not be reached
     # How long it has waited for that in all.
     put_off: timedelta = dataclasses.field(default=timedelta(0), metadata=as_json(optional=True))
-    renewals: int = 0  # submissions in a row that were refused for their token
+    renewals: int = 0  # submissions in a row that Target did not authorize
+    # Why it waits, as a word of `steps.messages.Why`.
+    why: str = dataclasses.field(default="", metadata=as_json(optional=True))
     checks: int = 0  # status calls in all
     polls: int = 0  # status calls since Target accepted this body
     # Of these, how many had no usable answer; `reason` has the last one's until there is one.
@@ -116,7 +118,7 @@ class BatchEntry(JsonObject):
 
     def sending(self, until: datetime) -> Self:
         """Return the entry that is written before the first byte leaves; after `until` the sender is dead."""
-        return self.move(BatchState.SENDING, submissions=self.submissions + 1, sending_until=until)
+        return self.move(BatchState.SENDING, submissions=self.submissions + 1, sending_until=until, why="")
 
     def unsent(self) -> Self:
         """Return the entry of a batch that is `sending`, without the submission: not one byte has left."""
@@ -134,9 +136,9 @@ class BatchEntry(JsonObject):
             reason=reason,
         )
 
-    def renewed(self, reason: str) -> Self:
-        """Return the entry of a batch refused for its token, which is sent once with another token."""
-        return self.move(BatchState.PLANNED, sending_until=None, renewals=1, reason=reason)
+    def unauthorized(self, reason: str) -> Self:
+        """Return the entry of a batch that Target did not take for its token: that was no submission."""
+        return self.unsent().change(renewals=self.renewals + 1, reason=reason)
 
     def accepted(self, status_url: str, batch_id: str, now: datetime, check_at: datetime) -> Self:
         """Return the entry of a batch that Target took: its status is asked for at `check_at` first."""
@@ -175,12 +177,12 @@ class BatchEntry(JsonObject):
         """Return the entry of a lost batch that is sent again, so that it may reach Target a second time."""
         return self.move(BatchState.PLANNED, possibly_duplicate=True)
 
-    def asked(self, silence: str) -> Self:
-        """Return the entry after a status call. `silence`: why it had no usable answer, or an empty text."""
+    def asked(self, why: str = "", silence: str = "") -> Self:
+        """Return the entry after a status call. `silence`: why it had no usable answer, as a sentence."""
         unread, polls = self.unread + bool(silence), self.polls + 1
         reason = f"{unread} of {quantity(polls, 'status call')} had no usable answer, the last one: {silence}"
         return self.change(
-            checks=self.checks + 1, polls=polls, unread=unread, reason=reason if silence else ""
+            checks=self.checks + 1, polls=polls, unread=unread, why=why, reason=reason if silence else ""
         )
 
     def follow_up(self, follow_up: FollowUp, known: Bases) -> Self:

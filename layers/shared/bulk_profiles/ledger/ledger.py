@@ -3,6 +3,7 @@
 IMPORT#<id>     / IMPORT         an `ImportEntry`
 IMPORT#<id>     / BATCH#00001    a `BatchEntry`
 CLIENT#<client> / BUDGET         a `BudgetState`
+CLIENT#<client> / TOKEN          a `TokenEntry`
 CLIENT#<client> / RECEIPT#<id>   the bodies that Target took under an id, which should be one
 CLIENT#<client> / QUEUE          the imports under way, in their order
 CLIENTS         / CLIENTS        the client codes that have had a queue
@@ -30,6 +31,7 @@ from bulk_profiles.core.timestamps import timestamp
 
 from .batch_entry import BatchEntry
 from .import_entry import ImportEntry
+from .token_entry import TokenEntry
 
 _WRITERS = 8
 _CLIENTS = {"pk": "CLIENTS", "sk": "CLIENTS"}
@@ -186,6 +188,18 @@ class Ledger:
         key = _batch_key(entry.import_id, entry.number)
         with contextlib.suppress(ConflictError):
             self._table.replace(key, entry.to_json(), now, entry.version, over=False)
+
+    def change_token[T](
+        self, client_code: str, now: datetime, change: Callable[[TokenEntry], tuple[TokenEntry, T]]
+    ) -> T:
+        """Apply a change to what is known of the client's token, and return the answer of the change."""
+
+        def apply(item: Json | None) -> tuple[Json | None, T]:
+            before = TokenEntry.from_json(item) if item else TokenEntry()
+            after, answer = change(before)
+            return (None if after == before else after.to_json()), answer
+
+        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "TOKEN"}, now, apply, _never)
 
     def note_receipt(self, client_code: str, batch: BatchEntry, now: datetime, lifetime: timedelta) -> bool:
         """Note that Target took a batch's body under its id; return whether it took another one under it too.

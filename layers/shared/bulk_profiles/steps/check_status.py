@@ -35,6 +35,7 @@ from bulk_profiles.target.verdict import (
     whole_batch,
 )
 
+from .authorization import Authorization, remedy
 from .bodies import body_ids, write_follow_up
 from .last_answers import keep_answer, last_answer
 from .messages import Outcome, Why, Word
@@ -81,48 +82,54 @@ class CheckStatus:
         return self._fill_table(batch, import_entry, out_of_time)
 
     def _ask(self, batch: BatchEntry, import_entry: ImportEntry) -> tuple[BatchEntry, Verdict | None]:
-        """Ask Target once, if the budget allows; without a verdict the batch says when to ask next."""
-        token = self.tokens.get(import_entry.client_code)  # before the slot, as it may take long
-        now = self.clock()
+        """Ask Target once, if budget and token allow; without a verdict the batch says when to ask next."""
+        now, deadline = self.clock(), timedelta(hours=self.settings.deadline_hours)
         if batch.next_check_at is not None and now < batch.next_check_at:
             return batch, None
+        authorization = Authorization(self.ledger, self.tokens, import_entry.client_code)
+        permit = authorization.permit(batch, now)  # before the slot, as it may take long
+        if permit.resume_at is not None and not batch.overdue(now, deadline):
+            return self._park(batch, permit.resume_at, permit.reason), None
+        now = self.clock()
         batch, ask_at = self._slots(import_entry).take_check(batch, now)
         if ask_at is not None or not usable(now, self.clock()):
             # Nothing was asked, so nothing is written: another execution may have the answer.
             return batch.change(next_check_at=ask_at or self.clock()), None
-        first = None if batch.terminal is None else StatusAnswer.from_json(batch.terminal)
         limit = max_status_bytes(batch.body_rows, batch.body_size)
-        seconds = calls.check_seconds(limit)
-        details = first is not None
-        reply = calls.check(batch.status_url, token, seconds, details=details, limit_bytes=limit)
+        seconds, details = calls.check_seconds(limit), batch.terminal is not None
+        reply = calls.check(batch.status_url, permit.token, seconds, details=details, limit_bytes=limit)
         now = self.clock()
-        overdue = batch.overdue(now, timedelta(hours=self.settings.deadline_hours))
-        batch = batch.asked("" if isinstance(reply, Answered) else reply.reason)
+        self._note_token(batch, reply, permit.token, authorization)
+        batch = _asked(batch, reply, permit.token)
+        batch, verdict = self._judge(batch, reply, overdue=batch.overdue(now, deadline))
+        if verdict is None:
+            replaced = isinstance(reply, Unauthorized) and authorization.is_replaced(permit.token)
+            at_once = replaced or (batch.terminal is not None and not details)
+            return self._later(batch, now if at_once else self._next_check(batch, reply, now)), None
+        if self.ledger.shares_id(import_entry.client_code, batch):
+            batch = batch.ambiguous()
+            return batch, _unsent(batch)
+        return batch, verdict
+
+    def _judge(
+        self, batch: BatchEntry, reply: CheckOutcome, *, overdue: bool
+    ) -> tuple[BatchEntry, Verdict | None]:
+        """Return the verdict, or None and the entry that keeps what must be known at the next look."""
+        first = None if batch.terminal is None else StatusAnswer.from_json(batch.terminal)
         answer = reply.answer if isinstance(reply, Answered) else None
         if first is None and answer is not None and needs_details(answer):
-            return self._later(batch.change(terminal=answer.to_json()), now), None
+            return batch.change(terminal=answer.to_json()), None
         if first is not None:
             batch = batch.change(
                 detail_checks=batch.detail_checks + _lacks_details(reply),
                 terminal=add_details(first, answer).to_json(),
             )
         no_more = overdue or batch.detail_checks >= _MOST_DETAIL_CHECKS
-        if no_more or gives_details(answer) or (first is None and answer is not None):
-            answer = combine(first, answer, last_answer(batch, self.storage))
-            verdict = self._verdict(batch, answer, overdue=overdue)
-            if verdict is not None and self.ledger.shares_id(import_entry.client_code, batch):
-                batch = batch.ambiguous()
-                return batch, _unsent(batch)
-            if verdict is not None:
-                return batch, verdict
-            batch = keep_answer(batch, answer, self.storage)
-        if isinstance(reply, Unauthorized):
-            self.tokens.renew(import_entry.client_code)
-        return self._later(batch, self._next_check(batch, reply, now)), None
-
-    def _verdict(self, batch: BatchEntry, answer: StatusAnswer | None, *, overdue: bool) -> Verdict | None:
+        if not (no_more or gives_details(answer) or (first is None and answer is not None)):
+            return batch, None
+        answer = combine(first, answer, last_answer(batch, self.storage))
         with body_ids(batch, self.storage) as ids:
-            return settle(
+            verdict = settle(
                 answer,
                 ids,
                 rows=batch.body_rows,
@@ -130,6 +137,24 @@ class CheckStatus:
                 batch_id=batch.batch_id,
                 silence=batch.reason,
             )
+        return (keep_answer(batch, answer, self.storage) if verdict is None else batch), verdict
+
+    def _note_token(
+        self, batch: BatchEntry, reply: CheckOutcome, token: str | None, authorization: Authorization
+    ) -> None:
+        if isinstance(reply, Answered):
+            authorization.accepted(token, self.clock())
+        elif isinstance(reply, Unauthorized):
+            authorization.refused(batch, token, remedy(reply, token), self.clock())
+
+    def _park(self, batch: BatchEntry, resume_at: datetime, reason: str) -> BatchEntry:
+        """Return the entry of a batch that is not asked about before Target accepts the client's token."""
+        now = self.clock()
+        parked = batch.change(why=Why.TOKEN.value, reason=reason)
+        if parked != batch:
+            parked = self.ledger.save_batch(parked, now)
+        deadline = (batch.accepted_at or now) + timedelta(hours=self.settings.deadline_hours)
+        return parked.change(next_check_at=min(resume_at, deadline))
 
     def _slots(self, import_entry: ImportEntry) -> Slots:
         return Slots(self.ledger, self.settings, import_entry.client_code)
@@ -235,8 +260,18 @@ class CheckStatus:
 
 def _processing(batch: BatchEntry) -> Outcome:
     """Return the outcome for a batch that Target is asked about again."""
-    why = Why.STATUS if batch.reason else None
-    return Outcome(Word.PROCESSING, batch.next_check_at, why, batch.reason)
+    return Outcome(Word.PROCESSING, batch.next_check_at, Why(batch.why) if batch.why else None, batch.reason)
+
+
+def _asked(batch: BatchEntry, reply: CheckOutcome, token: str | None) -> BatchEntry:
+    """Return the entry after a status call, with the reason if it had no usable answer."""
+    match reply:
+        case Answered():
+            return batch.asked()
+        case Unauthorized():
+            return batch.asked(Why.TOKEN.value, remedy(reply, token))
+        case _:
+            return batch.asked(Why.STATUS.value, reply.reason)
 
 
 def _lacks_details(reply: CheckOutcome) -> bool:

@@ -103,6 +103,7 @@ class Word(StrEnum):
 class Why(StrEnum):
     """The reasons to wait of which people must know."""
 
+    TOKEN = "token"  # noqa: S105  # a word: Target does not accept the client's token
     STATUS = "status"  # Target's last answer about the batch was not usable
 
 

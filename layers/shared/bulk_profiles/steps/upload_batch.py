@@ -36,7 +36,8 @@ from bulk_profiles.target.outcomes import (
     Unknown,
 )
 
-from .messages import Outcome, Word
+from .authorization import Authorization, Permit, remedy
+from .messages import Outcome, Why, Word
 from .precedence import earlier_goes_first, keep_active
 from .settings import UnknownPolicy, UploadBatchSettings
 from .slots import Slots
@@ -45,6 +46,7 @@ _FIRST_BACKOFF = timedelta(seconds=5)
 _LONGEST_BACKOFF = timedelta(minutes=15)
 _SHORTEST_TURN = timedelta(minutes=1)  # between two looks at an earlier import with some of the same ids
 _TURNS = 16  # the wait between two looks grows to this part of the time since the import began
+_FIRST_TRIAL = timedelta(minutes=1)  # of a token that was refused, or of another one
 _GRACE = timedelta(seconds=15)  # from the deadline of a call to the certainty that its function is gone
 
 
@@ -102,7 +104,9 @@ class UploadBatch:
         return self._send(batch, import_entry)
 
     def _send(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
-        token = self._token(batch, import_entry.client_code)  # what may take long comes before the slot
+        permit = self._permit(batch, import_entry.client_code)  # what may take long comes before the slot
+        if permit.resume_at is not None:
+            return self._park(batch, import_entry, permit, permit.resume_at)
         with self.storage.open(object_key(batch.import_id, batch.body_name)) as body:
             import_entry = keep_active(import_entry, self.clock(), self.ledger, self.clock())
             if import_entry.overtaken_by:
@@ -120,19 +124,22 @@ class UploadBatch:
                 url = submission_url(
                     self.settings.target_endpoint, import_entry.client_code, import_entry.api_version
                 )
-                reply = calls.submit(url, body, batch.body_size, token, timeout.total_seconds())
+                reply = calls.submit(url, body, batch.body_size, permit.token, timeout.total_seconds())
                 client_code = import_entry.client_code
-                token_state = self._token_state(batch, client_code, token, reply)
+                token_state = self._token_state(batch, client_code, permit.token, reply)
                 decision = decide(
                     batch,
                     reply,
                     self.settings,
                     client_code=client_code,
+                    token=permit.token,
                     token_state=token_state,
                     now=self.clock(),
                 )
         decision = self._under_own_id(decision, import_entry)
         self.ledger.save_batch(decision.batch, self.clock())
+        if decision.batch.state is BatchState.ACCEPTED:
+            self._authorization(import_entry.client_code).accepted(permit.token, self.clock())
         if decision.gives_back:
             slots.withdraw(batch, slot_at)
         return decision.outcome
@@ -148,27 +155,40 @@ class UploadBatch:
         batch = batch.ambiguous()
         return Decision(batch, _outcome(batch, now))
 
-    def _token(self, batch: BatchEntry, client_code: str) -> str | None:
-        """Return the client's token; once it was refused, the one that is kept will not do."""
+    def _authorization(self, client_code: str) -> Authorization:
+        return Authorization(self.ledger, self.tokens, client_code)
+
+    def _permit(self, batch: BatchEntry, client_code: str) -> Permit:
         try:
-            return self.tokens.renew(client_code) if batch.renewals else self.tokens.get(client_code)
+            return self._authorization(client_code).permit(batch, self.clock())
         except TokenError as error:  # the batch will say why it was not sent
             self.ledger.save_batch(batch.change(reason=str(error)), self.clock())
             raise
 
+    def _park(
+        self, batch: BatchEntry, import_entry: ImportEntry, permit: Permit, resume_at: datetime
+    ) -> Outcome:
+        """Let a batch wait for a token that Target accepts, until its import has waited for the deadline."""
+        now = self.clock()
+        since = max(permit.since or now, import_entry.started_at)
+        if now - since >= timedelta(hours=self.settings.deadline_hours):
+            return _outcome(self.ledger.save_batch(batch.refused(permit.reason), now), now)
+        parked = batch.change(why=Why.TOKEN.value, reason=permit.reason)
+        if parked != batch:
+            self.ledger.save_batch(parked, now)
+        return Outcome(Word.DEFERRED, resume_at, Why.TOKEN, parked.reason)
+
     def _token_state(
         self, batch: BatchEntry, client_code: str, token: str | None, reply: SubmissionOutcome
     ) -> TokenState:
-        """Return whether the batch may be sent once more, with another token."""
-        if token is None:
-            return TokenState.MISSING
-        may_go = batch.renewals == 0 and batch.submissions < self.settings.max_submissions
-        if not (isinstance(reply, Unauthorized) and reply.renewable and may_go):
-            return TokenState.SAME
-        try:
-            return TokenState.SAME if self.tokens.renew(client_code) == token else TokenState.REPLACED
-        except TokenError:
-            return TokenState.REPLACED  # the next step asks again, and says why there is none
+        """Return what a reply shows of the token with which a batch was sent."""
+        if not isinstance(reply, Unauthorized):
+            return TokenState.REFUSED
+        authorization = self._authorization(client_code)
+        alone = authorization.refused(batch, token, remedy(reply, token), self.clock())
+        if authorization.is_replaced(token):
+            return TokenState.REPLACED
+        return TokenState.ACCEPTED if alone else TokenState.REFUSED
 
     def _give_up(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
         """Never send a batch of an import that has been overtaken."""
@@ -179,11 +199,11 @@ class UploadBatch:
 
 
 class TokenState(Enum):
-    """What is known of the client's token after a submission."""
+    """What is known of the client's token after a submission that Target did not authorize."""
 
-    MISSING = auto()  # no secret is configured
-    SAME = auto()  # the secret holds the token that was sent, for all that is known
-    REPLACED = auto()  # the secret holds another token, with which the batch may be sent once
+    REFUSED = auto()  # Target does not accept it, for all that is known
+    ACCEPTED = auto()  # Target accepts it for other batches: it refuses this one for another reason
+    REPLACED = auto()  # the secret holds another token by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +215,14 @@ class Decision:
     gives_back: bool = False  # what the submission reserved of the budget was not used
 
 
+# Seven parameters: the batch, the reply, the settings, and four facts of the call.
 def decide(
     batch: BatchEntry,
     reply: SubmissionOutcome,
     settings: UploadBatchSettings,
     *,
     client_code: str,
+    token: str | None,
     token_state: TokenState,
     now: datetime,
 ) -> Decision:
@@ -210,11 +232,8 @@ def decide(
             return _accepted(batch, reply, settings, client_code, now)
         case Refused():
             return _refused(batch, reply.reason, now)
-        case Unauthorized() if token_state is TokenState.REPLACED:
-            again = batch.renewed("Target did not accept the token.")
-            return Decision(again, Outcome(Word.DEFERRED, now), gives_back=True)
         case Unauthorized():
-            return _refused(batch, _token_advice(token_state, reply), now)
+            return _unauthorized(batch, reply, token, token_state, now)
         case Deferred() | NotSent():
             return _postponed(batch, reply, settings, now)
         case Unknown():
@@ -257,6 +276,19 @@ def _postponed(
     return Decision(postponed, Outcome(Word.DEFERRED, now + wait), gives_back=True)
 
 
+def _unauthorized(
+    batch: BatchEntry, reply: Unauthorized, token: str | None, token_state: TokenState, now: datetime
+) -> Decision:
+    """Decide on a batch that Target certainly has not taken, because of its token: this was no submission."""
+    if token_state is TokenState.ACCEPTED:
+        return _refused(batch, f"{reply.reason} It accepts the token for other batches.", now)
+    again = batch.unauthorized(remedy(reply, token))
+    if token_state is TokenState.REPLACED:
+        return Decision(again, Outcome(Word.DEFERRED, now), gives_back=True)
+    resume = Outcome(Word.DEFERRED, now + _FIRST_TRIAL, Why.TOKEN, again.reason)
+    return Decision(again.change(why=Why.TOKEN.value), resume, gives_back=True)
+
+
 def _refused(batch: BatchEntry, reason: str, now: datetime) -> Decision:
     refused = batch.refused(reason)
     return Decision(refused, _outcome(refused, now), gives_back=True)
@@ -271,14 +303,6 @@ def _outcome(batch: BatchEntry, now: datetime) -> Outcome:
             return Outcome(Word.UNKNOWN)
         case _:
             return Outcome(Word.REFUSED)
-
-
-def _token_advice(token_state: TokenState, reply: Unauthorized) -> str:
-    if token_state is TokenState.MISSING:
-        return f"{reply.reason} It wants a token: set TokenSecretArn."
-    if reply.renewable:
-        return f"{reply.reason} It did not accept the token: renew the secret."
-    return f"{reply.reason} It does not allow what the token asks for: check its rights."
 
 
 def _backoff(failures: int) -> timedelta:
