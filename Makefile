@@ -114,9 +114,9 @@ audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known
 	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
 	$(BIN)/python -m tools.advisories
 
-fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, FUZZ_SECONDS each, then have accidents in EXAMPLES examples of each setting; FUZZ_SEED repeats a run
+fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, and damaged tables, FUZZ_SECONDS each, then have accidents in EXAMPLES examples of each setting; FUZZ_SEED repeats a run
 	@mkdir -p .run/fuzz
-	@for target in answers reading; do \
+	@for target in answers reading writers; do \
 		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); inputs that break it go to .run/fuzz/"; \
 		PYTHONPATH=$(borrowed):layers/shared:. .tools/fuzz/bin/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 			-seed=$(FUZZ_SEED) -artifact_prefix=.run/fuzz/$$target- -verbosity=0 || exit 1; done

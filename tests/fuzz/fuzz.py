@@ -1,5 +1,6 @@
-"""Fuzz what reads bytes from outside, guided by the branches that they reach: python fuzz.py answers|reading.
+"""Fuzz what reads bytes from outside, guided by the branches that they reach.
 
+`python fuzz.py answers`, or `reading`, or `writers` for tables that were damaged after they were written.
 Further arguments are libFuzzer's: -max_total_time=60 -seed=1 -artifact_prefix=folder/. An input that breaks a
 promise is saved; given as an argument, it is tried again alone.
 """
@@ -26,6 +27,7 @@ with atheris.instrument_imports(include=["bulk_profiles"]):
     from bulk_profiles.target.charset import utf8_pieces
     from bulk_profiles.target.response import UnusableAnswerError
     from bulk_profiles.target.verdict import add_details, settle
+    from tests.unit.splitting.test_real_writers import check_any_damage
     from tests.worlds.splitting import run
 
 _FEEDS = (
@@ -97,8 +99,9 @@ def reading(data: bytes) -> None:
         run(data[1:], feed, limits)
 
 
+_check_bytes: Callable[[bytes], object] = check_any_damage.hypothesis.fuzz_one_input  # type: ignore[attr-defined]  # of a test
 _CSV = b'thirdPartyId,name,"a ""b"""\nu1,Zo\xc3\xab,\n,x,y\nu1,,"1,\n2"\nu2\xff,a,b\nu/3,a,b,c\n'
-_TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
+_TARGETS: dict[str, tuple[Callable[[bytes], object], tuple[bytes, ...]]] = {
     "answers": (
         answers,
         (
@@ -132,6 +135,7 @@ _TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
             b"false http://a/b Unexpected error",
         ),
     ),
+    "writers": (_check_bytes, (bytes(64), bytes(range(256)))),
     "reading": (
         reading,
         (
