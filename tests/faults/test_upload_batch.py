@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -202,6 +203,22 @@ def test_upload_answered_400_or_413_is_not_sent_again(
     assert summary.profiles == ProfileCounts(error=2)
     assert summary.status is ImportStatus.FAILED
     assert _arrivals(target) == 1
+
+
+@pytest.mark.fault(30, "a refusal: Target's words are quoted with batches and rows, in summary and notice")
+def test_upload_refused_is_told_in_the_words_of_target(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("refused", times=2))
+
+    summary = deployment.run(FILE + b"u3,Zoe\nu4,Alan\nu5,Mary\n")
+
+    words = 'Batches 1 and 2 (4 rows): Target refused the batch: "Unexpected error".'
+    assert words in summary.reason
+    assert words in deployment.topic.messages[-1]
+    page = html.unescape(deployment.objects(summary.entry.import_id)["report.html"].decode())
+    assert words in page
+    assert page.count('refused: Target refused the batch: "Unexpected error".') == 2
 
 
 @pytest.mark.fault(30, "400 to a batch that may have arrived before: unknown")

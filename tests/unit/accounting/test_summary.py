@@ -215,6 +215,50 @@ def test_conclusion_of_an_import_without_a_fault_says_by_whose_word() -> None:
     )
 
 
+def _with_reasons(*reasons: str) -> str:
+    """Return the reason of an import whose batches of 10, 20, ... rows have these reasons."""
+    planned = tuple(PlannedBatch(number, 10 * number, 60, "aa" * 32) for number in range(1, len(reasons) + 1))
+    batches = [
+        BatchEntry.planned(ENTRY.import_id, batch).change(state=BatchState.REFUSED, reason=reason)
+        for batch, reason in zip(planned, reasons, strict=True)
+    ]
+    sent = sum(batch.rows for batch in planned)
+    manifest = dataclasses.replace(MANIFEST, rows=RowCounts(read=sent, sent=sent), batches=planned)
+    return reconcile(ENTRY, manifest, batches, NOW).reason
+
+
+REFUSAL, ODD = 'Target refused the batch: "Unexpected error".', 'Target answered HTTP 400: "Odd".'
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (["", REFUSAL], f"Batch 2 (20 rows): {REFUSAL}"),
+        ([REFUSAL, REFUSAL], f"Batches 1 and 2 (30 rows): {REFUSAL}"),
+        ([REFUSAL, "", REFUSAL, REFUSAL], f"Batches 1, 3 and 4 (80 rows): {REFUSAL}"),
+        ([REFUSAL] * 5, f"Batches 1, 2, 3 and 2 more (150 rows): {REFUSAL}"),
+        (
+            [REFUSAL, ODD, REFUSAL],
+            f"Batches 1 and 3 (40 rows): {REFUSAL} Batch 2 (20 rows): {ODD}",
+        ),
+        ([ODD, REFUSAL], f"Batch 2 (20 rows): {REFUSAL} Batch 1 (10 rows): {ODD}"),
+    ],
+)
+def test_reason_quotes_target_with_batches_and_rows(reasons: list[str], words: str) -> None:
+    assert words in _with_reasons(*reasons)
+    assert "more reason" not in _with_reasons(*reasons)
+
+
+def test_reasons_beyond_the_third_are_counted() -> None:
+    text = _with_reasons(*"ABCD")
+    assert (
+        "Batch 4 (40 rows): D Batch 3 (30 rows): C Batch 2 (20 rows): B report.html has 1 more reason."
+        in text
+    )
+    assert "has 2 more reasons." in _with_reasons(*"ABCDE")
+    assert "more reason" not in _with_reasons(*"ABC")
+
+
 def test_reason_counts_in_the_singular_and_the_plural() -> None:
     one = ProfileCounts(error=1, pending=1, unknown=1)
     two = ProfileCounts(not_sent=2)

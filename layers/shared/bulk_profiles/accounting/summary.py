@@ -29,12 +29,16 @@ from bulk_profiles.core.models import (
     RowCounts,
     add_bases,
 )
+from bulk_profiles.core.names import REPORT
 from bulk_profiles.core.text import quantity
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 
 from .split_verdict import SplitVerdict, judge_split, status_line
+
+_SHOWN_REASONS = 3
+_SHOWN_BATCHES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +236,7 @@ def _reason(
     sentences = [verdict.reason] if verdict.reason else []
     if profiles.success < profiles.total:
         sentences.append(_outcomes(profiles, bases))
-    reasons = sorted({batch.reason for batch in batches if batch.reason})
-    sentences.extend(reasons[:3])
+    sentences.extend(_batch_reasons(batches))
     if unsettled := sum(not batch.settled for batch in batches):
         sentences.append(
             f"{unsettled} of {len(batches)} batches are not settled: "
@@ -262,6 +265,38 @@ def _outcomes(profiles: ProfileCounts, bases: Bases) -> str:
     ]
     counted = ", ".join(f"{count} {phrase}" for count, phrase in phrases if count)
     return f"Of {quantity(profiles.total, 'profile')}, {counted}."
+
+
+def _batch_reasons(batches: tuple[BatchEntry, ...]) -> list[str]:
+    """Return the reasons of batches with their batches and rows, the one of most rows first.
+
+    `Batches 2 and 5 (800 rows): Target refused the batch: "Unexpected error".`
+    """
+    by_reason: dict[str, list[BatchEntry]] = {}
+    for batch in batches:
+        if batch.reason:
+            by_reason.setdefault(batch.reason, []).append(batch)
+    counted = sorted(
+        ((sum(batch.rows for batch in several), reason) for reason, several in by_reason.items()),
+        key=lambda pair: -pair[0],
+    )
+    sentences = [
+        f"{_numbered([batch.number for batch in by_reason[reason]])} ({quantity(rows, 'row')}): {reason}"
+        for rows, reason in counted[:_SHOWN_REASONS]
+    ]
+    if len(counted) > _SHOWN_REASONS:
+        sentences.append(f"{REPORT} has {quantity(len(counted) - _SHOWN_REASONS, 'more reason')}.")
+    return sentences
+
+
+def _numbered(numbers: list[int]) -> str:
+    """Return batches in words: `Batch 2`, `Batches 2 and 5`, `Batches 2, 5, 6 and 7 more`."""
+    if len(numbers) == 1:
+        return f"Batch {numbers[0]}"
+    shown = numbers[:_SHOWN_BATCHES]
+    more = len(numbers) - len(shown)
+    last = f"{more} more" if more else str(shown.pop())
+    return f"Batches {', '.join(map(str, shown))} and {last}"
 
 
 def _bases_json(bases: Bases) -> Json:
