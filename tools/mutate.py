@@ -238,7 +238,9 @@ class Mutation:
         return sorted(random.Random(self.room.name).sample(changes, sample))  # noqa: S311  # the same each time
 
     def _mutmut(self, names: Sequence[str], seconds: float) -> None:
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        # Tests start processes, too: these find the changed package by the path.
+        path = os.pathsep.join([str(self._work / "mutants/src"), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path}
         with (
             (self._work / "mutmut.log").open("w") as log,
             subprocess.Popen(

@@ -6,6 +6,9 @@ import gzip
 from collections import Counter
 from datetime import UTC, datetime
 
+import pytest
+
+from bulk_profiles.accounting import profile_results
 from bulk_profiles.accounting.profile_results import read_results, write_results
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.models import Basis, ProfileResult, ProfileStatus
@@ -45,11 +48,32 @@ def test_write_results_counts_and_writes_every_result(storage: Storage) -> None:
     ]
 
 
-def test_write_results_twice_writes_the_same_bytes(storage: Storage) -> None:
+def test_write_results_later_writes_the_same_bytes(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gzip would write the time and a name into its header."""
     write_results(storage, KEY, 3, RESULTS, now=NOW)
     first = _bytes(storage)
+    monkeypatch.setattr(gzip.time, "time", lambda: 2_000_000_000)  # type: ignore[attr-defined]
     write_results(storage, KEY, 3, RESULTS, now=NOW)
     assert _bytes(storage) == first
+    assert first[3:8] == bytes(5)  # no flags, no time
+
+
+def test_write_results_of_many_profiles_writes_all_of_them(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_results, "_SPOOL", 100)
+    results = [
+        ProfileResult(f"u{number * number:x}", ProfileStatus.SUCCESS, Basis.IMPLIED) for number in range(500)
+    ]
+    write_results(storage, KEY, 3, results, now=NOW)
+    assert list(read_results(storage, KEY)) == results
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_results_keep_the_line_ends_in_a_reason(storage: Storage, end: str) -> None:
+    results = [ProfileResult("u1", ProfileStatus.ERROR, Basis.REPORTED, f"One{end}two.")]
+    write_results(storage, KEY, 3, results, now=NOW)
+    assert list(read_results(storage, KEY)) == results
 
 
 def test_read_results_returns_what_was_written(storage: Storage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -163,6 +164,74 @@ def test_notice_shows_status_counts_and_place_of_results() -> None:
         "Unaccounted: 0",
         "Results: imports/customers-csv-0a1b2c3d4e5f/ in the Data bucket",
     ]
+
+
+def test_report_is_a_page_of_tables() -> None:
+    """As people read it: each line is a heading, or the cells of a row; those of numbers are marked."""
+    page = render_report(summary())
+    head, _, body = page.partition("<body>")
+    marked = body.replace(' class="n">', ">#")
+    lines = [" | ".join(re.findall(r">([^<>\n]+)", line)) for line in marked.splitlines()]
+    assert [line for line in lines if line] == [
+        "customers-csv-0a1b2c3d4e5f  | partial, 4 rows rejected",
+        "4 rows rejected of 1507 read: rejects.csv names line and reason, rejected-rows.csv can be mended and"
+        " dropped again. Of 1500 profiles, 1200 succeeded (200 named by Target, 1000 implied by a complete"
+        " batch), 300 failed. Batch 2 (300 rows): customers.csv",
+        "Import",
+        "File | drop/default/customers.csv",
+        "Feed | customers.csv",
+        "Client code | customers.csv",
+        "API version | v2",
+        "Key column | thirdPartyId",
+        "Started | 2026-11-24T09:00:00.000Z",
+        "Finished | 2026-11-24T09:00:00.000Z",
+        "Rows",
+        "What became of them | #Rows",
+        "read | #1,507",
+        "rejected | #4",
+        "merged into another row | #2",
+        "skipped, no value | #1",
+        "sent | #1,500",
+        "Profiles",
+        "What became of them | #Profiles",
+        "success | #1,200",
+        "success: named by Target | #200",
+        "success: implied by a complete batch | #1,000",
+        "error | #300",
+        "error: as the whole batch | #300",
+        "pending | #0",
+        "unknown | #0",
+        "not sent | #0",
+        "unaccounted | #0",
+        "Rejects",
+        "Code | Lines | #Rows",
+        "empty_id | 2, 3, 5, 1507 | #4",
+        "Warnings",
+        "Code | Lines or columns | #Times",
+        "look_alike | PC_ID, customers.csv | #2",
+        "plus_sign | 8, 9, ... | #7",
+        "Batches",
+        "Batch | State | #Rows | #Bytes | #Submissions | #Checks | #Success | #Error | #Pending | #Unknown"
+        " | #Not sent",
+        "1 | complete | #1,200 | #60,000 | #1 | #3 | #1,200 | #0 | #0 | #0 | #0",
+        "2 | refused, possibly a duplicate: customers.csv | #300 | #9,000 | #2 | #0 | #0 | #300 | #0 | #0 | #0",
+    ]
+    assert head.splitlines()[:3] == [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">'
+        "<title>customers-csv-0a1b2c3d4e5f: partial, 4 rows rejected</title>",
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    ]
+    assert body.endswith("\n</table>\n</body></html>\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "color"),
+    [("succeeded", "#1a7f37"), ("partial", "#9a6700"), ("failed", "#b42318"), ("rejected", "#b42318")],
+)
+def test_report_has_a_colour_for_each_end(status: str, color: str) -> None:
+    ended = dataclasses.replace(summary(), status=ImportStatus(status))
+    assert f'<span class="status" style="background:{color}">{status}' in render_report(ended)
 
 
 def test_report_of_a_rejected_file_shows_its_reason() -> None:

@@ -367,6 +367,106 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
     ]
 
 
+def test_to_json_is_the_documented_contract() -> None:
+    """Whatever reads summary.json relies on these names."""
+    follow_up = FollowUp(2, 1, 30, "dd" * 32)
+    second = settled(2, ProfileCounts(success=1, error=1)).change(
+        batch_id="demo-2",
+        submissions=2,
+        possibly_duplicate=True,
+        checks=4,
+        reason="No.",
+        follow_ups=(follow_up,),
+    )
+    entry = dataclasses.replace(ENTRY, duplicate_of="other-1")
+    assert reconcile(entry, MANIFEST, (ALL_WELL[0], second), NOW).to_json() == {
+        "importId": "customers-csv-0a1b2c3d4e5f",
+        "status": "partial",
+        "reason": "1 row rejected of 8 read: rejects.csv names line and reason, rejected-rows.csv can be"
+        " mended and dropped again. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
+        " Batch 2 (2 rows): No.",
+        "feed": "default",
+        "clientCode": "demo",
+        "apiVersion": "v2",
+        "keyColumn": "thirdPartyId",
+        "source": SOURCE.to_json(),
+        "startedAt": "2026-11-24T09:00:00.000Z",
+        "finishedAt": "2026-11-24T09:00:00.000Z",
+        "rows": {"read": 8, "rejected": 1, "merged": 1, "skipped": 1, "sent": 5},
+        "rejects": {"empty_id": 1},
+        "warnings": {"plus_sign": 3},
+        "examples": {
+            "rejects": {"empty_id": [4]},
+            "warnings": {"plus_sign": [2, 3]},
+            "columns": {"look_alike": ["PCID"]},
+        },
+        "profiles": {"success": 4, "error": 1, "pending": 0, "unknown": 0, "notSent": 0},
+        "bases": {"reported": 0, "implied": 4},
+        "basesByStatus": {"success": {"implied": 4}, "error": {"reported": 1}},
+        "batches": [
+            {
+                "number": 1,
+                "rows": 3,
+                "bytes": 60,
+                "sha256": "aa" * 32,
+                "state": "complete",
+                "batchId": "",
+                "submissions": 1,
+                "possiblyDuplicate": False,
+                "checks": 0,
+                "unread": 0,
+                "reason": "",
+                "followUps": [],
+                "profiles": {"success": 3, "error": 0, "pending": 0, "unknown": 0, "notSent": 0},
+                "bases": {"success": {"implied": 3}, "error": {}},
+            },
+            {
+                "number": 2,
+                "rows": 2,
+                "bytes": 50,
+                "sha256": "bb" * 32,
+                "state": "complete",
+                "batchId": "demo-2",
+                "submissions": 2,
+                "possiblyDuplicate": True,
+                "checks": 4,
+                "unread": 0,
+                "reason": "No.",
+                "followUps": [{"attempt": 2, "rows": 1, "bytes": 30, "sha256": "dd" * 32}],
+                "profiles": {"success": 1, "error": 1, "pending": 0, "unknown": 0, "notSent": 0},
+                "bases": {"success": {"implied": 1}, "error": {"reported": 1}},
+            },
+        ],
+        "duplicateOf": "other-1",
+        "unaccounted": 0,
+    }
+
+
+def test_reason_names_three_reasons_of_batches_and_what_is_open() -> None:
+    planned = tuple(PlannedBatch(number, 1, 9, f"{number:02}" * 32) for number in range(1, 8))
+    manifest = dataclasses.replace(
+        MANIFEST, rows=RowCounts(read=7, sent=7), rejects={}, batches=planned, examples=Examples()
+    )
+    ledger = [
+        BatchEntry.planned(ENTRY.import_id, batch).change(state=state, reason=reason)
+        for batch, state, reason in zip(
+            planned,
+            [*[BatchState.REFUSED] * 4, BatchState.ACCEPTED, BatchState.UNKNOWN, BatchState.PLANNED],
+            ["D.", "C.", "B.", "A.", "", "A.", ""],
+            strict=True,
+        )
+    ]
+    assert reconcile(ENTRY, manifest, ledger, NOW).reason == (
+        "Of 7 profiles, 1 is pending, 1 is unknown, 5 not sent. Batches 4 and 6 (2 rows): A. Batch 1 (1 row):"
+        " D. Batch 2 (1 row): C. report.html has 1 more reason. 7 of 7 batches are not settled:"
+        " start the state machine again with the same input to finish them."
+    )
+
+
+def test_reject_without_a_key_column_has_none() -> None:
+    assert reject(dataclasses.replace(ENTRY, key_column=None), "No.", NOW).to_json()["keyColumn"] == ""
+
+
 def test_reject_has_no_rows_and_the_reason() -> None:
     data = reject(ENTRY, "The file is empty.", NOW).to_json()
 
@@ -377,13 +477,25 @@ def test_reject_has_no_rows_and_the_reason() -> None:
 
 
 def test_metrics_have_every_count() -> None:
-    metrics = reconcile(ENTRY, MANIFEST, ALL_WELL, NOW).metrics()
-
-    assert metrics["RowsRead"] == 8
-    assert metrics["ProfilesSuccess"] == 5
-    assert metrics["ProfilesNotSent"] == 0
-    assert metrics["Batches"] == 2
-    assert metrics["UnaccountedRows"] == 0
-    assert metrics["ImportsSucceeded"] == 1
-    assert metrics["ImportsFailed"] == 0
-    assert metrics["ImportsWithTooManyRejects"] == 0
+    """By the names that alarms and docs/operating.md use."""
+    assert reconcile(ENTRY, MANIFEST, ALL_WELL, NOW).metrics() == {
+        "RowsRead": 8,
+        "RowsRejected": 1,
+        "RowsMerged": 1,
+        "RowsSkipped": 1,
+        "RowsSent": 5,
+        "ProfilesSuccess": 5,
+        "ProfilesError": 0,
+        "ProfilesPending": 0,
+        "ProfilesUnknown": 0,
+        "ProfilesNotSent": 0,
+        "ImportsSucceeded": 1,
+        "ImportsPartial": 0,
+        "ImportsFailed": 0,
+        "ImportsRejected": 0,
+        "Batches": 2,
+        "Submissions": 2,
+        "UnaccountedRows": 0,
+        "ImportsWithTooManyRejects": 0,
+        "NoticesFailed": 0,
+    }
