@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed run test check chaos bench reliability format requirements clean
+.PHONY: help setup installed run test check chaos bench coverage reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -48,6 +48,14 @@ chaos: setup ## Kill functions, executions and the engine at random moments, for
 
 bench: setup .tools/bench/.installed ## Measure several splitters on the same files; ROWS=100000 for a quick look
 	@$(BIN)/python -m benchmarks.splitting --rows $(or $(ROWS),2000000) --rounds $(or $(ROUNDS),2) --peers .tools/bench/bin/python
+
+coverage: setup .tools/coverage/.installed ## Measure which lines and branches the quick tests reach, against tools/uncovered.py
+	@rm -rf .run/coverage && mkdir -p .run/coverage
+	@PYTHONPATH=layers/shared:.:$(borrowed) .tools/coverage/bin/coverage run -m pytest -n auto --dist loadfile \
+		-m 'not engine and not chaos and not container' tests
+	@.tools/coverage/bin/coverage combine --quiet
+	@.tools/coverage/bin/coverage json --quiet -o .run/coverage/report.json
+	@$(BIN)/python -m tools.branches
 
 reliability: setup ## Run the tests of all faults and write docs/reliability.md
 	@$(BIN)/pytest -m 'fault and not chaos and not container' -n auto --dist loadfile --reliability docs/reliability.md tests
@@ -132,7 +140,7 @@ mutate: planted .tools/mutate/.installed ## Change template, state machine and c
 
 requirements: requirements-proof
 requirements-proof:
-	$(foreach tool,audit bench checkov fuzz mutate,$(compile) --universal requirements/$(tool).in \
+	$(foreach tool,audit bench checkov coverage fuzz mutate,$(compile) --universal requirements/$(tool).in \
 		--output-file requirements/$(tool).txt$(newline))
 define newline
 
