@@ -1,7 +1,7 @@
 """The documents that are made from the code: `python -m docs.generate docs` writes them.
 
 `docs/file-format.md` says what may be dropped and what becomes of it; `docs/feed.schema.json` is the JSON
-Schema of a feed.
+Schema of a feed; `docs/cost.md` says what AWS charges.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
+from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
@@ -161,6 +162,46 @@ its JSON Schema.
 {example}
 ```
 """
+_COST_PAGE = """\
+# What AWS charges
+
+<!-- Made from the code by `python -m docs.generate docs`. -->
+
+For 30 days, in US dollars, with one file a day and everything kept for 30 days: an estimate from the prices
+below. `bulk-profiles plan FILE` makes the same estimate for a file.
+
+| Profiles a day | {names} |
+|---|{rules}|
+{rows}
+
+- *Idle* is what a stack costs without any import: alarms, metrics, the secret and the hourly sweep.
+- Nearly all is the Profiles table. With `ProfileResults` `failures` only profiles that are no success are
+  written to it, with `none` nothing; the files in S3 always hold every profile.
+- A shorter `RetentionDays` makes storage cheaper in proportion.
+
+## Assumptions
+
+A row has 100 bytes in the file and 115 encoded; its result has 12 bytes in S3, compressed, and 300 in the
+table. A batch takes about eight status checks.
+
+Prices of us-east-1, on demand, without free tiers, as of {prices_of}. Look at AWS's pages before you rely on
+them.
+
+| What | US dollars |
+|---|--:|
+{prices}
+"""
+_USES = (0, 100_000, 1_000_000, 10_000_000, 100_000_000)  # profiles a day
+_COLUMNS = {
+    "idle": "Idle",
+    "profileResults": "Profiles table",
+    "stateMachine": "State machine",
+    "functions": "Functions",
+    "storage": "S3",
+    "transfer": "Transfer",
+    "logs": "Logs",
+    "total": "Total",
+}
 _EXAMPLE: Json = {
     "clientCode": "demo",
     "apiVersion": "v2",
@@ -181,6 +222,22 @@ _EXAMPLE: Json = {
         "tombstone": "none",
     },
 }
+
+
+def cost() -> str:
+    """Return docs/cost.md."""
+    months = {use: estimate_month(use) for use in _USES}
+    rows = (
+        f"| {use:,} | {' | '.join(f'{month.get(name, 0):,.2f}' for name in _COLUMNS)} |"
+        for use, month in months.items()
+    )
+    return _COST_PAGE.format(
+        names=" | ".join(_COLUMNS.values()),
+        rules="|".join("--:" for _ in _COLUMNS),
+        rows="\n".join(rows),
+        prices_of=PRICES_OF,
+        prices="\n".join(f"| {what} | {price:.10f}".rstrip("0") + " |" for what, price in PRICES.items()),
+    )
 
 
 def file_format() -> str:
@@ -258,8 +315,9 @@ def _words(description: str, words: type[StrEnum]) -> Json:
 
 
 def main(folder: Path) -> None:
-    """Write both documents."""
+    """Write the documents."""
     (folder / "file-format.md").write_text(file_format(), encoding="utf-8")
+    (folder / "cost.md").write_text(cost(), encoding="utf-8")
     schema = json.dumps(feed_schema(), indent=2) + "\n"
     (folder / "feed.schema.json").write_text(schema, encoding="utf-8")
 

@@ -38,12 +38,12 @@ def test_render_plan_lists_twenty_batches(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_render_plan_of_a_rejected_file_shows_the_reason() -> None:
-    plan = Plan("a\x1bb.csv", 10, 0, rejected("The file is empty."))
+    plan = Plan("a\x1bb.csv", 10, 0, 30, rejected("The file is empty."))
     assert render_plan(plan, None, 0) == "rejected   a?b.csv would be rejected. The file is empty."
 
 
 def test_render_plan_wraps_below_the_label() -> None:
-    plan = Plan("crm.csv", 10, 0, rejected("The file has no column with the ids."))
+    plan = Plan("crm.csv", 10, 0, 30, rejected("The file has no column with the ids."))
     assert render_plan(plan, None, 40).splitlines() == [
         "rejected   crm.csv would be rejected.",
         "           The file has no column with",

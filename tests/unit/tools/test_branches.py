@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tools.branches import Gap, faults, gaps
 from tools.uncovered import UNCOVERED, Uncovered
 

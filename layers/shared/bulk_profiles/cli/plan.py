@@ -31,6 +31,7 @@ class Plan:
     file: str  # its name
     size: int  # in bytes
     rows_a_day: int  # 0: no limit
+    retention_days: int
     verdict: SplitVerdict
     split: Split | None = None  # None: the file cannot be read
 
@@ -55,7 +56,8 @@ class Plan:
         """What AWS would charge, in US dollars, by what it is for."""
         batches = len(self.split.batches) if self.split else 0
         sent = self.split.rows.sent if self.split else 0
-        return estimate_cost(self.size, batches, sent)
+        encoded = sum(batch.size for batch in self.split.batches) if self.split else 0
+        return estimate_cost(self.size, batches, sent, encoded, self.retention_days)
 
     def to_json(self) -> Json:
         """Return the plan for programs."""
@@ -117,7 +119,7 @@ def make_plan(
         if output:
             output.keep(0)
         unreadable = SplitVerdict(ImportStatus.REJECTED, str(error), too_many_rejected=False)
-        return Plan(source.name, source.size, rows_a_day, unreadable)
+        return Plan(source.name, source.size, rows_a_day, retention_days, unreadable)
     if output and folder:
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)
@@ -125,7 +127,7 @@ def make_plan(
     too_long = too_long_to_send(result.rows.sent, rows_a_day, _DEADLINE_HOURS, retention_days)
     if too_long and verdict.status is not ImportStatus.REJECTED:
         verdict = SplitVerdict(ImportStatus.REJECTED, too_long, verdict.too_many_rejected)
-    return Plan(source.name, source.size, rows_a_day, verdict, result)
+    return Plan(source.name, source.size, rows_a_day, retention_days, verdict, result)
 
 
 def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:
