@@ -1,8 +1,8 @@
 """Estimates of what AWS charges, in US dollars: for the import of a file, and for a stack by its use.
 
-Prices are those of us-east-1, on demand and without free tiers, as of `PRICES_OF`: see the pages
-https://aws.amazon.com/dynamodb/pricing/on-demand/ and https://aws.amazon.com/step-functions/pricing/, and those
-of the other services. Look there before you rely on a figure. Taxes and support are not in them.
+Prices are those of us-east-1, on demand and without free tiers, as of `PRICES_OF`. They are on pages such as
+https://aws.amazon.com/dynamodb/pricing/on-demand/ and https://aws.amazon.com/step-functions/pricing/. Look
+there before you rely on a figure. Taxes and support are not in them.
 """
 
 from __future__ import annotations
