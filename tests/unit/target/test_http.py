@@ -396,8 +396,8 @@ FRAMED = [
         framing(b"Content-Encoding: " + coding, b"Content-Length: %d" % len(packed), body=packed)
         for coding, packed in (
             (b"identity", COUNTED),
-            (b"gzip", gzip.compress(COUNTED)),
-            (b"X-GZIP", gzip.compress(COUNTED[:9]) + gzip.compress(COUNTED[9:])),
+            (b"gzip", gzip.compress(COUNTED, mtime=0)),
+            (b"X-GZIP", gzip.compress(COUNTED[:9], mtime=0) + gzip.compress(COUNTED[9:], mtime=0)),
             (b"deflate", zlib.compress(COUNTED)),
             (b"deflate", raw_deflate(COUNTED)),
         )
@@ -421,9 +421,9 @@ UNFRAMED = [
     *(
         framing(b"Content-Encoding: " + coding, b"Content-Length: %d" % len(packed), body=packed)
         for coding, packed in (
-            (b"gzip", gzip.compress(COUNTED)[:-1]),
-            (b"gzip", gzip.compress(COUNTED)[:-8]),
-            (b"gzip", gzip.compress(COUNTED) + gzip.compress(b" b failed")[:-8]),
+            (b"gzip", gzip.compress(COUNTED, mtime=0)[:-1]),
+            (b"gzip", gzip.compress(COUNTED, mtime=0)[:-8]),
+            (b"gzip", gzip.compress(COUNTED, mtime=0) + gzip.compress(b" b failed", mtime=0)[:-8]),
             (b"deflate", zlib.compress(COUNTED)[:-1]),
             (b"deflate", zlib.compress(COUNTED)[:-4]),
             (b"gzip", b""),
@@ -433,7 +433,7 @@ UNFRAMED = [
             (b"gzip", COUNTED),
             (b"deflate", COUNTED),
             (b"deflate", zlib.compress(COUNTED) + b"x"),
-            (b"gzip", gzip.compress(COUNTED) + b"x"),
+            (b"gzip", gzip.compress(COUNTED, mtime=0) + b"x"),
         )
     ),
 ]
