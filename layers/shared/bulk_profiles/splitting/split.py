@@ -113,7 +113,7 @@ def split(  # four parameters that every caller has, and options
         tuple(cutter.batches),
         (digesting.sha256 or digest(source)) if digests else "",
         Examples(progress.tally.examples, progress.tally.warning_examples, columns.named),
-        progress.tally.advice(named=feed.encoding or "", found=reader.encoding),
+        progress.tally.advice(named=feed.encoding or "", found=reader.encoding) or columns.advice,
     )
 
 

@@ -196,6 +196,11 @@ def test_id_that_is_a_decimal_number_is_sent_if_it_is_whole(tmp_path: Path) -> N
     assert [row[0] for row in run(whole).received] == ["10", "200"]
 
 
+def test_id_that_is_true_or_false_is_none(tmp_path: Path) -> None:
+    outcome = run(parquet(tmp_path, "SELECT unnest([true, false]) AS pcId, true AS a"))
+    assert outcome.rejects == [["1", "pcId", "empty_id"], ["2", "pcId", "empty_id"]]
+
+
 @pytest.mark.parametrize("size", [10, 4096])
 def test_numbers_that_are_none_are_empty_cells(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -166,6 +166,26 @@ def test_unknown_columns_of_the_mapping_are_named_with_the_nearest_columns() -> 
     assert outcome.split.examples.columns == {"unknown_column": ["zzz", "emial (nearest: email, e-mail 2)"]}
 
 
+def test_defaults_of_unknown_columns_are_named() -> None:
+    mapping = Mapping(rename={"town": "city"}, defaults={"city": "x", "City": "y", "town": "z"})
+    outcome = run(b"pcId,town\n1,\n", Feed(mapping=mapping))
+    assert outcome.received == [("1", "x")]
+    assert outcome.split.examples.columns == {"unknown_column": ["City (nearest: city)", "town"]}
+
+
+@pytest.mark.parametrize(
+    ("data", "mapping"),
+    [
+        (b"pcId\n1\n2\n", Mapping()),
+        (b"pcId,a\n1,x\n", Mapping(drop=("a",))),
+        (b'{"pcId": "1"}\n', Mapping()),
+    ],
+)
+def test_file_of_which_only_the_key_is_sent_is_told(data: bytes, mapping: Mapping) -> None:
+    assert run(data, Feed(mapping=mapping)).split.advice.startswith("No column but the key is sent")
+    assert run(data, Feed(mapping=Mapping(drop=("a",), constants={"b": "y"}))).split.advice == ""
+
+
 def test_columns_of_a_warning_are_few_and_short() -> None:
     names = [f"profile.{number}\u202e{'x' * 99}" for number in range(6)]
     split = run(("pcId," + ",".join(names) + "\n1,2,3,4,5,6,7\n").encode()).split

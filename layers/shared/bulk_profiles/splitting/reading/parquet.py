@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _NESTED = frozenset({"struct", "map", "union", "list", "array", "variant", "geometry"})
-_TEXT, _BYTES, _DECIMAL = "varchar", "blob", "decimal"
+_TEXT, _BYTES, _DECIMAL, _BOOLEAN = "varchar", "blob", "decimal", "boolean"
 _EXACT_BELOW = {"float": 2**24, "double": 2**53}  # whole numbers that floating-point numbers are exact for
 _MEMORY = "512MB"
 _PIECE = 1024 * 1024
@@ -191,6 +191,8 @@ def _cell(number: int, kind: str, *, is_key: bool, marked: bool) -> str:
         return f"decode(t.c{number})"
     if is_key and kind in _EXACT_BELOW:
         return _FLOAT_ID.format(number, _EXACT_BELOW[kind])
+    if is_key and kind == _BOOLEAN:
+        return "NULL"  # true and false are no ids
     if is_key and kind == _DECIMAL:
         return _DECIMAL_ID.format(number)
     return f"t.c{number}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -47,6 +47,13 @@ class Columns:
     def width(self) -> int:
         """The number of cells in a row that is sent."""
         return self.header.count(b",") + 1
+
+    @property
+    def advice(self) -> str:
+        """A sentence where no row can have a value; an empty text otherwise."""
+        if self.width > 1:
+            return ""
+        return "No column but the key is sent: check the delimiter of the file and the mapping of the feed."
 
     @property
     def growth(self) -> int:
@@ -134,7 +141,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
         Warn.KEY_SPELLING: [names[key.number]] if key.respelled else [],
         Warn.PREFIX_STRIPPED: [cell for name, cell in zip(names, cells, strict=True) if name != cell],
         Warn.LOOK_ALIKE: [names[number] for number in others if kind_of(names[number])],
-        Warn.UNKNOWN_COLUMN: _unknown(names, mapping),
+        Warn.UNKNOWN_COLUMN: _unknown(names, _listed(mapping)) + _unknown(sent_names, mapping.defaults),
         Warn.WRITER_COLUMN: _added_by_writers(names, others, mapping),
     }
     warnings = Counter[str]({code: len(found) for code, found in named.items() if found})
@@ -200,11 +207,11 @@ def _refuse_other_spellings(names: Sequence[str], key: Key, mapping: Mapping) ->
             )
 
 
-def _unknown(names: Sequence[str], mapping: Mapping) -> list[str]:
-    """Return the names in the mapping that no column has, each with the columns that are nearest to it."""
+def _unknown(names: Sequence[str], listed: Iterable[str]) -> list[str]:
+    """Return the names listed in the mapping that no column has, each with the columns nearest to it."""
     by_spelling = {spelling_key(name): name for name in names}
     unknown: list[str] = []
-    for name in dict.fromkeys(_listed(mapping)):
+    for name in dict.fromkeys(listed):
         if name and name not in names:
             near = [by_spelling[match] for match in get_close_matches(spelling_key(name), by_spelling)]
             unknown.append(short_name(name) + f" (nearest: {', '.join(near)})" if near else name)
