@@ -16,7 +16,7 @@ alone := $(if $(shell command -v flock),flock .tools/lock)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1 FAILING=n'
+	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1 FAILING=n DIALECT=path'
 	@echo '$(BIN)/python -m local.run --help says more'
 
 setup: ## Install everything, pinned and hashed, below .venv and .tools

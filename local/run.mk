@@ -21,4 +21,5 @@ quoted = '$(subst ','\'',$(1))'
 option = $(if $(2),$(1) $(call quoted,$(2)))
 options = $(call option,--file,$(FILE)) $(call option,--target,$(TARGET)) $(call option,--params,$(PARAMS)) \
 	$(call option,--out,$(OUT)) $(call option,--feed,$(FEED)) $(call option,--failing,$(FAILING)) \
+	$(call option,--dialect,$(DIALECT)) \
 	$(if $(filter-out 0,$(KEEP)),--keep)

@@ -31,6 +31,7 @@ from local.errors import LocalRunError
 from local.folders import run_folder
 from local.imports import Json, drop, follow
 from local.kept_run import keep
+from simulator import DialectError, dialects
 
 _SUCCEEDED, _INCOMPLETE, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130  # exit codes
 _PATIENCE_SECONDS = 300.0
@@ -61,6 +62,7 @@ class Options:
     keep: bool  # whether the processes go on after the run
     patience_seconds: float
     failing: int  # ids of the sample that fail the first time they are sent
+    dialect: Path | None  # file with the simulator's answers by batch
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,7 +127,9 @@ def _import(deployed: Deployment, file: Path, options: Options, console: Console
 
 def _source(options: Options, folder: Path) -> tuple[Path, dict[str, str], tuple[str, ...]]:
     """Return the file to drop, the parameters that suit it, and the simulator's options."""
-    unlimited = ("--calls-per-minute", "0")
+    unlimited: tuple[str, ...] = ("--calls-per-minute", "0")
+    if options.dialect:
+        unlimited += ("--dialect", str(options.dialect.absolute()))
     if options.file:
         return options.file, _PARAMETERS, unlimited
     customers = sample.make()
@@ -149,10 +153,24 @@ def _check(file: Path, values: dict[str, str], options: Options) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LocalRunError(f"OUT {options.out} cannot be created: {error.strerror}") from error
+    if options.dialect:
+        check_dialect(options.dialect, options.target)
     if options.target:
         _check_reachable(options.target)
     endpoint = {"TargetEndpoint": options.target} if options.target else {}
     parameters.check(endpoint | values, parameters.definitions(stack.TEMPLATE))
+
+
+def check_dialect(dialect: Path, target: str) -> None:
+    """Raise LocalRunError for a dialect that the simulator cannot speak."""
+    if target:
+        raise LocalRunError("DIALECT is for the simulator: leave TARGET out")
+    try:
+        dialects.parse(dialect.read_text(encoding="utf-8"))
+    except DialectError as error:
+        raise LocalRunError(f"DIALECT {dialect}, {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalRunError(f"DIALECT {dialect} cannot be read: {error}") from error
 
 
 def _check_reachable(target: str) -> None:
@@ -191,6 +209,7 @@ def _options(arguments: list[str] | None) -> Options:
         keep=options.keep,
         patience_seconds=options.patience,
         failing=options.failing,
+        dialect=options.dialect,
     )
 
 
@@ -217,6 +236,9 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=_FAILING,
         help="ids of the sample that fail the first time they are sent",
+    )
+    parser.add_argument(
+        "--dialect", type=Path, help="file with the simulator's answers by batch; see docs/dialects.md"
     )
     return parser
 

@@ -10,8 +10,9 @@ standard library's server because the faults need the bare socket: to reset a co
 body, to answer one byte at a time, not to answer at all.
 """
 
+from simulator.dialects import DialectError
 from simulator.scripts import FAULTS, Fault, Reset, fault
 from simulator.server import Simulator, running
 from simulator.settings import Settings
 
-__all__ = ["FAULTS", "Fault", "Reset", "Settings", "Simulator", "fault", "running"]
+__all__ = ["FAULTS", "DialectError", "Fault", "Reset", "Settings", "Simulator", "fault", "running"]

@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from simulator.server import running
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the URL on the first line, then serve until SIGINT or SIGTERM."""
     options = vars(_parser().parse_args(arguments))
     port, certificate, key = options.pop("port"), options.pop("certificate"), options.pop("key")
+    dialect: Path | None = options.pop("dialect")
     tls = None
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -26,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with running(Settings(**options), port=port, tls=tls) as target:
+        if dialect:
+            target.speak(dialect.read_text(encoding="utf-8"))
         print(target.url, flush=True)
         stop.wait()
     return 0
@@ -35,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: any free port (default)")
     parser.add_argument("--certificate", help="PEM file; then the server speaks https")
+    parser.add_argument("--dialect", type=Path, help="file with answers by batch; see docs/dialects.md")
     parser.add_argument("--key", help="PEM file of the certificate's key")
     for field in dataclasses.fields(Settings):
         flag = "--" + field.name.replace("_", "-")

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from simulator.dialects import Dialect
+
+NO_WORD = "none"  # in a dialect: the batch has no word
 
 type Node = tuple[str, str | list[Node]]
 
@@ -52,6 +58,26 @@ def status(progress: Progress, generation: int, *, details: bool, encoded_ids: b
     return _response(*head)
 
 
+def in_dialect(answer: Node, dialect: Dialect, ids: tuple[str, ...]) -> Node:
+    """Return an answer about a batch with the words, names and counts of a dialect."""
+    _, children = answer
+    if isinstance(children, str):
+        return answer
+    if dialect.word == NO_WORD:
+        children = [child for child in children if child[0] != "status"]
+    spellings = {escape(ids[row - 1]): escape(text) for row, text in dialect.spellings if row <= len(ids)}
+    named = {ids[row - 1]: word for row, word in dialect.profiles if row <= len(ids)}
+    others = [child for child in children if _id_of(child) not in {*map(escape, named), *map(quote, named)}]
+    profiles: list[Node] = [
+        ("profile", [("id", escape(profile_id)), ("status", escape(word))])
+        for profile_id, word in named.items()
+    ]
+    spelled = [_spelled(child, spellings) for child in (*others, *profiles)]
+    counts = dict(dialect.counts)
+    counted = [(tag, counts.pop(tag, content)) for tag, content in spelled]
+    return _response(*counted, *counts.items())
+
+
 def as_xml(answer: Node) -> str:
     """Return an answer as XML; its texts are escaped already."""
     tag, content = answer
@@ -62,6 +88,19 @@ def as_xml(answer: Node) -> str:
 def as_flat_text(answer: Node) -> str:
     """Return an answer as the old page shows it: the texts alone."""
     return " ".join(text for text in _texts(answer) if text)
+
+
+def _id_of(child: Node) -> str:
+    """Return the id in a profile, as it is written there; an empty text for any other element."""
+    tag, content = child
+    return str(content[0][1]) if tag == "profile" else ""
+
+
+def _spelled(child: Node, spellings: dict[str, str]) -> Node:
+    tag, content = child
+    if isinstance(content, str) or _id_of(child) not in spellings:
+        return child
+    return (tag, [("id", spellings[_id_of(child)]), *content[1:]])
 
 
 def _response(*children: Node) -> Node:

@@ -8,14 +8,17 @@ import re
 from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from simulator import answers, receiver
+from simulator.dialects import Dialect, Framing
 from simulator.receiver import Body, RefusedError
 from simulator.scripts import STATUS, SUBMIT, Fault
 from simulator.settings import Settings
-from simulator.target import Target
+from simulator.target import Batch, Target
 
 PROFILE = "profile"
+_MOST_PLACEHOLDERS = 1_000  # ids of a batch
 _BATCH_PATH = re.compile(
     r"/m2/(?P<client>[^/]+)/(?:(?P<version>v2)/)?profile/(?P<call>batchUpdate|batchStatus)"
 )
@@ -45,6 +48,8 @@ class Answer:
     batch_id: str = ""
     rows: int = 0
     cut: bool = False  # whether a raw `&` ended the batch early
+    framing: Framing = Framing.LENGTH
+    interim: tuple[int, ...] = ()  # HTTP statuses of the answers before this one
 
 
 type Submission = Body | RefusedError | None  # None: the call is no submission
@@ -106,7 +111,11 @@ def _usual(
 ) -> Answer:
     match call.on, submission:
         case "submit", Body() as body:
-            return _accept(target, call, body, scripted, own_url)
+            dialect = target.next_dialect(SUBMIT, tuple(row.profile_id for row in body.rows))
+            if dialect and not dialect.accepts:
+                refusal = answers.refusal(dialect.message or "Refused")
+                return _spoken(target.settings, refusal, dialect, {})
+            return _accept(target, call, body, scripted, own_url=own_url, dialect=dialect)
         case "submit", _:
             return _as_text(target.settings, answers.refusal(str(submission)))
         case "status", _:
@@ -135,8 +144,10 @@ def as_json(data: object, code: int = 200) -> Answer:
     return Answer(code, body, {"Content-Type": "application/json; charset=utf-8"})
 
 
-def _accept(target: Target, call: Call, body: Body, scripted: Fault | None, own_url: str) -> Answer:
-    batch = target.submit(call.client, call.version, body)
+def _accept(
+    target: Target, call: Call, body: Body, scripted: Fault | None, *, own_url: str, dialect: Dialect | None
+) -> Answer:
+    batch = target.submit(call.client, call.version, body, dialect.batch_id if dialect else "")
     base = target.settings.status_base or own_url
     version = "" if call.version == "v1" else "v2/"
     url = f"{base}/m2/{call.client}/{version}profile/batchStatus?batchId={batch.batch_id}&m2Node=00"
@@ -145,7 +156,12 @@ def _accept(target: Target, call: Call, body: Body, scripted: Fault | None, own_
     if scripted and scripted.replaces_answer:
         reply = _replace(target, scripted, call, url, batch.batch_id)
     else:
-        reply = _as_text(target.settings, answers.receipt(url, raw_ampersand=target.settings.raw_ampersand))
+        receipt = answers.receipt(url, raw_ampersand=target.settings.raw_ampersand)
+        reply = (
+            _spoken(target.settings, receipt, dialect, _names(batch, url))
+            if dialect
+            else _as_text(target.settings, receipt)
+        )
     return dataclasses.replace(reply, batch_id=batch.batch_id, rows=len(body.rows), cut=body.cut)
 
 
@@ -154,10 +170,17 @@ def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
     if progress is None:
         return Answer(404, batch_id=call.batch_id)
     settings = target.settings
-    tree = answers.status(
-        progress, settings.generation, details=call.details, encoded_ids=settings.encoded_ids
-    )
-    return dataclasses.replace(_as_text(settings, tree), batch_id=call.batch_id)
+    dialect = target.next_dialect(STATUS, progress.ids)
+    if dialect and dialect.word not in {"", answers.NO_WORD}:
+        progress = dataclasses.replace(progress, status=dialect.word)
+    generation = (dialect.generation if dialect else 0) or settings.generation
+    tree = answers.status(progress, generation, details=call.details, encoded_ids=settings.encoded_ids)
+    if dialect:
+        tree = answers.in_dialect(tree, dialect, progress.ids)
+        reply = _spoken(settings, tree, dialect, _names(target.batches[call.batch_id], ""))
+    else:
+        reply = _as_text(settings, tree)
+    return dataclasses.replace(reply, batch_id=call.batch_id)
 
 
 def _profile(target: Target, call: Call) -> Answer:
@@ -180,6 +203,32 @@ def _replace(target: Target, scripted: Fault, call: Call, url: str, batch_id: st
 
 def _fill(template: str, batch_id: str, url: str, size: int) -> str:
     return template.replace("{batchId}", batch_id).replace("{statusUrl}", url).replace("{size}", str(size))
+
+
+def _names(batch: Batch, url: str) -> dict[str, str]:
+    """Return the placeholders of a dialect's body, with what they stand for."""
+    ids = {f"{{id{number}}}": escape(name) for number, name in enumerate(batch.ids[:_MOST_PLACEHOLDERS], 1)}
+    return {"{batchId}": batch.batch_id, "{statusUrl}": url, "{size}": str(len(batch.ids))} | ids
+
+
+def _spoken(settings: Settings, tree: answers.Node, dialect: Dialect, names: dict[str, str]) -> Answer:
+    """Return an answer in a dialect: another body, or the usual one with additions, and how it is sent."""
+    if dialect.flattened:
+        settings = dataclasses.replace(settings, flattened=True)
+    usual = _as_text(settings, tree)
+    end = "</response>"
+    text = usual.body.decode().removesuffix(end)
+    text += "".join(dialect.extra) + (end if usual.body.endswith(end.encode()) else "")
+    text = dialect.prefix + (text if dialect.body is None else dialect.body)
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return Answer(
+        dialect.code,
+        text.encode(dialect.encoding),
+        usual.headers | dict(dialect.headers),
+        framing=dialect.framing,
+        interim=dialect.interim,
+    )
 
 
 def _as_text(settings: Settings, tree: answers.Node) -> Answer:

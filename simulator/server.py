@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import socket
 import ssl
@@ -15,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn, override
 
-from simulator import control, protocol
+from simulator import control, dialects, protocol
+from simulator.dialects import Framing
 from simulator.protocol import Answer, Call
 from simulator.records import with_changes
 from simulator.scripts import Fault, Reset
@@ -68,6 +70,12 @@ class Simulator:
         """Remove all faults that no call has met yet."""
         with self._server.lock:
             self._server.target.faults.clear()
+
+    def speak(self, dialect: str) -> None:
+        """Answer in a dialect from now on. Raises `DialectError`."""
+        sections = dialects.parse(dialect)
+        with self._server.lock:
+            self._server.target.dialect = sections
 
     def advance(self, seconds: float) -> None:
         """Move the simulator's clock forward."""
@@ -275,6 +283,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Answer, scripted: Fault | None = None) -> None:
         if scripted and scripted.delay_seconds:
             self._wait(scripted.delay_seconds)
+        if answer.framing is not Framing.LENGTH or answer.interim:
+            self._send_framed(answer)
+            return
         filler = scripted.filler if scripted else 0
         self.send_response(answer.code)
         for name, value in answer.headers.items():
@@ -289,6 +300,32 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
         for start in range(0, filler, _PIECE):
             self.wfile.write(b" " * min(_PIECE, filler - start))
+
+    def _send_framed(self, answer: Answer) -> None:
+        """Send an answer in the framing of a dialect, after its interim answers."""
+        for code in answer.interim:
+            self.wfile.write(b"HTTP/1.1 %d Interim\r\n\r\n" % code)
+        body, framing = answer.body, answer.framing
+        if framing in {Framing.GZIP, Framing.CUT_GZIP}:
+            body = gzip.compress(body)
+        if framing is Framing.CUT_GZIP:
+            body = body[: len(body) // 2]
+        length = {Framing.CHUNKED: "", Framing.CUT_CHUNKED: "", Framing.CLOSE: "", Framing.NO_NUMBER: "abc"}
+        headers = {"Content-Length": length.get(framing, str(len(body)))}
+        if framing in {Framing.CHUNKED, Framing.CUT_CHUNKED}:
+            headers["Transfer-Encoding"] = "chunked"
+            end = b"0\r\n\r\n" if framing is Framing.CHUNKED else b""
+            body = b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
+        if framing in {Framing.GZIP, Framing.CUT_GZIP}:
+            headers["Content-Encoding"] = "gzip"
+        self.send_response(answer.code)
+        for name, value in (headers | answer.headers).items():
+            if value:
+                self.send_header(name, value)
+        if framing not in {Framing.LENGTH, Framing.CHUNKED, Framing.GZIP, Framing.CUT_GZIP}:
+            self.send_header("Connection", "close")  # which also ends the connection
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if framing is Framing.CUT else body)
 
     def _wait(self, seconds: float) -> None:
         if self.server.stopping.wait(seconds):

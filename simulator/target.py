@@ -5,12 +5,14 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from simulator.answers import Progress
+from simulator.dialects import Dialect
 from simulator.receiver import Body, Row, attributes
 from simulator.scripts import ALWAYS, Fault
 from simulator.settings import Settings
@@ -94,7 +96,10 @@ class Target:
     offset: float = 0.0  # seconds by which the clock was advanced
     faults: list[Fault] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    dialect: list[Dialect] = field(default_factory=list)
     batches: dict[str, Batch] = field(default_factory=dict)
+    _order: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the bodies, by their ids
+    _answered: Counter[tuple[int, int]] = field(default_factory=Counter)  # by section and body
     _profiles: dict[tuple[str, str], list[tuple[tuple[str, ...], bytes]]] = field(default_factory=dict)
     _calls: list[float] = field(default_factory=list)
     _failed_once: set[tuple[str, str]] = field(default_factory=set)
@@ -130,8 +135,19 @@ class Target:
                 return scripted
         return None
 
-    def submit(self, client: str, version: str, body: Body) -> Batch:
-        """Accept a batch and update its profiles."""
+    def next_dialect(self, on: str, ids: tuple[str, ...]) -> Dialect | None:
+        """Return the section of the dialect that answers this call about a batch, if any, and count it."""
+        number = self._order.setdefault(ids, len(self._order) + 1)
+        for place, section in enumerate(self.dialect):
+            if section.is_about(on, number, ids) and (
+                section.times == ALWAYS or self._answered[place, number] < section.times
+            ):
+                self._answered[place, number] += 1
+                return section
+        return None
+
+    def submit(self, client: str, version: str, body: Body, batch_id: str = "") -> Batch:
+        """Accept a batch and update its profiles; `batch_id`: an id in place of one of its own."""
         failed, not_found = set(), set()
         for row in body.rows:
             if not self._exists(client, version, row.profile_id):
@@ -140,7 +156,7 @@ class Target:
                 failed.add(row.profile_id)
             else:
                 self._profiles.setdefault((client, row.profile_id), []).append((body.columns, row.line))
-        batch_id = f"{client}-{next(self._numbers)}"
+        batch_id = batch_id or f"{client}-{next(self._numbers)}"
         batch = Batch(
             batch_id,
             client,

@@ -63,7 +63,8 @@ def test_make_run_without_its_setup_exits_with_2(project: Path) -> None:
 
 def test_make_run_passes_its_variables_as_options(project: Path) -> None:
     file = "it's a file [1].csv"
-    result = make_run(project, 0, f"FILE={file}", "PARAMS=A=1 B=2", "OUT=out", "KEEP=1", "TARGET=")
-    assert result.stdout.splitlines() == [
-        *("-m", "local.run", "--file", file, "--params", "A=1 B=2", "--out", "out", "--keep")
-    ]
+    result = make_run(
+        project, 0, f"FILE={file}", "PARAMS=A=1 B=2", "OUT=out", "KEEP=1", "TARGET=", "DIALECT=d.txt"
+    )
+    options = ("--params", "A=1 B=2", "--out", "out", "--dialect", "d.txt", "--keep")
+    assert result.stdout.splitlines() == ["-m", "local.run", "--file", file, *options]
