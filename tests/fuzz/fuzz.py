@@ -25,6 +25,7 @@ with atheris.instrument_imports(include=["bulk_profiles"]):
     from bulk_profiles.splitting.batches.cutter import Limits
     from bulk_profiles.target.answers import StatusAnswer, TargetState, read_receipt, read_status
     from bulk_profiles.target.charset import utf8_pieces
+    from bulk_profiles.target.earlier_answers import add_earlier, from_bytes, to_bytes
     from bulk_profiles.target.response import UnusableAnswerError
     from bulk_profiles.target.verdict import add_details, settle
     from tests.unit.splitting.test_real_writers import check_any_damage
@@ -63,6 +64,18 @@ def answers(data: bytes) -> None:
         assert StatusAnswer.from_json(answer.to_json()).unclear == answer.unclear
         for each in (answer, add_details(StatusAnswer(TargetState.COMPLETE, "b-1"), answer)):
             _settle(each, b"".join(utf8_pieces([body], charset)))
+        _look_again(answer)
+
+
+def _look_again(answer: StatusAnswer) -> None:
+    """Keep an answer and look again: what failed is no success, whatever the other one says."""
+    assert from_bytes(to_bytes(answer)) == answer
+    failed = StatusAnswer(TargetState.INCOMPLETE, profiles={"u1": ProfileStatus.ERROR})
+    complete = StatusAnswer(TargetState.COMPLETE)
+    for combined in (add_earlier(answer, failed), add_earlier(complete, add_earlier(failed, answer))):
+        verdict = settle(combined, _IDS, rows=len(_IDS), overdue=True)
+        assert verdict is not None
+        assert verdict.result_of("u1").status is not ProfileStatus.SUCCESS
 
 
 def _status(pieces: list[bytes], charset: str) -> StatusAnswer | None:

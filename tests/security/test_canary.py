@@ -31,7 +31,14 @@ pytestmark = [
 ]
 
 CANARY = "canary7f3a9c"
-RESULTS = ("/batches/", "/follow-ups/", "/profiles/", "/rejected-rows.csv", "/scratch/")  # where rows belong
+RESULTS = (
+    "/batches/",
+    "/follow-ups/",
+    "/answers/",
+    "/profiles/",
+    "/rejected-rows.csv",
+    "/scratch/",
+)  # where rows belong
 ROWS = "".join(f"{CANARY}-{n},{CANARY} & {n},{CANARY}@example.com\n" for n in range(3))
 FILE = f"thirdPartyId,name,mail\n{ROWS}".encode()
 LINES = "".join(f'{{"thirdPartyId": "{CANARY}-{n}", "name": "{CANARY}"}}\n' for n in range(3)).encode()

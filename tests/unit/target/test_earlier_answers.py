@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_profiles.core.models import ProfileStatus
+from bulk_profiles.core.models import Basis, ProfileStatus
 from bulk_profiles.target import earlier_answers
 from bulk_profiles.target.answers import StatusAnswer, TargetState, read_status
 from bulk_profiles.target.earlier_answers import add_earlier, combine, from_bytes, to_bytes
+from bulk_profiles.target.verdict import settle
 from tests.worlds.answers import counts, element, head, profile, results, status
 
 STATES = (*TargetState, None)
@@ -131,6 +132,45 @@ class TestCombine:
         combined = combine(self.FIRST, answer("incomplete", a="failed"), None)
         assert combined is not None
         assert (combined.state, combined.withdrawn) == (TargetState.COMPLETE, "incomplete")
+
+
+IDS = ("u1", "u2", "u3")
+LOOKS = st.lists(
+    st.none()  # an answer that cannot be read
+    | st.tuples(
+        st.sampled_from(["complete", "incomplete", "stuck", "pondering", ""]),
+        st.dictionaries(st.sampled_from(IDS), st.sampled_from(["success", "failed", "pending", "odd"])),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(LOOKS)
+def test_looks_one_after_the_other_claim_what_target_said(
+    looks: list[tuple[str, dict[str, str]] | None],
+) -> None:
+    """By an oracle of its own: it looks at the words for one profile at a time."""
+    combined: StatusAnswer | None = None
+    for look in looks:
+        combined = combine(None, None if look is None else answer(look[0], **look[1]), combined)
+    verdict = settle(combined, IDS, rows=len(IDS), overdue=True)
+    assert verdict is not None
+    read = [look for look in looks if look is not None]
+    for profile_id in IDS:
+        result = verdict.result_of(profile_id)
+        words = [named[profile_id] for _, named in read if profile_id in named]
+        if "failed" in words:
+            assert result.status is ProfileStatus.ERROR
+        elif result.status is ProfileStatus.SUCCESS and result.basis is Basis.REPORTED:
+            assert words[-1] == "success"
+        elif result.status is ProfileStatus.SUCCESS:
+            assert result.basis is Basis.IMPLIED
+            assert read[-1][0] == "complete"
+            assert profile_id not in read[-1][1]
+            assert words[-1:] != ["odd"]
+        elif words[-1:] == ["odd"]:
+            assert result.status is ProfileStatus.UNKNOWN
 
 
 @given(
