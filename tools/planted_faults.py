@@ -30,13 +30,22 @@ class Fault:
 
     file: Path
     name: str  # what is wrong then
-    path: str  # the place in the parsed file, e.g. `Resources/DeadLetterQueue`; a number is a place in a list
+    # The place in the parsed file, e.g. `Resources/DeadLetterQueue`; a number is a place in a list.
+    # In code: the text.
+    path: str
     value: Any  # what is there then
-    promise: str  # the test that must fail, e.g. `alarms.test_x` in tests/contract/test_alarms.py
+    # The test that must fail, e.g. `alarms.test_x` in tests/contract/test_alarms.py.
+    # For code: pytest's name of it.
+    promise: str
 
 
 def _in(file: Path, *rows: tuple[str, str, Any, str], prefix: str = "") -> list[Fault]:
     return [Fault(file, name, prefix + path, value, promise) for name, path, value, promise in rows]
+
+
+def in_file(name: str, *rows: tuple[str, str, str, str]) -> list[Fault]:
+    """Return faults in the text of one file, given from the project's root on."""
+    return _in(ROOT / name, *rows)
 
 
 _DELIVERY = [

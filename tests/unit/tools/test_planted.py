@@ -1,4 +1,4 @@
-"""The planted faults: each changes one place of template or state machine and names a promise."""
+"""The planted faults: each changes one place of template, state machine or code and names a promise."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tools.planted import _read, plant
+from tools.planted import _read, plant, plant_text
 from tools.planted_faults import FAULTS, REMOVED, Fault
+from tools.planted_in_code import CODE_FAULTS
 
 DOCUMENT: dict[str, Any] = {"Queue": {"Days": 14, "Rules": [{"Name": "first"}, {"Name": "second"}]}}
 
@@ -48,10 +49,22 @@ def test_plant_without_an_effect_is_refused(path: str, value: Any, message: str)
         plant(DOCUMENT, fault(path, value))
 
 
+@pytest.mark.parametrize(("text", "times"), [("b = 2", 0), ("a = 1; a = 1", 2)])
+def test_plant_text_needs_one_place(text: str, times: int) -> None:
+    with pytest.raises(ValueError, match=f"'a = 1' is there {times} times"):
+        plant_text(text, fault("a = 1", "a = 3"))
+
+
+def test_plant_text_changes_one_place() -> None:
+    assert plant_text("a = 1; b = 2", fault("a = 1", "a = 3")) == "a = 3; b = 2"
+
+
 def test_every_fault_changes_its_file() -> None:
     documents = {file: _read(file) for file in {fault_.file for fault_ in FAULTS}}
     assert all(plant(documents[fault_.file], fault_) for fault_ in FAULTS)
+    assert all(plant_text(fault_.file.read_text(), fault_) for fault_ in CODE_FAULTS)
 
 
 def test_every_fault_has_a_name_of_its_own() -> None:
-    assert Counter(fault_.name for fault_ in FAULTS).most_common(1)[0][1] == 1
+    names = Counter(fault_.name for fault_ in (*FAULTS, *CODE_FAULTS))
+    assert names.most_common(1)[0][1] == 1
