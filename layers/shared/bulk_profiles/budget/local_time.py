@@ -73,11 +73,13 @@ class UploadWindow:
     def next_open(self, now: datetime, zone: tzinfo) -> datetime:
         """Return `now` if the window is open, else the moment at which it opens."""
         yesterday = now.astimezone(zone).date() - timedelta(days=1)
-        for day in (yesterday + timedelta(days=n) for n in range(_SEARCHED_DAYS)):
-            opens, closes = _local(day, self.opens, zone), _local(day, self.closes, zone)
-            if day.weekday() in self.days and max(now, opens) < closes:
-                return max(now, opens)
-        raise AssertionError("a weekday comes at least once in two weeks")
+        days = (yesterday + timedelta(days=n) for n in range(_SEARCHED_DAYS))
+        spans = (
+            (_local(day, self.opens, zone), _local(day, self.closes, zone))
+            for day in days
+            if day.weekday() in self.days
+        )
+        return next(max(now, opens) for opens, closes in spans if max(now, opens) < closes)
 
 
 def _parse_days(text: str) -> frozenset[int]:
