@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from bulk_profiles.aws.profiles_table import ProfilesTable, profile_items
 from bulk_profiles.core.errors import LedgerError
@@ -55,6 +56,19 @@ class Client:
             return {"UnprocessedItems": parameters["RequestItems"]}
         self.written += [request["PutRequest"]["Item"] for request in requests]
         return {"UnprocessedItems": {}}
+
+
+class Throttled(Client):
+    """A client of which some calls are refused, as when a table has too much to do."""
+
+    def __init__(self, code: str, calls: range) -> None:
+        super().__init__()
+        self.code, self.calls, self.count = code, calls, itertools.count()
+
+    def batch_write_item(self, **parameters: Any) -> Any:
+        if next(self.count) in self.calls:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "BatchWriteItem")
+        return super().batch_write_item(**parameters)
 
 
 def numbered(count: int) -> list[Json]:
@@ -114,3 +128,23 @@ def test_fill_whose_items_stay_unprocessed_is_an_error(pauses: list[float]) -> N
     with pytest.raises(LedgerError, match="unwritten 10 times"):
         table.fill(numbered(1), 0, lambda: False)
     assert len(pauses) == 10
+
+
+@pytest.mark.parametrize(
+    "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
+)
+def test_fill_waits_where_a_request_is_throttled(code: str, pauses: list[float]) -> None:
+    client = Throttled(code, range(3))
+    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    assert table.fill(numbered(1), 0, lambda: False) == (1, True)
+    assert client.written == numbered(1)
+    assert pauses == pytest.approx([0.05, 0.1, 0.2])
+
+
+def test_fill_that_fails_in_the_middle_keeps_what_is_written() -> None:
+    """A round is 1,000 items: the next invocation goes on after those that are whole."""
+    client = Throttled("InternalServerError", range(45, 10_000))
+    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    assert table.fill(numbered(2500), 0, lambda: False) == (1000, False)
+    with pytest.raises(LedgerError, match="InternalServerError"):
+        table.fill(numbered(2500), 1000, lambda: False)

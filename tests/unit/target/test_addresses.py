@@ -39,6 +39,7 @@ SAFE = f"https://{EDGE}{PATH}?{QUERY}"
         (f"http://{EDGE}{PATH}?x=1&batchId=demo-1845664501", f"https://{EDGE}{PATH}?batchId=demo-1845664501"),
         (f"http://demo.tt.omtrdc.net{PATH}?{QUERY}", f"https://demo.tt.omtrdc.net{PATH}?{QUERY}"),
         (f"http://a.b-2.tt.omtrdc.net{PATH}?{QUERY}", f"https://a.b-2.tt.omtrdc.net{PATH}?{QUERY}"),
+        (f"http://my_shop.tt.omtrdc.net{PATH}?{QUERY}", f"https://my_shop.tt.omtrdc.net{PATH}?{QUERY}"),
         (
             f"http://{EDGE}/m2/demo/profile/batchStatus?{QUERY}",
             f"https://{EDGE}/m2/demo/profile/batchStatus?{QUERY}",

@@ -67,6 +67,7 @@ class VersionedTable:
         now: datetime,
         change: Callable[[Json | None], tuple[Json | None, T]],
         over: Callable[[Json], bool],
+        tries: int = _TRIES,
     ) -> T:
         """Read an item, change it, and write it if no other writer was faster; otherwise start again.
 
@@ -75,10 +76,10 @@ class VersionedTable:
         item whether it may expire.
         If the response to a write is lost, botocore repeats the write, which then conflicts with itself: by
         its `writer` the item shows that the change is in it already.
-        Raises `ConflictError` where other writers were faster a dozen times in a row.
+        Raises `ConflictError` where other writers were faster each of `tries` times.
         """
         writer, answers = uuid.uuid4().hex, list[T]()
-        for attempt in range(_TRIES):
+        for attempt in range(tries):
             item = self.get(key)
             if answers and item and item.get("writer") == writer:
                 return answers[-1]
@@ -98,7 +99,7 @@ class VersionedTable:
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311 not a secret
             else:
                 return answer
-        raise ConflictError(f"{key['pk']} / {key['sk']} changed {_TRIES} times while it was read.")
+        raise ConflictError(f"{key['pk']} / {key['sk']} changed {tries} times while it was read.")
 
     def _put(self, key: ItemKey, item: Json, now: datetime, condition: Any, *, over: bool) -> None:
         expiry = {"expiresAt": int((now + self._retention).timestamp())} if over else {}

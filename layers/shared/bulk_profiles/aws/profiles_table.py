@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.errors import BulkProfilesError, LedgerError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import KeyColumn, ProfileResult, ProfileResultsPolicy, ProfileStatus
 from bulk_profiles.core.timestamps import timestamp
@@ -24,6 +24,11 @@ _ITEMS_PER_REQUEST = 25  # BatchWriteItem's limit
 _WRITERS = 8
 _ROUND = _ITEMS_PER_REQUEST * _WRITERS * 5  # items between two looks at the clock
 _MAX_TRIES = 10
+_THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+
+
+class _ThrottledError(LedgerError):
+    """DynamoDB has refused a whole request for now."""
 
 
 class ProfilesTable:
@@ -36,24 +41,35 @@ class ProfilesTable:
     def fill(self, items: Iterable[Json], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
         """Write the items after the first `written`; return how many are written, and whether all are.
 
-        Raises `LedgerError` where DynamoDB keeps refusing items. Writing an item twice changes nothing.
+        Raises `LedgerError` where DynamoDB refuses items before any was written: what was written is worth
+        keeping. Writing an item twice changes nothing.
         """
-        remaining = itertools.islice(items, written, None)
+        before, remaining = written, itertools.islice(items, written, None)
         with ThreadPoolExecutor(_WRITERS) as pool:
             for part in itertools.batched(remaining, _ROUND, strict=False):
                 if out_of_time():
                     return written, False
-                for _ in pool.map(self._write, itertools.batched(part, _ITEMS_PER_REQUEST, strict=False)):
-                    pass
+                requests = itertools.batched(part, _ITEMS_PER_REQUEST, strict=False)
+                try:
+                    for _ in pool.map(self._write, requests):
+                        pass
+                except LedgerError:
+                    if written == before:
+                        raise
+                    return written, False
                 written += len(part)
         return written, True
 
     def _write(self, items: tuple[Json, ...]) -> None:
         requests: Any = {self._name: [{"PutRequest": {"Item": item}} for item in items]}
+        throttled: dict[str, BulkProfilesError] = {code: _ThrottledError(code) for code in _THROTTLED}
         for attempt in range(_MAX_TRIES):
-            with translated("DynamoDB did not write to the Profiles table", LedgerError):
-                response = self._client.batch_write_item(RequestItems=requests)
-            requests = response.get("UnprocessedItems")
+            try:
+                with translated("DynamoDB did not write to the Profiles table", LedgerError, throttled):
+                    response = self._client.batch_write_item(RequestItems=requests)
+                requests = response.get("UnprocessedItems")
+            except _ThrottledError:  # none of them is written
+                pass
             if not requests:
                 return
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # spreads rivals, not a secret

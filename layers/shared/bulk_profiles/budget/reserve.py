@@ -33,7 +33,7 @@ _COUNTED_AROUND = _CLOCK_ERROR + LATENESS
 _DAYS_KEPT = timedelta(days=2)
 _LONGEST_TURN = timedelta(minutes=15)  # a later turn is given up: perhaps nobody waits any more
 _SPREAD = 60_000  # milliseconds over which those who wait for the same time come back
-_MOST_RETRIES = 12  # times `retry_seconds`: the longest wait for a place
+_MOST_RETRIES = 90  # times `retry_seconds`: the longest wait for a place
 
 
 class Wait(StrEnum):

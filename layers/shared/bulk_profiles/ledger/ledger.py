@@ -34,6 +34,7 @@ from .import_entry import ImportEntry
 from .token_entry import TokenEntry
 
 _WRITERS = 8
+_QUEUE_TRIES = 100  # hundreds of files may be dropped at once, and none can come back later
 _CLIENTS = {"pk": "CLIENTS", "sk": "CLIENTS"}
 
 
@@ -123,7 +124,9 @@ class Ledger:
             after, answer = change(before)
             return (None if after == before else {"imports": after}), answer
 
-        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply, _never)
+        return self._table.change(
+            {"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply, _never, _QUEUE_TRIES
+        )
 
     def under_way(self) -> Iterator[str]:
         """Yield the imports of all clients that have been entered in a queue and have not left it."""

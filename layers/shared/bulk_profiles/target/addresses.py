@@ -16,10 +16,11 @@ from bulk_profiles.core.models import ApiVersion
 _MAX_LENGTH = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ORIGIN = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?",
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?",
     re.ASCII | re.IGNORECASE,
 )
-_TARGET_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+tt\.omtrdc\.net", re.ASCII)
+# A client code may have underscores, which DNS allows and host names of the internet do not.
+_TARGET_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+tt\.omtrdc\.net", re.ASCII)
 _PATH = re.compile(r"/m2/(?P<client>[^/]+)/(?:v2/)?profile/batchStatus", re.ASCII)
 _PARAMETERS = {
     "batchId": re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII),
