@@ -40,6 +40,7 @@ class FollowUp(JsonObject):
     sha256: str
 
 
+# Over 150 lines: every field of the item, and every legal move, each of a few lines.
 @dataclass(frozen=True, slots=True)
 class BatchEntry(JsonObject):
     """One batch of an import, from planned to settled."""

@@ -11,7 +11,7 @@ from bulk_profiles.core.errors import ConflictError, TokenError
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.ledger.token_entry import TokenEntry, token_digest
-from bulk_profiles.target.outcomes import Unauthorized
+from bulk_profiles.target.outcomes import Answered, CheckOutcome, Unauthorized
 
 _LONGEST_WAIT = timedelta(minutes=15)  # until the secret is read again
 
@@ -43,6 +43,13 @@ class Authorization:
         if permit.resume_at is None:
             return permit
         return self._permit(batch, self._tokens.renew(self._client_code), now)
+
+    def note(self, batch: BatchEntry, reply: CheckOutcome, token: str | None, now: datetime) -> None:
+        """Note what a reply to a status call shows of the token."""
+        if isinstance(reply, Answered):
+            self.accepted(token, now)
+        elif isinstance(reply, Unauthorized):
+            self.refused(batch, token, remedy(reply, token), now)
 
     def accepted(self, token: str | None, now: datetime) -> None:
         """Note that Target has authorized a call with a token."""

@@ -6,18 +6,17 @@ Profiles table is filled from that file; the ledger says that the batch is settl
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bulk_profiles.accounting.profile_results import read_results, write_results
+from bulk_profiles.accounting.profile_results import read_results
 from bulk_profiles.aws.profiles_table import ProfilesTable, profile_items
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import Bases, BatchState, ProfileCounts, ProfileResult, ProfileStatus
+from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileStatus
 from bulk_profiles.core.names import attempt_name, object_key, profiles_name
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -35,6 +34,7 @@ from bulk_profiles.target.verdict import (
     whole_batch,
 )
 
+from .attempt_results import write_attempt
 from .authorization import Authorization, remedy
 from .bodies import body_ids, write_follow_up
 from .last_answers import keep_answer, last_answer
@@ -99,13 +99,14 @@ class CheckStatus:
         seconds, details = calls.check_seconds(limit), batch.terminal is not None
         reply = calls.check(batch.status_url, permit.token, seconds, details=details, limit_bytes=limit)
         now = self.clock()
-        self._note_token(batch, reply, permit.token, authorization)
+        authorization.note(batch, reply, permit.token, now)
         batch = _asked(batch, reply, permit.token)
         batch, verdict = self._judge(batch, reply, overdue=batch.overdue(now, deadline))
         if verdict is None:
             replaced = isinstance(reply, Unauthorized) and authorization.is_replaced(permit.token)
             at_once = replaced or (batch.terminal is not None and not details)
-            return self._later(batch, now if at_once else self._next_check(batch, reply, now)), None
+            ask_at = now if at_once else _next_check(batch, reply, self.settings, now)
+            return self.ledger.save_batch(batch.change(next_check_at=ask_at), self.clock()), None
         if self.ledger.shares_id(import_entry.client_code, batch):
             batch = batch.ambiguous()
             return batch, _unsent(batch)
@@ -139,14 +140,6 @@ class CheckStatus:
             )
         return (keep_answer(batch, answer, self.storage) if verdict is None else batch), verdict
 
-    def _note_token(
-        self, batch: BatchEntry, reply: CheckOutcome, token: str | None, authorization: Authorization
-    ) -> None:
-        if isinstance(reply, Answered):
-            authorization.accepted(token, self.clock())
-        elif isinstance(reply, Unauthorized):
-            authorization.refused(batch, token, remedy(reply, token), self.clock())
-
     def _park(self, batch: BatchEntry, resume_at: datetime, reason: str) -> BatchEntry:
         """Return the entry of a batch that is not asked about before Target accepts the client's token."""
         now = self.clock()
@@ -158,19 +151,6 @@ class CheckStatus:
 
     def _slots(self, import_entry: ImportEntry) -> Slots:
         return Slots(self.ledger, self.settings, import_entry.client_code)
-
-    def _later(self, batch: BatchEntry, ask_at: datetime) -> BatchEntry:
-        return self.ledger.save_batch(batch.change(next_check_at=ask_at), self.clock())
-
-    def _next_check(self, batch: BatchEntry, reply: CheckOutcome, now: datetime) -> datetime:
-        growth = self.settings.check_backoff ** min(batch.polls, _MOST_GROWTH)
-        seconds = min(self.settings.max_check_seconds, self.settings.first_check_seconds * growth)
-        check_at = now + timedelta(seconds=seconds)
-        if batch.accepted_at is not None:
-            deadline = batch.accepted_at + timedelta(hours=self.settings.deadline_hours)
-            check_at = min([check_at, *(at for at in (deadline - _LAST_LOOK, deadline) if at > now)])
-        requested = reply.retry_after if isinstance(reply, Deferred) else None
-        return max(check_at, now + (requested or timedelta(0)))
 
     def _follow_up(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry | None:
         """Write the profiles that Target named as failed into a follow-up, if it may be sent.
@@ -186,7 +166,8 @@ class CheckStatus:
             return verdict.result_of(profile_id).status is ProfileStatus.ERROR
 
         follow_up = write_follow_up(batch, self.storage, failed)
-        known = self._write_results(batch, verdict, attempt_name(batch.number, batch.attempt))
+        name = attempt_name(batch.number, batch.attempt)
+        known = write_attempt(batch, verdict, self.storage, name, self.clock())
         return batch.follow_up(follow_up, known)
 
     def _send_again(self, batch: BatchEntry, import_entry: ImportEntry, ended: BatchState) -> Outcome:
@@ -197,7 +178,7 @@ class CheckStatus:
         return Outcome(Word.RESUBMIT)
 
     def _write_file(self, batch: BatchEntry, verdict: Verdict) -> BatchEntry:
-        bases = self._write_results(batch, verdict, profiles_name(batch.number))
+        bases = write_attempt(batch, verdict, self.storage, profiles_name(batch.number), self.clock())
         counts = ProfileCounts.of(bases)
         # A follow-up may be complete while profiles of the body before it are still pending.
         expired = verdict.state is BatchState.COMPLETE and counts.pending
@@ -209,25 +190,6 @@ class CheckStatus:
             reason=verdict.reason or verdict.note,
         )
         return self.ledger.save_batch(written, self.clock())
-
-    def _write_results(self, batch: BatchEntry, verdict: Verdict, name: str) -> Bases:
-        """Write what is known of all profiles of the batch after this attempt."""
-        key = object_key(batch.import_id, name)
-        results = self._results(batch, verdict)
-        return write_results(self.storage, key, batch.number, results, now=self.clock())
-
-    def _results(self, batch: BatchEntry, verdict: Verdict) -> Iterator[ProfileResult]:
-        if batch.attempt == 1:
-            with body_ids(batch, self.storage) as ids:
-                yield from map(verdict.result_of, ids)
-            return
-        earlier = object_key(batch.import_id, attempt_name(batch.number, batch.attempt - 1))
-        for result in read_results(self.storage, earlier):
-            if result.status is not ProfileStatus.ERROR:
-                yield result
-            else:  # it was sent again: the last word counts
-                again = verdict.result_of(result.profile_id)
-                yield dataclasses.replace(again, attempt=batch.attempt)
 
     def _fill_table(
         self, batch: BatchEntry, import_entry: ImportEntry, out_of_time: Callable[[], bool]
@@ -256,6 +218,20 @@ class CheckStatus:
         batch = self.ledger.save_batch(batch.settled_as(BatchState(batch.verdict), now), now)
         self._slots(import_entry).free(batch, now)
         return Outcome(Word.SETTLED)
+
+
+def _next_check(
+    batch: BatchEntry, reply: CheckOutcome, settings: CheckStatusSettings, now: datetime
+) -> datetime:
+    """Return when to ask again: after the backoff, but also shortly before the deadline, and at it."""
+    growth = settings.check_backoff ** min(batch.polls, _MOST_GROWTH)
+    seconds = min(settings.max_check_seconds, settings.first_check_seconds * growth)
+    check_at = now + timedelta(seconds=seconds)
+    if batch.accepted_at is not None:
+        deadline = batch.accepted_at + timedelta(hours=settings.deadline_hours)
+        check_at = min([check_at, *(at for at in (deadline - _LAST_LOOK, deadline) if at > now)])
+    requested = reply.retry_after if isinstance(reply, Deferred) else None
+    return max(check_at, now + (requested or timedelta(0)))
 
 
 def _processing(batch: BatchEntry) -> Outcome:
