@@ -79,6 +79,24 @@ def test_import_abandoned_is_overtaken_and_sends_nothing(
     assert all(batch.settled for batch in summary.batches)
 
 
+@pytest.mark.parametrize(("max_check_seconds", "waits"), [(1, [60] * 4), (900, [60, 112, 900, 900])])
+def test_upload_looks_at_an_earlier_import_once_a_minute_at_most(
+    deployment: Deployment, target: simulator.Simulator, max_check_seconds: int, waits: list[int]
+) -> None:
+    """Each look takes nine of the 25,000 events of an execution."""
+    deployment.configure(max_check_seconds=max_check_seconds)
+    _stopped(deployment, target)
+    newer = _begun(deployment)
+    seen = []
+    for minutes in (0, 30, 240, 600):
+        deployment.clock.now = START + timedelta(minutes=minutes)
+        outcome = deployment.submit(newer, 1)
+        assert outcome.resume_at is not None
+        seen.append(round((outcome.resume_at - deployment.clock()).total_seconds()))
+
+    assert seen == waits
+
+
 @pytest.mark.fault(38, "an overtaken import whose batch may have arrived: unknown, not sent again")
 def test_import_overtaken_after_a_submission_is_unknown(
     deployment: Deployment, target: simulator.Simulator

@@ -99,8 +99,8 @@ class UploadBatch:
         deadline = timedelta(hours=self.settings.deadline_hours)
         if earlier_goes_first(import_entry, self.ledger, now, deadline):
             longest = timedelta(seconds=self.settings.max_check_seconds)
-            wait = min(max(_SHORTEST_TURN, (now - import_entry.started_at) / _TURNS), longest)
-            return Outcome(Word.DEFERRED, now + wait)
+            wait = min((now - import_entry.started_at) / _TURNS, longest)
+            return Outcome(Word.DEFERRED, now + max(_SHORTEST_TURN, wait))
         return self._send(batch, import_entry)
 
     def _send(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
