@@ -94,6 +94,8 @@ def test_split_file_of_a_rejected_file_logs_why_and_counts_it(
     assert "key column" in line["reason"]
     [metrics] = [line for line in written if "ImportsRejected" in line]
     assert (metrics["ImportsRejected"], metrics["UnaccountedRows"]) == ([1], [0])
+    [group] = metrics["_aws"]["CloudWatchMetrics"]
+    assert {metric["Unit"] for metric in group["Metrics"]} == {"Count"}
 
 
 def test_split_file_that_starts_an_import_emits_no_metrics(
@@ -113,11 +115,14 @@ def test_split_file_stops_while_two_minutes_are_left(
     assert application.invoke("split_file", application.drop(LONG))["status"] == status
 
 
-def test_split_file_out_of_time_invokes_itself_with_the_same_event(application: Application) -> None:
+def test_split_file_out_of_time_invokes_itself_with_the_same_event(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
     application.remaining = repeat(1)
     event = application.drop(LONG)
     answer = application.invoke("split_file", event)
     assert answer == {"importId": answer["importId"], "status": "splitting"}
+    assert log(capsys, "Out of time: another invocation goes on")["import_id"] == answer["importId"]
     [call] = [call for call in application.calls if call.service == "lambda"]
     assert call.operation == "Invoke"
     assert call.parameters["FunctionName"] == "the-SplitFileFunction"
@@ -152,6 +157,7 @@ def test_step_of_a_batch_answers_and_logs_its_outcome(
     outcome: str,
 ) -> None:
     import_id = split(application)
+    application.invoke("split_file", application.drop(LONG))  # its name is not in the log of another
     answer = application.invoke(folder, {"importId": import_id, "batch": 1})
     assert answer["outcome"] == outcome
     line = log(capsys, message)

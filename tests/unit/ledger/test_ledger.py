@@ -173,6 +173,14 @@ class TestChanging:
             ledger.change_import("crm-1", NOW, lambda before: before)
         assert str(refused.value) == "The ledger has no import crm-1: is the name right?"
 
+    def test_import_of_a_batch_is_its_import(self, ledger: Ledger) -> None:
+        ledger.claim_import(entry(), NOW)
+        assert ledger.import_of(BatchEntry.planned("crm-1", BATCHES[0])) == entry()
+
+    def test_import_of_a_batch_without_an_import_names_it(self, ledger: Ledger) -> None:
+        with pytest.raises(LedgerError, match="has batches of import crm-2, but not the import"):
+            ledger.import_of(BatchEntry.planned("crm-2", BATCHES[0]))
+
     def test_queue_import_after_faster_rivals_stands_behind_them(
         self, ledger: Ledger, table: WatchedTable, pauses: list[float]
     ) -> None:

@@ -79,6 +79,23 @@ def test_split_that_was_taken_over_stops(deployment: Deployment) -> None:
     assert results[0].unfinished
 
 
+def test_import_that_ends_before_its_start_is_written_stays_ended(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state machine is fast, and the one who started it may be slow."""
+    start = deployment.machine.start_execution
+
+    def ends_at_once(**parameters: Any) -> None:
+        start(**parameters)
+        assert deployment.resume(parameters["name"]).status is ImportStatus.SUCCEEDED
+
+    monkeypatch.setattr(deployment.machine, "start_execution", ends_at_once)
+    result = deployment.split(deployment.drop(FILE))
+    entry = deployment.ledger.get_import(result.import_id)
+    assert entry is not None
+    assert entry.status is ImportStatus.SUCCEEDED
+
+
 def test_manifest_that_is_there_stays_as_it_is(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -330,3 +330,15 @@ def test_read_xml_answer_of_unknown_elements_is_not_held(monkeypatch: pytest.Mon
 )
 def test_read_xml_unusable_answer_is_not_quoted(body: bytes, fault: str) -> None:
     assert reason(read, body) == f"The answer {fault}."
+
+
+@pytest.mark.parametrize("part", ["id", "status"])
+def test_read_xml_profile_with_a_text_too_long_is_unknown(part: str) -> None:
+    """In bounded memory: the text is not held, and the other profiles count."""
+    long = (
+        f"<profile><id>long</id><status>success</status><{part}>{'x' * (LONGEST_TEXT + 1)}</{part}></profile>"
+    )
+    assert statuses(long, profile("short", "success")) == {
+        "long": ProfileStatus.UNKNOWN,
+        "short": ProfileStatus.SUCCESS,
+    }
