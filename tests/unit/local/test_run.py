@@ -38,7 +38,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> run.Options:
     monkeypatch.setattr(run, "deployment", deployment)
     file = tmp_path / "customers.csv"
     file.write_bytes(b"thirdPartyId,name\nu1,Ada\n")
-    return run.Options(file, "", {}, tmp_path / "out", "default", None, None, False, 1, 0)
+    return run.Options(file, "", {}, tmp_path / "out", "default", None, False, 1, 0, None)
 
 
 def ends(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any] | Exception) -> None:
