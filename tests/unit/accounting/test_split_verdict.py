@@ -123,9 +123,16 @@ def test_status_line_has_the_number_of_rejected_rows(status: str, rejected: int,
 
 @pytest.mark.parametrize(
     ("lines", "count", "text"),
-    [([], 0, ""), ([], 7, ""), ([3], 1, "3"), ([3, 7], 2, "3, 7"), ([3, 7], 3, "3, 7, ...")],
+    [
+        ([], 0, ""),
+        ([], 7, ""),
+        ([3], 1, "3"),
+        ([3, 7], 3, "3, 7"),
+        ([3, 4, 5, 6, 7], 5, "3, 4, 5, 6, 7"),
+        ([3, 4, 5, 6, 7], 6, "3, 4, 5, 6, 7, ..."),
+    ],
 )
-def test_first_examples_end_in_dots_where_there_are_more(lines: list[int], count: int, text: str) -> None:
+def test_first_examples_end_in_dots_where_there_may_be_more(lines: list[int], count: int, text: str) -> None:
     assert first_examples(lines, count) == text
 
 

@@ -29,6 +29,20 @@ def test_plan_with_a_folder_writes_what_an_import_keeps(customers: Path, tmp_pat
     assert (out / "rejects.csv").read_text().startswith("line,column,reason,detail\n3,thirdPartyId,empty_id,")
 
 
+def test_plan_names_the_lines_of_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "c.csv", tmp_path / "out"
+    path.write_bytes(b"pcId,a,b\n1,x,y\n 2,NULL,nan\n")
+    assert main(["plan", str(path), "--out", str(out)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "id_trimmed: 1 (line 3). Ids with blanks" in text
+    assert "null_word: 2 (line 3). Values that are a word" in text
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert main(["plan", str(path), "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    expected = {"rejects": {}, "warnings": {"id_trimmed": [3], "null_word": [3]}}
+    assert plan["examples"] == manifest["examples"] == expected
+
+
 def test_plan_as_json_has_calls_days_and_cost(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limit = ("--max-rejected-percent", "25")
     assert main(["plan", str(customers), "--json", "--rows-a-day", "1", *limit]) == 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bulk_profiles.core.models import ImportStatus, RowCounts
+from bulk_profiles.core.models import MOST_EXAMPLES, ImportStatus, RowCounts
 
 DEFAULT_MAX_REJECTED_PERCENT = 10
 _WHERE = "rejects.csv names line and reason, rejected-rows.csv can be mended and dropped again."
@@ -72,8 +72,11 @@ def rejected_rows(count: int) -> str:
 
 
 def first_examples(examples: Sequence[int | str], count: int) -> str:
-    """Return the first lines or columns of a code that was counted `count` times, as in `3, 7, ...`."""
-    more = ["..."] if 0 < len(examples) < count else []
+    """Return the first lines or columns of a code that was counted `count` times, as in `3, 4, 7, 8, 9, ...`.
+
+    A line may have been counted more than once, for several of its values.
+    """
+    more = ["..."] if MOST_EXAMPLES <= len(examples) < count else []
     return ", ".join([*map(str, examples), *more])
 
 

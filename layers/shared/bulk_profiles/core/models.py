@@ -127,9 +127,12 @@ class PlannedBatch(JsonObject):
     sha256: str  # of the body (hex)
 
 
+MOST_EXAMPLES = 5  # lines, or columns, of each code
+
+
 @dataclass(frozen=True, slots=True)
 class Examples(JsonObject):
-    """The first places of each code, at most five. A code that is at no place is missing."""
+    """The first places of each code, each once. A code that is at no place is missing."""
 
     # Numbers of lines.
 

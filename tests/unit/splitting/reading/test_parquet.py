@@ -33,6 +33,23 @@ def test_values_of_every_kind(tmp_path: Path) -> None:
     assert outcome.received == [("id1", 'São, "x"\ny', "1.5", "true", "", "2024-02-29")]
 
 
+def test_ids_and_words_for_no_value_are_those_of_any_file(tmp_path: Path) -> None:
+    ids = "unnest([' A1', 'A2', '1.5E+7', '\\N', chr(1), 'A1', '  ', NULL])"
+    data = parquet(
+        tmp_path, f"SELECT {ids} AS pcId, unnest(['x', '\\N', 'y', 'z', 'z', 'NULL', ' ', NULL]) AS a"
+    )
+    outcome = run(data)
+    assert outcome.received == [("A1", "NULL")]
+    assert outcome.rejects == [
+        ["3", "pcId", "id_number"],
+        ["4", "pcId", "empty_id"],
+        ["5", "pcId", "id_character"],
+        ["7", "pcId", "empty_id"],
+        ["8", "pcId", "empty_id"],
+    ]
+    assert outcome.split.examples.warnings == {"id_trimmed": [1], "no_values": [2], "null_word": [6]}
+
+
 def test_rejects_are_numbered_by_row(tmp_path: Path) -> None:
     key = "CASE WHEN i = 4 THEN '' ELSE 'id' || i END AS pcId"
     query = f"SELECT {key}, 'a' || chr(10) || 'b' AS v FROM range(9) t(i)"

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.json_object import JsonObject, as_json
+from bulk_profiles.core.models import MOST_EXAMPLES
 from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
 from bulk_profiles.core.text import quantity
 from bulk_profiles.splitting.files import Output, Scratch, Sink
 from bulk_profiles.splitting.reading.blocks import Block
 from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
-from bulk_profiles.splitting.rows.warnings import MOST_EXAMPLES, Warnings
+from bulk_profiles.splitting.rows.warnings import Warnings
 
 _UTF8 = "utf-8"
 _PIECE = 1024 * 1024

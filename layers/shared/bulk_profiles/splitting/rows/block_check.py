@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bulk_profiles.core.models import MOST_EXAMPLES
+
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places
 from .id_hashes import Hashes
 from .nulls import without_cells
 from .plain import FAULT_MARK, PLUS_MARK, unmark
-from .row_check import CheckedRow, Rules, check_row, fit_row
-from .suspects import BlockView, is_sound, suspect_ids
-from .warnings import MOST_EXAMPLES, Warnings
+from .row_check import CheckedId, CheckedRow, Rules, check_id, check_row, fit_row
+from .suspects import BlockView, suspect_ids
+from .warnings import Warnings
 
 _COMMA = ord(",")
 _LINE_FEED = ord("\n")
@@ -87,10 +89,11 @@ def check_block(
         )
         grid = _even_grid(draft.rows, rules, unreserved=unreserved)
     view = BlockView.of(draft.rows, grid, rules, unreserved=unreserved)
-    unsound = _unsound_rows(draft.rows, view, rules)
+    unsound = _unsound_ids(draft.rows, view, rules)
     if unsound:
         lines = _lines(draft.rows)
-        draft.replace(lines, {number: check_row(lines[number], rules) for number in unsound})
+        results = {place: check_row(lines[place], checked, rules) for place, checked in unsound.items()}
+        draft.replace(lines, results)
         view = _even_view(draft.rows, rules, unreserved=unreserved)
     if view.nulls.empty.size:
         draft.rows = without_cells(draft.rows, view.grid, view.nulls.empty)
@@ -98,7 +101,7 @@ def check_block(
     check = BlockCheck(view.ids.hashes, draft.numbers, draft.faults, valueless=view.grid.any_valueless())
     if warn:
         for warning, records in draft.warned.items():
-            check.warnings.add(warning, sorted(records))
+            check.warnings.add(warning, records)
         _count_odd_values(draft.rows, view, check)
         _count_long_values(draft.rows, view.grid, rules, check)
     return draft.rows, check
@@ -131,18 +134,23 @@ class _Draft:
         self.numbers = places if self.numbers is None else self.numbers[places]
 
 
-def _unsound_rows(rows: bytes, view: BlockView, rules: Rules) -> list[int]:
-    """Return the places of the rows that cannot stay as they are, or must be warned of."""
+def _unsound_ids(rows: bytes, view: BlockView, rules: Rules) -> dict[int, CheckedId]:
+    """Return the ids that cannot stay as they are, or must be warned of, by the places of their rows.
+
+    Where separators in values are rejected, the ids of rows that have any are among them.
+    """
     suspects = suspect_ids(rows, view, rules)
-    starts, sizes = view.grid.id_starts[suspects].tolist(), view.grid.id_sizes[suspects].tolist()
-    unsound = {
-        place
-        for place, start, size in zip(suspects.tolist(), starts, sizes, strict=True)
-        if not is_sound(rows[start : start + size], rules)
-    }
-    if rules.reject_separators and view.odd:
-        unsound.update((view.odd.separators // rules.width).tolist())
-    return sorted(unsound)
+    separated = (view.odd.separators if rules.reject_separators and view.odd else suspects[:0]) // rules.width
+    places = np.union1d(suspects, separated)
+    always = frozenset(separated.tolist())
+    unsound = dict[int, CheckedId]()
+    spans = (places, view.grid.id_starts[places], view.grid.id_sizes[places])
+    for place, start, size in zip(*(numbers.tolist() for numbers in spans), strict=True):
+        text = unmark(rows[start : start + size]).decode()
+        checked = check_id(text, rules)
+        if place in always or checked != (text, None, ()):
+            unsound[place] = checked
+    return unsound
 
 
 def _lines(rows: bytes) -> list[bytes]:

@@ -12,14 +12,13 @@ import numpy as np
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping, plain_name
-from bulk_profiles.core.models import ApiVersion, KeyColumn
+from bulk_profiles.core.models import MOST_EXAMPLES, ApiVersion, KeyColumn
 from bulk_profiles.core.text import quoted, short_name, spelling_key, without_invisible
 
 from .encoding import encode
 from .faults import Warn
 from .key_column import Key, find_key, kind_of
 from .row_check import Rules
-from .warnings import MOST_EXAMPLES
 
 _MOST_NAMED = 100  # characters of a column's name with the nearest ones
 # What pandas, dask, Spark, Databricks and the loaders Fivetran, Airbyte, Stitch and dlt add to tables.

@@ -64,12 +64,12 @@ def check_id(text: str, rules: Rules) -> CheckedId:
     reason = _id_reason(plain, rules)
     if reason:
         return CheckedId(plain, reason)
-    marks = (
-        (plain != text, Warn.ID_TRIMMED),
-        (plain.startswith("'"), Warn.ID_APOSTROPHE),
-        (_DECIMAL.fullmatch(plain) is not None, Warn.ID_DECIMAL),
-    )
-    return CheckedId(plain, None, tuple(warning for holds, warning in marks if holds))
+    warnings: tuple[Warn, ...] = () if plain == text else (Warn.ID_TRIMMED,)
+    if plain.startswith("'"):
+        warnings += (Warn.ID_APOSTROPHE,)
+    if _DECIMAL.fullmatch(plain):
+        warnings += (Warn.ID_DECIMAL,)
+    return CheckedId(plain, None, warnings)
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
@@ -106,24 +106,23 @@ def fit_row(row: bytes, rules: Rules) -> bytes | Fault | None:
     return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
 
 
-def check_row(row: bytes, rules: Rules) -> CheckedRow:
-    """Check a plain row that has one cell for each column.
+def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
+    """Check a plain row that has one cell for each column, and whose id was checked.
 
     Returns the row with its id as it is sent, or its fault, or None if it is a blank line; and the warnings
     of its id.
     """
-    if not rules.blank_rows and is_blank(row):
+    text, reason, warnings = checked
+    if reason is Reject.EMPTY_ID and not rules.blank_rows and is_blank(row):
         return None, ()
-    cells = row.split(b",")
-    text, reason, warnings = check_id(unmark(cells[rules.key]).decode(), rules)
     if reason:
         return Fault(reason, rules.key), ()
+    cells = row.split(b",")
     if rules.reject_separators:
         for number, cell in enumerate(cells):
             if cell.translate(None, SEPARATORS) != cell:
                 return Fault(Reject.SEPARATOR_IN_VALUE, number), ()
-    if Warn.ID_TRIMMED in warnings:
-        cells[rules.key] = mark(text.encode())
+    cells[rules.key] = mark(text.encode())
     return b",".join(cells), warnings
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from .grid import Grid, Places
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
-from .plain import PLUS_MARK, SEPARATORS, mark, unmark
-from .row_check import BLANKS, Rules, check_id
+from .plain import PLUS_MARK, SEPARATORS, mark
+from .row_check import BLANKS, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _NO_PLACES = np.empty(0, np.intp)
@@ -21,18 +21,20 @@ _NO_CHARACTER = re.compile(b"\xef\xbf[\xbe\xbf]")  # U+FFFE and U+FFFF
 _NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*)?(?:[eE][+\xfb-]?[0-9]+)?")
 
 
-def _table(*, signs: bytes, high: bool = False) -> NDArray[np.bool_]:
-    """Return for each byte whether it is one of these; if `high`, the later bytes of characters are, too."""
+def _table(signs: bytes) -> NDArray[np.bool_]:
+    """Return for each byte whether it is one of these."""
     table = np.zeros(256, np.bool_)
     table[[*signs]] = True
-    table[0x80:0xC0] = high
     return table
 
 
-_FIRST = _table(signs=b"='" + bytes({mark(blank.encode())[0] for blank in BLANKS}))
-_LAST = _table(signs=b" \t" + SEPARATORS, high=True)
-_STARTS_NUMBER = _table(signs=b"0123456789+-" + PLUS_MARK)
-_DIGITS = _table(signs=b"0123456789")
+_BLANKS = [mark(blank.encode()) for blank in BLANKS]
+_FIRST = _table(b"='" + bytes({blank[0] for blank in _BLANKS}))
+_LAST = _table(bytes({blank[-1] for blank in _BLANKS}))
+# The first bytes of the blanks of one, two and three bytes.
+_LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3)]
+_STARTS_NUMBER = _table(b"0123456789+-" + PLUS_MARK)
+_DIGITS = _table(b"0123456789")
 
 
 class OddCells(NamedTuple):
@@ -77,7 +79,8 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
     cells = np.concatenate(view.nulls)
     if odd:
         first, last = _ends(grid)
-        suspects.append(np.flatnonzero(_FIRST.take(first) | _LAST.take(last)))
+        suspects.append(np.flatnonzero(_FIRST.take(first)))
+        suspects.append(_ending_in_blank(grid, np.flatnonzero(_LAST.take(last))))
         cells = np.concatenate((cells, *odd))
         if b"\xef" in rows:
             places = [match.start() for match in _NO_CHARACTER.finditer(rows)]
@@ -86,18 +89,19 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
     return np.concatenate(suspects)
 
 
-def is_sound(cell: bytes, rules: Rules) -> bool:
-    """Whether nothing is wrong with an id, which is a cell of a plain row."""
-    text = unmark(cell).decode()
-    return check_id(text, rules) == (text, None, ())
-
-
 def _ends(grid: Grid, places: Places | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the first and the last byte of the ids in some places; None: of all."""
     starts, sizes = grid.id_starts, grid.id_sizes
     if places is not None:
         starts, sizes = starts[places], sizes[places]
     return grid.data.take(starts), grid.data.take(starts + sizes - 1)
+
+
+def _ending_in_blank(grid: Grid, places: Places) -> Places:
+    """Return those of some places whose id seems to end in a blank, by each byte that may begin it."""
+    ends = grid.id_starts[places] + grid.id_sizes[places]
+    one, two, three = (lead.take(grid.data.take(ends - size)) for size, lead in enumerate(_LEADS, 1))
+    return places[one | two | three]
 
 
 def _numbers(rows: bytes, grid: Grid, places: Places) -> Places:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from .faults import Warn
+from bulk_profiles.core.models import MOST_EXAMPLES
 
-MOST_EXAMPLES = 5  # of each code
+from .faults import Warn
 
 
 @dataclass(frozen=True, slots=True)
