@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.feeds import Feed, ShortRows
 from bulk_profiles.splitting.batches import merged_rows, repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited, json_lines
@@ -166,6 +166,35 @@ def test_split_of_any_quotes_rejects_only_misplaced_ones(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited, "BLOCK_BYTES", 1024 * 1024)
         assert run(data, Feed(delimiter=delimiter)) == outcome
+
+
+@pytest.mark.fault(19, "rows of any width among each other")
+@quick
+@given(
+    st.lists(
+        st.sampled_from(["{0},é,y", "{0},x,y", "{0},x", "{0}", "{0},x,y,,", "{0},x,y,,z", ",,", " ", ""])
+    ),
+    _END,
+    st.sampled_from(",;\t|"),
+    st.sampled_from(ShortRows),
+    st.integers(1, 2),
+)
+def test_split_of_any_widths_rejects_only_rows_too_short_or_too_long(
+    rows: list[str], end: str, delimiter: str, short_rows: ShortRows, processes: int
+) -> None:
+    lines = ["a1,b,c", *(row.format(f"A{line}") for line, row in enumerate(rows, 2))]
+    data = end.join(lines).replace("a1", "pcId").replace(",", delimiter).encode()
+    outcome = run(data, Feed(delimiter=delimiter, short_rows=short_rows), processes=processes)
+    too_few = {2: "too_few_cells", 1: "too_few_cells"} if short_rows is ShortRows.REJECT else {}
+    reasons = {5: "too_many_cells", **too_few}
+    cells = {line: row.split(",") for line, row in enumerate(lines[1:], 2) if row.strip(", ")}
+    widths = {line: len(row) - (row[3:] == ["", ""]) for line, row in cells.items()}
+    assert outcome.rejects == [
+        [str(line), "", reasons[width]] for line, width in widths.items() if width in reasons
+    ]
+    assert outcome.split.rows.read == len(cells)
+    sent = [row for line, row in cells.items() if widths[line] not in reasons and len(row) > 1]
+    assert outcome.received == [(*row[:3], *[""] * (3 - len(row))) for row in sent]
 
 
 @pytest.mark.fault(26, "Target's own format, of every kind")
