@@ -211,7 +211,7 @@ def test_report_is_a_page_of_tables() -> None:
         "Warnings",
         "Code | Lines or columns | #Times",
         "look_alike | PC_ID, customers.csv | #2",
-        "plus_sign | 8, 9, ... | #7",
+        "plus_sign | 8, 9, 10, 11, 14, ... | #7",
         "Batches",
         "Batch | State | #Rows | #Bytes | #Submissions | #Checks | #Success | #Error | #Pending | #Unknown"
         " | #Not sent",

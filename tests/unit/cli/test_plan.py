@@ -39,7 +39,7 @@ def test_plan_names_the_lines_of_warnings(tmp_path: Path, capsys: pytest.Capture
     manifest = json.loads((out / "manifest.json").read_bytes())
     assert main(["plan", str(path), "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    expected = {"rejects": {}, "warnings": {"id_trimmed": [3], "null_word": [3]}}
+    expected = {"rejects": {}, "warnings": {"id_trimmed": [3], "null_word": [3]}, "columns": {}}
     assert plan["examples"] == manifest["examples"] == expected
 
 

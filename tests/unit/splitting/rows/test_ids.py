@@ -43,7 +43,7 @@ GENUINE = [
     "10000000000",
     "A'1",
 ]
-CONTROL = ["A\x00", "A\x01B", "\x1fA", "A\tB", "A\nB", "A\rB", "A\x0b", "\ufffeA", "A\uffff"]
+CONTROL = ["A\x00", "A\x01B", "\x1fA", "A\tB", "A\nB", "A\rB", "A\x0b", "\ufffeA", "A\uffffB"]
 
 
 def table(key: str, ids: list[str]) -> bytes:
