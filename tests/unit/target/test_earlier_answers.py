@@ -85,6 +85,7 @@ def test_marks_of_profiles_last_as_long_as_their_words() -> None:
     assert combined.contradicted == {"a"}
     assert combined.unusable == {"c", "d"}
     assert combined.profiles.keys() == {"a", "c", "d"}
+    assert add_earlier(answer("complete", c="odd"), before).unusable == {"d"}
 
 
 def test_answer_is_flattened_with_profiles_of_a_flattened_one() -> None:

@@ -135,6 +135,22 @@ def test_settle_unfinished_batch_waits_until_the_deadline(
     assert outcome(answer, overdue=True) == at_the_deadline
 
 
+@pytest.mark.parametrize(
+    ("children", "note"),
+    [
+        ([head(), profile("a", "pending")], "1 of 9 status calls had no usable answer."),
+        ([head()], ""),
+        ([head("stuck")], ""),
+    ],
+)
+def test_settle_notes_why_the_last_look_brought_nothing(children: list[str], note: str) -> None:
+    """Where it matters: a batch that was finished at an earlier look has no open question."""
+    silence = "1 of 9 status calls had no usable answer."
+    verdict = settle(status(*children), IDS, rows=3, overdue=True, silence=silence)
+    assert verdict is not None
+    assert verdict.note == note
+
+
 def test_settle_without_answer_waits_until_the_deadline() -> None:
     assert outcome(None) is None
     assert outcome(None, overdue=True) == {"state": "expired", **dict.fromkeys(IDS, "pending deadline")}
