@@ -388,8 +388,9 @@ class Accidents(RuleBasedStateMachine):
             mine = [each for each in machine.statuses if machine.state_of(each)[0] == name]
             entry = self.deployment.ledger.get_import(name)
             unsettled = not all(batch.settled for batch in self.deployment.ledger.batches(name))
-            if mine and entry and (unsettled or not entry.status.final):
-                self._start_again(mine[0])
+            stopped = bool(mine) and machine.statuses[mine[-1]] in {"ABORTED", "SUCCEEDED"}
+            if entry and stopped and (unsettled or not entry.status.final):
+                self._start_again(mine[-1])
         return len(machine.inputs) > before
 
     def _next(self) -> int:
