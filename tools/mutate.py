@@ -175,6 +175,7 @@ class Mutation:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self._digest = room.digest
         self._work = _WORK / room.name
 
     def prepare(self) -> None:
@@ -275,7 +276,7 @@ class Mutation:
         """Count the changes."""
         codes = self._codes()
         tried = sum(code is not None for code in codes.values())
-        return Score(self.room.name, len(codes), tried, tried - len(self.survivors()), self.room.digest)
+        return Score(self.room.name, len(codes), tried, tried - len(self.survivors()), self._digest)
 
     def failure(self) -> str:
         """Return the last line that mutmut wrote."""
