@@ -70,15 +70,15 @@ class HeaderNames:
     def _may_occur(self, text: bytes) -> bool:
         """Whether the name of the key column may be in a text, which ends a line.
 
-        One byte is searched for instead of the name, which memchr does thirty times faster: the one that is
-        rarest in the start of the text. Where it occurs, the byte before it must be right, too. In
-        `thirdPartyId` it may be `I`, and then `yI` has to be somewhere.
+        Single bytes are searched for instead of the name, as memchr does that thirty times faster. If all
+        occur, the byte before one of them must be right somewhere: before the one that is rarest in the start
+        of the text. In `thirdPartyId` that may be `I`, and then `yI` has to occur.
         """
+        if not all(byte in text for byte in self.written):
+            return False
         rarest = min(self.written[1:], key=text[:_SAMPLE_BYTES].count, default=None)
         if rarest is None:
             return True
-        if rarest not in text:
-            return False
         data = np.frombuffer(text, np.uint8)
         before = self.written[self.written.index(rarest, 1) - 1]
         return bool((data[np.flatnonzero(data == rarest) - 1] == before).any())
