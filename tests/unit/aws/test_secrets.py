@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import traceback
@@ -40,7 +41,16 @@ def test_tokens_without_a_secret_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", ["abc.DEF-1", " abc.DEF-1\n", json.dumps({"demo": "abc.DEF-1", "other": "x"})]
+    "secret",
+    [
+        "abc.DEF-1",
+        " abc.DEF-1\n",
+        json.dumps({"demo": "abc.DEF-1", "other": "x"}),
+        '"abc.DEF-1"',
+        "Bearer abc.DEF-1",
+        "bearer  abc.DEF-1",
+        json.dumps({"demo": "Bearer abc.DEF-1"}),
+    ],
 )
 def test_get_reads_one_token_or_one_for_each_client(
     secrets: SecretsManagerClient, name: str, secret: str
@@ -87,6 +97,12 @@ def test_get_reads_the_secret_again_after_a_quarter_of_an_hour(
     "secret",
     [
         "two words-hidden",
+        '["hidden"]',
+        "token=hidden",
+        "'hidden'",
+        '"hidden',
+        "hidden Bearer hidden",
+        "<hidden>",
         "hidden\nX-Header: y",
         "hid\x00den",
         "hiddén",
@@ -103,7 +119,10 @@ def test_get_of_an_invalid_token_is_refused_and_not_shown(
 ) -> None:
     secrets.create_secret(Name=name, SecretString=secret)
     tokens = Tokens(name)
-    with pytest.raises(TokenError, match="no token for client demo") as caught:
+    form = 'store the token alone, or JSON by client code, {"demo": "<token>"}.'
+    with pytest.raises(
+        TokenError, match=re.escape(f"no token for client demo that can be sent: {form}")
+    ) as caught:
         tokens.get("demo")
     shown = "".join(traceback.format_exception(caught.value)) + repr(tokens) + repr(vars(tokens))
     assert "hid" not in shown

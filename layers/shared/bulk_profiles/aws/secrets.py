@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from bulk_profiles.core.errors import TokenError
 
 _MAX_AGE_SECONDS = 900
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+# A bearer token (RFC 6750) and a few more characters, but none that shows another form, such as `token=abc`.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/:|-]{1,8192}=*", re.ASCII)
+_SCHEME = re.compile(r"bearer\s+", re.ASCII | re.IGNORECASE)
 
 
 class Tokens:
     """The tokens in one secret: the plain token for every client, or JSON `{"<client code>": "<token>"}`.
 
+    A token may stand in quotes, and after `Bearer`, which are not part of it.
     They stay in Powertools' cache for a quarter of an hour, and nowhere else.
     """
 
@@ -33,7 +37,10 @@ class Tokens:
             return None
         token = _of_client(self._fetch(renew=renew).strip(), client_code)
         if not _TOKEN.fullmatch(token):
-            raise TokenError(f"The secret holds no token for client {client_code} that can be sent.")
+            raise TokenError(
+                f"The secret holds no token for client {client_code} that can be sent: "
+                f'store the token alone, or JSON by client code, {{"{client_code}": "<token>"}}.'
+            )
         return token
 
     def _fetch(self, *, renew: bool) -> str:
@@ -55,10 +62,15 @@ class Tokens:
 
 
 def _of_client(secret: str, client_code: str) -> str:
-    if not secret.startswith("{"):
-        return secret
-    try:
-        token = json.loads(secret).get(client_code)
-    except ValueError:
-        token = None  # a chained exception would show the secret in a traceback
-    return token if isinstance(token, str) else ""
+    """Return the token in a secret, or an empty text where it has another form."""
+    stored: Any = secret
+    if secret.startswith(("{", '"')):
+        try:
+            stored = json.loads(secret)
+        except ValueError:
+            return ""  # a chained exception would show the secret in a traceback
+    if isinstance(stored, dict):
+        stored = stored.get(client_code)
+    token = stored.strip() if isinstance(stored, str) else ""
+    scheme = _SCHEME.match(token)
+    return token[scheme.end() :] if scheme else token
