@@ -313,13 +313,20 @@ class TestBudget:
 class TestReceipts:
     """The ids under which Target took bodies."""
 
-    BATCH = BatchEntry.planned("crm-1", BATCHES[0]).change(batch_id="demo-1")
+    BATCH = BatchEntry.planned("crm-1", BATCHES[0]).change(batch_id="demo-1", accepted_at=NOW)
     DAY = timedelta(days=1)
 
-    def test_id_of_one_body_is_its_own(self, ledger: Ledger) -> None:
-        for _ in range(2):  # the second time the same body was sent again
-            assert not ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
-        assert not ledger.shares_id("demo", self.BATCH)
+    def shared(self, ledger: Ledger, batch: BatchEntry, client: str = "demo") -> bool:
+        return ledger.shares_id(client, batch, NOW, self.DAY)
+
+    def test_id_of_one_body_is_its_own(self, ledger: Ledger, table: WatchedTable) -> None:
+        for _ in range(2):
+            assert not self.shared(ledger, self.BATCH)
+        assert len(table.written) == 1
+
+    def test_id_of_a_body_that_was_sent_again_is_its_own(self, ledger: Ledger) -> None:
+        assert not self.shared(ledger, self.BATCH)
+        assert not self.shared(ledger, self.BATCH.change(accepted_at=NOW + MS))
 
     @pytest.mark.parametrize(
         "other",
@@ -330,22 +337,19 @@ class TestReceipts:
         ],
     )
     def test_id_of_two_bodies_is_of_neither(self, ledger: Ledger, other: BatchEntry) -> None:
-        ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
-        assert ledger.note_receipt("demo", other, NOW + self.DAY - MS, self.DAY)
-        assert ledger.shares_id("demo", self.BATCH)
-        assert ledger.shares_id("demo", other)
+        assert not self.shared(ledger, self.BATCH)
+        assert self.shared(ledger, other)
+        assert self.shared(ledger, self.BATCH)
 
     @pytest.mark.parametrize(("client", "batch_id"), [("other", "demo-1"), ("demo", "demo-2")])
     def test_id_of_another_client_or_batch_is_another(
         self, ledger: Ledger, client: str, batch_id: str
     ) -> None:
-        ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
-        other = self.BATCH.change(number=2, batch_id=batch_id)
-        assert not ledger.shares_id(client, other)
-        assert not ledger.note_receipt(client, other, NOW, self.DAY)
+        assert not self.shared(ledger, self.BATCH)
+        assert not self.shared(ledger, self.BATCH.change(number=2, batch_id=batch_id), client)
 
     def test_id_that_target_has_forgotten_may_be_given_again(self, ledger: Ledger) -> None:
-        ledger.note_receipt("demo", self.BATCH, NOW, self.DAY)
-        other = self.BATCH.change(number=2)
-        assert not ledger.note_receipt("demo", other, NOW + self.DAY, self.DAY)
-        assert not ledger.shares_id("demo", other)
+        assert not self.shared(ledger, self.BATCH)
+        later = self.BATCH.change(number=2, accepted_at=NOW + self.DAY)
+        assert self.shared(ledger, later.change(accepted_at=NOW + self.DAY - MS))
+        assert not self.shared(ledger, later)

@@ -204,24 +204,21 @@ class Ledger:
 
         return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "TOKEN"}, now, apply, _never)
 
-    def note_receipt(self, client_code: str, batch: BatchEntry, now: datetime, lifetime: timedelta) -> bool:
+    def shares_id(self, client_code: str, batch: BatchEntry, now: datetime, lifetime: timedelta) -> bool:
         """Note that Target took a batch's body under its id; return whether it took another one under it too.
 
-        A body that was taken `lifetime` ago or earlier does not count: Target has forgotten it.
+        One that was taken `lifetime` before the batch, or earlier, does not count: Target has forgotten it.
         """
-        body, since = f"{batch.import_id}/{batch.body_name}", timestamp(now - lifetime)
+        taken_at = batch.accepted_at or now
+        body, since = f"{batch.import_id}/{batch.body_name}", timestamp(taken_at - lifetime)
 
         def apply(item: Json | None) -> tuple[Json | None, bool]:
-            bodies = {name: at for name, at in item["bodies"].items() if at > since} if item else {}
-            bodies[body] = timestamp(now)
-            return {"bodies": bodies}, len(bodies) > 1
+            before = item["bodies"] if item else {}
+            bodies = {name: at for name, at in before.items() if at > since} | {body: timestamp(taken_at)}
+            return (None if bodies == before else {"bodies": bodies}), len(bodies) > 1
 
-        return self._table.change(_receipt_key(client_code, batch.batch_id), now, apply, _always)
-
-    def shares_id(self, client_code: str, batch: BatchEntry) -> bool:
-        """Whether Target took another body under the id of a batch."""
-        item = self._table.get(_receipt_key(client_code, batch.batch_id))
-        return item is not None and len(item["bodies"]) > 1
+        key = {"pk": f"CLIENT#{client_code}", "sk": f"RECEIPT#{batch.batch_id}"}
+        return self._table.change(key, now, apply, _always)
 
     def batches(self, import_id: str) -> Iterator[BatchEntry]:
         """Yield all batches of an import in order."""
@@ -262,10 +259,6 @@ def _entered(queue: list[str], import_id: str) -> tuple[list[str], list[str]]:
 
 def _import_key(import_id: str) -> dict[str, str]:
     return {"pk": f"IMPORT#{import_id}", "sk": "IMPORT"}
-
-
-def _receipt_key(client_code: str, batch_id: str) -> dict[str, str]:
-    return {"pk": f"CLIENT#{client_code}", "sk": f"RECEIPT#{batch_id}"}
 
 
 def _batch_key(import_id: str, number: int) -> dict[str, str]:

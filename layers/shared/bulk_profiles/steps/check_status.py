@@ -107,7 +107,7 @@ class CheckStatus:
             at_once = replaced or (batch.terminal is not None and not details)
             ask_at = now if at_once else _next_check(batch, reply, self.settings, now)
             return self.ledger.save_batch(batch.change(next_check_at=ask_at), self.clock()), None
-        if self.ledger.shares_id(import_entry.client_code, batch):
+        if self.ledger.shares_id(import_entry.client_code, batch, now, deadline):
             batch = batch.ambiguous()
             return batch, _unsent(batch)
         return batch, verdict

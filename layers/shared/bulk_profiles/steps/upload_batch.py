@@ -136,23 +136,20 @@ class UploadBatch:
                     token_state=token_state,
                     now=self.clock(),
                 )
-        decision = self._under_own_id(decision, import_entry)
-        self.ledger.save_batch(decision.batch, self.clock())
-        if decision.batch.state is BatchState.ACCEPTED:
+        saved = self.ledger.save_batch(decision.batch, self.clock())
+        if saved.state is BatchState.ACCEPTED:
             self._authorization(import_entry.client_code).accepted(permit.token, self.clock())
+            decision = self._under_own_id(Decision(saved, decision.outcome), import_entry)
         if decision.gives_back:
             slots.withdraw(batch, slot_at)
         return decision.outcome
 
     def _under_own_id(self, decision: Decision, import_entry: ImportEntry) -> Decision:
-        """Return the decision; a batch that Target took under the id of another one cannot be followed."""
+        """Return the decision on a batch that Target took; one under the id of another cannot be followed."""
         now, lifetime = self.clock(), timedelta(hours=self.settings.deadline_hours)
-        batch = decision.batch
-        if batch.state is not BatchState.ACCEPTED or not self.ledger.note_receipt(
-            import_entry.client_code, batch, now, lifetime
-        ):
+        if not self.ledger.shares_id(import_entry.client_code, decision.batch, now, lifetime):
             return decision
-        batch = batch.ambiguous()
+        batch = self.ledger.save_batch(decision.batch.ambiguous(), now)
         return Decision(batch, _outcome(batch, now))
 
     def _authorization(self, client_code: str) -> Authorization:
