@@ -20,13 +20,13 @@ class NullCells(NamedTuple):
     """The cells that hold a word for no value, by their ascending numbers."""
 
     empty: Places  # a word that says so in every file, or in those of the feed
-    doubtful: Places  # another word, which may be a value
+    doubtful: Places  # one that may be a value, unless the feed names it
 
     @classmethod
     def of(cls, rows: bytes, grid: Grid, rules: Rules) -> Self:
         """Find these cells in plain rows."""
         cells = _candidates(rows, grid, {*rules.nulls, *NULL_WORDS})
-        return cls(_holding(cells, grid, rules.nulls), _holding(cells, grid, NULL_WORDS - rules.nulls))
+        return cls(_holding(cells, grid, rules.nulls), _holding(cells, grid, NULL_WORDS))
 
 
 def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
