@@ -115,6 +115,16 @@ def test_fill_out_of_time_returns_how_many_are_written() -> None:
     assert len(client.written) == 1000
 
 
+def test_fill_that_fails_is_a_ledger_error() -> None:
+    class Refusing(Client):
+        def batch_write_item(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "m"}}, "BatchWriteItem")
+
+    table = ProfilesTable(Refusing(), "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    with pytest.raises(LedgerError, match=r"^DynamoDB did not write to the Profiles table: AccessDenied\.$"):
+        table.fill(numbered(1), 0, lambda: False)
+
+
 def test_fill_writes_unprocessed_items_again(pauses: list[float]) -> None:
     client = Client(unprocessed=3)
     table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.errors import ExistingObjectError, MissingObjectError, StorageError
@@ -85,6 +87,66 @@ def test_sink_that_is_aborted_leaves_nothing(s3: S3Client, storage: Storage, siz
     sink.abort()
     assert storage.names("crm-1", "batches/") == []
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=DATA_BUCKET)
+
+
+def test_sink_sends_a_part_as_soon_as_it_is_full(s3: S3Client, storage: Storage) -> None:
+    """So no more than one part is held in memory, apart from those on their way."""
+    sink = storage.sink(KEY)
+    sink.write(bytes(8 * MIB - 1))
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=DATA_BUCKET)
+    sink.write(b"x")
+    assert [upload["Key"] for upload in s3.list_multipart_uploads(Bucket=DATA_BUCKET)["Uploads"]] == [KEY]
+    sink.abort()
+
+
+def dropped(storage: Storage) -> None:
+    now = datetime.now(UTC)
+    list(storage.dropped(DROP_BUCKET, now, now))
+
+
+def aborted(storage: Storage) -> None:
+    sink = storage.sink(KEY)
+    sink.write(bytes(8 * MIB))
+    sink.abort()
+
+
+@pytest.mark.parametrize(
+    ("operation", "call", "message"),
+    [
+        ("PutObject", lambda s: s.write(KEY, b"", "text/plain"), f"S3 did not write '{KEY}': SlowDown."),
+        ("PutObject", lambda s: s.sink(KEY).commit(), f"S3 did not write '{KEY}': SlowDown."),
+        ("GetObject", lambda s: s.open(KEY), f"S3 did not read '{KEY}': SlowDown."),
+        ("GetObject", lambda s: s.read_json(KEY), f"S3 did not read '{KEY}': SlowDown."),
+        ("HeadObject", lambda s: s.source(DROP_BUCKET, KEY, ""), f"S3 did not look up '{KEY}': SlowDown."),
+        ("ListObjectsV2", lambda s: s.names("crm-1", ""), "S3 did not list 'imports/crm-1/': SlowDown."),
+        ("ListObjectVersions", dropped, "S3 did not list 'drop/': SlowDown."),
+        ("DeleteObject", lambda s: s.delete(KEY), f"S3 did not delete '{KEY}': SlowDown."),
+        ("AbortMultipartUpload", aborted, f"S3 did not abort writing '{KEY}': SlowDown."),
+        (
+            "CreateMultipartUpload",
+            lambda s: s.sink(KEY).write(bytes(8 * MIB)),
+            f"S3 did not write '{KEY}': SlowDown.",
+        ),
+    ],
+)
+def test_call_that_fails_names_action_object_and_code(
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    call: Callable[[Storage], object],
+    message: str,
+) -> None:
+    api_call = BaseClient._make_api_call  # type: ignore[attr-defined]  # where all calls of all clients meet
+
+    def failing(client: Any, name: str, parameters: Any) -> Any:
+        if name == operation:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "m"}}, name)
+        return api_call(client, name, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", failing)
+    with pytest.raises(StorageError) as raised:
+        call(storage)
+    assert str(raised.value) == message
 
 
 def test_open_reads_from_a_byte_on(storage: Storage) -> None:

@@ -26,10 +26,12 @@ class Machine:
             raise ClientError({"Error": {"Code": self.refusal, "Message": "m"}}, "StartExecution")
         self.started.append(parameters)
 
-    def get_paginator(self, _operation: str) -> Machine:
+    def get_paginator(self, operation: str) -> Machine:
+        assert operation == "list_executions"
         return self
 
-    def paginate(self, **_: str) -> Iterator[dict[str, Any]]:
+    def paginate(self, **parameters: str) -> Iterator[dict[str, Any]]:
+        assert parameters == {"stateMachineArn": "arn"}
         for page in self.pages:
             self.read += 1
             yield {"executions": [{"name": name, "status": status} for name, status in page]}
