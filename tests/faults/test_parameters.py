@@ -231,9 +231,9 @@ def _hold(
 
     deadline = timedelta(hours=int(case.parameters["DeadlineHours"]))
     limit = FEEDS[case.feed].get("maxRejectedPercent", int(case.parameters["MaxRejectedPercent"]))
-    if rows.rejected * 100 > limit * rows.read:
+    assert summary.too_many_rejected is (rows.rejected * 100 > limit * rows.read)
+    if summary.too_many_rejected:
         assert summary.status is not ImportStatus.SUCCEEDED
-        assert summary.too_many_rejected
     for batch in summary.batches:
         assert batch.submissions <= int(case.parameters["MaxSubmissions"])
         if batch.state is BatchState.EXPIRED and batch.accepted_at and batch.settled_at:

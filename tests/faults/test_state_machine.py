@@ -105,14 +105,20 @@ class Plan:
 
 killed = st.builds(
     Plan,
-    st.sampled_from([*[Accident.KILLED] * 3, Accident.UNREACHABLE, Accident.UNANSWERED, Accident.DOUBLED]),
+    st.sampled_from(
+        [
+            *[Accident.KILLED] * 3,
+            *[Accident.PAUSED] * 2,
+            *(Accident.UNREACHABLE, Accident.UNANSWERED, Accident.DOUBLED),
+        ]
+    ),
     st.integers(1, 12),
 )
 raced = st.builds(
     Plan,
     st.just(Accident.MEANWHILE),
     st.integers(1, 12),
-    st.sampled_from(["same", "same", "other", "copy", "pause"]),
+    st.sampled_from(["same", "same", "other", "copy"]),
 )
 plans = st.one_of(st.just(Plan()), killed, raced)
 
@@ -274,6 +280,11 @@ class Accidents(RuleBasedStateMachine):
         on, fault = ("submit", name) if on_submit else ("status", status)
         times = max(times, 1) if on_submit else times
         headers = {"Retry-After": retry_after} if retry_after else {}
+        self.world.target.clear_script()  # an earlier fault that lasts would hide this one
+        if not on_submit:
+            for _ in range(3):
+                if all(child.state != CHECK for child in self.executions.due()):
+                    self._step_earliest(UPLOAD, Plan())
         self.world.target.script(simulator.fault(fault, on=on, times=times, headers=headers))
         self.reached[f"ANSWER {on}"] += 1
         self._step_earliest(UPLOAD if on_submit else CHECK, plan)
@@ -382,15 +393,15 @@ class Accidents(RuleBasedStateMachine):
         raise AssertionError("a batch goes round in circles")
 
     def _operate(self) -> bool:
-        """Start what somebody has stopped on purpose: no sweep does that."""
+        """Start what no sweep starts: what somebody has stopped on purpose, also where it was named anew."""
         machine, before = self.deployment.machine, len(self.deployment.machine.inputs)
         for name in self.evidence.values:
-            mine = [each for each in machine.statuses if machine.state_of(each)[0] == name]
+            named = [each for each in machine.statuses if each.startswith(name)]
+            stopped = bool(named) and machine.statuses[named[-1]] in {"ABORTED", "SUCCEEDED"}
             entry = self.deployment.ledger.get_import(name)
             unsettled = not all(batch.settled for batch in self.deployment.ledger.batches(name))
-            stopped = bool(mine) and machine.statuses[mine[-1]] in {"ABORTED", "SUCCEEDED"}
             if entry and stopped and (unsettled or not entry.status.final):
-                self._start_again(mine[-1])
+                self._start_again(named[-1])
         return len(machine.inputs) > before
 
     def _next(self) -> int:
@@ -409,7 +420,7 @@ class Accidents(RuleBasedStateMachine):
     ) -> T | None:
         """Invoke a function, of a child if it has one, with an accident; return None where it failed."""
         outside = self.world.outside
-        outside.plan(plan.accident, function, plan.at, lambda: self._meanwhile(function, plan, child))
+        outside.plan(plan.accident, function, plan.at, lambda: self._meanwhile(plan, child))
         happened = False
         try:
             with outside.running(function):
@@ -437,13 +448,13 @@ class Accidents(RuleBasedStateMachine):
                 for service, refusal in zip(self.deployment.services, refusals, strict=True):
                     service.refusals = refusal
 
-    def _meanwhile(self, function: str, plan: Plan, child: Child | None) -> None:
+    def _meanwhile(self, plan: Plan, child: Child | None) -> None:
         """Do what happens while a function is between two calls."""
+        if plan.accident is Accident.PAUSED:
+            self.deployment.clock.advance(minutes=3)
         children = self.executions.due()
         with suppress(KilledError, BulkProfilesError):
             match plan.meanwhile:
-                case "pause" if function != "submit":
-                    self.deployment.clock.advance(minutes=3)
                 case "same" if child is not None:  # in another execution of the same import
                     self._invoke(dataclasses.replace(child))
                 case "other" if children:
@@ -615,7 +626,8 @@ FLOORS = {
     "SUBMIT refused unsent": 5,
     "SUBMIT unknown": 2,
     "SUBMIT settled": 4,
-    "SUBMIT killed": 10,
+    "SUBMIT killed": 8,
+    "SUBMIT paused": 3,
     "SUBMIT meanwhile same": 5,
     "CHECK settled complete": 200,
     "CHECK settled refused": 5,

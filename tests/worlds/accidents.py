@@ -46,14 +46,16 @@ class Accident(StrEnum):
     UNREACHABLE = "unreachable"  # the call fails without effect
     UNANSWERED = "unanswered"  # the call takes effect and its answer is lost
     DOUBLED = "doubled"  # the SDK tries the call again although it took effect
-    MEANWHILE = "meanwhile"  # something else happens between the code and the call
+    MEANWHILE = "meanwhile"  # another function works between the code and the call
+    PAUSED = "paused"  # time passes between the code and the call
 
 
 # What may happen to a call. To be killed before a read is to be killed before the next write: nothing
 # outside has changed in between. To lose the answer to a read, or to read twice, changes nothing anywhere.
-WRITING = frozenset({Accident.KILLED, Accident.UNANSWERED, Accident.DOUBLED, Accident.MEANWHILE})
-READING = frozenset({Accident.UNREACHABLE, Accident.MEANWHILE})
-HTTP = frozenset(Accident) - {Accident.NONE, Accident.DOUBLED}  # nothing below the code tries again
+# Nothing can be done about a pause between the last look at the clock and the first byte to Target.
+READING = frozenset({Accident.UNREACHABLE, Accident.MEANWHILE, Accident.PAUSED})
+WRITING = frozenset(Accident) - {Accident.NONE, Accident.UNREACHABLE}
+HTTP = frozenset(Accident) - {Accident.NONE, Accident.DOUBLED, Accident.PAUSED}  # nothing tries again below
 
 
 @dataclass(slots=True)
@@ -114,10 +116,11 @@ class Outside:
             self.dead = self.dead or (now and self.accident is Accident.KILLED)
         if self.dead:
             raise KilledError
-        if now and self.accident is Accident.MEANWHILE:
+        between = self.accident in {Accident.MEANWHILE, Accident.PAUSED}
+        if now and between:
             with self.suspended():
                 self.meanwhile()
-        if not now or self.accident is Accident.MEANWHILE:
+        if not now or between:
             return call()
         if self.accident is Accident.UNREACHABLE:
             raise requests.ConnectionError if meets is HTTP else EndpointConnectionError(endpoint_url="there")

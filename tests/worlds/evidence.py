@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import simulator
 from bulk_profiles.accounting.summary import Summary, reconcile
-from bulk_profiles.budget.local_time import UploadWindow, day_of, time_zone
+from bulk_profiles.budget.local_time import UploadWindow, time_zone
 from bulk_profiles.budget.policy import LATENESS
 from bulk_profiles.core.models import BatchState, ImportStatus, Manifest, ProfileStatus
 from bulk_profiles.core.names import MANIFEST, object_key
@@ -131,7 +131,8 @@ class Evidence:
         rows: dict[date, int] = defaultdict(int)
         accepted = self._accepted()
         for request in accepted:
-            rows[day_of(_time(request), settings.reset_hour, zone)] += request.rows
+            begun = _time(request).astimezone(zone) - timedelta(hours=settings.reset_hour)
+            rows[begun.date()] += request.rows
         if settings.rows_per_day:
             assert max(rows.values(), default=0) <= settings.rows_per_day, "too many rows in a day"
         for request in accepted[self._limited :]:
@@ -168,7 +169,7 @@ class Evidence:
         """Return when each batch was asked for last before a request."""
         calls: dict[str, float] = {}
         for request in self.target.requests:
-            if request.at <= until.at and request.method == "GET":
+            if request.number < until.number and request.method == "GET":
                 [batch_id] = parse_qs(urlsplit(request.path).query).get("batchId", [""])
                 calls[batch_id] = request.at
         return calls
