@@ -96,14 +96,14 @@ TARGETS: dict[str, tuple[dict[str, Any], tuple[simulator.Fault, ...]]] = {
     "is stuck": ({"generation": 4}, (simulator.fault("stuck"), simulator.fault("not_found", skip=2))),
 }
 FILE = b"""thirdPartyId,name,note
-u1,Ada,"one, two"
-u2,Grace,NULL
+u1,Ada Lovelace of London,"one, two"
+u2,Grace Hopper of New York,NULL
 ,Nobody,
 u1,,later
-u3,Barbara,"x
+u3,Barbara Liskov of Cambridge,"x
 y"
 u4,,
-u5,Edsger
+u5,Edsger Dijkstra of Nuenen
 """
 ROWS = 7  # of FILE
 MORE = b"thirdPartyId,name,note\nu6,Alan,x\n"  # no id of FILE: else it waits for days, minute by minute
