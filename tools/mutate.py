@@ -181,7 +181,9 @@ class Mutation:
     def prepare(self) -> None:
         """Copy code and tests, unless the last run copied the same."""
         files = [path for name in (*_COPIED, "layers/shared") for path in _files(ROOT / name)]
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        settings = self._settings()
+        contents = [settings.encode(), *(path.read_bytes() for path in files)]
+        digest = hashlib.sha256(b"".join(contents)).hexdigest()
         stamp = self._work / "sources"
         if stamp.exists() and stamp.read_text() == digest:
             return
@@ -193,7 +195,7 @@ class Mutation:
                 shutil.copytree(ROOT / name, self._work / name, ignore=ignored)
             else:
                 shutil.copy(ROOT / name, self._work / name)
-        (self._work / "setup.cfg").write_text(self._settings())
+        (self._work / "setup.cfg").write_text(settings)
         stamp.write_text(digest)
 
     def _settings(self) -> str:
@@ -207,9 +209,10 @@ class Mutation:
                 *("-c", "setup.cfg"),
             ],
             "pytest_add_cli_args_test_selection": [str(test) for test in self.room.tests],
-            "timeout_multiplier": [str(_TIMEOUT)],
         }
         lines = ["[mutmut]", *(f"{name}=\n  " + "\n  ".join(values) for name, values in settings.items())]
+        # Each change begins in a process where no test has run, and no cache is filled.
+        lines += [f"timeout_multiplier={_TIMEOUT}", "process_isolation=forkserver"]
         lines += ["[tool:pytest]", "pythonpath = .", "markers = fault: a fault that a test shows"]
         return "\n".join(lines) + "\n"
 

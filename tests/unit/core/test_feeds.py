@@ -121,7 +121,10 @@ def test_feed_with_a_fault_is_refused(data: Any, fault: str) -> None:
         ({"keyColumn": "pc-id"}, "one of pcId, thirdPartyId (did you mean pcId?)"),
         ({"keyColumn": "PCID"}, "one of pcId, thirdPartyId (did you mean pcId?)"),
         ({"separatorInValue": "replaced"}, "one of encode, replace, reject (did you mean replace?)"),
-        ({"delimiter": "semi-colon"}, "comma, semicolon, tab or pipe (did you mean semicolon?)"),
+        (
+            {"delimiter": "semi-colon"},
+            "delimiter must be one ASCII character, or comma, semicolon, tab or pipe (did you mean semicolon?)",
+        ),
     ],
 )
 def test_feed_with_a_misspelled_word_suggests_the_closest(data: Any, suggestion: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -45,3 +46,13 @@ def test_timestamp_sorts_as_its_moment(milliseconds: list[int]) -> None:
 def test_moment_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a time zone"):
         moment("2026-11-24T12:00:00")
+
+
+def test_timestamp_is_in_utc_wherever_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert timestamp(datetime(2026, 11, 23, 18, tzinfo=UTC)) == "2026-11-23T18:00:00.000Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
