@@ -123,7 +123,8 @@ def test_feed_with_a_fault_is_refused(data: Any, fault: str) -> None:
         ({"separatorInValue": "replaced"}, "one of encode, replace, reject (did you mean replace?)"),
         (
             {"delimiter": "semi-colon"},
-            "delimiter must be one ASCII character, or comma, semicolon, tab or pipe (did you mean semicolon?)",
+            "delimiter must be one ASCII character, or comma, semicolon, tab or pipe"
+            " (did you mean semicolon?)",
         ),
     ],
 )
