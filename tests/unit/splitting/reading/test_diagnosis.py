@@ -107,3 +107,10 @@ def test_a_delimiter_that_must_be_named_is_told(delimiter: str, name: str) -> No
     data = f"thirdPartyId{delimiter}city\nA1{delimiter}Ulm\n".encode()
     assert rejection(data) == f"The header is separated by {name}: name that as the delimiter in the feed."
     assert run(data, Feed(delimiter=delimiter)).received == [("A1", "Ulm")]
+
+
+@pytest.mark.parametrize("line", ["anna", "anna,berta", "anna;berta\r\n", "anna\n\n \n"])
+def test_single_line_that_may_be_a_row_is_not_repeated(line: str) -> None:
+    with pytest.raises(FileRejectedError, match="has one line, which names no key column") as caught:
+        run(line.encode())
+    assert "anna" not in str(caught.value)

@@ -39,6 +39,7 @@ def diagnose(text: Text, header: Header, feed: Feed) -> None:
         _refuse_other_delimiter(rows, header)
     else:
         _refuse_other_header(first, rows, header, feed)
+        _refuse_values(rows, header)
 
 
 def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) -> None:
@@ -64,9 +65,18 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
     for number, line in enumerate(rows.splitlines()[:_MOST_LINES], header.end.line):
         if any(has_key(line, other) for other in DELIMITERS):
             raise FileRejectedError(f"The header is in line {number}: remove the lines above it.")
+
+
+def _refuse_values(rows: bytes, header: Header) -> None:
+    """Raise `FileRejectedError` if the header, which has no key column, may be a row: it is not repeated."""
     if _is_row(header.names, _table(rows, header.dialect)):
         raise FileRejectedError(
             "The file does not start with a header: add one, with a name for each column."
+        )
+    if not rows.strip():
+        raise FileRejectedError(
+            "The file has one line, which names no key column: add a header with a column pcId or "
+            "thirdPartyId, and rows below it."
         )
 
 
