@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.errors import ConflictError, LedgerError, StorageError, TokenError
 from bulk_profiles.core.models import ApiVersion, BatchState, ImportStatus, ProfileCounts
 from bulk_profiles.steps.messages import Word
+from tests.worlds.aws.step_functions import MOST_INPUT_BYTES, Machine
 from tests.worlds.deployment import Deployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
@@ -291,19 +291,13 @@ def test_import_ignores_what_a_later_ledger_version_added(deployment: Deployment
 
 
 @pytest.mark.fault(59, "10,000 batches: the state machine's input stays small")
-def test_start_execution_for_10000_batches_has_a_small_input(deployment: Deployment) -> None:
-    inputs: list[str] = []
-
-    class Client:
-        def start_execution(self, *, input: str, **_: Any) -> None:  # noqa: A002  # the API's own name
-            inputs.append(input)
-
-    executions = Executions(Client(), "arn")  # type: ignore[arg-type]  # stands at the boundary
+def test_start_execution_for_10000_batches_has_a_small_input() -> None:
+    machine = Machine()
+    executions = Executions(machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
     executions.start("x" * 53, list(range(1, 10_001)))
 
-    assert len(inputs[0].encode()) < 256 * 1024 / 4
-    assert len(json.loads(inputs[0])["batches"]) == 10_000
-    assert deployment.endpoint
+    assert len(machine.inputs["x" * 53].encode()) < MOST_INPUT_BYTES / 4
+    assert len(machine.started["x" * 53]) == 10_000
 
 
 @pytest.mark.fault(60, "a clock that is off by ten minutes, either way, between two invocations")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -19,6 +19,7 @@ from bulk_profiles.core.models import (
     ProfileResultsPolicy,
     ProfileStatus,
 )
+from tests.worlds.aws.dynamodb import DynamoDB
 
 RESULTS = [
     ProfileResult("u1", ProfileStatus.SUCCESS, Basis.IMPLIED),
@@ -41,21 +42,16 @@ def items(policy: ProfileResultsPolicy) -> list[Json]:
     )
 
 
-class Client:
-    """The method of the client that `ProfilesTable` calls."""
+def client(*unprocessed: int) -> DynamoDB:
+    """Return DynamoDB, of which the first requests leave so many items unprocessed."""
+    return DynamoDB({"profiles": ("profile", "batch")}, unprocessed=list(unprocessed))
 
-    def __init__(self, unprocessed: int = 0) -> None:
-        self.unprocessed = unprocessed  # calls that process nothing
-        self.written: list[Json] = []
 
-    def batch_write_item(self, **parameters: Any) -> Any:
-        [requests] = parameters["RequestItems"].values()
-        assert len(requests) <= 25
-        if self.unprocessed:
-            self.unprocessed -= 1
-            return {"UnprocessedItems": parameters["RequestItems"]}
-        self.written += [request["PutRequest"]["Item"] for request in requests]
-        return {"UnprocessedItems": {}}
+def fill(
+    dynamodb: DynamoDB, items: list[Json], written: int = 0, out_of_time: Callable[[], bool] = lambda: False
+) -> tuple[int, bool]:
+    table = ProfilesTable(dynamodb, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    return table.fill(items, written, out_of_time)
 
 
 class Throttled(Client):
@@ -72,7 +68,7 @@ class Throttled(Client):
 
 
 def numbered(count: int) -> list[Json]:
-    return [{"profile": {"S": str(number)}} for number in range(count)]
+    return [{"profile": {"S": str(number)}, "batch": {"S": "crm-1#00001"}} for number in range(count)]
 
 
 def test_profile_items_have_every_result() -> None:
@@ -102,17 +98,16 @@ def test_profile_items_are_those_of_the_policy(policy: ProfileResultsPolicy, ids
 
 @pytest.mark.parametrize("written", [0, 1, 59, 60])
 def test_fill_goes_on_after_the_written_items(written: int) -> None:
-    client = Client()
-    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
-    assert table.fill(numbered(60), written, lambda: False) == (60, True)
-    assert sorted(int(item["profile"]["S"]) for item in client.written) == list(range(written, 60))
+    dynamodb = client()
+    assert fill(dynamodb, numbered(60), written) == (60, True)
+    numbers = sorted(int(item["profile"]["S"]) for item in dynamodb.items("profiles"))
+    assert numbers == list(range(written, 60))
 
 
 def test_fill_out_of_time_returns_how_many_are_written() -> None:
-    client, looks = Client(), itertools.count()
-    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
-    assert table.fill(numbered(1500), 0, lambda: next(looks) > 0) == (1000, False)
-    assert len(client.written) == 1000
+    dynamodb, looks = client(), itertools.count()
+    assert fill(dynamodb, numbered(1500), 0, lambda: next(looks) > 0) == (1000, False)
+    assert len(dynamodb.items("profiles")) == 1000
 
 
 def test_fill_that_fails_is_a_ledger_error() -> None:
@@ -126,17 +121,15 @@ def test_fill_that_fails_is_a_ledger_error() -> None:
 
 
 def test_fill_writes_unprocessed_items_again(pauses: list[float]) -> None:
-    client = Client(unprocessed=3)
-    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
-    assert table.fill(numbered(1), 0, lambda: False) == (1, True)
-    assert client.written == numbered(1)
+    dynamodb = client(1, 1, 1)
+    assert fill(dynamodb, numbered(1)) == (1, True)
+    assert dynamodb.items("profiles") == numbered(1)
     assert pauses == pytest.approx([0.05, 0.1, 0.2])
 
 
 def test_fill_whose_items_stay_unprocessed_is_an_error(pauses: list[float]) -> None:
-    table = ProfilesTable(Client(unprocessed=10), "profiles")  # type: ignore[arg-type]  # at the boundary
     with pytest.raises(LedgerError, match="unwritten 10 times"):
-        table.fill(numbered(1), 0, lambda: False)
+        fill(client(*[1] * 10), numbered(1))
     assert len(pauses) == 10
 
 
