@@ -76,6 +76,7 @@ class Setting:
     limit: str  # what makes the budget tight
     deployment: dict[str, Any]
     target: dict[str, Any]
+    first_answer: str = ""  # a fault of the first submission
 
 
 SETTINGS = (
@@ -85,7 +86,12 @@ SETTINGS = (
     Setting("calls", {"calls_per_minute": 3, "unknown_policy": UnknownPolicy.HOLD}, {"flattened": True}),
     Setting("places", {"max_in_flight": 1}, {"failed_once_ids": frozenset({"u1", "u4"})}),
     Setting("places", {"max_in_flight": 2, "max_check_seconds": 300, "deadline_hours": 2}, {}),
-    Setting("places", {"max_in_flight": 1, "max_submissions": 1}, {"generation": 4}),
+    Setting(
+        "places",
+        {"max_in_flight": 1, "max_submissions": 1},
+        {"generation": 4, "completion_seconds": 5000},
+        "reset_after_body",
+    ),
     Setting("rows", {"rows_per_day": 6}, {"not_found_ids": frozenset({"u3"})}),
     Setting("rows", {"rows_per_day": 4, "max_submissions": 2}, {"failed_once_ids": frozenset({"u1"})}),
     Setting("window", {"upload_window": "20:00-06:00"}, {"generation": 1}),
@@ -185,6 +191,8 @@ class Accidents(RuleBasedStateMachine):
         """Drop a file and deliver its event; in most examples another one with some of the same ids."""
         target = {"calls_per_minute": 0, "max_rows": 3, "completion_seconds": completion}
         self.world.restart(self.deployment.clock, simulator.Settings(**target | self.setting.target))
+        if self.setting.first_answer:
+            self.world.target.script(simulator.fault(self.setting.first_answer))
         # A short deadline: what somebody has stopped is waited for less often.
         common = {"deadline_hours": 4, "max_rejected_percent": most_rejected}
         self.deployment.configure(**common | self.setting.deployment)
