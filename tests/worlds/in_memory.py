@@ -1,4 +1,4 @@
-"""The whole application on fakes in memory: a hundred times as fast as moto, and as strict as AWS.
+"""The whole application on fakes in memory: ten times as fast as moto, and as strict as AWS.
 
 What the fakes do not show is in `docs/fakes.md`.
 """
