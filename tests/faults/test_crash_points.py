@@ -6,9 +6,8 @@ import gzip
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
 
 import simulator
@@ -17,9 +16,6 @@ from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.models import ImportStatus
 from tests.worlds.accidents import Accident, AccidentalDeployment, Outside, install
 from tests.worlds.deployment import PROFILES_TABLE
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 ONE_BATCH = b"thirdPartyId,name,note\nu1,Ada,\nu2,Grace,50%\nu1,,later\n,Nobody,\n"
 
@@ -67,8 +63,8 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 
 @pytest.fixture
-def accidental(s3: S3Client, target: simulator.Simulator, outside: Outside) -> AccidentalDeployment:
-    deployment = AccidentalDeployment(target.url, s3)
+def accidental(target: simulator.Simulator, outside: Outside) -> AccidentalDeployment:
+    deployment = AccidentalDeployment(target.url)
     deployment.outside = outside
     return deployment
 
@@ -152,7 +148,7 @@ def _end(deployment: AccidentalDeployment, import_id: str, version_id: str) -> E
     summary = _without(json.loads(objects.pop("summary.json")))
     report = re.search(rb"[0-9]+ rows? rejected", objects.pop("report.html"))
     assert report
-    return End(summary, objects, _table(import_id))
+    return End(summary, objects, _table(deployment, import_id))
 
 
 def _untimed(results: bytes) -> bytes:
@@ -166,8 +162,8 @@ def _without(data: Any) -> Any:
     return [_without(value) for value in data] if isinstance(data, list) else data
 
 
-def _table(import_id: str) -> list[tuple[str, str, str]]:
-    items = boto3.client("dynamodb").scan(TableName=PROFILES_TABLE)["Items"]
+def _table(deployment: AccidentalDeployment, import_id: str) -> list[tuple[str, str, str]]:
+    items = deployment.tables.items(PROFILES_TABLE)
     return sorted(
         (item["profile"]["S"], item["batch"]["S"][-5:], item["status"]["S"])
         for item in items

@@ -11,11 +11,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-import boto3
 import pytest
 import requests
 from botocore.client import BaseClient
@@ -23,13 +21,11 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.response import StreamingBody
 
 from bulk_profiles.accounting.summary import Summary
-from bulk_profiles.aws.dynamodb import VersionedTable
-from bulk_profiles.aws.s3 import Storage
-from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.messages import DroppedObject, Outcome
 from bulk_profiles.steps.split_file import SplitResult
 from tests.worlds.aws.service import Service
-from tests.worlds.deployment import DATA_BUCKET, IMPORTS_TABLE, Deployment
+from tests.worlds.deployment import Deployment
+from tests.worlds.in_memory import InMemoryDeployment
 
 _MOST_TRIES = 5  # of one invocation; an accident happens once
 
@@ -130,19 +126,7 @@ class Outside:
         return call()
 
 
-class QuickDeployment(Deployment):
-    """A deployment that makes its clients once: that is what takes long without a network."""
-
-    @functools.cached_property
-    def storage(self) -> Storage:
-        return Storage(self.s3, DATA_BUCKET)
-
-    @functools.cached_property
-    def ledger(self) -> Ledger:
-        return Ledger(VersionedTable(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30)))
-
-
-class AccidentalDeployment(QuickDeployment):
+class AccidentalDeployment(InMemoryDeployment):
     """A deployment in which what fails is invoked again."""
 
     outside: Outside
