@@ -454,7 +454,7 @@ def test_an_error_from_elsewhere_leaves_its_type_alone_in_the_ledger(
         run(dropped)
     entry = ledger.get_import(import_id(dropped.bucket, dropped.key, dropped.version_id))
     assert entry is not None
-    assert (entry.tries, entry.last_error) == (1, "ValueError")
+    assert (entry.tries, entry.last_error) == (1, "The step failed: ValueError.")
 
 
 def test_a_long_split_that_makes_progress_is_never_given_up(

@@ -138,7 +138,7 @@ def _batches(summary: Summary) -> str:
     for batch in summary.batches:
         counts = batch_profiles(batch)
         duplicate = ", possibly a duplicate" if batch.possibly_duplicate else ""
-        reason = f": {batch.reason}" if batch.reason else ""
+        reason = f": {batch.words}" if batch.words else ""
         numbers = (batch.rows, batch.size, batch.submissions, batch.checks)
         outcomes = (counts.success, counts.error, counts.pending, counts.unknown, counts.not_sent)
         body.append(

@@ -274,8 +274,8 @@ def _batch_reasons(batches: tuple[BatchEntry, ...]) -> list[str]:
     """
     by_reason: dict[str, list[BatchEntry]] = {}
     for batch in batches:
-        if batch.reason:
-            by_reason.setdefault(batch.reason, []).append(batch)
+        if batch.words:
+            by_reason.setdefault(batch.words, []).append(batch)
     counted = sorted(
         ((sum(batch.rows for batch in several), reason) for reason, several in by_reason.items()),
         key=lambda pair: -pair[0],
@@ -323,7 +323,7 @@ def _batch_json(batch: BatchEntry) -> Json:
         "possiblyDuplicate": batch.possibly_duplicate,
         "checks": batch.checks,
         "unread": batch.unread,
-        "reason": batch.reason,
+        "reason": batch.words,
         "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
         "profiles": batch_profiles(batch).to_json(),
         "bases": _bases_json(batch_bases(batch)),

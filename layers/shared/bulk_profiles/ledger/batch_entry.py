@@ -73,6 +73,8 @@ class BatchEntry(JsonObject):
     status_url: str = ""
     batch_id: str = ""
     reason: str = ""  # why the batch is where it is, fit to be shown
+    # What a step has failed with, fit to be shown, until one goes on.
+    failure: str = dataclasses.field(default="", metadata=as_json(optional=True))
     # Target's first terminal answer, where it named no ids.
     terminal: Json | None = dataclasses.field(default=None, metadata=as_json(text=True))
     # Target's last usable answer about this body, where it was not final; of its profiles only their number.
@@ -89,6 +91,11 @@ class BatchEntry(JsonObject):
     def planned(cls, import_id: str, batch: PlannedBatch) -> Self:
         """Return the first entry of a batch."""
         return cls(import_id, batch.number, batch.rows, batch.size, batch.sha256)
+
+    @property
+    def words(self) -> str:
+        """Why the batch is where it is: what a step has failed with, or else the reason."""
+        return self.failure or self.reason
 
     @property
     def attempt(self) -> int:

@@ -178,7 +178,7 @@ class Ledger:
 
     def save_batch(self, entry: BatchEntry, now: datetime) -> BatchEntry:
         """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
-        saved = entry.change(version=entry.version + 1)
+        saved = entry.change(version=entry.version + 1, failure="")
         key = _batch_key(entry.import_id, entry.number)
         self._table.replace(key, saved.to_json(), now, entry.version, over=saved.settled)
         return saved
@@ -219,6 +219,12 @@ class Ledger:
 
         key = {"pk": f"CLIENT#{client_code}", "sk": f"RECEIPT#{batch.batch_id}"}
         return self._table.change(key, now, apply, _always)
+
+    def note_failure(self, import_id: str, number: int, words: str, now: datetime) -> None:
+        """Write what a step of a batch has failed with, without disturbing another execution."""
+        batch = self.get_batch(import_id, number)
+        if not batch.settled and batch.failure != words:
+            self.note_deferral(batch.change(failure=words), now)
 
     def batches(self, import_id: str) -> Iterator[BatchEntry]:
         """Yield all batches of an import in order."""

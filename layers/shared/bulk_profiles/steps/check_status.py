@@ -37,6 +37,7 @@ from bulk_profiles.target.verdict import (
 from .attempt_results import write_attempt
 from .authorization import Authorization, remedy
 from .bodies import body_ids, write_follow_up
+from .failures import noted
 from .last_answers import keep_answer, last_answer
 from .messages import Outcome, Why, Word
 from .settings import CheckStatusSettings
@@ -62,6 +63,10 @@ class CheckStatus:
 
     def run(self, import_id: str, number: int, out_of_time: Callable[[], bool]) -> Outcome:
         """Bring one batch a step further. It is always safe to do this again."""
+        with noted(self.ledger, import_id, number, self.clock):
+            return self._advance(import_id, number, out_of_time)
+
+    def _advance(self, import_id: str, number: int, out_of_time: Callable[[], bool]) -> Outcome:
         batch = self.ledger.get_batch(import_id, number)
         import_entry = self.ledger.import_of(batch)
         if batch.settled:

@@ -13,6 +13,8 @@ from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
+from .failures import words_of
+
 LEASE = timedelta(minutes=2)
 _RENEW_AFTER = timedelta(seconds=20)
 
@@ -40,13 +42,9 @@ class Lease:
         self._change(now, lease_until=now, tries=0, last_error="")
 
     def note_failure(self, error: Exception) -> None:
-        """Keep what the split failed with, if the ledger takes it: what is raised is the failure itself.
-
-        The message of an error from elsewhere could quote a row, so only its type is kept.
-        """
-        words = str(error) if isinstance(error, BulkProfilesError) else type(error).__name__
+        """Keep what the split failed with, if the ledger takes it: what is raised is the failure itself."""
         with contextlib.suppress(BulkProfilesError):
-            self._change(self._clock(), last_error=words)
+            self._change(self._clock(), last_error=words_of(error))
 
     def _change(self, now: datetime, **changes: Any) -> None:
         def change(entry: ImportEntry) -> ImportEntry:

@@ -37,6 +37,7 @@ from bulk_profiles.target.outcomes import (
 )
 
 from .authorization import Authorization, Permit, remedy
+from .failures import noted
 from .messages import Outcome, Why, Word
 from .precedence import earlier_goes_first, keep_active
 from .settings import UnknownPolicy, UploadBatchSettings
@@ -62,6 +63,10 @@ class UploadBatch:
 
     def run(self, import_id: str, number: int) -> Outcome:
         """Bring one batch a step further. It is always safe to do this again."""
+        with noted(self.ledger, import_id, number, self.clock):
+            return self._advance(import_id, number)
+
+    def _advance(self, import_id: str, number: int) -> Outcome:
         now = self.clock()
         batch = self.ledger.get_batch(import_id, number)
         if batch.settled:
