@@ -508,6 +508,11 @@ class Accidents(RuleBasedStateMachine):
             alive = before.sending_until is not None and now < before.sending_until
             if before.state is BatchState.SENDING and alive:
                 assert not made, "a batch was sent while its sender may be alive"
+            bodies = {after.sha256, *(follow_up.sha256 for follow_up in after.follow_ups)}
+            for request in self.world.target.requests[calls:]:
+                if request.sha256 in bodies and after.sending_until is not None:
+                    over = request.at + self.deployment.upload_settings.upload_timeout_seconds
+                    assert over <= after.sending_until.timestamp(), "a batch was sent by one held to be dead"
             branch = _branch_of_submission(before, after, outcome, now, made)
             self.reached[
                 f"SUBMIT {branch}" + (f" {self.setting.limit}" if branch.endswith("budget") else "")
