@@ -20,7 +20,7 @@ from .json_object import Json, SparseJsonObject
 from .models import ApiVersion, KeyColumn
 from .text import is_utf8_text, spelling_key, without_invisible
 
-PREFIX = "profile."
+_PREFIX = re.compile(r"\Aprofile\.", re.IGNORECASE | re.ASCII)
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _ALL_PERCENT = 100
@@ -51,7 +51,7 @@ class SeparatorInValue(StrEnum):
 def plain_name(name: str) -> str:
     """Return a column's name as it looks, without `profile.`, which Target adds itself."""
     name = without_invisible(name)
-    return without_invisible(name.removeprefix(PREFIX)) or name
+    return without_invisible(_PREFIX.sub("", name)) or name
 
 
 @dataclass(frozen=True, slots=True)

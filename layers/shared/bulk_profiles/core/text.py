@@ -11,7 +11,7 @@ _MAX_NAME = 40
 _MAX_NAMES = 10
 # Letters, marks and a symbol of Unicode that show nothing: Hangul fillers, the braille blank and others.
 _EMPTY_SIGNS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_BETWEEN_WORDS = str.maketrans("", "", "_-.")
+_DECIMAL = "Nd"
 
 
 def is_utf8_text(value: object) -> TypeGuard[str]:
@@ -44,9 +44,23 @@ def _visible(sign: str) -> str:
 
 
 def spelling_key(name: str) -> str:
-    """Return what all spellings of a name have in common: `Third-Party ID` becomes `thirdpartyid`."""
-    words = without_invisible(unicodedata.normalize("NFKC", name)).translate(_BETWEEN_WORDS).split()
-    return unicodedata.normalize("NFKC", "".join(words).casefold())
+    """Return what all spellings of a name have in common: `Third-Party ID` becomes `thirdpartyid`.
+
+    Only letters, marks and digits count. What is between two digits is one `_`, as `Q1_1` and `Q11` are two
+    names. A name without any letter or digit stays as it is.
+    """
+    text = without_invisible(unicodedata.normalize("NFKC", name))
+    key, between = "", False
+    for sign in text:
+        category = unicodedata.category(sign)
+        if category[0] not in "LMN":
+            between = True
+            continue
+        if between and category == _DECIMAL and key and unicodedata.category(key[-1]) == _DECIMAL:
+            key += "_"
+        key += sign
+        between = False
+    return unicodedata.normalize("NFKC", (key or text).casefold())
 
 
 def short_name(name: str, longest: int = _MAX_NAME) -> str:

@@ -220,3 +220,72 @@ def test_column_without_a_name_is_not_sent_and_a_warning(header: str) -> None:
 
 def test_two_columns_without_a_name_are_not_sent() -> None:
     assert run(b"pcId,,a,,b\n1,2,3,4,5\n").bodies == [b"batch=pcId,a,b\n1,3,5"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Email",
+        "E-Mail",
+        "E_MAIL",
+        "profile.E_MAIL",
+        "Profile.EMAIL",
+        "e\u2011mail",
+        "e\u2013mail",
+        "e\u2019mail",
+        "e'mail",
+        "e/mail",
+        "(email)",
+        "#email",
+        "`email`",
+        "[email]",
+        "e\u200bmail!",
+    ],
+)
+@pytest.mark.parametrize("mapping", [{"drop": ["email"]}, {"keep": ["email"]}, {"rename": {"email": "mail"}}])
+def test_other_spelling_beside_a_name_of_the_mapping_rejects_the_file(
+    other: str, mapping: dict[str, Any]
+) -> None:
+    feed = Feed.from_json({"mapping": mapping})
+    with pytest.raises(FileRejectedError) as caught:
+        run(f"thirdPartyId,email,{other}\nA1,a@x.org,b@x.org\n".encode(), feed)
+    assert f'"email", and the header has that and "{plain_name(other)}"' in str(caught.value)
+    lines = [{"thirdPartyId": "A1", "email": "a", "x": "1"}] * 3 + [{"thirdPartyId": "A2", other: "b"}]
+    with pytest.raises(FileRejectedError, match="the header has that and"):
+        run("\n".join(map(json.dumps, lines)).encode(), feed)
+
+
+def test_numbers_that_are_told_apart_by_punctuation_are_two_names() -> None:
+    feed = Feed.from_json({"mapping": {"drop": ["Q11"]}})
+    assert run(b"pcId,Q1_1,Q11\n1,x,y\n", feed).bodies == [b"batch=pcId,Q1_1\n1,x"]
+
+
+@pytest.mark.parametrize("other", ["City", "ci-ty", "CITY ", "c\u0131ty"])
+def test_two_spellings_that_are_sent_are_a_warning(other: str) -> None:
+    split = run(f"pcId,city,age,{other}\n1,Ulm,4,Bonn\n".encode()).split
+    if other == "c\u0131ty":  # another letter
+        assert split.warnings == {}
+        return
+    assert split.warnings == {"two_spellings": 2}
+    assert split.examples.columns == {"two_spellings": ["city", other.strip()]}
+
+
+def test_unicode_forms_and_constants_are_other_spellings() -> None:
+    data = "pcId,gr\u00f6sse,gro\u0308sse\n1,a,b\n".encode()
+    assert run(data).split.warnings == {"two_spellings": 2}
+    constant = Feed(mapping=Mapping(constants={"City": "x"}))
+    assert run(b"pcId,city\n1,Ulm\n", constant).split.warnings == {"two_spellings": 2}
+
+
+def test_prefix_may_have_capitals() -> None:
+    outcome = run(b"PROFILE.pcId,Profile.city\n1,x\n")
+    assert outcome.bodies == [b"batch=pcId,city\n1,x"]
+    assert outcome.split.warnings == {"prefix_stripped": 2}
+
+
+@pytest.mark.parametrize("sign", ["\0", "\a", "\x1b", "\x7f", "\x80"])
+def test_control_character_in_a_name_is_removed_with_a_warning(sign: str) -> None:
+    outcome = run(f"pcId,ci{sign}ty,age{sign}\n1,Ulm,4\n".encode(), Feed(encoding="utf-8"))
+    assert outcome.bodies == [b"batch=pcId,city,age\n1,Ulm,4"]
+    assert outcome.split.warnings == {"control_in_name": 2}
+    assert outcome.split.examples.columns == {"control_in_name": ["ci?ty", "age?"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -140,6 +141,8 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
         Warn.KEY_SPELLING: [names[key.number]] if key.respelled else [],
         Warn.PREFIX_STRIPPED: [cell for name, cell in zip(names, cells, strict=True) if name != cell],
         Warn.LOOK_ALIKE: [names[number] for number in others if kind_of(names[number])],
+        Warn.TWO_SPELLINGS: _other_spellings([*sent_names, *mapping.constants]),
+        Warn.CONTROL_IN_NAME: [cell for cell in header[: len(names)] if _has_control(cell)],
         Warn.UNKNOWN_COLUMN: _unknown(names, _listed(mapping)) + _unknown(sent_names, mapping.defaults),
         Warn.WRITER_COLUMN: _added_by_writers(names, others, mapping),
     }
@@ -191,19 +194,32 @@ def _refuse_clashes(sent: Sequence[str]) -> None:
 
 
 def _refuse_other_spellings(names: Sequence[str], key: Key, mapping: Mapping) -> None:
-    """Raise `FileRejectedError` where a column that the mapping means has another spelling in the file.
+    """Raise `FileRejectedError` where a column has another spelling of a name in the mapping.
 
-    It would be sent although it is to be dropped, or under another name than is wanted.
+    It would be sent although it is to be dropped, or under another name than is wanted. That holds also where
+    the name is there as the mapping spells it.
     """
     listed = _listed(mapping)
-    missing = {spelling_key(name): name for name in listed if name not in names}
+    meant = {spelling_key(name): name for name in listed}
     for number, name in enumerate(names):
-        meant = missing.get(spelling_key(name), "")
-        if meant and number != key.number and name not in listed:
-            raise FileRejectedError(
-                f"The feed's mapping says {quoted([meant])} where the header says {quoted([name])}: spell it "
-                "in the feed as in the file."
-            )
+        other = meant.get(spelling_key(name), "")
+        if not other or number == key.number or name in listed:
+            continue
+        says = f"The feed's mapping says {quoted([other])}"
+        raise FileRejectedError(
+            f"{says}, and the header has that and {quoted([name])}: rename or remove one of the two in the "
+            "file, or name both in the mapping."
+            if other in names
+            else f"{says} where the header says {quoted([name])}: spell it in the feed as in the file."
+        )
+
+
+def _other_spellings(sent: Sequence[str]) -> list[str]:
+    """Return the names that are sent together with another spelling of them, side by side."""
+    groups: dict[str, list[str]] = {}
+    for name in sent:
+        groups.setdefault(spelling_key(name), []).append(name)
+    return [name for group in groups.values() if len(group) > 1 for name in group]
 
 
 def _unknown(names: Sequence[str], listed: Iterable[str]) -> list[str]:
@@ -215,6 +231,11 @@ def _unknown(names: Sequence[str], listed: Iterable[str]) -> list[str]:
             near = [by_spelling[match] for match in get_close_matches(spelling_key(name), by_spelling)]
             unknown.append(short_name(name) + f" (nearest: {', '.join(near)})" if near else name)
     return unknown
+
+
+def _has_control(cell: str) -> bool:
+    """Whether a name in the header has a control character, which is no part of it; a blank is none."""
+    return any(unicodedata.category(sign) == "Cc" and not sign.isspace() for sign in cell)
 
 
 def _listed(mapping: Mapping) -> list[str]:

@@ -130,6 +130,14 @@ class Warn(_Code):
         "The key column is spelled in another way than the feed or Target spells it: no other can be meant.",
     )
     LOOK_ALIKE = "look_alike", "Columns that look like a key column and are sent as attributes."
+    TWO_SPELLINGS = (
+        "two_spellings",
+        "Columns that are sent as two attributes, and whose names are one name in two spellings.",
+    )
+    CONTROL_IN_NAME = (
+        "control_in_name",
+        "Columns with control characters in their names: these were removed from the names.",
+    )
     UNKNOWN_COLUMN = "unknown_column", "Columns that the feed's mapping names and the file does not have."
     WRITER_COLUMN = (
         "writer_column",
