@@ -175,6 +175,21 @@ def test_notice_that_sns_refused_is_sent_by_the_sweep_once(
     assert message == f"Import {split.import_id}: {summary.status_line}\n{render_text(summary)}"
 
 
+def test_notice_of_an_import_older_than_a_week_is_sent_all_the_same(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then neither its version nor the queue leads to it."""
+    imported = deployment.split(deployment.drop(FILE)).import_id
+    deployment.clock.advance(days=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(Notices, "publish", lambda *_: (_ for _ in ()).throw(NoticeError("Throttling.")))
+        deployment.resume(imported)
+    deployment.clock.advance(minutes=16)
+
+    assert (deployment.sweep().told, deployment.sweep().told) == (1, 0)
+    assert deployment.ledger.untold() == []
+
+
 def test_sums_that_are_off_are_counted(deployment: Deployment) -> None:
     summary = deployment.run(FILE)
     key = {"pk": f"IMPORT#{summary.entry.import_id}", "sk": "BATCH#00002"}

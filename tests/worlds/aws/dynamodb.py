@@ -69,6 +69,13 @@ class DynamoDB(Service):
         """Return all items of a table in the types of DynamoDB, ordered by their keys."""
         return [stored.item for _, stored in sorted(self._tables[name].items(), key=lambda pair: pair[0])]
 
+    def expire(self, name: str, attribute: str, now: float) -> None:
+        """Delete the items whose time to live has passed, as DynamoDB does within some days."""
+        table = self._tables[name]
+        for place, stored in list(table.items()):
+            if attribute in stored.item and float(stored.item[attribute]["N"]) < now:
+                del table[place]
+
     def get(self, name: str, key: Item, *, consistent: bool) -> Item | None:
         """Return one item."""
         stored = self._tables[name].get(self._place(name, key))

@@ -214,6 +214,12 @@ class S3(Service):
 
         return self.call("AbortMultipartUpload", abort)
 
+    def expire(self, bucket: str, prefix: str, before: datetime) -> None:
+        """Delete the versions that were written before a moment, as a lifecycle rule does."""
+        for key, versions in self._buckets[bucket].items():
+            if key.startswith(prefix):
+                versions[:] = [version for version in versions if version.modified_at >= before]
+
     def objects(self, bucket: str) -> dict[str, bytes]:
         """Return the newest bodies of all objects that are not deleted, by key."""
         newest = {key: self._newest(bucket, key) for key in sorted(self._buckets[bucket])}

@@ -7,6 +7,7 @@ CLIENT#<client> / TOKEN          a `TokenEntry`
 CLIENT#<client> / RECEIPT#<id>   the bodies that Target took under an id, which should be one
 CLIENT#<client> / QUEUE          the imports under way, in their order
 CLIENTS         / CLIENTS        the client codes that have had a queue
+NOTICES         / NOTICES        the imports whose notice was refused
 
 An import expires once it is over and a batch once it is settled, however long that takes. Queues and budgets
 never expire.
@@ -35,6 +36,7 @@ from .token_entry import TokenEntry
 
 _WRITERS = 8
 _QUEUE_TRIES = 100  # hundreds of files may be dropped at once, and none can come back later
+_NOTICES = {"pk": "NOTICES", "sk": "NOTICES"}
 _CLIENTS = {"pk": "CLIENTS", "sk": "CLIENTS"}
 
 
@@ -134,6 +136,21 @@ class Ledger:
         for client_code in clients["clients"] if clients else ():
             item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
             yield from item["imports"] if item else ()
+
+    def untold(self) -> list[str]:
+        """Return the imports whose notice was refused."""
+        item = self._table.get(_NOTICES)
+        return list(item["imports"]) if item else []
+
+    def note_notice(self, import_id: str, now: datetime, *, told: bool) -> None:
+        """Enter an import whose notice was refused, or take it out once it was told."""
+
+        def apply(item: Json | None) -> tuple[Json | None, None]:
+            before = list(item["imports"]) if item else []
+            after = [name for name in before if name != import_id] + ([] if told else [import_id])
+            return (None if after == before else {"imports": after}), None
+
+        self._table.change(_NOTICES, now, apply, _never, _QUEUE_TRIES)
 
     def _enter_client(self, client_code: str, now: datetime) -> None:
         def apply(item: Json | None) -> tuple[Json | None, None]:

@@ -36,6 +36,7 @@ def tell(entry: ImportEntry, ledger: Ledger, notices: Notices, now: datetime) ->
     try:
         notices.publish(subject, text)
     except NoticeError:
+        ledger.note_notice(entry.import_id, now, told=False)
         return False
     ledger.change_import(entry.import_id, now, lambda current: dataclasses.replace(current, notice=""))
     return True

@@ -2,8 +2,8 @@
 
 Events of S3 can be lost, executions can die, notices can be refused, and sums can be wrong. The sweep looks
 at every version that was dropped within a week, but not within a quarter of an hour: those may yet be begun
-by their own event. It also looks at every import under way, however old. A version or an import that it
-cannot work on is counted, and never stops the others.
+by their own event. It also looks at every import that is under way or whose notice was refused, however old.
+A version or an import that it cannot work on is counted, and never stops the others.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from bulk_profiles.accounting.summary import reconcile
 from bulk_profiles.aws.functions import Invocations
@@ -92,7 +93,7 @@ class SweepImports:
         for source in self.storage.dropped(self.settings.drop_bucket, now - look_back, now - _YOUNGEST):
             if not passed_over(source.key):
                 yield import_id(source.bucket, source.key, source.version_id), source
-        for name in self.ledger.under_way():
+        for name in chain(self.ledger.under_way(), self.ledger.untold()):
             yield name, None
 
     def _look_at(self, name: str, source: Source | None, now: datetime, result: SweepResult) -> None:
@@ -104,8 +105,10 @@ class SweepImports:
                 self.invocations.invoke(dropped.to_event())
                 result.split += 1
         elif not entry.reconciled:
-            if entry.notice and entry.finished_at and entry.finished_at <= now - _YOUNGEST:
-                result.told += tell(entry, self.ledger, self.notices, now)
+            due = entry.notice and entry.finished_at and entry.finished_at <= now - _YOUNGEST
+            if due and tell(entry, self.ledger, self.notices, now):
+                self.ledger.note_notice(name, now, told=True)
+                result.told += 1
             self._follow(entry, now, result)
 
     def _follow(self, entry: ImportEntry, now: datetime, result: SweepResult) -> None:
