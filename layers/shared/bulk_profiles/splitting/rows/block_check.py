@@ -177,15 +177,15 @@ def _is_odd(rows: bytes) -> bool:
 
 def _count_odd_values(rows: bytes, view: BlockView, check: BlockCheck) -> None:
     """Count the values that are sent, and that may not be meant."""
-    plus_signs = np.flatnonzero(view.grid.data == PLUS_MARK[0]) if PLUS_MARK in rows else None
-    for warning, cells in (
-        (Warn.NULL_WORD, view.nulls.doubtful),
-        (Warn.SEPARATOR_IN_VALUE, view.odd and view.odd.separators),
-        (Warn.CONTROL_CHARACTER, view.odd and view.odd.controls),
-        (Warn.PLUS_SIGN, None if plus_signs is None else view.grid.cells_at(plus_signs)),
-    ):
-        if cells is not None and cells.size:
-            _warn(check, warning, cells, view.grid)
+    grid = view.grid
+    odd_cells = {Warn.NULL_WORD: view.nulls.doubtful}
+    if view.odd:
+        odd_cells |= {Warn.SEPARATOR_IN_VALUE: view.odd.separators, Warn.CONTROL_CHARACTER: view.odd.controls}
+    if view.odd and PLUS_MARK in rows:
+        odd_cells[Warn.PLUS_SIGN] = grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0]))
+    for warning, cells in odd_cells.items():
+        if cells.size:
+            _warn(check, warning, cells, grid)
 
 
 def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:

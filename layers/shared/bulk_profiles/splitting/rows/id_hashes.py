@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from .faults import LONG_ID_LENGTH
 from .grid import Grid, Places
-from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS
+from .plain import PLUS_MARK, SEPARATORS
 from .row_check import Rules
 
 _PLUS = ord("+")
 _SLASH = ord("/")
-_POINTS = b".+" + COMMA_MARK + PLUS_MARK
 type Hashes = NDArray[np.uint64]
 _WORD = 8
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
@@ -33,7 +32,6 @@ class HashedIds(NamedTuple):
 
     hashes: Hashes
     odd: Places  # whose id is empty or long, or holds a character that the rules forbid
-    pointed: Places  # whose id holds a full stop, a comma or a plus sign, as numbers do
 
 
 def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
@@ -47,8 +45,6 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
     forbidden = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
     forbidden += SEPARATORS if rules.plain_ids else b""
     forbidden = [byte for byte in forbidden if byte in rows]
-    points = [byte for byte in _POINTS if byte in rows]
-    pointed = np.zeros(len(starts), np.bool_)
     hashes = sizes.view(np.uint64)  # so that ids which differ in trailing zero bytes have different hashes
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]
@@ -59,9 +55,7 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
         hashes = np.where(remaining > 0, mixed, hashes) if offset else mixed
         for byte in forbidden:
             odd |= _has_byte(word, byte)
-        for byte in points:
-            pointed |= _has_byte(word, byte)
-    return HashedIds(hashes, np.flatnonzero(odd), np.flatnonzero(pointed))
+    return HashedIds(hashes, np.flatnonzero(odd))
 
 
 def _mix(hashes: Hashes, word: Hashes) -> Hashes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple, Self
 
@@ -25,8 +26,10 @@ class NullCells(NamedTuple):
     @classmethod
     def of(cls, rows: bytes, grid: Grid, rules: Rules) -> Self:
         """Find these cells in plain rows."""
-        cells = _candidates(rows, grid, {*rules.nulls, *NULL_WORDS})
-        return cls(_holding(cells, grid, rules.nulls), _holding(cells, grid, NULL_WORDS))
+        empty, doubtful = _plain(rules.nulls), _plain(NULL_WORDS)
+        cells = _candidates(rows, grid, empty + doubtful)
+        cells = cells[_sizes(grid, cells) <= max(len(empty[-1]), len(doubtful[-1]))]
+        return cls(_holding(cells, grid, empty), _holding(cells, grid, doubtful))
 
 
 def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
@@ -39,24 +42,32 @@ def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
     return grid.data[kept].tobytes()
 
 
-def _candidates(rows: bytes, grid: Grid, words: Iterable[str]) -> Places:
+@lru_cache
+def _plain(words: frozenset[str]) -> tuple[bytes, ...]:
+    """Return words as cells of plain rows, the longest last."""
+    return tuple(sorted((mark(word.encode()) for word in words), key=len))
+
+
+def _candidates(rows: bytes, grid: Grid, words: Iterable[bytes]) -> Places:
     """Return the cells that begin like one of some words."""
     data = grid.data
     first = np.concatenate(
         (data[:1], data[1:][grid.ends[:-1]])
     )  # of each cell, also the byte after an empty one
     begins = first | _SMALL == _N
-    for byte in {mark(word.encode())[0] for word in words}:
+    for byte in {word[0] for word in words}:
         if byte | _SMALL != _N and byte in rows:
             begins |= first == byte
     return np.flatnonzero(begins)
 
 
-def _holding(cells: Places, grid: Grid, words: Iterable[str]) -> Places:
-    """Return those of some cells that hold one of these words."""
+def _holding(cells: Places, grid: Grid, words: Iterable[bytes]) -> Places:
+    """Return those of some cells that hold one of these words, which are sorted by length."""
+    if not cells.size:
+        return cells
     sizes = _sizes(grid, cells)
     places = [cells[:0]]
-    for size, group in groupby(sorted((mark(word.encode()) for word in words), key=len), len):
+    for size, group in groupby(words, len):
         sized = cells[sizes == size]
         if not sized.size:
             continue
@@ -70,7 +81,10 @@ def _holding(cells: Places, grid: Grid, words: Iterable[str]) -> Places:
 
 
 def _starts(grid: Grid, cells: Places) -> Places:
-    return np.where(cells > 0, grid.ends[cells - 1] + 1, 0)
+    starts: Places = grid.ends[cells - 1] + 1
+    if cells.size and not cells[0]:
+        starts[0] = 0
+    return starts
 
 
 def _sizes(grid: Grid, cells: Places) -> Places:

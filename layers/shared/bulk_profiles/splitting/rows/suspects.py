@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from .grid import Grid, Places
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
-from .plain import PLUS_MARK, SEPARATORS, mark
+from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
 from .row_check import BLANKS, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _NO_PLACES = np.empty(0, np.intp)
+_TAIL = 4  # bytes at the end of an id
+_ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
 _NO_CHARACTER = re.compile(b"\xef\xbf[\xbe\xbf]")  # U+FFFE and U+FFFF
-# A number with a fraction or an exponent, as a cell of a plain row.
-_NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*)?(?:[eE][+\xfb-]?[0-9]+)?")
+# A number with a fraction, an exponent or both, as a cell of a plain row.
+_NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*(?:[eE][+\xfb-]?[0-9]+)?|[eE][+\xfb-]?[0-9]+)")
 
 
 def _table(signs: bytes) -> NDArray[np.bool_]:
@@ -30,7 +32,6 @@ def _table(signs: bytes) -> NDArray[np.bool_]:
 
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
 _FIRST = _table(b"='" + bytes({blank[0] for blank in _BLANKS}))
-_LAST = _table(bytes({blank[-1] for blank in _BLANKS}))
 # The first bytes of the blanks of one, two and three bytes.
 _LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3)]
 _STARTS_NUMBER = _table(b"0123456789+-" + PLUS_MARK)
@@ -53,8 +54,9 @@ class OddCells(NamedTuple):
             marks = (data >= SEPARATORS[0]) & (data <= SEPARATORS[-2])
             separators = np.flatnonzero(marks | (data == SEPARATORS[-1]))
         if np.count_nonzero(data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
-            controls = np.flatnonzero((data < _SPACE) & (data != _LINE_FEED) | (data == _DELETE))
-        return cls(grid.cells_at(separators), grid.cells_at(controls))
+            places = np.flatnonzero((data < _SPACE) & (data != _LINE_FEED) | (data == _DELETE))
+            controls = grid.cells_at(places)
+        return cls(grid.cells_at(separators), controls)
 
 
 class BlockView(NamedTuple):
@@ -75,26 +77,34 @@ class BlockView(NamedTuple):
 def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
     """Return the places of the rows whose id `check_id` must look at."""
     grid, odd = view.grid, view.odd
-    suspects = [view.ids.odd, _numbers(rows, grid, view.ids.pointed)]
     cells = np.concatenate(view.nulls)
+    suspects = [view.ids.odd]
+    if odd or b"." in rows:
+        places = _not_ending_in_digits(rows, grid)
+        suspects.append(_spoiled_numbers(rows, grid, places))
     if odd:
-        first, last = _ends(grid)
-        suspects.append(np.flatnonzero(_FIRST.take(first)))
-        suspects.append(_ending_in_blank(grid, np.flatnonzero(_LAST.take(last))))
+        suspects.append(np.flatnonzero(_FIRST.take(grid.data.take(grid.id_starts))))
+        suspects.append(_ending_in_blank(grid, places))
         cells = np.concatenate((cells, *odd))
         if b"\xef" in rows:
-            places = [match.start() for match in _NO_CHARACTER.finditer(rows)]
-            cells = np.concatenate((cells, grid.cells_at(np.array(places, np.intp))))
+            unnamed = [match.start() for match in _NO_CHARACTER.finditer(rows)]
+            cells = np.concatenate((cells, grid.cells_at(np.array(unnamed, np.intp))))
     suspects.append(cells[cells % rules.width == rules.key] // rules.width)
     return np.concatenate(suspects)
 
 
-def _ends(grid: Grid, places: Places | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the first and the last byte of the ids in some places; None: of all."""
-    starts, sizes = grid.id_starts, grid.id_sizes
-    if places is not None:
-        starts, sizes = starts[places], sizes[places]
-    return grid.data.take(starts), grid.data.take(starts + sizes - 1)
+def _not_ending_in_digits(rows: bytes, grid: Grid) -> Places:
+    """Return the places of the ids that do not end in four digits, or end in four zeros.
+
+    This is SWAR: of a byte that is a digit, neither `byte - 48` nor `byte + 70` has the highest bit.
+    """
+    ends = grid.id_starts + grid.id_sizes
+    if ends.size and ends[0] < _TAIL:
+        rows, ends = bytes(_TAIL) + rows, ends + _TAIL  # so that four bytes are before the first end, too
+    words = np.ndarray((max(0, len(rows) - _TAIL + 1),), "<u4", rows, strides=(1,))  # one starts at each byte
+    tails = words[ends - _TAIL]
+    no_digits = ((tails - _ZEROS) | (tails + _TO_HIGHS)) & _HIGHS
+    return np.flatnonzero((no_digits != 0) | (tails == _ZEROS))
 
 
 def _ending_in_blank(grid: Grid, places: Places) -> Places:
@@ -104,11 +114,13 @@ def _ending_in_blank(grid: Grid, places: Places) -> Places:
     return places[one | two | three]
 
 
-def _numbers(rows: bytes, grid: Grid, places: Places) -> Places:
-    """Return those of some places whose id is a number."""
-    if places.size:
-        first, last = _ends(grid, places)
-        places = places[_STARTS_NUMBER.take(first) & _DIGITS.take(last)]
-    starts = grid.id_starts[places]
-    spans = zip(starts.tolist(), (starts + grid.id_sizes[places]).tolist(), strict=True)
+def _spoiled_numbers(rows: bytes, grid: Grid, places: Places) -> Places:
+    """Return those of some places whose id is a number with a fraction or an exponent."""
+    if not places.size or not any(sign in rows for sign in (b".", b"+", COMMA_MARK, PLUS_MARK)):
+        return places[:0]
+    starts, sizes = grid.id_starts[places], grid.id_sizes[places]
+    first, last = grid.data.take(starts), grid.data.take(starts + sizes - 1)
+    may_be_number = _STARTS_NUMBER.take(first) & _DIGITS.take(last)
+    places, starts, sizes = places[may_be_number], starts[may_be_number], sizes[may_be_number]
+    spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
     return places[[_NUMBER.fullmatch(rows, start, end) is not None for start, end in spans]]
