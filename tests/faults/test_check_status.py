@@ -382,6 +382,23 @@ def test_check_with_a_rejected_token_waits(
     assert deployment.clock() - START < timedelta(hours=1)
 
 
+@pytest.mark.fault(30, "401 at a status call, and the secret holds another token: asked again at once")
+def test_check_with_a_renewed_token_asks_again_at_once(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    secret = boto3.client("secretsmanager").create_secret(Name="token-renewed", SecretString="old-token")
+    deployment.configure(token_secret_arn=secret["ARN"])
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    deployment.clock.reach(moment(deployment.submit(import_id, 1).to_json()["resumeAt"]))
+    target.configure(token="new-token")
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret["ARN"], SecretString="new-token")
+
+    outcome = deployment.check(import_id, 1)
+
+    assert (outcome.word, outcome.resume_at, outcome.why) == (Word.PROCESSING, deployment.clock(), "token")
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
 @pytest.mark.fault(30, "401 at status calls until the deadline: pending, with the remedy")
 def test_check_with_a_token_never_renewed_ends_at_the_deadline(
     deployment: Deployment, target: simulator.Simulator

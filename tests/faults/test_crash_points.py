@@ -43,6 +43,7 @@ MAY_DIFFER = {
     "submissions",
     "possiblyDuplicate",
     "checks",
+    "unread",
     "batchId",
     "modifiedAt",
 }
