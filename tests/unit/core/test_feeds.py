@@ -113,6 +113,7 @@ def test_feed_with_a_fault_is_refused(data: Any, fault: str) -> None:
     ("data", "suggestion"),
     [
         ({"short_rows": "fill"}, "short_rows (did you mean shortRows?)"),
+        ({"s--h--o--r--t--R--o--w--s": "fill"}, "(did you mean shortRows?)"),
         ({"nullvalue": []}, "nullvalue (did you mean nullValues?)"),
         ({"Quoting": "none"}, "Quoting (did you mean quoting?)"),
         ({"colour": 1, "delimeter": ";"}, "colour, delimeter (did you mean delimiter?)"),
