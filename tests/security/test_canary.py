@@ -374,7 +374,7 @@ def test_token_in_any_use_is_never_shown(
 
 
 @pytest.mark.parametrize(
-    "secret", [f"{TOKEN}\n{TOKEN}", f"{{{TOKEN}", json.dumps({"other": TOKEN}), f"Bearer {TOKEN}"]
+    "secret", [f"{TOKEN}\n{TOKEN}", f"{{{TOKEN}", json.dumps({"other": TOKEN}), f"token={TOKEN}"]
 )
 def test_token_that_cannot_be_sent_is_never_shown(
     application: Application, assert_silent: Silent, secret: str
