@@ -26,6 +26,7 @@ from bulk_profiles.cli.main import main
         ["plan", "/dev/null"],
         ["plan", "{file}", "--max-batch-bytes", "-1"],
         ["plan", "{file}", "--rows-a-day", "-5"],
+        ["plan", "{file}", "--processes", "0"],
         ["plan", "{file}", "--max-rejected-percent", "few"],
         ["plan", "{file}", "--delimiter", "::"],
         ["plan", "{file}", "--feed", "{dir}/list.json", "--short-rows", "fill"],

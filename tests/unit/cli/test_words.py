@@ -10,6 +10,7 @@ import pytest
 
 from bulk_profiles.cli.cost import estimate_cost
 from bulk_profiles.cli.main import main
+from bulk_profiles.core.names import import_id
 
 OPTIONS = ("--max-rejected-percent", "25")
 REASON = (
@@ -143,4 +144,4 @@ def test_plan_and_manifest_as_json(
         "modifiedAt": "",
     }
     assert (manifest["feed"], manifest["clientCode"], manifest["apiVersion"]) == ("default", "", "v2")
-    assert manifest["importId"].startswith("customers-csv-")
+    assert manifest["importId"] == import_id("", "customers.csv", digest)
