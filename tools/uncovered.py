@@ -16,7 +16,6 @@ class Uncovered:
 
 
 UNCOVERED = (
-    Uncovered("cli.main", "main", 1, "Streams that cannot be set up again are those of another program."),
     Uncovered(
         "splitting.reading.block_parser",
         "BlockParser.spans",

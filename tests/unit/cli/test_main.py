@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -154,3 +155,22 @@ def test_command_starts_no_threads_of_numpy(customers: Path) -> None:
         [sys.executable, "-c", script, customers], capture_output=True, text=True, check=True, env=environment
     )
     assert result.stdout.splitlines()[-1] == "1"
+
+
+def test_main_that_is_interrupted_exits_with_130(
+    customers: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bulk_profiles.cli.main._plan", interrupt)
+    assert main(["plan", str(customers)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_main_writes_to_any_stream(customers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program may have put one in place that cannot be set up."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(["plan", str(customers), "--max-rejected-percent", "25"]) == 0
+    assert stream.getvalue().startswith("succeeded  customers.csv")
