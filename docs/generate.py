@@ -83,11 +83,13 @@ A file that is none of these is rejected with one sentence, which names what it 
   with another column, or after a byte order mark or `batch=`.
 - Empty cells beyond the header are no cells. A row with fewer cells than the header is half a record, and
   rejected; with `"shortRows": "fill"` in the feed, and in a `batch=` file, the missing cells are empty.
-- `\\N` is an empty cell, and so is each word in the feed's `nullValues`. Other words for no value are sent,
-  and counted as `null_word`. None of these words is an id.
+- A cell of nothing but blanks, characters that nobody sees and NUL is an empty cell. So is `\\N`, and each
+  word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not, are
+  sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
+  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!` and their like. None of these words is an id, nor is `####`.
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
-- Every name and every value is percent-encoded once. Values keep their spaces.
+- Every name and every value is percent-encoded once. Other values keep their spaces.
 - Blanks and characters that nobody sees are taken off the ends of an id, and so is `="..."` around it: ` A1`
   and `A1` are one customer. Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`).
@@ -280,7 +282,8 @@ def feed_schema() -> Json:
             "quoting": _words("Whether double quotes enclose values.", Quoting),
             "shortRows": _words("What becomes of rows with fewer cells than the header.", ShortRows),
             "nullValues": {
-                "description": "Cells that say one of these are empty, as \\N always is.",
+                "description": "Cells that say one of these are empty, as \\N always is; blanks around "
+                "them do not count.",
                 **texts,
             },
             "separatorInValue": _words("What becomes of separators inside values.", SeparatorInValue),

@@ -165,7 +165,7 @@ def sent_id(text: str) -> str:
     text = text.strip(_BLANKS)
     if len(text) > 2 and text.startswith('="') and text.endswith('"') and text.count('"') == 2:
         text = text[2:-1].strip(_BLANKS)
-    if text in {r"\N", "NULL", "null", "None", "nan", "NaN", "N/A", "#N/A"}:
+    if text == r"\N" or text.lower() in {"null", "nan", "n/a"} or (set(text) == {"#"} and len(text) > 1):
         return ""
     mantissa, _, exponent = text.lower().partition("e")
     is_shortened = exponent.removeprefix("-").isdecimal() and set(".,") & set(mantissa)
@@ -187,7 +187,7 @@ def expected(
     for row in rows:
         if is_blank(row) and not blank_rows:
             continue
-        padded = ["" if cell == r"\N" else cell for cell in row]
+        padded = ["" if cell.strip(_BLANKS + "\0") in {"", r"\N"} else cell for cell in row]
         padded += [""] * (len(names) - len(row))
         text = sent_id(padded[place])
         if not text:

@@ -12,8 +12,24 @@ from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited
 from tests.worlds.splitting import Outcome, run, run_in_slices
 
-WORDS = ["NULL", "null", "None", "nan", "NaN", "N/A", "#N/A"]
-VALUES = ["NULLS", "nul", "Nan", "\\n", "N", "/N", "Na", "n/a", "none", "xNULL", "N\\", "", "\\N\\N"]
+WORDS = ["NULL", "null", "None", "nan", "NaN", "N/A", "#N/A", "Nil", "none", "undefined", "<NA>", "<null>"]
+WORDS += ["(null)", "[NULL]", "NaT", "NA", "n/a", "\\\\N", "(blank)", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"]
+VALUES = [
+    "NULLS",
+    "nul",
+    "\\n",
+    "N",
+    "/N",
+    "Nano",
+    "(nulls)",
+    "xNULL",
+    "N\\",
+    "",
+    "\\N\\N",
+    "un",
+    "#1",
+    "[N]",
+]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -61,6 +77,38 @@ def test_other_value_is_a_value(value: str) -> None:
     outcome = run(f"pcId,a,b\n1,{value},é\n2,x,y\n".encode())
     assert outcome.received == [("1", value, "é"), ("2", "x", "y")]
     assert not outcome.split.warnings
+
+
+@pytest.mark.parametrize("text", ["##", "########", " ### "])
+def test_column_that_was_too_narrow_has_no_ids(text: str) -> None:
+    outcome = run(f"pcId,a\n1,x\n{text},y\n#,{text}\n".encode())
+    assert outcome.rejects == [["3", "pcId", "empty_id"]]
+    assert outcome.received == [("1", "x"), ("#", text)]
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\t", "   ", "\0", "\0\0", "\xa0", "\u200b", "\u3000", "\ufeff", " \0\xa0"]
+)
+@pytest.mark.parametrize("rest", ["x", "é"])
+def test_cell_of_blanks_overwrites_no_value(blank: str, rest: str) -> None:
+    outcome = run(f"pcId,a,b\n1,Ulm,{rest}\n1,{blank},y\n2,{blank},{blank}\n{blank},x,x\n".encode())
+    assert outcome.received == [("1", "Ulm", "y")]
+    assert outcome.rejects == [["5", "pcId", "empty_id"]]
+    assert outcome.split.warnings == {"no_values": 1}
+
+
+@pytest.mark.parametrize("value", [" x", "\0x\0", "\xa0é", "、x", "「x", "\u2019x", "  a  ", "ｱ", "n\xa0"])
+def test_blanks_around_a_value_are_part_of_it(value: str) -> None:
+    assert run(f"pcId,a\n1,Ulm\n1,{value}\n".encode()).received == [("1", value)]
+
+
+@pytest.mark.parametrize("around", [" {}", "{}  ", "\t{}", "\xa0{}\u200b", "{}\0"])
+def test_blanks_around_a_word_are_no_part_of_it(around: str) -> None:
+    feed = Feed(null_values=(" none given ", " "))
+    word, doubtful, empty = (around.format(text) for text in ("none given", "Null", "\\N"))
+    outcome = run(f"pcId,a,b\n1,{word},x\n2,{doubtful},y\n3,x,{empty}\n".encode(), feed)
+    assert outcome.received == [("1", "", "x"), ("2", doubtful, "y"), ("3", "x", "")]
+    assert outcome.split.warnings.get("null_word") == 1
 
 
 def test_words_are_found_in_every_format() -> None:

@@ -32,9 +32,9 @@ def test_short_rows_are_filled_up_if_the_feed_says_so() -> None:
 
 
 def test_short_rows_of_a_batch_file_are_filled_up() -> None:
-    assert run(b"batch=pcId,a,b\n1,x\n2,%20\n3,x,y\n").received == [
+    assert run(b"batch=pcId,a,b\n1,x\n2,%20y\n3,x,y\n").received == [
         ("1", "x", ""),
-        ("2", " ", ""),
+        ("2", " y", ""),
         ("3", "x", "y"),
     ]
 

@@ -1,91 +1,132 @@
-"""Cells that hold a word for no value, found by the first bytes of all cells."""
+"""Cells that are empty, or may be meant so: found by the first bytes of all cells.
+
+A cell of nothing but blanks is empty, and so is one that holds a word for no value, with or without blanks
+around it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .grid import Grid, Places
-from .plain import mark
-from .row_check import NULL_WORDS, Rules
+from .plain import mark, unmark
+from .row_check import BLANKS, NULL_WORDS, Rules, visible
 
-_SMALL = 0x20  # what makes an `n` of an `N`
-_N = ord("n")  # begins most words
+_SMALL = bytes(range(256)).lower()  # of each byte: the small letter of a capital
+_TO_SMALL = np.frombuffer(_SMALL, np.uint8)
+
+
+def _table(signs: Iterable[int]) -> NDArray[np.bool_]:
+    """Return for each byte whether it is one of these."""
+    table = np.zeros(256, np.bool_)
+    table[[*signs]] = True
+    return table
+
+
+_BLANKS = [mark(blank.encode()) for blank in (*BLANKS, "\0")]
+_ASCII_BLANK = _table(blank[0] for blank in _BLANKS if len(blank) == 1)  # the marks of line ends among them
+_FIRST = _table(blank[0] for blank in _BLANKS)
+_LAST = _table(blank[-1] for blank in _BLANKS)
+_BEGINS_WORD = _table(byte for word in NULL_WORDS for byte in (ord(word[0]), ord(word[0].upper())))
+# The first bytes of blanks beyond ASCII: two of them, and three of those that are longer.
+_PAIRS = np.array(sorted({blank[0] << 8 | blank[1] for blank in _BLANKS if len(blank) == len("é".encode())}))
+_TRIPLES = np.array(
+    sorted({blank[0] << 16 | blank[1] << 8 | blank[2] for blank in _BLANKS if len(blank) > len("é".encode())})
+)
 
 
 class NullCells(NamedTuple):
-    """The cells that hold a word for no value, by their ascending numbers."""
+    """The cells that hold no value, by their ascending numbers."""
 
-    empty: Places  # a word that says so in every file, or in those of the feed
-    doubtful: Places  # one that may be a value, unless the feed names it
+    empty: Places  # nothing but blanks, or a word that says so in every file, or in those of the feed
+    doubtful: Places  # a word that may be a value, unless the feed names it
 
     @classmethod
-    def of(cls, rows: bytes, grid: Grid, rules: Rules) -> Self:
-        """Find these cells in plain rows."""
-        empty, doubtful = _plain(rules.nulls), _plain(NULL_WORDS)
-        cells = _candidates(rows, grid, empty + doubtful)
-        cells = cells[_sizes(grid, cells) <= max(len(empty[-1]), len(doubtful[-1]))]
-        return cls(_holding(cells, grid, empty), _holding(cells, grid, doubtful))
+    def of(cls, rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool = False) -> Self:
+        """Find these cells in plain rows. `unreserved`: no byte needs encoding, so there are no blanks."""
+        # The first byte of each cell, which is the separator after an empty one.
+        first = np.concatenate((grid.data[:1], grid.data[1:][grid.ends[:-1]]))
+        begins = _BEGINS_WORD | _table(mark(word.encode())[0] for word in rules.nulls)
+        words = np.flatnonzero(begins.take(first))
+        empty, doubtful = _holding(words, grid, rules.nulls), _holding(words, grid, NULL_WORDS, small=True)
+        if not unreserved:
+            blank = np.flatnonzero(_FIRST.take(first))
+            padded = words[_LAST.take(grid.data.take(grid.ends[words] - 1))]
+            blank_cells, others = _blank_cells(grid, blank, begins)
+            more_empty, more_doubtful = _by_text(rows, grid, np.union1d(padded, others), rules)
+            empty = np.union1d(np.union1d(empty, blank_cells), more_empty)
+            doubtful = np.union1d(doubtful, more_doubtful)
+        return cls(empty, doubtful)
 
 
 def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
-    """Return plain rows with some cells empty."""
-    starts, sizes = _starts(grid, cells), _sizes(grid, cells)
-    kept = np.ones(len(rows), np.bool_)
-    for size in np.unique(sizes).tolist():
-        for offset in range(size):
-            kept[starts[sizes == size] + offset] = False
+    """Return plain rows with some cells empty, which are not empty yet.
+
+    The running sum of steps, +1 at the start of such a cell and -1 at its end, is 1 inside.
+    """
+    steps = np.zeros(len(rows), np.int8)
+    steps[_starts(grid, cells)] = 1
+    steps[grid.ends[cells]] = -1
+    kept: NDArray[np.bool_] = np.cumsum(steps, dtype=np.int8) == 0
     return grid.data[kept].tobytes()
 
 
-@lru_cache
-def _plain(words: frozenset[str]) -> tuple[bytes, ...]:
-    """Return words as cells of plain rows, the longest last."""
-    return tuple(sorted((mark(word.encode()) for word in words), key=len))
+def _blank_cells(grid: Grid, cells: Places, begins: NDArray[np.bool_]) -> tuple[Places, Places]:
+    """Return, of cells that seem to begin with a blank, those of ASCII blanks only, and those to look at.
 
-
-def _candidates(rows: bytes, grid: Grid, words: Iterable[bytes]) -> Places:
-    """Return the cells that begin like one of some words."""
-    data = grid.data
-    first = np.concatenate(
-        (data[:1], data[1:][grid.ends[:-1]])
-    )  # of each cell, also the byte after an empty one
-    begins = first | _SMALL == _N
-    for byte in {word[0] for word in words}:
-        if byte | _SMALL != _N and byte in rows:
-            begins |= first == byte
-    return np.flatnonzero(begins)
-
-
-def _holding(cells: Places, grid: Grid, words: Iterable[bytes]) -> Places:
-    """Return those of some cells that hold one of these words, which are sorted by length."""
+    The first character of these that is no ASCII blank is a blank beyond ASCII, or one with which a word
+    `begins`.
+    """
     if not cells.size:
-        return cells
-    sizes = _sizes(grid, cells)
+        return cells, cells
+    data = grid.data
+    starts, ends = _starts(grid, cells), grid.ends[cells]
+    leading = _ASCII_BLANK.take(data.take(starts))
+    if leading.any():
+        solid = np.flatnonzero(~_ASCII_BLANK.take(data))  # line feeds end cells, and are no blanks here
+        starts = solid[np.searchsorted(solid, starts)]
+    only_blanks = starts >= ends
+    head = data.take(starts)
+    likely = begins.take(head) & leading
+    beyond = np.flatnonzero(_FIRST.take(head) & ~only_blanks)
+    second, third = (data.take(np.minimum(starts[beyond] + n, len(data) - 1)) for n in (1, 2))
+    pairs = head[beyond].astype(np.intp) << 8 | second
+    likely[beyond] = np.isin(pairs, _PAIRS) | np.isin(pairs << 8 | third, _TRIPLES)
+    return cells[only_blanks], cells[likely & ~only_blanks]
+
+
+def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Places, Places]:
+    """Return those of some cells that are empty, and those that may be, by their text without blanks."""
+    empty, doubtful = list[int](), list[int]()
+    spans = (cells, _starts(grid, cells), grid.ends[cells])
+    for cell, start, end in zip(*(numbers.tolist() for numbers in spans), strict=True):
+        text = visible(unmark(rows[start:end]).decode())
+        if not text or text in rules.nulls:
+            empty.append(cell)
+        elif text.lower() in NULL_WORDS:
+            doubtful.append(cell)
+    return np.array(empty, np.intp), np.array(doubtful, np.intp)
+
+
+def _holding(cells: Places, grid: Grid, words: Iterable[str], *, small: bool = False) -> Places:
+    """Return those of some cells that hold one of these words; with `small`, also in capital letters."""
+    sizes = grid.ends[cells] - _starts(grid, cells)
     places = [cells[:0]]
-    for size, group in groupby(words, len):
+    for size, group in groupby(sorted((mark(word.encode()) for word in words), key=len), len):
         sized = cells[sizes == size]
         if not sized.size:
             continue
-        starts = _starts(grid, sized)
-        for word in group:
-            holds = np.ones(len(sized), np.bool_)
-            for offset, byte in enumerate(word):
-                holds &= grid.data[starts + offset] == byte
-            places.append(sized[holds])
+        texts = grid.data[_starts(grid, sized)[:, np.newaxis] + np.arange(size)]
+        if small:
+            texts = _TO_SMALL[texts]
+        places += [sized[(texts == np.frombuffer(word, np.uint8)).all(axis=1)] for word in group]
     return np.sort(np.concatenate(places))
 
 
 def _starts(grid: Grid, cells: Places) -> Places:
-    starts: Places = grid.ends[cells - 1] + 1
-    if cells.size and not cells[0]:
-        starts[0] = 0
-    return starts
-
-
-def _sizes(grid: Grid, cells: Places) -> Places:
-    return grid.ends[cells] - _starts(grid, cells)
+    return np.where(cells > 0, grid.ends[cells - 1] + 1, 0)

@@ -10,6 +10,7 @@ from bulk_profiles.core.feeds import Feed, SeparatorInValue
 from .block_check import BlockCheck, check_block, is_unreserved
 from .columns import Columns
 from .encoding import Encoder
+from .row_check import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class RowPreparer:
             columns.rules,
             reject_separators=in_values is SeparatorInValue.REJECT,
             plain_ids=in_values is SeparatorInValue.REPLACE,
-            nulls=columns.rules.nulls.union(filter(None, feed.null_values)),
+            nulls=columns.rules.nulls.union(filter(None, map(visible, feed.null_values))),
             short_rows=short_rows,
             blank_rows=blank_rows,
         )

@@ -16,8 +16,15 @@ BLANKS = (
     "\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2061\u2062\u2063"
     "\u2064\u2066\u2067\u2068\u2069\u3000\ufeff"
 )
+_EMPTY = BLANKS + "\0"  # a value of nothing else is none
 NULL = r"\N"  # what databases write for no value
-NULL_WORDS = frozenset({"NULL", "null", "None", "nan", "NaN", "N/A", "#N/A"})  # what others write, perhaps
+# What programs, spreadsheets and people write for no value, perhaps, in small letters: NULL, None, NaN, NaT.
+NULL_WORDS = frozenset(
+    ("null", "nil", "none", "nan", "nat", "na", "n/a", "undefined", "<na>", "<null>", "<nil>", "<none>")
+    + ("(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n", "#n/a", "#ref!", "#value!", "#name?")
+    + ("#div/0!", "#null!", "#num!")
+)
+_NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
 _GUARDED = re.compile('="([^"]*)"')
 # What spreadsheets and programs make of a long number: 1.23E+15, 1,23E+15, 1e+16, 1.5E10. But 12E5 and 4E-17
 # may be ids.
@@ -73,7 +80,7 @@ def check_id(text: str, rules: Rules) -> CheckedId:
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
-    if not text or text in rules.nulls or text in NULL_WORDS:
+    if not visible(text) or text in rules.nulls or text.lower() in NULL_WORDS or _NO_ROOM.fullmatch(text):
         return Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
         return Reject.ID_TOO_LONG
@@ -99,7 +106,9 @@ def fit_row(row: bytes, rules: Rules) -> bytes | Fault | None:
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
     if not rules.blank_rows and is_blank(row):
         return None
-    if not all(is_blank(cell) or unmark(cell).decode() in rules.nulls for cell in cells[rules.width :]):
+    if not all(
+        is_blank(cell) or visible(unmark(cell).decode()) in rules.nulls for cell in cells[rules.width :]
+    ):
         return Fault(Reject.TOO_MANY_CELLS)
     if len(cells) < rules.width and not rules.short_rows:
         return Fault(Reject.TOO_FEW_CELLS)
@@ -124,6 +133,11 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
                 return Fault(Reject.SEPARATOR_IN_VALUE, number), ()
     cells[rules.key] = mark(text.encode())
     return b",".join(cells), warnings
+
+
+def visible(text: str) -> str:
+    """Return a value without blanks, invisible characters and NUL at its ends."""
+    return text.strip(_EMPTY)
 
 
 def is_blank(cells: bytes) -> bool:

@@ -31,7 +31,8 @@ def _table(signs: bytes) -> NDArray[np.bool_]:
 
 
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
-_FIRST = _table(b"='" + bytes({blank[0] for blank in _BLANKS}))
+_FIRST = _table(b"='#" + bytes({blank[0] for blank in _BLANKS}))
+_LAST = _table(bytes({blank[-1] for blank in _BLANKS}))
 # The first bytes of the blanks of one, two and three bytes.
 _LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3)]
 _STARTS_NUMBER = _table(b"0123456789+-" + PLUS_MARK)
@@ -71,7 +72,8 @@ class BlockView(NamedTuple):
     def of(cls, rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool) -> Self:
         """Look at plain rows, whose grid is known."""
         odd = None if unreserved else OddCells.of(rows, grid)
-        return cls(grid, hash_ids(rows, grid, rules), NullCells.of(rows, grid, rules), odd)
+        nulls = NullCells.of(rows, grid, rules, unreserved=unreserved)
+        return cls(grid, hash_ids(rows, grid, rules), nulls, odd)
 
 
 def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
