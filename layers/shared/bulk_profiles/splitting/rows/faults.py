@@ -100,8 +100,8 @@ class Warn(_Code):
     )
     NULL_WORD = (
         "null_word",
-        "Values that are a word for no value (NULL, nil, None, NaN, NaT, N/A, undefined, (blank), #REF! and "
-        'their like, in capitals or not): if it means an empty cell, name it in the feed, as in "nullValues": '
+        "Values that are a word for no value (NULL, nil, None, NaN, NaT, N/A, undefined, (blank), #REF! "
+        'and their like, in capitals or not): if it means an empty cell, name it in the feed, as in "nullValues": '
         '["NULL"].',
     )
     PLUS_SIGN = "plus_sign", "Values with a raw + in a file that is encoded already: Target stores a space."
