@@ -54,10 +54,10 @@ A file that is none of these is rejected with one sentence, which names what it 
   part of a name, in the header and in the feed; a blank such as U+00A0 is a space.
 - Every column needs a name of its own: two columns that get the same one reject the file.
 - A name in capitals or small letters, with or without blanks, punctuation and symbols is one name in
-  several spellings; between two digits they count (`Q1_1`, `Q11`). The only column that can be the key in any
-  spelling (`third-party-id`, `PCID`; `mbox3rdPartyId` for `thirdPartyId`) is the key, with a warning. A column
-  that the feed's `drop`, `keep` or `rename` names in another spelling rejects the file, also where both are
-  there. Two spellings that are both sent are a warning.
+  several spellings; between two digits they count (`Q1_1`, `Q11`). The only column that can be the key in
+  any spelling (`third-party-id`, `PCID`; `mbox3rdPartyId` for `thirdPartyId`) is the key, with a warning. A
+  column that the feed's `drop`, `keep` or `rename` names in another spelling rejects the file, also where both
+  are there. Two spellings that are both sent are a warning.
 - Control characters are taken out of a name, with a warning.
 - A column without a name is not sent. Columns at the end that have no name are none, and must stay empty.
 - Blank lines before it are passed over, and so are byte order marks and other characters without a width.
