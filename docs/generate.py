@@ -56,8 +56,8 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A name in capitals or small letters, with or without blanks, punctuation and symbols is one name in
   several spellings; between two digits they count (`Q1_1`, `Q11`). The only column that can be the key in
   any spelling (`third-party-id`, `PCID`; `mbox3rdPartyId` for `thirdPartyId`) is the key, with a warning. A
-  column that the feed's `drop`, `keep` or `rename` names in another spelling rejects the file, also where both
-  are there. Two spellings that are both sent are a warning.
+  column that the feed's `drop`, `keep` or `rename` names in another spelling rejects the file, also where
+  both are there. Two spellings that are both sent are a warning.
 - Control characters are taken out of a name, with a warning.
 - A column without a name is not sent. Columns at the end that have no name are none, and must stay empty.
 - Blank lines before it are passed over, and so are byte order marks and other characters without a width.
@@ -81,11 +81,14 @@ A file that is none of these is rejected with one sentence, which names what it 
   dashes below a header, as sqlcmd writes it. Both are counted as warnings. A header with other columns, or in
   another order, rejects the file. A line is taken for a header if it names the key column in its place, or
   with another column, or after a byte order mark or `batch=`.
-- Empty cells beyond the header are no cells. A row with fewer cells than the header is half a record, and
+- Empty cells beyond the header are no cells where the header has as many without a name, or where all of the
+  first rows have the same number of them, which is counted as `trailing_cells`. Elsewhere the delimiter that
+  adds one may stand in a value, and the row is rejected.
+- A row with fewer cells than the header is half a record, and
   rejected; with `"shortRows": "fill"` in the feed, and in a `batch=` file, the missing cells are empty.
 - A cell of nothing but blanks, characters that nobody sees and NUL is an empty cell. So is `\\N`, and each
-  word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not, are
-  sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
+  word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not,
+  are sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
   `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!` and their like. None of these words is an id, nor is `####`.
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.

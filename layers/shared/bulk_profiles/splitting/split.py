@@ -77,7 +77,11 @@ def split(  # four parameters that every caller has, and options
                     progress.names = tuple(reader.names)
                     columns = resolve(reader.names, feed)
                     preparer = RowPreparer(
-                        columns, feed, short_rows=reader.short_rows, blank_rows=reader.blank_rows
+                        columns,
+                        feed,
+                        short_rows=reader.short_rows,
+                        blank_rows=reader.blank_rows,
+                        surplus=reader.surplus,
                     )
                     blocks = PendingBlocks(
                         reader,

@@ -128,7 +128,7 @@ def test_empty_cell_takes_the_default_of_the_feed_and_merges_as_empty() -> None:
 
 
 def test_cells_beyond_the_header_may_say_that_they_have_no_value() -> None:
-    assert run(b"pcId,a\n1,x,\\N,\n2,y,NULL\n", Feed(null_values=("NULL",))).received == [
+    assert run(b"pcId,a\n1,x,\\N,\n2,y,NULL, \n", Feed(null_values=("NULL",))).received == [
         ("1", "x"),
         ("2", "y"),
     ]

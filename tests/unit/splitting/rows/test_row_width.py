@@ -53,11 +53,33 @@ def test_short_row_is_counted_by_the_columns_that_have_a_name() -> None:
     assert outcome.rejects == [["4", "", "too_few_cells"]]
 
 
-@pytest.mark.parametrize("beyond", [b",", b",,,", b", ,\t", b',"",', b"," + INVISIBLE])
+@pytest.mark.parametrize("beyond", [b",", b",,,", b", , ", b',"",', b"," + INVISIBLE])
 def test_empty_cells_beyond_the_header_are_no_cells(beyond: bytes) -> None:
-    outcome = run(b"pcId,a\n1,x" + beyond + b"\n2,y\n3,z" + beyond + b",w\n")
+    rows = b"1,x" + beyond + b"\n2,y" + beyond + b"\n"
+    outcome = run(b"pcId,a\n" + rows)
     assert outcome.received == [("1", "x"), ("2", "y")]
-    assert outcome.rejects == [["4", "", "too_many_cells"]]
+    assert outcome.split.warnings == {"trailing_cells": 2}
+    assert outcome.split.examples.warnings == {"trailing_cells": [2, 3]}
+    named = run(b"pcId,a,,,,\n" + rows + b"3,z\n4,z,\n5,z,,w\n6,z,,,,,,\n")
+    assert [row[0] for row in named.received] == ["1", "2", "3", "4"]
+    assert named.rejects == [["6", "", "too_many_cells"], ["7", "", "too_many_cells"]]
+    assert not named.split.warnings
+
+
+def test_empty_cell_that_a_delimiter_in_a_value_may_have_added_is_a_fault() -> None:
+    outcome = run(b"thirdPartyId,city,canton\nA1,Bern,BE\nA2,Zug, ZG,\nA3,Ulm,BW\n")
+    assert outcome.rejects == [["3", "", "too_many_cells"]]
+    assert [row[0] for row in outcome.received] == ["A1", "A3"]
+
+
+@pytest.mark.parametrize(
+    "rows", [b"A1,Ulm,\nA2,Bonn,\n", b"A1,Ulm,,,\n,,,,\n,,,,\nA2,Bonn,,,", b"--,--\nA1,Ulm,\nA2,Bonn,"]
+)
+def test_empty_cells_that_all_rows_have_are_no_cells(rows: bytes) -> None:
+    rows = rows.replace(b"--", b"----")
+    outcome = run(b"thirdPartyId,city\n" + rows)
+    assert outcome.received == [("A1", "Ulm"), ("A2", "Bonn")]
+    assert outcome.split.warnings["trailing_cells"] == 2
 
 
 @pytest.mark.parametrize("feed", [Feed(), FILL])
@@ -95,9 +117,10 @@ def test_row_widths_are_the_same_however_the_file_is_read(
         assert outcome.rejects == [
             ["72", "", "too_few_cells"],
             ["73", "", "too_few_cells"],
+            ["162", "", "too_many_cells"],
             ["201", "", "too_many_cells"],
         ]
-        assert (outcome.split.rows.read, outcome.split.rows.sent) == (199, 196)
+        assert (outcome.split.rows.read, outcome.split.rows.sent) == (199, 195)
 
     check(run(data, processes=processes))
     check(run(gzip.compress(data), processes=processes))

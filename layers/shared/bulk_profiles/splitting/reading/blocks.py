@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from bulk_profiles.splitting.rows.faults import Reject
 from bulk_profiles.splitting.rows.plain import fault_row
 from bulk_profiles.splitting.rows.prepare import PreparedRows
+from bulk_profiles.splitting.rows.row_check import Surplus
 from bulk_profiles.splitting.rows.warnings import Warnings
 
 BLOCK_BYTES = 512 * 1024
@@ -118,6 +119,11 @@ class Reader(Protocol):
     @property
     def blank_rows(self) -> bool:
         """Whether a row of blank cells is a row; if not, it is a blank line."""
+        ...
+
+    @property
+    def surplus(self) -> Surplus:
+        """The empty cells that rows may have beyond the columns."""
         ...
 
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.files import SourceFile
+from bulk_profiles.splitting.rows.row_check import NO_SURPLUS, Surplus
 
 from .batch_format import decoded
 from .blocks import Block, FindHelpers, Position, Reader
@@ -19,6 +20,7 @@ from .diagnosis import diagnose
 from .header import Header, read_header
 from .json_lines import JsonLines
 from .signatures import Foreign, Layout, signature_of
+from .surplus import find_surplus
 from .text import HEAD_BYTES, Text
 
 
@@ -53,14 +55,15 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
         raise signature.rejection()
     match signature:
         case Layout.TARGET:
-            return Table(text, read_header(text, feed, encoded=True), decoded, encoded=True)
+            header = read_header(text, feed, encoded=True)
+            return Table(text, header, decoded, encoded=True, surplus=find_surplus(text, header))
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
     if not start.strip():
         raise FileRejectedError("The file is empty: it has no header.")
     header = read_header(text, feed)
     diagnose(text, header, feed)
-    return Table(text, header)
+    return Table(text, header, surplus=find_surplus(text, header))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Table:
     finish: Callable[[Iterable[Block]], Iterator[Block]] | None = None  # what remains to be done with blocks
     encoded: bool = False  # percent-encoded, as in Target's own format
     by_record: bool = False  # records are numbered instead of lines
+    surplus: Surplus = NO_SURPLUS  # cells that rows may have beyond the columns
 
     @property
     def names(self) -> Sequence[str]:

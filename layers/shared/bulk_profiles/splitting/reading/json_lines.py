@@ -22,6 +22,7 @@ from bulk_profiles.core.text import is_utf8_text, without_invisible
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject
 from bulk_profiles.splitting.rows.key_column import key_number, sent_columns
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
+from bulk_profiles.splitting.rows.row_check import NO_SURPLUS
 from bulk_profiles.splitting.rows.warnings import Warnings
 
 from .blocks import (
@@ -74,6 +75,7 @@ class JsonLines:
     first = Position(0, 1)
     short_rows = False
     blank_rows = True
+    surplus = NO_SURPLUS
 
     def __init__(self, text: Text, feed: Feed, names: Sequence[str] | None = None) -> None:
         self.header = text.header_mark

@@ -82,7 +82,7 @@ def check_block(
         draft.replace(
             lines,
             {
-                number: (fit_row(line, rules), ())
+                number: fit_row(line, rules)
                 for number, line in enumerate(lines)
                 if line.count(b",") != commas or (odd and _is_odd(line))
             },

@@ -45,7 +45,10 @@ class Reject(_Code):
         "The row has fewer cells than the header: quote values with line breaks, or set "
         '"shortRows": "fill" in the feed if empty cells at the end of a row are left out.',
     )
-    TOO_MANY_CELLS = "too_many_cells", "The row has more cells than the header: quote values with delimiters."
+    TOO_MANY_CELLS = (
+        "too_many_cells",
+        "The row has more cells than the header, empty ones among them: quote values with delimiters.",
+    )
     INVALID_UTF8 = (
         "invalid_utf8",
         "The row is not UTF-8: save it as UTF-8, or name its encoding in the feed, as in "
@@ -101,8 +104,8 @@ class Warn(_Code):
     NULL_WORD = (
         "null_word",
         "Values that are a word for no value (NULL, nil, None, NaN, NaT, N/A, undefined, (blank), #REF! "
-        'and their like, in capitals or not): if it means an empty cell, name it in the feed, as in "nullValues": '
-        '["NULL"].',
+        "and their like, in capitals or not): if it means an empty cell, name it in the feed, as in "
+        '"nullValues": ["NULL"].',
     )
     PLUS_SIGN = "plus_sign", "Values with a raw + in a file that is encoded already: Target stores a space."
     SPACE_AFTER_DELIMITER = (
@@ -113,6 +116,10 @@ class Warn(_Code):
         "swallowed_rows",
         "Quoted values that span lines with as many delimiters as a row: a quote may be missing; set "
         '"quoting": "none" in the feed if quotes do not enclose values.',
+    )
+    TRAILING_CELLS = (
+        "trailing_cells",
+        "Rows with empty cells beyond the header, as all of the first rows have them: they are no cells.",
     )
     REPEATED_HEADER = (
         "repeated_header",

@@ -10,7 +10,7 @@ from bulk_profiles.core.feeds import Feed, SeparatorInValue
 from .block_check import BlockCheck, check_block, is_unreserved
 from .columns import Columns
 from .encoding import Encoder
-from .row_check import visible
+from .row_check import NO_SURPLUS, Surplus, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,15 @@ class RowPreparer:
     """Check and encode the plain rows of a file, a block at a time."""
 
     def __init__(
-        self, columns: Columns, feed: Feed, *, short_rows: bool = False, blank_rows: bool = False
+        self,
+        columns: Columns,
+        feed: Feed,
+        *,
+        short_rows: bool = False,
+        blank_rows: bool = False,
+        surplus: Surplus = NO_SURPLUS,
     ) -> None:
-        """Prepare rows by the rules of a feed; `short_rows` and `blank_rows` as in `Rules`."""
+        """Prepare rows by the rules of a feed; `short_rows`, `blank_rows` and `surplus` as in `Rules`."""
         in_values = feed.separator_in_value
         self.columns = columns
         self.all_unreserved = True  # no block so far had a byte that needs encoding
@@ -39,6 +45,7 @@ class RowPreparer:
             nulls=columns.rules.nulls.union(filter(None, map(visible, feed.null_values))),
             short_rows=short_rows,
             blank_rows=blank_rows,
+            surplus=surplus,
         )
         self._encoder = Encoder(replace_separators=in_values is SeparatorInValue.REPLACE)
 

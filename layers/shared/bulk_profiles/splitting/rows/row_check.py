@@ -20,9 +20,9 @@ _EMPTY = BLANKS + "\0"  # a value of nothing else is none
 NULL = r"\N"  # what databases write for no value
 # What programs, spreadsheets and people write for no value, perhaps, in small letters: NULL, None, NaN, NaT.
 NULL_WORDS = frozenset(
-    ("null", "nil", "none", "nan", "nat", "na", "n/a", "undefined", "<na>", "<null>", "<nil>", "<none>")
-    + ("(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n", "#n/a", "#ref!", "#value!", "#name?")
-    + ("#div/0!", "#null!", "#num!")
+    {"null", "nil", "none", "nan", "nat", "na", "n/a", "undefined", "<na>", "<null>", "<nil>", "<none>"}
+    | {"(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n"}
+    | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!"}
 )
 _NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
 _GUARDED = re.compile('="([^"]*)"')
@@ -34,6 +34,16 @@ _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 _NO_XML = re.compile("[\0-\x1f\ufffe\uffff]")
 
 
+class Surplus(NamedTuple):
+    """How many empty cells rows may have beyond the columns."""
+
+    header: int = 0  # as many as that: the header has them, too
+    rows: int = 0  # exactly as many: all of the first rows have them; 0: none
+
+
+NO_SURPLUS = Surplus()
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the rows of one file must satisfy."""
@@ -42,6 +52,7 @@ class Rules:
     key: int  # number of the key column
     third_party_id: bool  # in a thirdPartyId, Target forbids + and /
     short_rows: bool = False  # a row may have fewer cells: the others are empty
+    surplus: Surplus = NO_SURPLUS  # cells beyond the columns
     blank_rows: bool = False  # a row without anything but blanks is a row, and no blank line
     reject_separators: bool = False  # no separator in a value
     nulls: frozenset[str] = frozenset({NULL})  # cells that say so are empty
@@ -93,26 +104,28 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
     return None
 
 
-def fit_row(row: bytes, rules: Rules) -> bytes | Fault | None:
-    """Return a plain row with one cell for each column, or its fault; None if it is a blank line.
+def fit_row(row: bytes, rules: Rules) -> CheckedRow:
+    """Return a plain row with one cell for each column, or its fault, or None if it is a blank line.
 
-    Empty cells beyond the last column are no cells.
+    Empty cells beyond the last column are no cells, where the rules allow for them.
     """
     if row.startswith(FAULT_MARK):
-        return Fault(*read_fault(row))
+        return Fault(*read_fault(row)), ()
     cells = row.split(b",")
     if not _is_utf8(row):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
-        return Fault(Reject.INVALID_UTF8, number if number < rules.width else None)
+        return Fault(Reject.INVALID_UTF8, number if number < rules.width else None), ()
     if not rules.blank_rows and is_blank(row):
-        return None
-    if not all(
-        is_blank(cell) or visible(unmark(cell).decode()) in rules.nulls for cell in cells[rules.width :]
-    ):
-        return Fault(Reject.TOO_MANY_CELLS)
-    if len(cells) < rules.width and not rules.short_rows:
-        return Fault(Reject.TOO_FEW_CELLS)
-    return b",".join(cells[: rules.width]) + b"," * (rules.width - len(cells))
+        return None, ()
+    surplus = len(cells) - rules.width
+    if surplus < 0 and not rules.short_rows:
+        return Fault(Reject.TOO_FEW_CELLS), ()
+    fits = surplus <= rules.surplus.header or surplus == rules.surplus.rows
+    beyond = (visible(unmark(cell).decode()) for cell in cells[rules.width :])
+    if not fits or any(text and text not in rules.nulls for text in beyond):
+        return Fault(Reject.TOO_MANY_CELLS), ()
+    warnings = (Warn.TRAILING_CELLS,) if surplus > rules.surplus.header else ()
+    return b",".join(cells[: rules.width]) + b"," * -surplus, warnings
 
 
 def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
