@@ -93,8 +93,9 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
 - Every name and every value is percent-encoded once. Other values keep their spaces.
-- Blanks and characters that nobody sees are taken off the ends of an id, and so is `="..."` around it: ` A1`
-  and `A1` are one customer. Ids with characters that XML cannot carry are rejected, as no answer of Target
+- Blanks and characters that nobody sees are taken off the ends of an id, and so are `="..."`, `=T("...")`
+  and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`.
+  Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`).
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first
   row. Rejected rows take no part in that.

@@ -18,7 +18,7 @@ from .grid import Grid, Places
 from .id_hashes import Hashes
 from .nulls import without_cells
 from .plain import FAULT_MARK, PLUS_MARK, unmark
-from .row_check import CheckedId, CheckedRow, Rules, check_id, check_row, fit_row
+from .row_check import REPLACEMENT, CheckedId, CheckedRow, Rules, check_id, check_row, fit_row
 from .suspects import BlockView, suspect_ids
 from .warnings import Warnings
 
@@ -27,6 +27,7 @@ _LINE_FEED = ord("\n")
 _SPACE = ord(" ")
 _UNDERSCORE = ord("_")
 _BLANK_LINES = re.compile(rb"\n\n+")
+_REPLACEMENT = REPLACEMENT.encode()
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
 
@@ -181,6 +182,9 @@ def _count_odd_values(rows: bytes, view: BlockView, check: BlockCheck) -> None:
     odd_cells = {Warn.NULL_WORD: view.nulls.doubtful}
     if view.odd:
         odd_cells |= {Warn.SEPARATOR_IN_VALUE: view.odd.separators, Warn.CONTROL_CHARACTER: view.odd.controls}
+    if view.odd and _REPLACEMENT in rows:
+        replaced = [match.start() for match in re.finditer(_REPLACEMENT, rows)]
+        odd_cells[Warn.REPLACEMENT_CHARACTER] = grid.cells_at(np.array(replaced, np.intp))
     if view.odd and PLUS_MARK in rows:
         odd_cells[Warn.PLUS_SIGN] = grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0]))
     for warning, cells in odd_cells.items():

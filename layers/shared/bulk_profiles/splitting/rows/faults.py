@@ -34,6 +34,10 @@ class Reject(_Code):
         "Target forbids + and / in a thirdPartyId, and no answer of Target can name control characters: use "
         "an id without them.",
     )
+    ID_DECODED = (
+        "id_decoded",
+        "The id holds U+FFFD, which stands for bytes that were decoded wrongly: export the file again.",
+    )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
     ID_NUMBER = (
         "id_number",
@@ -91,7 +95,16 @@ class Warn(_Code):
     CONTROL_CHARACTER = "control_character", "Values with control characters: they are sent encoded."
     ID_TRIMMED = (
         "id_trimmed",
-        'Ids with blanks, with characters that nobody sees, or with ="..." around them: these were removed.',
+        'Ids with blanks, with characters that nobody sees, or with ="...", =T("...") or = around them: '
+        "these were removed.",
+    )
+    ID_INVISIBLE = (
+        "id_invisible",
+        "Ids with a character inside that nobody sees, or a blank beyond ASCII: another id looks the same.",
+    )
+    REPLACEMENT_CHARACTER = (
+        "replacement_character",
+        "Values with U+FFFD, which stands for bytes that were decoded wrongly: export the file again.",
     )
     ID_APOSTROPHE = (
         "id_apostrophe",

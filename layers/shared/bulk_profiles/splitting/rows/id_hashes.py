@@ -32,6 +32,7 @@ class HashedIds(NamedTuple):
 
     hashes: Hashes
     odd: Places  # whose id is empty or long, or holds a character that the rules forbid
+    beyond: Places  # whose id is not ASCII
 
 
 def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
@@ -45,6 +46,8 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
     forbidden = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
     forbidden += SEPARATORS if rules.plain_ids else b""
     forbidden = [byte for byte in forbidden if byte in rows]
+    is_ascii = rows.isascii()
+    beyond = np.zeros(len(starts), np.bool_)
     hashes = sizes.view(np.uint64)  # so that ids which differ in trailing zero bytes have different hashes
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]
@@ -53,9 +56,11 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
         word &= _MASKS[np.maximum(used, 0) if offset else used]
         mixed = _mix(hashes, word)
         hashes = np.where(remaining > 0, mixed, hashes) if offset else mixed
+        if not is_ascii:
+            beyond |= (word & _HIGHS) != 0
         for byte in forbidden:
             odd |= _has_byte(word, byte)
-    return HashedIds(hashes, np.flatnonzero(odd))
+    return HashedIds(hashes, np.flatnonzero(odd), np.flatnonzero(beyond))
 
 
 def _mix(hashes: Hashes, word: Hashes) -> Hashes:

@@ -9,14 +9,21 @@ from typing import NamedTuple
 from .faults import MAX_ID_LENGTH, Fault, Reject, Warn
 from .plain import FAULT_MARK, SEPARATORS, mark, read_fault, unmark
 
-# White space of Unicode but for control characters, and characters without a width: the soft hyphen, joiners,
-# marks of direction, and U+FEFF, which is the byte order mark.
-BLANKS = (
-    " \t\n\r\x85\xa0\xad\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
-    "\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2061\u2062\u2063"
-    "\u2064\u2066\u2067\u2068\u2069\u3000\ufeff"
+# White space of Unicode but for control characters, and what shows nothing: the default ignorable code points
+# (the soft hyphen, joiners, marks of direction, fillers, variation selectors, tags, and U+FEFF, which is the
+# byte order mark), the braille blank, and the signs of annotations and embedded objects.
+_RANGES = (
+    "\x85\xa0\xad\u034f\u061c\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef"
+)  # as in a class of a regular expression
+BLANKS = " \t\n\r" + "".join(
+    chr(code)
+    for first, last in re.findall("(.)(?:-(.))?", _RANGES)
+    for code in range(ord(first), ord(last or first) + 1)
 )
 _EMPTY = BLANKS + "\0"  # a value of nothing else is none
+REPLACEMENT = "\ufffd"  # stands for bytes that could not be decoded
 NULL = r"\N"  # what databases write for no value
 # What programs, spreadsheets and people write for no value, perhaps, in small letters: NULL, None, NaN, NaT.
 NULL_WORDS = frozenset(
@@ -25,13 +32,15 @@ NULL_WORDS = frozenset(
     | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!"}
 )
 _NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
-_GUARDED = re.compile('="([^"]*)"')
+# What keeps a spreadsheet from taking an id for a number: ="00123", =T("00123"), =1001.
+_GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
 # What spreadsheets and programs make of a long number: 1.23E+15, 1,23E+15, 1e+16, 1.5E10. But 12E5 and 4E-17
 # may be ids.
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
-_NO_XML = re.compile("[\0-\x1f\ufffe\uffff]")
+_NO_XML = re.compile("[\0-\x1f\x7f-\x9f\ufffe\uffff]")  # nor does anybody see U+007F to U+009F
+_INVISIBLE = re.compile(f"[{_RANGES}]")
 
 
 class Surplus(NamedTuple):
@@ -73,18 +82,21 @@ class CheckedId(NamedTuple):
 def check_id(text: str, rules: Rules) -> CheckedId:
     """Check an id, without the blanks around it.
 
-    Nor is `="..."` around it a part of it, with which exports keep a spreadsheet from taking it for a number.
+    Nor is `="..."`, `=T("...")` or `=` a part of it, with which exports keep a spreadsheet from taking it
+    for a number.
     """
     plain = text.strip(BLANKS)
     guarded = _GUARDED.fullmatch(plain)
     if guarded:
-        plain = guarded[1].strip(BLANKS)
+        plain = "".join(guarded.groups("")).strip(BLANKS)
     reason = _id_reason(plain, rules)
     if reason:
         return CheckedId(plain, reason)
     warnings: tuple[Warn, ...] = () if plain == text else (Warn.ID_TRIMMED,)
     if plain.startswith("'"):
         warnings += (Warn.ID_APOSTROPHE,)
+    if not plain.isascii() and _INVISIBLE.search(plain):
+        warnings += (Warn.ID_INVISIBLE,)
     if _DECIMAL.fullmatch(plain):
         warnings += (Warn.ID_DECIMAL,)
     return CheckedId(plain, None, warnings)
@@ -101,7 +113,7 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
         return Reject.ID_CHARACTER
     if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
         return Reject.SEPARATOR_IN_VALUE
-    return None
+    return Reject.ID_DECODED if REPLACEMENT in text else None
 
 
 def fit_row(row: bytes, rules: Rules) -> CheckedRow:

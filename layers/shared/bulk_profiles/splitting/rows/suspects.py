@@ -18,7 +18,6 @@ _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _NO_PLACES = np.empty(0, np.intp)
 _TAIL = 4  # bytes at the end of an id
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
-_NO_CHARACTER = re.compile(b"\xef\xbf[\xbe\xbf]")  # U+FFFE and U+FFFF
 # A number with a fraction, an exponent or both, as a cell of a plain row.
 _NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*(?:[eE][+\xfb-]?[0-9]+)?|[eE][+\xfb-]?[0-9]+)")
 
@@ -32,9 +31,13 @@ def _table(signs: bytes) -> NDArray[np.bool_]:
 
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
 _FIRST = _table(b"='#" + bytes({blank[0] for blank in _BLANKS}))
-_LAST = _table(bytes({blank[-1] for blank in _BLANKS}))
-# The first bytes of the blanks of one, two and three bytes.
-_LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3)]
+# The first bytes of the blanks of one to four bytes.
+_LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
+# Blanks beyond ASCII by their first bytes, control characters, U+FFFD, and U+FFFE and U+FFFF.
+_ODD = re.compile(
+    b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|"
+    + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
+)
 _STARTS_NUMBER = _table(b"0123456789+-" + PLUS_MARK)
 _DIGITS = _table(b"0123456789")
 
@@ -88,9 +91,7 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
         suspects.append(np.flatnonzero(_FIRST.take(grid.data.take(grid.id_starts))))
         suspects.append(_ending_in_blank(grid, places))
         cells = np.concatenate((cells, *odd))
-        if b"\xef" in rows:
-            unnamed = [match.start() for match in _NO_CHARACTER.finditer(rows)]
-            cells = np.concatenate((cells, grid.cells_at(np.array(unnamed, np.intp))))
+        suspects.append(_holding_odd(rows, grid, view.ids.beyond))
     suspects.append(cells[cells % rules.width == rules.key] // rules.width)
     return np.concatenate(suspects)
 
@@ -112,8 +113,17 @@ def _not_ending_in_digits(rows: bytes, grid: Grid) -> Places:
 def _ending_in_blank(grid: Grid, places: Places) -> Places:
     """Return those of some places whose id seems to end in a blank, by each byte that may begin it."""
     ends = grid.id_starts[places] + grid.id_sizes[places]
-    one, two, three = (lead.take(grid.data.take(ends - size)) for size, lead in enumerate(_LEADS, 1))
-    return places[one | two | three]
+    blank = np.zeros(len(places), np.bool_)
+    for size, lead in enumerate(_LEADS, 1):
+        blank |= lead.take(grid.data.take(np.maximum(ends - size, 0)))
+    return places[blank]
+
+
+def _holding_odd(rows: bytes, grid: Grid, places: Places) -> Places:
+    """Return those of some places whose id holds a character beyond ASCII that must be looked at."""
+    starts = grid.id_starts[places]
+    spans = zip(starts.tolist(), (starts + grid.id_sizes[places]).tolist(), strict=True)
+    return places[[_ODD.search(rows, start, end) is not None for start, end in spans]]
 
 
 def _spoiled_numbers(rows: bytes, grid: Grid, places: Places) -> Places:
