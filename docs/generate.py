@@ -78,7 +78,8 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A return (CR) without a line feed is part of a value, unless one ends the header.
 - Blank lines are no rows; nor are lines of nothing but delimiters, blanks and empty quotes.
 - A line that repeats the header, as in a file that was put together of several, is no row; nor is a line of
-  dashes below a header, as sqlcmd writes it. Both are counted as warnings. A header with other columns, or in
+  dashes or equals signs, as sqlcmd writes it below a header, or one with the count of rows, such as
+  `(2 rows affected)`. All are counted as warnings. A header with other columns, or in
   another order, rejects the file. A line is taken for a header if it names the key column in its place, or
   with another column, or after a byte order mark or `batch=`.
 - Empty cells beyond the header are no cells where the header has as many without a name, or where all of the

@@ -160,6 +160,11 @@ def is_blank(row: Sequence[str]) -> bool:
     return not "".join(row).strip(_BLANKS)
 
 
+def _is_dashes(row: Sequence[str]) -> bool:
+    """Whether a row is a line of dashes."""
+    return any("--" in cell or "==" in cell for cell in row) and not "".join(row).strip("-=+|: ,")
+
+
 def sent_id(text: str) -> str:
     """Return a thirdPartyId as it is sent; nothing if it is none."""
     text = text.strip(_BLANKS)
@@ -185,7 +190,7 @@ def expected(
     place = names.index(key)
     merged: dict[str, list[str]] = {}
     for row in rows:
-        if is_blank(row) and not blank_rows:
+        if (is_blank(row) or _is_dashes(row)) and not blank_rows:
             continue
         padded = ["" if cell.strip(_BLANKS + "\0") in {"", r"\N"} else cell for cell in row]
         padded += [""] * (len(names) - len(row))

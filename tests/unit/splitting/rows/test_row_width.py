@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from bulk_profiles.core.feeds import Feed, Quoting, ShortRows
+from bulk_profiles.core.feeds import Feed, Mapping, Quoting, ShortRows
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited
 from tests.worlds.splitting import Outcome, run, run_in_slices
@@ -92,6 +92,39 @@ def test_row_of_delimiters_and_blanks_is_a_blank_line(row: bytes, feed: Feed) ->
     assert outcome.split.rows.read == 3
     line = 5 + row.count(b"\n")
     assert outcome.split.examples.rejects == {"too_many_cells": [line]}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("rest", ["x", "é"])
+@pytest.mark.parametrize("line", ["--,--", "----,", "=====,====", "---+---", "\n-----,---", "--,"])
+@pytest.mark.parametrize("feed", [Feed(), FILL])
+def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end: str) -> None:
+    text = f"pcId,a\n1,x\n{line}\n2,{rest}\n-3,--\n-,y\n"
+    outcome = run(text.replace("\n", end).encode(), feed)
+    assert [row[0] for row in outcome.received] == ["1", "2", "-3", "-"]
+    assert outcome.split.warnings == {"dashed_line": 1}
+    assert outcome.split.examples.warnings == {"dashed_line": [3 + line.count("\n")]}
+    assert outcome.split.rows.read == 4
+
+
+@pytest.mark.parametrize("line", ["-,-", "=,=", "-,----"])
+def test_short_dashes_below_the_header_are_no_row(line: str) -> None:
+    outcome = run(f"pcId,a\n{line}\n1,x\n".encode())
+    assert outcome.received == [("1", "x")]
+    assert outcome.split.examples.warnings == {"dashed_line": [2]}
+
+
+@pytest.mark.parametrize(
+    "feed", [Feed(), FILL, Feed(short_rows=ShortRows.FILL, mapping=Mapping(constants={"s": "t"}))]
+)
+@pytest.mark.parametrize("line", ["(2 rows affected)", "(1 row)", "(2 rows)", "(2 rows),"])
+@pytest.mark.parametrize("header", ["pcId,a", "a,pcId", "pcId"])
+def test_count_of_rows_is_no_row(line: str, feed: Feed, header: str) -> None:
+    rows = "x\ny" if header == "pcId" else "x,1\ny,2"
+    outcome = run(f"{header}\n{rows}\n\n{line.rstrip(',') if header == 'pcId' else line}\n".encode(), feed)
+    assert outcome.split.rows.read == 2
+    assert outcome.split.rejects == {}
+    assert outcome.split.warnings["footer"] == 1
 
 
 def test_blank_row_of_one_column_is_a_blank_line() -> None:

@@ -119,7 +119,7 @@ class Table:
                 self.head.dialect,
                 start,
                 by_record=self.by_record,
-                below_header=start == self.first,
+                below_header=start == self.first and not self.by_record,
                 find_helpers=None if self.finish or self.by_record else find_helpers,
             )
             yield from self.finish(blocks) if self.finish else blocks

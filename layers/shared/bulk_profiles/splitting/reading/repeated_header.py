@@ -17,7 +17,7 @@ from .batch_format import BODY_PREFIX
 
 _SAMPLE_BYTES = 4096
 _BLANKS_AND_QUOTES = b' \t\r"'
-_DASHES = re.compile(rb'[-=+|: "]*---[-=+|: "]*[\r\n]*')
+_DASHES = re.compile(rb'[+|: "]*[-=][-=+|: "]*[\r\n]*')
 
 
 class Likeness(Enum):

@@ -149,7 +149,7 @@ def _unsound_ids(rows: bytes, view: BlockView, rules: Rules) -> dict[int, Checke
     for place, start, size in zip(*(numbers.tolist() for numbers in spans), strict=True):
         text = unmark(rows[start : start + size]).decode()
         checked = check_id(text, rules)
-        if place in always or checked != (text, None, ()):
+        if place in always or checked != (text, None, ()) or text.startswith(("-", "=", "(")):
             unsound[place] = checked
     return unsound
 

@@ -138,7 +138,11 @@ class Warn(_Code):
         "repeated_header",
         "Lines that repeat the header, as in a file that was put together of several: they are no rows.",
     )
-    DASHED_LINE = "dashed_line", "Lines of dashes below the header, as sqlcmd writes them: they are no rows."
+    DASHED_LINE = (
+        "dashed_line",
+        "Lines of dashes or equals signs, as sqlcmd writes them below the header: they are no rows.",
+    )
+    FOOTER = "footer", "Lines with the count of rows, such as (2 rows affected): they are no rows."
     NOT_A_NUMBER = (
         "not_a_number",
         "NaN and infinities in Parquet columns of floating-point numbers: they are empty cells.",

@@ -37,9 +37,13 @@ _GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
 # What spreadsheets and programs make of a long number: 1.23E+15, 1,23E+15, 1e+16, 1.5E10. But 12E5 and 4E-17
 # may be ids.
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
+# A line of dashes between tables, and the count of rows below one, as psql, sqlcmd and SQL*Plus write them.
+_DASHED_ROW = re.compile(r"[-=+|:, ]*")
+_DASHES = re.compile("--+|==+")
+_FOOTER_ROW = re.compile(r"\s*\([0-9]+ rows?(?: affected| selected)?\)\.?[\s,]*", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
-_NO_XML = re.compile("[\0-\x1f\x7f-\x9f\ufffe\uffff]")  # nor does anybody see U+007F to U+009F
+_UNNAMEABLE = re.compile("[\0-\x1f\x7f-\x9f\ufffd\ufffe\uffff]")  # nor does anybody see U+007F to U+009F
 _INVISIBLE = re.compile(f"[{_RANGES}]")
 
 
@@ -109,11 +113,11 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
         return Reject.ID_TOO_LONG
     if _SCIENTIFIC.fullmatch(text):
         return Reject.ID_NUMBER
-    if (rules.third_party_id and ("+" in text or "/" in text)) or _NO_XML.search(text):
-        return Reject.ID_CHARACTER
+    if (rules.third_party_id and ("+" in text or "/" in text)) or _UNNAMEABLE.search(text):
+        return Reject.ID_DECODED if REPLACEMENT in text else Reject.ID_CHARACTER
     if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
         return Reject.SEPARATOR_IN_VALUE
-    return Reject.ID_DECODED if REPLACEMENT in text else None
+    return None
 
 
 def fit_row(row: bytes, rules: Rules) -> CheckedRow:
@@ -127,8 +131,9 @@ def fit_row(row: bytes, rules: Rules) -> CheckedRow:
     if not _is_utf8(row):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None), ()
-    if not rules.blank_rows and is_blank(row):
-        return None, ()
+    no_row = None if rules.blank_rows else _no_row(row, cells[0])
+    if no_row is not None:
+        return None, no_row
     surplus = len(cells) - rules.width
     if surplus < 0 and not rules.short_rows:
         return Fault(Reject.TOO_FEW_CELLS), ()
@@ -147,8 +152,9 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
     of its id.
     """
     text, reason, warnings = checked
-    if reason is Reject.EMPTY_ID and not rules.blank_rows and is_blank(row):
-        return None, ()
+    no_row = None if rules.blank_rows else _no_row(row, text.encode())
+    if no_row is not None:
+        return None, no_row
     if reason:
         return Fault(reason, rules.key), ()
     cells = row.split(b",")
@@ -163,6 +169,21 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
 def visible(text: str) -> str:
     """Return a value without blanks, invisible characters and NUL at its ends."""
     return text.strip(_EMPTY)
+
+
+def _no_row(row: bytes, first: bytes) -> tuple[Warn, ...] | None:
+    """Return the warnings of a plain row that is none: blank, or a part of a printed table.
+
+    None: it is a row. `first` is its id, or its first cell.
+    """
+    if is_blank(row):
+        return ()
+    if first[:1] not in b"-=+|(":
+        return None
+    text = row.decode(errors="replace")
+    if _DASHES.search(first.decode(errors="replace")) and _DASHED_ROW.fullmatch(text):
+        return (Warn.DASHED_LINE,)
+    return (Warn.FOOTER,) if _FOOTER_ROW.fullmatch(text) else None
 
 
 def is_blank(cells: bytes) -> bool:

@@ -15,6 +15,7 @@ from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
 from .row_check import BLANKS, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
+_HYPHEN = ord("-")
 _NO_PLACES = np.empty(0, np.intp)
 _TAIL = 4  # bytes at the end of an id
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
@@ -30,7 +31,7 @@ def _table(signs: bytes) -> NDArray[np.bool_]:
 
 
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
-_FIRST = _table(b"='#" + bytes({blank[0] for blank in _BLANKS}))
+_FIRST = _table(b"='#(-" + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
 # Blanks beyond ASCII by their first bytes, control characters, U+FFFD, and U+FFFE and U+FFFF.
@@ -87,6 +88,8 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
     if odd or b"." in rows:
         places = _not_ending_in_digits(rows, grid)
         suspects.append(_spoiled_numbers(rows, grid, places))
+    if not odd:  # the hyphen is the only byte at the start of an id that matters then
+        suspects.append(np.flatnonzero(grid.data.take(grid.id_starts) == _HYPHEN))
     if odd:
         suspects.append(np.flatnonzero(_FIRST.take(grid.data.take(grid.id_starts))))
         suspects.append(_ending_in_blank(grid, places))
