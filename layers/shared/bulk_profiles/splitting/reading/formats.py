@@ -42,7 +42,9 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
 
         with TemporaryDirectory(prefix="parquet-") as folder:
             csv = ParquetAsCsv(source, feed, Path(folder))
-            yield Table(Text(csv), csv.header, csv.numbers.checked, by_record=True)
+            # In a table of one column, the plain row of an empty cell has two: it is no blank line.
+            surplus = Surplus(header=1)
+            yield Table(Text(csv), csv.header, csv.numbers.checked, by_record=True, surplus=surplus)
     else:
         yield _text_reader(Text.of(source, head, feed.encoding), feed, names)
 
