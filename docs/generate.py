@@ -77,11 +77,11 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A quoted value that spans lines with as many delimiters as a row is sent, and counted as `swallowed_rows`.
 - A return (CR) without a line feed is part of a value, unless one ends the header.
 - Blank lines are no rows; nor are lines of nothing but delimiters, blanks and empty quotes.
-- A line that repeats the header, as in a file that was put together of several, is no row; nor is a line of
-  dashes or equals signs, as sqlcmd writes it below a header, or one with the count of rows, such as
-  `(2 rows affected)`. All are counted as warnings. A header with other columns, or in
-  another order, rejects the file. A line is taken for a header if it names the key column in its place, or
-  with another column, or after a byte order mark or `batch=`.
+- A line that repeats the header, in any spelling, as in a file that was put together of several, is no row;
+  nor is a line of dashes or equals signs, as sqlcmd writes it below a header, or one with the count of rows,
+  such as `(2 rows affected)`. All are counted as warnings. A header with other columns, or in another order,
+  rejects the file. A line is taken for a header if it names the key column in its place, or with another
+  column, or after a byte order mark or `batch=`.
 - Empty cells beyond the header are no cells where the header has as many without a name, or where all of the
   first rows have the same number of them, which is counted as `trailing_cells`. Elsewhere the delimiter that
   adds one may stand in a value, and the row is rejected.

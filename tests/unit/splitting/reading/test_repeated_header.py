@@ -56,6 +56,42 @@ def test_header_that_comes_again_is_no_row(header: str, again: str, end: str, en
     assert outcome.rejects == []
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        "THIRDPARTYID,CITY",
+        "third_party_id,City",
+        "third-party id,ci-ty",
+        "mbox3rdPartyId,city",
+        "BATCH=thirdPartyId,city",
+        "Batch=ThirdPartyID,City",
+        "`thirdPartyId`,`city`",
+        "[thirdPartyId],[city]",
+        "#thirdPartyId,city",
+        '="thirdPartyId",="city"',
+        "'thirdPartyId','city'",
+        "Profile.thirdPartyId,PROFILE.city",
+        "third\u2011Party\u2011Id,city",
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 40_000])
+def test_header_comes_again_in_another_spelling(again: str, rows: int) -> None:
+    filler = "".join(f"A{number},University of York\n" for number in range(rows))
+    outcome = run(f"thirdPartyId,city\n{filler}{again}\nB2,Bonn\n".encode())
+    assert outcome.split.rows.sent == rows + 1
+    assert warned(outcome) == {"repeated_header": [rows + 2]}
+    swapped = ",".join(reversed(again.lower().removeprefix("batch=").split(",")))
+    with pytest.raises(FileRejectedError, match=f"Line {rows + 2} is another header"):
+        run(f"city,thirdPartyId,x\n{filler.replace(',', ',y,')}{swapped}\nB2,Bonn,z\n".encode())
+
+
+@pytest.mark.parametrize(("key", "again"), [("Kunde Nr", "KUNDE_NR,city"), ("numéro", "numéro,CITY")])
+def test_key_that_the_feed_names_comes_again_in_another_spelling(key: str, again: str) -> None:
+    outcome = run(f"{key},city\n1,a\n{again}\n2,b\n".encode(), Feed(mapping=Mapping(key=key)))
+    assert outcome.received == [("1", "a"), ("2", "b")]
+    assert warned(outcome) == {"repeated_header": [3]}
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_header_comes_again_with_any_delimiter_and_key_column(delimiter: str) -> None:
     text = "city,kunde nr,plan\nUlm,A1,x\ncity,kunde nr,plan\n,A2,y\n".replace(",", delimiter)

@@ -77,8 +77,9 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
                 raise parser.unclosed(start)
             break
         cells, end = record
-        if dialect.header and dialect.header.written in data[start:end] and not isinstance(cells, Reject):
-            likeness = dialect.header.likeness(cells, marked=is_marked(data, start))
+        header = dialect.header
+        if header and not isinstance(cells, Reject) and header.may_be_in(data[start:end]):
+            likeness = header.likeness(cells, marked=is_marked(data, start))
             if likeness is Likeness.OTHER:
                 raise other_header(line + dialect.count_lines(data, 0, start))
             if likeness is Likeness.REPEATED:

@@ -37,6 +37,11 @@ def kind_of(name: str) -> KeyColumn | None:
     return _KINDS.get(spelling_key(name))
 
 
+def meaning(name: str) -> str:
+    """Return what all names that mean the same have in common: the kind of a key, or the spelling key."""
+    return kind_of(name) or spelling_key(name)
+
+
 def has_key_column(header: Sequence[str], feed: Feed) -> bool:
     """Whether a column can be meant as the key, by the names in a header as they stand there."""
     return bool(_candidates([plain_name(cell) for cell in header], feed))
@@ -89,12 +94,8 @@ def _candidates(names: Sequence[str], feed: Feed) -> list[int]:
     exact = [number for number, name in enumerate(names) if name in expected]
     if exact:
         return exact
-    meant = {_meaning(name) for name in expected}
-    return [number for number, name in enumerate(names) if _meaning(name) in meant]
-
-
-def _meaning(name: str) -> str:
-    return kind_of(name) or spelling_key(name)
+    meant = {meaning(name) for name in expected}
+    return [number for number, name in enumerate(names) if meaning(name) in meant]
 
 
 def _no_key(names: Sequence[str], feed: Feed) -> str:
