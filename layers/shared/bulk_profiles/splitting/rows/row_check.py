@@ -22,6 +22,7 @@ BLANKS = " \t\n\r" + "".join(
     for first, last in re.findall("(.)(?:-(.))?", _RANGES)
     for code in range(ord(first), ord(last or first) + 1)
 )
+_ASCII_BLANKS = BLANKS[:4]  # `strip` looks at all of its signs first, and BLANKS has thousands
 _EMPTY = BLANKS + "\0"  # a value of nothing else is none
 REPLACEMENT = "\ufffd"  # stands for bytes that could not be decoded
 NULL = r"\N"  # what databases write for no value
@@ -89,7 +90,7 @@ def check_id(text: str, rules: Rules) -> CheckedId:
     Nor is `="..."`, `=T("...")` or `=` a part of it, with which exports keep a spreadsheet from taking it
     for a number.
     """
-    plain = text.strip(BLANKS)
+    plain = text.strip(_ASCII_BLANKS if text.isascii() else BLANKS)
     guarded = _GUARDED.fullmatch(plain)
     if guarded:
         plain = "".join(guarded.groups("")).strip(BLANKS)
@@ -168,7 +169,7 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
 
 def visible(text: str) -> str:
     """Return a value without blanks, invisible characters and NUL at its ends."""
-    return text.strip(_EMPTY)
+    return text.strip(_ASCII_BLANKS + "\0" if text.isascii() else _EMPTY)
 
 
 def _no_row(row: bytes, first: bytes) -> tuple[Warn, ...] | None:
