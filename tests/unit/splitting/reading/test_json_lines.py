@@ -222,3 +222,17 @@ def test_good_lines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("6", "1.50"),
         ("7", "q,r\n\r\t"),
     ]
+
+
+@pytest.mark.parametrize("twice", ["thirdPartyId", "thirdParty\\u0049d"])
+@pytest.mark.parametrize("others", [0, 30])
+def test_object_with_two_ids_is_rejected(twice: str, others: int) -> None:
+    lines = [f'{{"thirdPartyId":"B{number}","city":"Ulm"}}' for number in range(others)]
+    lines += [
+        '{"thirdPartyId":"A1","city":"thirdPartyId"}',
+        f'{{"thirdPartyId":"A2","{twice}":"A9","city":"x"}}',
+    ]
+    outcome = run("\n".join(lines).encode())
+    assert outcome.split.rejects == {"bad_json": 1}
+    assert outcome.split.rows.sent == others + 1
+    assert outcome.rejects == [[str(others + 2), "", "bad_json"]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
@@ -47,6 +48,7 @@ _MAX_COLUMNS = 10_000
 _SENTINEL = b"-Infinity"
 _BETWEEN = b",\n" + _SENTINEL + b",\n"
 _IS_SENTINEL = object()  # what the decoder reads it as
+_ESCAPED_ASCII = re.compile(rb"\\u00(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")  # letters and digits
 _CELL_END, _ROW_END = "\U0010fffe", "\U0010ffff"  # noncharacters: Unicode will never use them
 _CONSTANTS = {None: "", True: "true", False: "false"}
 _TOO_LARGE = 2**53  # from there on, a number with a fraction or an exponent may have lost digits
@@ -165,6 +167,9 @@ class JsonLines:
         # With one column, itemgetter returns a cell, not a tuple, and an empty cell looks like a blank line.
         if len(self.names) == 1 or len(text) > MAX_ROW_BYTES or text.count(_SENTINEL) != gaps:
             return None
+        # An object in which the key comes twice has two ids.
+        if self._key is not None and _most_times(text, self.names[self._key]) > len(lines):
+            return None
         values = _decode(_WITH_SENTINELS, b"[" + text + b"]")
         if not isinstance(values, list) or values[1::2] != [_IS_SENTINEL] * gaps:
             return None
@@ -211,6 +216,8 @@ class JsonLines:
             return fault_row(Reject.ROW_TOO_LARGE)
         fields = _object(line)
         if fields is None:
+            return fault_row(Reject.BAD_JSON)
+        if self._key is not None and _times(line, self.names[self._key]) > 1:
             return fault_row(Reject.BAD_JSON)
         if not fields.keys() <= self._known:
             if not all(map(is_utf8_text, fields)):
@@ -294,6 +301,21 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _most_times(text: bytes, name: str) -> int:
+    """Return how often a name may be in a JSON text, at most; its size if that is not known."""
+    if b"\\u00" in text and _ESCAPED_ASCII.search(text):
+        return len(text)
+    return sum(text.count(form.encode()) for form in {json.dumps(name), json.dumps(name, ensure_ascii=False)})
+
+
+def _times(line: bytes, name: str) -> int:
+    """Return how often a name comes in the object on a line, objects in its values not counted."""
+    if _most_times(line, name) <= 1:
+        return 1
+    pairs = _decode(_AS_PAIRS, line.removeprefix(codecs.BOM_UTF8))
+    return sum(pair[0] == name for pair in pairs)
+
+
 def _decode(decoder: json.JSONDecoder, text: bytes) -> Any:
     """Decode a JSON text; None where it is none. Numbers come as they are written."""
     try:
@@ -311,4 +333,7 @@ def _sentinel(constant: str) -> object:
 
 
 _ALONE = json.JSONDecoder(parse_float=_Float, parse_int=str, parse_constant=_refuse)
+_AS_PAIRS = json.JSONDecoder(
+    parse_float=_Float, parse_int=str, parse_constant=_refuse, object_pairs_hook=tuple
+)
 _WITH_SENTINELS = json.JSONDecoder(parse_float=_Float, parse_int=str, parse_constant=_sentinel)
