@@ -58,6 +58,10 @@ SAMPLES: list[tuple[bytes, Signature | None]] = [
     (b"PAR1\x15\x04", Layout.PARQUET),
     (b"batch=pcId", Layout.TARGET),
     (b" \r\n{", Layout.JSON_LINES),
+    (b"\x04\x22\x4d\x18\x64\x40", Foreign.LZ4),
+    (b"\x1f\x9d\x90t", Foreign.COMPRESS),
+    (b"-----BEGIN PGP MESSAGE-----\n", Foreign.PGP),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Foreign.GIT_LFS),
     (b'\t[ {"a"', Foreign.JSON_ARRAY),
     (b"[[1", Foreign.JSON_ARRAY),
     (rb"{\rtf1\ansi", Foreign.RICH_TEXT),
@@ -99,4 +103,6 @@ def test_signature_of_a_tar_archive_wins_over_that_of_its_first_file_name() -> N
 @pytest.mark.parametrize("kind", Foreign)
 def test_rejection_names_the_kind_and_the_remedy(kind: Foreign) -> None:
     assert str(kind.rejection()) == f"The file is {kind.value}: {kind.remedy}."
-    assert kind.remedy.startswith(("export the table as CSV (UTF-8)", "unpack it", "write "))
+    assert kind.remedy.startswith(
+        ("export the table as CSV (UTF-8)", "unpack it", "write ", "decrypt it", "run git lfs")
+    )

@@ -87,7 +87,12 @@ def test_kind_of_the_key_is_what_its_name_means(key: str, kind: str) -> None:
             Feed(mapping=Mapping(key="kdnummer")),
             ['"kdnummer", which the feed names', 'nearest is "kd_nr"'],
         ),
-        ("thirdPartyId,y", Feed(key_column=KeyColumn.PC_ID), ["pcId, which the feed names as"]),
+        (
+            "city,thirdPartyId",
+            Feed(key_column=KeyColumn.PC_ID),
+            ['key column is pcId, and the header has "thirdPartyId"', 'set "keyColumn": "thirdPartyId"'],
+        ),
+        ("city,y", Feed(key_column=KeyColumn.PC_ID), ['"city", "y". Rename']),
         (
             ",".join(f"n{number}{'x' * 60}" for number in range(12)),
             Feed(),

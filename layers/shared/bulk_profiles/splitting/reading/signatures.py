@@ -61,6 +61,10 @@ class Foreign(StrEnum):
     TAR = "a tar archive", "unpack it and drop the one file in it"
     SEVEN_ZIP = "a 7z archive", "unpack it and drop the one file in it"
     RAR = "a RAR archive", "unpack it and drop the one file in it"
+    LZ4 = "compressed with LZ4", "unpack it, or compress it with gzip, and drop that"
+    COMPRESS = "compressed with compress (.Z)", "unpack it, or compress it with gzip, and drop that"
+    PGP = "encrypted or signed with PGP", "decrypt it and drop the table"
+    GIT_LFS = "a pointer of Git LFS and not the table", "run git lfs pull and drop the table"
     AVRO = "an Avro file", "write it as Parquet or JSON Lines and drop that"
     ORC = "an ORC file", "write it as Parquet or JSON Lines and drop that"
     ARROW = "an Arrow file", "write it as Parquet or JSON Lines and drop that"
@@ -107,6 +111,10 @@ _SIGNATURES: tuple[tuple[Signature, re.Pattern[bytes]], ...] = tuple(
         (Foreign.XML, rb"\s*(?!" + _HTML + rb")<[?!a-zA-Z]"),
         (Foreign.SEVEN_ZIP, rb"7z\xbc\xaf"),
         (Foreign.RAR, rb"Rar!\x1a"),
+        (Foreign.LZ4, rb"\x04\x22\x4d\x18"),
+        (Foreign.COMPRESS, rb"\x1f\x9d"),
+        (Foreign.PGP, rb"-----BEGIN PGP "),
+        (Foreign.GIT_LFS, rb"version https://git-lfs\."),
         (Foreign.AVRO, rb"Obj\x01"),
         (Foreign.ORC, rb"ORC.{,15}[\x00-\x08]"),
         (Foreign.ARROW, rb"ARROW1\x00"),

@@ -18,7 +18,7 @@ from bulk_profiles.core.text import quantity, quoted, spelling_key
 _KINDS = {spelling_key(kind): kind for kind in KeyColumn} | {
     "mbox3rdpartyid": KeyColumn.THIRD_PARTY_ID  # as Target's pages and its Delivery API name the same id
 }
-_NEAR = 0.4  # of 1: how alike two names must be for one to be suggested
+_NEAR = 0.6  # of 1: how alike two names must be for one to be suggested
 _MOST_NEAR = 1000  # names in which one is looked for that is near
 _EXAMPLE = "customer"  # of a column's name, where none is near
 
@@ -101,6 +101,13 @@ def _candidates(names: Sequence[str], feed: Feed) -> list[int]:
 def _no_key(names: Sequence[str], feed: Feed) -> str:
     """Return the sentence on a header without a key column: what there is, and what to do."""
     expected = _expected(feed)
+    other = next((name for name in names if kind_of(name)), "") if not feed.mapping.key else ""
+    if other:
+        return (
+            f"The feed says that the key column is {_either(expected)}, and the header has "
+            f'{quoted([other])}: set "keyColumn": "{kind_of(other)}" in the feed if the ids are of that kind, '
+            "or correct the file."
+        )
     near = _nearest(names, expected)
     nearest = f"; the nearest is {quoted([near])}" if near else ""
     named = ", which the feed names as the key column" if feed.mapping.key or feed.key_column else ""
