@@ -74,7 +74,8 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A record whose quotes are wrong (text after a closing quote, blanks before an opening one) is rejected with
   all its lines: up to the line before the next row with as many cells as the header, or to the line where a
   later quote closes the value. A quoted value that is never closed rejects the file.
-- A quoted value that spans lines with as many delimiters as a row is sent, and counted as `swallowed_rows`.
+- A quoted value that spans lines with as many delimiters as a row is sent, and counted as `swallowed_rows`; a
+  line that is neither its first nor its last may have one more or less, and has one at least.
 - A return (CR) without a line feed is part of a value, unless one ends the header.
 - Blank lines are no rows; nor are lines of nothing but delimiters, blanks and empty quotes.
 - A line that repeats the header, in any spelling, as in a file that was put together of several, is no row;

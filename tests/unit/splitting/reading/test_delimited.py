@@ -135,3 +135,18 @@ def test_spaces_after_delimiters_as_in_the_header_are_removed() -> None:
 
 def test_spaces_after_delimiters_only_in_rows_are_values() -> None:
     assert run(b"pcId,a\n1, x\n").received == [("1", " x")]
+
+
+@pytest.mark.parametrize(
+    ("value", "warnings"),
+    [
+        ("Bern,1\nA2,Rom\nA3,Ulm", {"swallowed_rows": 1}),
+        ("Bern,1\nA2,Rom,2,x\nA3,Ulm", {"swallowed_rows": 1}),
+        ("Bern,1\nSwitzerland\nA3,Ulm", {}),
+        ("Main St, 1\nBern\nSwitzerland", {}),
+        ("Main St, 1, left\n3000 Bern, BE\nSwitzerland", {}),
+    ],
+)
+def test_swallowed_rows_may_differ_by_a_delimiter_in_the_middle(value: str, warnings: dict[str, int]) -> None:
+    split = run(f'thirdPartyId,city,x\nA1,"{value}",3\nA4,a,1\n'.encode()).split
+    assert {code: n for code, n in split.warnings.items() if code == "swallowed_rows"} == warnings

@@ -9,6 +9,8 @@ and a doubled quote is where one part begins right after another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -251,7 +253,9 @@ class BlockParser:
 def warn_of_swallowed_rows(rows: bytes, dialect: Dialect, warnings: Warnings) -> None:
     """Warn of the records whose quoted values may hold other rows.
 
-    It is those that span lines, each of which has as many delimiters as a row: `A1,"x,y` and `A2,z",w`.
+    It is those that span lines, of which the first and the last have as many delimiters as a row, and each
+    one between has any and at most one more or less: `A1,"x,y`, `A2,z` and `A3,v",w`. An address with commas
+    seldom has just as many in its first and its last line.
     """
     if dialect.width <= 1 or LINE_FEED_MARK not in rows:
         return
@@ -262,16 +266,26 @@ def warn_of_swallowed_rows(rows: bytes, dialect: Dialect, warnings: Warnings) ->
         np.bincount(np.searchsorted(ends, np.flatnonzero(data == sign[0])), minlength=len(ends))
         for sign in (LINE_FEED_MARK, inner)
     )
-    suspects = np.flatnonzero((feeds > 0) & (delimiters == feeds * (dialect.width - 1))).tolist()
+    # The lines between, one fewer than the line feeds, may differ from a row by one delimiter each.
+    differences = np.abs(delimiters - feeds * (dialect.width - 1))
+    suspects = np.flatnonzero((feeds > 0) & (differences < feeds)).tolist()
     lines = rows.split(b"\n") if suspects else []
     swallowing = [
         number - lines[:number].count(b"")
         for number in suspects
-        if {line.count(b",") + line.count(inner) for line in lines[number].split(LINE_FEED_MARK)}
-        == {dialect.width - 1}
+        if _holds_rows(
+            [line.count(b",") + line.count(inner) for line in lines[number].split(LINE_FEED_MARK)],
+            dialect.width - 1,
+        )
     ]
     if swallowing:
         warnings.add(Warn.SWALLOWED_ROWS, swallowing)
+
+
+def _holds_rows(delimiters: Sequence[int], usual: int) -> bool:
+    """Whether the lines of a record may be rows, by the numbers of their delimiters."""
+    first, *between, last = delimiters
+    return first == last == usual and all(count and abs(count - usual) <= 1 for count in between)
 
 
 def _without_spaces(rows: bytes, warnings: Warnings) -> bytes:

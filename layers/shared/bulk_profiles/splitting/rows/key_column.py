@@ -105,8 +105,8 @@ def _no_key(names: Sequence[str], feed: Feed) -> str:
     if other:
         return (
             f"The feed says that the key column is {_either(expected)}, and the header has "
-            f'{quoted([other])}: set "keyColumn": "{kind_of(other)}" in the feed if the ids are of that kind, '
-            "or correct the file."
+            f'{quoted([other])}: set "keyColumn": "{kind_of(other)}" in the feed if the ids are of that '
+            "kind, or correct the file."
         )
     near = _nearest(names, expected)
     nearest = f"; the nearest is {quoted([near])}" if near else ""
