@@ -114,3 +114,7 @@ def test_single_line_that_may_be_a_row_is_not_repeated(line: str) -> None:
     with pytest.raises(FileRejectedError, match="has one line, which names no key column") as caught:
         run(line.encode())
     assert "anna" not in str(caught.value)
+
+
+def test_batch_in_capitals_is_told() -> None:
+    assert rejection(b"BATCH=pcId,city\n1,Ulm\n").startswith("The file starts with batch= in capitals")

@@ -14,9 +14,11 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.rows.key_column import has_key_column
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
+from .batch_format import BODY_PREFIX
 from .dialect import Dialect
 from .header import DELIMITERS, Header
 from .record_parser import parse
+from .repeated_header import is_marked
 from .text import HEAD_BYTES, Text
 
 type _Rows = Sequence[Sequence[str]]  # the cells of records
@@ -49,6 +51,8 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
         cells = _table(line, replace(header.dialect, delimiter=delimiter))
         return bool(cells) and has_key_column(cells[0], feed)
 
+    if is_marked(first) and has_key(first[len(BODY_PREFIX) :], b","):
+        raise FileRejectedError("The file starts with batch= in capitals: write that in small letters.")
     for other in DELIMITERS:
         if has_key(first, other):
             raise FileRejectedError(
