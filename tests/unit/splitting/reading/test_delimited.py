@@ -49,7 +49,7 @@ def test_returns_that_do_not_end_the_header_are_parts_of_values(
         b"thirdPartyId;note;city",
         quotes[:-1],
         b"A1;line one\rline two;Ulm",
-        b"A2;\r;Bonn",
+        b"A2;\rx;Bonn",
         b"A3;ok;\rHof",
         b";x;y",
     ]
@@ -58,7 +58,7 @@ def test_returns_that_do_not_end_the_header_are_parts_of_values(
         outcome = run(data, processes=processes)
         assert outcome.received[-3:] == [
             ("A1", "line one\rline two", "Ulm"),
-            ("A2", "\r", "Bonn"),
+            ("A2", "\rx", "Bonn"),
             ("A3", "ok", "\rHof"),
         ]
         assert outcome.rejects == [[str(data.count(b"\n")), "thirdPartyId", "empty_id"]]

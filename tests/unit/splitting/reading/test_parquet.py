@@ -98,7 +98,7 @@ def test_names_come_through_as_they_are(tmp_path: Path) -> None:
     data = data.replace(b"cxty", b"city").replace(b"pcxd", b"pcid")
     outcome = run(data, Feed(mapping=Mapping(drop=("s",))))
     assert outcome.bodies == [b"batch=pcId,City,city,pcid\n1,x,y,z"]
-    assert outcome.split.warnings == {"look_alike": 1}
+    assert outcome.split.warnings == {"look_alike": 1, "two_spellings": 2}
 
 
 @pytest.mark.parametrize(

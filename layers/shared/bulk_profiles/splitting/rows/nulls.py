@@ -31,6 +31,7 @@ def _table(signs: Iterable[int]) -> NDArray[np.bool_]:
 _BLANKS = [mark(blank.encode()) for blank in (*BLANKS, "\0")]
 _ASCII_BLANK = _table(blank[0] for blank in _BLANKS if len(blank) == 1)  # the marks of line ends among them
 _FIRST = _table(blank[0] for blank in _BLANKS)
+_LAST_PAIRS = np.array(sorted({blank[-2] << 8 | blank[-1] for blank in _BLANKS if len(blank) > 1}), np.intp)
 _LAST = _table(blank[-1] for blank in _BLANKS)
 _BEGINS_WORD = _table(byte for word in NULL_WORDS for byte in (ord(word[0]), ord(word[0].upper())))
 # The first bytes of blanks beyond ASCII: two of them, and three of those that are longer.
@@ -56,7 +57,7 @@ class NullCells(NamedTuple):
         empty, doubtful = _holding(words, grid, rules.nulls), _holding(words, grid, NULL_WORDS, small=True)
         if not unreserved:
             blank = np.flatnonzero(_FIRST.take(first))
-            padded = words[_LAST.take(grid.data.take(grid.ends[words] - 1))]
+            padded = _ending_in_blank(words, grid)
             blank_cells, others = _blank_cells(grid, blank, begins)
             more_empty, more_doubtful = _by_text(rows, grid, np.union1d(padded, others), rules)
             empty = np.union1d(np.union1d(empty, blank_cells), more_empty)
@@ -98,6 +99,14 @@ def _blank_cells(grid: Grid, cells: Places, begins: NDArray[np.bool_]) -> tuple[
     pairs = head[beyond].astype(np.intp) << 8 | second
     likely[beyond] = np.isin(pairs, _PAIRS) | np.isin(pairs << 8 | third, _TRIPLES)
     return cells[only_blanks], cells[likely & ~only_blanks]
+
+
+def _ending_in_blank(cells: Places, grid: Grid) -> Places:
+    """Return those of some cells that seem to end in a blank, by their last two bytes."""
+    last = grid.data.take(grid.ends[cells] - 1)
+    cells, last = cells[_LAST.take(last)], last[_LAST.take(last)]
+    pairs = grid.data.take(np.maximum(grid.ends[cells] - 2, 0)).astype(np.intp) << 8 | last
+    return cells[_ASCII_BLANK.take(last) | np.isin(pairs, _LAST_PAIRS)]
 
 
 def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Places, Places]:
