@@ -127,9 +127,6 @@ DAMAGES = {
     ),
     "a mark": Damage(Effect.NO_ROW, _in_place(lambda dialect, cells: BOM + dialect.record(cells))),
     # Rows that are not whole.
-    "empty cells beyond the header, in one row": Damage(
-        Effect.ROW, _in_place(lambda dialect, cells: dialect.record([*cells, "", ""])), least=2
-    ),
     "a cell is missing": Damage(Effect.ROW, _in_place(lambda dialect, cells: dialect.record(cells[:-1]))),
     "a cell too many": Damage(Effect.ROW, _in_place(lambda dialect, cells: dialect.record([*cells, "x"]))),
     "a line break without quotes": Damage(
