@@ -8,6 +8,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from urllib.parse import unquote
 
 import numpy as np
@@ -155,6 +156,7 @@ def _folded(text: bytes) -> bytes:
     return text.translate(_LOWER, _OTHERS)
 
 
+@lru_cache
 def _beside(name: bytes, number: int, offset: int) -> NDArray[np.bool_]:
     """Return for each byte whether it may be beside a letter of a name, which is `_folded`.
 

@@ -31,7 +31,8 @@ def _table(signs: Iterable[int]) -> NDArray[np.bool_]:
 _BLANKS = [mark(blank.encode()) for blank in (*BLANKS, "\0")]
 _ASCII_BLANK = _table(blank[0] for blank in _BLANKS if len(blank) == 1)  # the marks of line ends among them
 _FIRST = _table(blank[0] for blank in _BLANKS)
-_LAST_PAIRS = np.array(sorted({blank[-2] << 8 | blank[-1] for blank in _BLANKS if len(blank) > 1}), np.intp)
+_LAST_PAIRS = np.zeros(1 << 16, np.bool_)  # of the blanks beyond ASCII: the last two bytes, as one number
+_LAST_PAIRS[[blank[-2] << 8 | blank[-1] for blank in _BLANKS if len(blank) > 1]] = True
 _LAST = _table(blank[-1] for blank in _BLANKS)
 _BEGINS_WORD = _table(byte for word in NULL_WORDS for byte in (ord(word[0]), ord(word[0].upper())))
 # The first bytes of blanks beyond ASCII: two of them, and three of those that are longer.
@@ -59,9 +60,9 @@ class NullCells(NamedTuple):
             blank = np.flatnonzero(_FIRST.take(first))
             padded = _ending_in_blank(words, grid)
             blank_cells, others = _blank_cells(grid, blank, begins)
-            more_empty, more_doubtful = _by_text(rows, grid, np.union1d(padded, others), rules)
-            empty = np.union1d(np.union1d(empty, blank_cells), more_empty)
-            doubtful = np.union1d(doubtful, more_doubtful)
+            more_empty, more_doubtful = _by_text(rows, grid, _union(padded, others), rules)
+            empty = _union(_union(empty, blank_cells), more_empty)
+            doubtful = _union(doubtful, more_doubtful)
         return cls(empty, doubtful)
 
 
@@ -75,6 +76,14 @@ def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
     steps[grid.ends[cells]] = -1
     kept: NDArray[np.bool_] = np.cumsum(steps, dtype=np.int8) == 0
     return grid.data[kept].tobytes()
+
+
+def _union(some: Places, others: Places) -> Places:
+    """Return the places of both in ascending order. Nearly always one has none."""
+    if not some.size or not others.size:
+        return others if not some.size else some
+    union: Places = np.union1d(some, others)
+    return union
 
 
 def _blank_cells(grid: Grid, cells: Places, begins: NDArray[np.bool_]) -> tuple[Places, Places]:
@@ -106,7 +115,7 @@ def _ending_in_blank(cells: Places, grid: Grid) -> Places:
     last = grid.data.take(grid.ends[cells] - 1)
     cells, last = cells[_LAST.take(last)], last[_LAST.take(last)]
     pairs = grid.data.take(np.maximum(grid.ends[cells] - 2, 0)).astype(np.intp) << 8 | last
-    return cells[_ASCII_BLANK.take(last) | np.isin(pairs, _LAST_PAIRS)]
+    return cells[_ASCII_BLANK.take(last) | _LAST_PAIRS[pairs]]
 
 
 def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Places, Places]:
