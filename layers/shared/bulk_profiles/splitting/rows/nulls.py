@@ -82,8 +82,7 @@ def _union(some: Places, others: Places) -> Places:
     """Return the places of both in ascending order. Nearly always one has none."""
     if not some.size or not others.size:
         return others if not some.size else some
-    union: Places = np.union1d(some, others)
-    return union
+    return np.union1d(some, others)
 
 
 def _blank_cells(grid: Grid, cells: Places, begins: NDArray[np.bool_]) -> tuple[Places, Places]:
@@ -115,7 +114,8 @@ def _ending_in_blank(cells: Places, grid: Grid) -> Places:
     last = grid.data.take(grid.ends[cells] - 1)
     cells, last = cells[_LAST.take(last)], last[_LAST.take(last)]
     pairs = grid.data.take(np.maximum(grid.ends[cells] - 2, 0)).astype(np.intp) << 8 | last
-    return cells[_ASCII_BLANK.take(last) | _LAST_PAIRS[pairs]]
+    blank: NDArray[np.bool_] = _ASCII_BLANK.take(last) | _LAST_PAIRS.take(pairs)
+    return cells[blank]
 
 
 def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Places, Places]:
