@@ -189,6 +189,35 @@ def test_check_unknown_part_of_an_answer_is_no_success(
     assert named in summary.reason
 
 
+@pytest.mark.fault(
+    46, "a yes to the submission with a part that is not understood: followed, no success implied"
+)
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ("<rejected>2</rejected>", "rejected"),
+        ("<message>2 rows rejected</message>", '"2 rows rejected"'),
+        ("<profile><id>u1</id><status>failed</status></profile>", "names 1 profile"),
+    ],
+)
+@pytest.mark.parametrize("generation", [1, 3, 4])
+def test_check_unknown_part_of_the_receipt_is_no_implied_success(
+    deployment: Deployment, target: simulator.Simulator, part: str, named: str, generation: int
+) -> None:
+    target.configure(generation=generation)
+    body = f"<response><success>true</success><batchStatus>{{statusUrl}}</batchStatus>{part}</response>"
+    target.script(simulator.fault(code=200, body=body, accepted=True))
+
+    summary = deployment.run(FILE)
+
+    assert summary.batches[0].state is BatchState.COMPLETE
+    if generation == 1:  # Target names each profile
+        assert summary.profiles == ProfileCounts(success=2)
+    else:
+        assert summary.profiles == ProfileCounts(unknown=2)
+        assert named in summary.reason
+
+
 @pytest.mark.fault(47, "complete taken back by an answer that names a failure: the failure counts")
 @pytest.mark.parametrize("word", ["stuck", "incomplete", "completed"])
 def test_check_failure_named_by_a_later_answer_counts(

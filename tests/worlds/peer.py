@@ -19,7 +19,7 @@ SECONDS = 10  # for a call, and for a peer to read a request
 BODY = b"batch=thirdPartyId,city\na,Bern\n"
 YES = (
     b"<response><success>true</success><batchStatus>http://x/?batchId=1</batchStatus>"
-    b"<message>Fine</message></response>"
+    b"<message>Batch submitted for processing</message></response>"
 )
 
 type Script = Callable[[socket.socket], object]

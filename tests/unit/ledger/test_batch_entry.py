@@ -49,6 +49,7 @@ NEW_BATCH_ITEM: Json = {
     "settledAt": "",
     "statusUrl": "",
     "batchId": "",
+    "doubt": "",
     "reason": "",
     "failure": "",
     "terminal": "null",
@@ -86,6 +87,7 @@ SETTLED_BATCH = BatchEntry(
     settled_at=NOW + 4 * HOUR,
     status_url="http://127.0.0.1/status",
     batch_id="demo-1",
+    doubt="Target's answer has a comment.",
     reason="Target was busy.",
     failure="S3 did not read 'a': AccessDenied.",
     terminal={"state": "complete", "batchSize": 100},
@@ -118,6 +120,7 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "settledAt": "2026-11-24T13:00:00.000Z",
     "statusUrl": "http://127.0.0.1/status",
     "batchId": "demo-1",
+    "doubt": "Target's answer has a comment.",
     "reason": "Target was busy.",
     "failure": "S3 did not read 'a': AccessDenied.",
     "terminal": '{"state": "complete", "batchSize": 100}',
@@ -151,7 +154,7 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
 
 
 def test_batch_entry_without_the_later_fields_is_read() -> None:
-    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why"}
+    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why", "doubt"}
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
     item["profiles"] = {name: count for name, count in item["profiles"].items() if name != "notSent"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH

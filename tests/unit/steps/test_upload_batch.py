@@ -69,6 +69,12 @@ def test_accepted_batch_is_checked_after_first_check_seconds() -> None:
     assert not found.gives_back
 
 
+def test_accepted_batch_keeps_the_doubt_of_its_own_receipt() -> None:
+    doubt = "Target's answer to the submission has a comment."
+    assert decision(Accepted(STATUS_URL, "", doubt)).batch.doubt == doubt
+    assert decision(Accepted(STATUS_URL, ""), SENDING.change(doubt=doubt)).batch.doubt == ""
+
+
 def test_unsafe_status_url_holds_the_batch_as_unknown() -> None:
     """Target has the batch: it keeps its rows of the day, and is never sent again."""
     found = decision(Accepted("https://example.com/status", ""))

@@ -41,31 +41,74 @@ def read_all(pieces: Iterable[bytes]) -> Response:
 @pytest.mark.parametrize(
     "body",
     [
-        xml(element("success", "true"), element("batchStatus", URL), element("message", "Batch submitted")),
+        xml(
+            element("success", "true"),
+            element("batchStatus", URL),
+            element("message", "Batch submitted for processing"),
+        ),
         xml(
             element("success", " True\n"),
             element("batchStatus", f"\n  {URL.replace('&', '&amp;')}\n"),
-            element("message", "Batch submitted"),
+            element("message", "Batch submitted for processing"),
         ),
         xml(
             element("success", "true"),
             element("batchStatus", f"<![CDATA[{URL}]]>"),
-            element("message", "Batch submitted"),
+            element("message", "Batch submitted for processing"),
         ),
-        f"true {URL} Batch submitted".encode(),
-        f"TRUE {URL} Batch submitted".encode(),
-        f"\n\ttrue\n{URL}\nBatch submitted\n".encode(),
-        f"true {URL} Batch submitted".encode("utf-16"),
+        f"true {URL} Batch submitted for processing".encode(),
+        f"TRUE {URL} Batch submitted for processing".encode(),
+        f"\n\ttrue\n{URL}\nBatch submitted for processing\n".encode(),
+        f"true {URL} Batch submitted for processing".encode("utf-16"),
     ],
     ids=["raw", "escaped", "cdata", "flattened", "upper-case", "flattened-lines", "flattened-utf-16"],
 )
 def test_read_receipt_true_with_status_url_is_yes(body: bytes) -> None:
-    assert read_receipt(body) == Receipt(success=True, status_url=URL, message="Batch submitted")
+    assert read_receipt(body) == Receipt(
+        success=True, status_url=URL, message="Batch submitted for processing"
+    )
 
 
 def test_read_receipt_flattened_https_url_is_yes() -> None:
     url = URL.replace("http:", "HTTPS:")
-    assert read_receipt(f"true {url} Fine".encode()) == Receipt(success=True, status_url=url, message="Fine")
+    receipt = read_receipt(f"true {url} Fine".encode())
+    assert (receipt.success, receipt.status_url, receipt.message) == (True, url, "Fine")
+
+
+DOUBT = "Target's answer to the submission has "
+
+
+@pytest.mark.parametrize(
+    ("part", "doubt"),
+    [
+        ("<rejected>2</rejected>", f"{DOUBT}a part that is not known: rejected."),
+        ("<errors/><batchSize>1</batchSize>", f"{DOUBT}parts that are not known: errors, batchSize."),
+        ("<status>stuck</status>", f"{DOUBT}a part that is not known: status."),
+        ("<!-- 2 rejected -->", f"{DOUBT}a part that is not known: comment."),
+        ("2 rejected", f"{DOUBT}a part that is not known: text."),
+        ("<message rows='1'/>", f"{DOUBT}a part that is not known: message@rows."),
+        ("<message>Batch is empty</message>", f'{DOUBT}a message: "Batch is empty".'),
+        ("<message>2 rows rejected</message>", f'{DOUBT}a message: "2 rows rejected".'),
+        ("<message>No row for a@b.de</message>", f'{DOUBT}a message: "No row for ***".'),
+        (profile("a", "failed"), "Target's answer to the submission names 1 profile."),
+        (profile("a", "success"), "Target's answer to the submission names 1 profile."),
+        ("<profile/>", "1 profile in Target's answer to the submission cannot be read."),
+    ],
+)
+def test_read_receipt_yes_beside_what_is_not_known_is_a_yes_with_a_doubt(part: str, doubt: str) -> None:
+    receipt = read_receipt(xml(element("success", "true"), element("batchStatus", URL), part))
+    assert (receipt.success, receipt.status_url, receipt.unclear) == (True, URL, (doubt,))
+
+
+@pytest.mark.parametrize("message", ["", "Batch submitted for processing", "batch submitted for processing."])
+def test_read_receipt_known_message_is_no_doubt(message: str) -> None:
+    body = xml(element("success", "true"), element("batchStatus", URL), element("message", message))
+    assert read_receipt(body) == Receipt(success=True, status_url=URL, message=message)
+
+
+def test_read_receipt_flattened_other_message_is_a_doubt() -> None:
+    receipt = read_receipt(f"true {URL} Batch submitted for processing 2 rejected".encode())
+    assert receipt.unclear == (f'{DOUBT}a message: "Batch submitted for processing 2 rejected".',)
 
 
 @pytest.mark.fault(35, "a yes without a usable URL: it is a yes all the same")
@@ -83,18 +126,21 @@ def test_read_receipt_flattened_https_url_is_yes() -> None:
     ],
 )
 def test_read_receipt_true_without_status_url_is_yes(body: bytes) -> None:
-    assert read_receipt(body) == Receipt(success=True, message="Fine")
+    receipt = read_receipt(body)
+    assert (receipt.success, receipt.status_url, receipt.message) == (True, "", "Fine")
 
 
 def test_read_receipt_url_that_may_be_cut_short_is_left_out() -> None:
-    assert read_receipt(f"true {URL}".encode()) == Receipt(success=True, message=URL)
+    receipt = read_receipt(f"true {URL}".encode())
+    assert (receipt.success, receipt.status_url, receipt.message) == (True, "", URL)
     assert read_receipt(b"true") == Receipt(success=True)
 
 
 def test_read_receipt_message_with_a_character_that_xml_lacks_is_read() -> None:
     for written in ("a\x01b", "a&#1;b", "a\ufffeb", "a&#xFFFF;b"):
         body = xml(element("success", "true"), element("batchStatus", URL), element("message", written))
-        assert read_receipt(body) == Receipt(success=True, status_url=URL, message="a\ufffdb")
+        receipt = read_receipt(body)
+        assert (receipt.success, receipt.status_url, receipt.message) == (True, URL, "a\ufffdb")
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ class BatchEntry(JsonObject):
     settled_at: datetime | None = None  # the end of the batch, whatever its state
     status_url: str = ""
     batch_id: str = ""
+    # What is not understood in the answer with which Target took this body, fit to be shown.
+    doubt: str = dataclasses.field(default="", metadata=as_json(optional=True))
     reason: str = ""  # why the batch is where it is, fit to be shown
     # What a step has failed with, fit to be shown, until one goes on.
     failure: str = dataclasses.field(default="", metadata=as_json(optional=True))
@@ -148,12 +150,18 @@ class BatchEntry(JsonObject):
         """Return the entry of a batch that Target did not take for its token: that was no submission."""
         return self.unsent().change(renewals=self.renewals + 1, reason=reason)
 
-    def accepted(self, status_url: str, batch_id: str, now: datetime, check_at: datetime) -> Self:
-        """Return the entry of a batch that Target took: its status is asked for at `check_at` first."""
+    def accepted(
+        self, status_url: str, batch_id: str, now: datetime, check_at: datetime, *, doubt: str = ""
+    ) -> Self:
+        """Return the entry of a batch that Target took: its status is asked for at `check_at` first.
+
+        `doubt`: what is not understood in the answer with which Target took it.
+        """
         return self.move(
             BatchState.ACCEPTED,
             status_url=status_url,
             batch_id=batch_id,
+            doubt=doubt,
             accepted_at=now,
             next_check_at=check_at,
             turned_away=0,

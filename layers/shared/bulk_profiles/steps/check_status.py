@@ -134,6 +134,8 @@ class CheckStatus:
         if not (no_more or gives_details(answer) or (first is None and answer is not None)):
             return batch, None
         answer = combine(first, answer, last_answer(batch, self.storage))
+        if answer is not None:
+            answer = answer.doubted(batch.doubt)
         with body_ids(batch, self.storage) as ids:
             verdict = settle(
                 answer,

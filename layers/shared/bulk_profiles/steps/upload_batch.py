@@ -260,7 +260,7 @@ def _accepted(
         lost = batch.lost(f"unsafe_status_url: {error}", held=True)
         return Decision(lost, _outcome(lost, now))
     check_at = now + timedelta(seconds=settings.first_check_seconds)
-    accepted = batch.accepted(url, batch_id_of(url), now, check_at)
+    accepted = batch.accepted(url, batch_id_of(url), now, check_at, doubt=reply.doubt)
     return Decision(accepted, _outcome(accepted, now))
 
 

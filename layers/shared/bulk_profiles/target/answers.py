@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import dataclasses
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from bulk_profiles.core.json_object import JsonObject, as_json
 from bulk_profiles.core.text import printable, quantity
@@ -26,7 +28,7 @@ from .xml_reader import read_xml
 _RECEIPT_FIELDS = frozenset({"success", "batchStatus", "message"})
 _COUNTS = ("batchSize", "consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")
 _STATUS_FIELDS = frozenset({"batchId", "status", "message", *_COUNTS})
-_KNOWN_MESSAGES = frozenset({"", "batch submitted for processing"})
+_KNOWN_MESSAGES = frozenset({"", "batch submitted for processing", "batch submitted for processing."})
 _SHOWN_WORD = 40  # characters
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _ENVELOPE_BYTES = 1_000_000
@@ -51,6 +53,7 @@ class Receipt:
     status_url: str = ""  # as it came from outside: not safe to call; it may be missing from a yes
     message: str = ""  # Target's own words, fit to be shown
     html: bool = False  # whether it is a web page
+    unclear: tuple[str, ...] = ()  # what is not understood in a yes, as sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,16 @@ class StatusAnswer(JsonObject):
     unknown_words: str = field(default="", metadata=as_json(keep=False))
     # Target's word for the batch where it is not known, fit to be shown.
     word: str = field(default="", metadata=as_json(optional=True))
-    # What is not understood in the answer, as sentences.
+    # What is not understood in the answer, or in the receipt before it, as sentences.
     unclear: tuple[str, ...] = field(default=(), metadata=as_json(optional=True))
     # What Target called the batch after it had called it complete.
     withdrawn: str = field(default="", metadata=as_json(optional=True))
+
+    def doubted(self, doubt: str) -> Self:
+        """Return the answer with one more text on what is not understood, unless that is empty or there."""
+        if not doubt or doubt in self.unclear:
+            return self
+        return dataclasses.replace(self, unclear=(*self.unclear, doubt))
 
     @property
     def counted(self) -> bool:
@@ -100,8 +109,9 @@ MAX_STATUS_BYTES = max_status_bytes(500_000, 50_000_000)
 def read_receipt(body: bytes, charset: str = "") -> Receipt:
     """Read the answer to a submission: a yes, a no, or neither. `charset`: the one in Content-Type.
 
-    A yes may lack the status URL; a no that has one is neither. Of what is no response of Target, only the
-    words are read.
+    A yes may lack the status URL; a no that has one is neither. A yes beside anything that is not known, such
+    as `<rejected>2</rejected>`, is a yes with a doubt. Of what is no response of Target, only the words are
+    read.
     """
     text = _receipt_text(body, charset)
     if is_html(text):
@@ -114,7 +124,8 @@ def read_receipt(body: bytes, charset: str = "") -> Receipt:
     message = printable(fields.get("message", ""))
     match fields.get("success", "").lower(), fields.get("batchStatus", ""):
         case "true", url:
-            return Receipt(success=True, status_url=url, message=message)
+            unclear = tuple(_unclear_in_receipt(response))
+            return Receipt(success=True, status_url=url, message=message, unclear=unclear)
         case "false", "":
             return Receipt(success=False, message=message)
         case _:
@@ -149,32 +160,41 @@ def read_status(
         flattened=response.flattened,
         unknown_words=shown(_quoted(profiles.unknown_words)),
         word=mask(fields["status"]) if state is TargetState.OTHER else "",
-        unclear=tuple(_unclear(response)),
+        unclear=tuple(_unclear(response, "Target's answer")),
     )
 
 
-def _unclear(response: Response) -> Iterator[str]:
-    """Yield what is not understood in an answer, as sentences."""
+def _unclear_in_receipt(response: Response) -> Iterator[str]:
+    subject = "Target's answer to the submission"
+    yield from _unclear(response, subject)
+    if profiles := response.profiles.statuses:  # Target has no reason to name any before it has read them
+        yield f"{subject} names {quantity(len(profiles), 'profile')}."
+
+
+def _unclear(response: Response, subject: str) -> Iterator[str]:
+    """Yield what is not understood in an answer, as sentences about the `subject`."""
     if parts := response.unknown_parts:
-        yield _has(parts, "a part that is not known", "parts that are not known")
+        yield f"{subject} has {_named(parts, 'a part that is not known', 'parts that are not known')}."
     if response.unreadable:
-        yield f"{quantity(response.unreadable, 'profile')} in Target's answer cannot be read."
+        yield f"{quantity(response.unreadable, 'profile')} in {subject} cannot be read."
     if words := _quoted(response.profiles.unknown_words):
-        yield _has(words, "a word for profiles that is not known", "words for profiles that are not known")
+        one, several = "a word for profiles that is not known", "words for profiles that are not known"
+        yield f"{subject} has {_named(words, one, several)}."
     texts = {name: response.fields.get(name, "") for name in _COUNTS}
     if no_numbers := [name for name, text in texts.items() if text and _number(text) is None]:
-        yield _has(no_numbers, "a count that is no number", "counts that are no numbers")
+        one, several = "a count that is no number", "counts that are no numbers"
+        yield f"{subject} has {_named(no_numbers, one, several)}."
     message = response.fields.get("message", "")
     if message.lower() not in _KNOWN_MESSAGES:
-        yield f'Target\'s answer has a message: "{mask(message)}".'
+        yield f'{subject} has a message: "{mask(message)}".'
 
 
 def _quoted(words: Iterable[str]) -> list[str]:
     return [f'"{mask(word)[:_SHOWN_WORD]}"' if word else "none" for word in words]
 
 
-def _has(names: Collection[str], one: str, several: str) -> str:
-    return f"Target's answer has {one if len(names) == 1 else several}: {shown(names)}."
+def _named(names: Collection[str], one: str, several: str) -> str:
+    return f"{one if len(names) == 1 else several}: {shown(names)}"
 
 
 def _state(word: str | None) -> TargetState | None:

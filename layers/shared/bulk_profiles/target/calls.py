@@ -103,7 +103,7 @@ def _receipt_outcome(receipt: Receipt, http_status: int) -> Accepted | Refused |
     if receipt.success is None:
         return Unknown(_neither(receipt))
     if receipt.success:
-        return Accepted(receipt.status_url, receipt.message)
+        return Accepted(receipt.status_url, receipt.message, " ".join(receipt.unclear))
     return Refused(_refusal(receipt.message), http_status)
 
 

@@ -20,6 +20,7 @@ class Accepted:
     # an empty one, which means that Target named none.
     status_url: str
     message: str  # Target's own
+    doubt: str = ""  # what is not understood in its answer, as sentences
 
 
 @dataclass(frozen=True, slots=True)

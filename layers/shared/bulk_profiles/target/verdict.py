@@ -23,10 +23,10 @@ else.
 | `incomplete` or a word that is not known, at the deadline            | pending | deadline |
 | nothing usable by the deadline                                       | pending | deadline |
 
-Not understood is a part of the answer that is not known (an element, an attribute, a message), a profile that
-cannot be read, a word for a profile that is not known, a count that is no number, a spelling that is no id of
-the batch whatever its word, the id of another batch, and `complete` where a later answer takes it back and
-names profiles or counts results.
+Not understood is a part of the answer, or of the yes to the submission, that is not known (an element, an
+attribute, a message), a profile that cannot be read, a word for a profile that is not known, a count that is
+no number, a spelling that is no id of the batch whatever its word, the id of another batch, and `complete`
+where a later answer takes it back and names profiles or counts results.
 """
 
 from __future__ import annotations
