@@ -123,7 +123,17 @@ def test_read_xml_unknown_parts_are_left_out_and_named(elements: list[str], name
 
 def test_read_xml_attribute_of_the_response_is_named() -> None:
     assert list(read([b"<response failed='3'/>"]).unknown_parts) == ["response@failed"]
-    assert not read([b"<?xml version='1.0'?><!-- by edge45 --><response/>"]).unknown_parts
+    assert not read([b"<?xml version='1.0'?>\n<response/>\n"]).unknown_parts
+
+
+@pytest.mark.parametrize("part", ["<!-- 3 failed -->", "<?failed 3?>"])
+def test_read_xml_comment_outside_the_response_is_named(part: str) -> None:
+    whole = xml(profile("a", "failed")).decode()
+    for body in (part + whole, f"<?xml version='1.0'?>\n{part}{whole}", f"{whole}\n{part}\n"):
+        for size in (1, 7, 1000):
+            response = read(body.encode()[at : at + size] for at in range(0, len(body), size))
+            assert list(response.unknown_parts) == ["comment"]
+            assert response.profiles.statuses == {"a": ProfileStatus.ERROR}
 
 
 # Profiles that XML cannot carry

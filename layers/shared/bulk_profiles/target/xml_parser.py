@@ -203,10 +203,9 @@ class Parser:
         add_name(self._content.unknown_parts, "text")
 
     def _comment(self, *_text: str) -> None:
-        """Keep that there is a comment or an instruction: what it says is not known."""
-        if self.depth:
-            self._usable = False
-            add_name(self._content.unknown_parts, "comment")
+        """Keep that there is a comment or an instruction, wherever it stands: what it says is not known."""
+        self._usable = False
+        add_name(self._content.unknown_parts, "comment")
 
     def _doctype(self, *_declaration: object) -> None:
         raise UnusableAnswerError("declares a document type")
