@@ -62,6 +62,9 @@ def outcome(answer: StatusAnswer | None, *, rows: int = 3, overdue: bool = False
         # counts that do not add up to what was sent
         ([head(), counts(2, 0, 0, consumed=3)], "unknown counts"),
         ([head(), counts(3, 0, 0, consumed=2)], "unknown counts"),
+        ([head(), counts(4, 0, 0)], "unknown counts"),
+        ([head(), counts(3, 0, 0, consumed=4)], "unknown counts"),
+        ([head(), element("successfulUpdates", 5)], "unknown counts"),
         # counts that the named ids explain, and counts that they do not
         (
             [head(), profile("b", "failed"), counts(2, 0, 1, consumed=3)],
@@ -71,11 +74,33 @@ def outcome(answer: StatusAnswer | None, *, rows: int = 3, overdue: bool = False
             [head(), profile("b", "failed"), counts(1, 0, 2, consumed=3)],
             {"state": "complete", "a": "unknown counts", "b": "error reported", "c": "unknown counts"},
         ),
+        # counts that contradict the named ids
+        *(
+            (
+                [head(), profile("b", "failed"), numbers],
+                {"state": "complete", "a": "unknown counts", "b": "error reported", "c": "unknown counts"},
+            )
+            for numbers in (
+                counts(3, 0, 0),
+                counts(2, 0, 0),
+                counts(3, 0, 1),
+                element("successfulUpdates", 3),
+                element("failedUpdates", 0),
+            )
+        ),
+        *(
+            (
+                [head(), profile("a", "failed"), profile("b", "error"), numbers],
+                {"state": "complete", "a": "error reported", "b": "error reported", "c": "unknown counts"},
+            )
+            for numbers in (counts(1, 0, 0), counts(1, 0, 1), counts(2, 0, 1), counts(1, 1, 0))
+        ),
         # complete, no counts, no ids
         ([head()], "success implied"),
         ([element("batchId", "b1"), element("status", "complete")], "success implied"),
         # complete, of another size
-        ([head(size=4)], "success implied"),
+        ([head(size=4)], "unknown counts"),
+        ([head(size=500_000)], "unknown counts"),
         ([head(size=2)], "unknown counts"),
         ([head(size=0)], "unknown counts"),
         # a list of all profiles that leaves some out
@@ -240,8 +265,13 @@ def test_settle_answer_about_another_batch_implies_nothing() -> None:
         ([head(), counts(3, 0, 0, consumed=3)], ""),
     ],
 )
-def test_settle_count_other_than_rows_is_noted(children: list[str], note: str) -> None:
+def test_settle_count_other_than_rows_is_said(children: list[str], note: str) -> None:
     verdict = settle(status(*children), IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert note in f"{verdict.reason} {verdict.note}"
+    assert bool(note) is bool(verdict.reason)
+    stuck = [child.replace("complete", "stuck") for child in children]
+    verdict = settle(status(*stuck), IDS, rows=3, overdue=False)
     assert verdict is not None
     assert verdict.note == note
 
@@ -344,6 +374,16 @@ def test_settle_with_every_id_named_gives_no_reason(children: list[str]) -> None
             [head(size=120), element("failedUpdates", 0)],
             "Target did not count all outcomes, so there may be failures.",
         ),
+        (
+            [head(size=120), profile("a", "failed"), element("failedUpdates", 0)],
+            "Target counted 0 failures, and named 1.",
+        ),
+        (
+            [head(size=120), counts(121, 0, 0, consumed=122)],
+            "Target counted 122 consumed rows, and 120 rows were sent. "
+            "Target counted 121 results, and 120 rows were sent.",
+        ),
+        ([head(size=121)], "Target counted 121 rows in the batch, and 120 were sent."),
         ([head(size=120), counts(120, 0, 0, consumed=120)], ""),
         ([head(size=120), profile("a", "failed"), counts(119, 0, 1, consumed=120)], ""),
     ],
@@ -586,7 +626,8 @@ def test_add_details_keeps_the_first_terminal_answer() -> None:
     assert first == status(head())
     detailed = add_details(first, status(head(size=9), counts(2, 0, 1)))
     assert (detailed.batch_size, detailed.failed) == (3, 1)
-    assert outcome(detailed) == {"state": "complete", **dict.fromkeys(IDS, "unknown counts")}
+    assert detailed.unclear == ("Target counted 3 rows in the batch in one answer, and 9 in another.",)
+    assert outcome(detailed) == {"state": "complete", **dict.fromkeys(IDS, "unknown batch")}
     assert outcome(add_details(first, status(head(), profile("a", "failed")))) == {
         "state": "complete",
         "a": "error reported",

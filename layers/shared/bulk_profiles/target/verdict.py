@@ -14,7 +14,7 @@ else.
 | Target did not name the profile, and said of the batch               | status  | basis    |
 |----------------------------------------------------------------------|---------|----------|
 | `complete`, and everything is understood                             | success | implied  |
-| `complete`, and its counts leave room for a failure                  | unknown | counts   |
+| `complete`, and its counts leave room for a failure, or contradict   | unknown | counts   |
 | `complete`, with a `success` by name, ours or not: it lists all      | unknown | batch    |
 | `complete`, and something is not understood                          | unknown | batch    |
 | `stuck`                                                              | error   | batch    |
@@ -78,6 +78,7 @@ _UNSAID = "Target did not say of every profile what became of it when it was las
 _NO_ANSWER = "Target gave no usable answer when it was last asked about the batch."
 _STUCK = "Target gave up on the batch: it is stuck."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
+_SIZES = "Target counted {} rows in the batch in one answer, and {} in another."
 _OTHER_BATCH = "Target's answer names another batch."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
 _REPORTED = {
@@ -114,8 +115,10 @@ def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAns
     """
     if detailed is None:
         return first
-    sizes = [answer.batch_size for answer in (first, detailed) if answer.batch_size is not None]
+    sizes = {answer.batch_size for answer in (first, detailed) if answer.batch_size is not None}
     unclear = [*first.unclear, *detailed.unclear]
+    if len(sizes) > 1:
+        unclear.append(_SIZES.format(*sorted(sizes)))
     if _names_another(detailed, first.batch_id):
         unclear.append(_OTHER_BATCH)
     withdrawn = first.withdrawn
@@ -198,7 +201,7 @@ def _finished(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str
         return whole_batch(state, ProfileStatus.UNKNOWN, "")
     if named.contradicted or named.by_status[ProfileStatus.SUCCESS] or named.foreign[ProfileStatus.SUCCESS]:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join([_NOT_LISTED, *doubts]))
-    uncounted = _room_for_failures(answer, rows, named.by_status[ProfileStatus.ERROR])
+    uncounted = _count_doubts(answer, rows, named.by_status[ProfileStatus.ERROR])
     if doubts:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(doubts + uncounted))
     if uncounted:
@@ -244,8 +247,11 @@ def _last_words(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
     return _UNSAID
 
 
-def _room_for_failures(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
-    """Return, as sentences, why Target's counts leave room for failures beside the `errors` that it named."""
+def _count_doubts(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
+    """Return, as sentences, why Target's counts imply no success beside the `errors` that it named.
+
+    They leave room for failures, or contradict the names, one another or the number of rows.
+    """
     sentences = []
     failures = (answer.failed or 0) + (answer.not_found or 0)
     if failures > errors:
@@ -253,6 +259,8 @@ def _room_for_failures(answer: StatusAnswer, rows: int, errors: int) -> list[str
         counted = " and ".join(f"{count} {what}" for count, what in counts if count)
         named = "did not name it" if failures == 1 else f"named {errors or 'none'} of them"
         sentences.append(f"Target counted {counted}, and {named}.")
+    elif answer.failed is not None and failures < errors:
+        sentences.append(f"Target counted {quantity(failures, 'failure')}, and named {errors}.")
     totals = (answer.batch_size, answer.consumed, _updated(answer, errors))
     lowest = min((count for count in totals if count is not None), default=rows)
     if lowest < rows == 1:
@@ -260,6 +268,7 @@ def _room_for_failures(answer: StatusAnswer, rows: int, errors: int) -> list[str
     elif lowest < rows:
         others = "other" if rows - lowest == 1 else "others"
         sentences.append(f"Target counted {lowest} of the {rows} rows sent, and did not name the {others}.")
+    sentences += _surplus(answer, rows, errors)
     incomplete = answer.successful is None and None in {answer.failed, answer.not_found}
     if not sentences and answer.counted and incomplete:
         sentences.append("Target did not count all outcomes, so there may be failures.")
@@ -274,20 +283,27 @@ def _updated(answer: StatusAnswer, errors: int) -> int | None:
 
 
 def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
-    """Return, as sentences, what a person should know of an answer although it decides nothing."""
-    remarks = []
-    if answer.withdrawn:
-        remarks.append(_withdrawal(answer.withdrawn))
-    if answer.batch_size not in {None, rows}:
-        size = quantity(answer.batch_size or 0, "row")
-        remarks.append(f"Target counted {size} in the batch, and {rows} {_were(rows)} sent.")
-    results = _updated(answer, named.by_status[ProfileStatus.ERROR])
-    for count, what in ((answer.consumed, "consumed row"), (results, "result")):
+    """Return, as sentences, what a person should know of an answer, whatever it decides."""
+    remarks = [_withdrawal(answer.withdrawn)] if answer.withdrawn else []
+    if answer.batch_size is not None and answer.batch_size < rows:
+        remarks.append(_size_of_batch(answer.batch_size, rows))
+    return remarks + _surplus(answer, rows, named.by_status[ProfileStatus.ERROR])
+
+
+def _surplus(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
+    """Return, as sentences, which of Target's counts are larger than the number of rows."""
+    sentences = []
+    if answer.batch_size is not None and answer.batch_size > rows:
+        sentences.append(_size_of_batch(answer.batch_size, rows))
+    for count, what in ((answer.consumed, "consumed row"), (_updated(answer, errors), "result")):
         if count is not None and count > rows:
-            remarks.append(
-                f"Target counted {quantity(count, what)}, and {quantity(rows, 'row')} {_were(rows)} sent."
-            )
-    return remarks
+            sent = f"{quantity(rows, 'row')} {_were(rows)} sent"
+            sentences.append(f"Target counted {quantity(count, what)}, and {sent}.")
+    return sentences
+
+
+def _size_of_batch(size: int, rows: int) -> str:
+    return f"Target counted {quantity(size, 'row')} in the batch, and {rows} {_were(rows)} sent."
 
 
 def _are(number: int) -> str:
