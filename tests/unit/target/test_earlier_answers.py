@@ -56,7 +56,7 @@ def test_word_for_a_profile_that_is_named_again(earlier: ProfileStatus, later: P
 
 def test_failure_of_an_earlier_answer_is_no_implied_success() -> None:
     combined = add_earlier(answer("complete"), answer("incomplete", a="failed", b="pending", c="odd"))
-    assert results(combined, "a", "b", "c") == ["error reported", "success implied", "unknown reported"]
+    assert results(combined, "a", "b", "c") == ["error reported", "unknown batch", "unknown reported"]
     assert combined.unknown_words == '"odd"'
 
 
@@ -96,9 +96,40 @@ def test_answer_is_flattened_with_profiles_of_a_flattened_one() -> None:
 
 
 def test_nothing_else_of_an_earlier_answer_lasts() -> None:
-    before = status(head("pondering", 7), element("more", 1), element("message", "Wait"))
+    before = status(head("pondering", 7), element("successfulUpdates", 1))
     assert add_earlier(answer("complete"), before) == answer("complete")
     assert add_earlier(answer("complete"), None) == answer("complete")
+
+
+@pytest.mark.fault(
+    46, "a part of an earlier answer that was not understood: a later `complete` implies nothing"
+)
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        (element("failedCount", 2), "has a part that is not known: failedCount."),
+        (element("message", "Some failed"), 'has a message: "Some failed".'),
+        (element("failedUpdates", "two"), "has a count that is no number: failedUpdates."),
+        ("<profile><status>failed</status></profile>", "cannot be read."),
+    ],
+)
+def test_doubt_of_an_earlier_answer_lasts(part: str, sentence: str) -> None:
+    combined = add_earlier(answer("incomplete"), status(head("incomplete"), part))
+    for _ in range(3):  # looks
+        combined = from_bytes(to_bytes(add_earlier(answer("complete"), combined)))
+    verdict = settle(combined, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert (verdict.status, verdict.basis) == (ProfileStatus.UNKNOWN, Basis.BATCH)
+    assert verdict.reason.endswith(sentence)
+    named = add_earlier(answer("complete", a="success", b="failed"), combined)
+    assert results(named, "a", "b", "c") == ["success reported", "error reported", "unknown batch"]
+
+
+def test_doubts_of_many_answers_are_kept_within_limits() -> None:
+    combined = answer("incomplete")
+    for number in range(30):
+        combined = add_earlier(status(head("incomplete"), element(f"part{number}", 1)), combined)
+    assert 1 < len(combined.unclear) < 10
 
 
 def test_more_profiles_than_a_batch_can_have_imply_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +199,7 @@ def test_looks_one_after_the_other_claim_what_target_said(
         elif result.status is ProfileStatus.SUCCESS:
             assert result.basis is Basis.IMPLIED
             assert read[-1][0] == "complete"
+            assert not any("odd" in named.values() for _, named in read)
             assert profile_id not in read[-1][1]
             assert words[-1:] != ["odd"]
         elif words[-1:] == ["odd"]:

@@ -24,7 +24,7 @@ def test_match_ids_id_is_found_in_any_encoding(spelling: str) -> None:
         spelling.replace("&", "&amp;").replace("<", "&lt;"),
         f"\n  {spelling.replace('<', '&lt;')}  ",
     ):
-        answer = status(head(), profile(written, "failed"))
+        answer = status(head(size=""), profile(written, "failed"))
         assert results(answer, "a&b c<é", "a") == ["error reported", "success implied"]
         assert results(answer, " a&b  c<é\n", "a") == ["error reported", "success implied"]
 
@@ -54,7 +54,7 @@ def test_match_ids_exact_spelling_makes_ids_that_read_like_it_doubtful(spelling:
     for word, named in (("failed", "error"), ("pending", "pending")):
         written = profile(spelling.replace("&", "&amp;"), word)
         cdata = profile(f"<![CDATA[{spelling}]]>", word)
-        for answer in (status(head(), written), status(head(), cdata)):
+        for answer in (status(head(size=""), written), status(head(size=""), cdata)):
             assert results(answer, spelling, other, "c") == [
                 f"{named} reported",
                 "unknown batch",
@@ -79,7 +79,7 @@ def test_match_ids_exact_spelling_makes_ids_that_read_like_it_doubtful(spelling:
 )
 def test_match_ids_spelling_of_two_ids_makes_both_doubtful(spelling: str, ids: tuple[str, str]) -> None:
     written = spelling.replace("&", "&amp;")
-    answer = status(head(), profile(written, "failed"))
+    answer = status(head(size=""), profile(written, "failed"))
     assert results(answer, *ids, "c") == ["unknown batch", "unknown batch", "success implied"]
     assert results(answer, ids[0], "c") == ["error reported", "success implied"]
     verdict = settle(answer, (*ids, "c"), rows=3, overdue=False)
@@ -92,27 +92,29 @@ def test_match_ids_spelling_of_two_ids_makes_both_doubtful(spelling: str, ids: t
     assert settle(every, (*ids, "c"), rows=3, overdue=False) is None
     # If the other id is spelled exactly, only one id fits.
     exact = ids[1].replace("&", "&amp;")
-    answer = status(head(), profile(written, "failed"), profile(exact, "pending"))
+    answer = status(head(size=""), profile(written, "failed"), profile(exact, "pending"))
     assert results(answer, *ids) == ["error reported", "pending reported"]
 
 
 def test_match_ids_doubtful_ids_of_all_spellings_add_up() -> None:
-    answer = status(head(), *(profile(spelling, "failed") for spelling in ("%61", "%62")))
+    answer = status(head(size=""), *(profile(spelling, "failed") for spelling in ("%61", "%62")))
     doubtful = ["unknown batch"] * 4
     assert results(answer, "a", "a\t", "b", "b\t") == doubtful
-    encoded = status(head(), profile("%61", "failed"), profile("x%20y", "failed"), profile("x%2520y", "odd"))
+    encoded = status(
+        head(size=""), profile("%61", "failed"), profile("x%20y", "failed"), profile("x%2520y", "odd")
+    )
     assert results(encoded, "a", "a\t", "x y", "x%20y") == [*doubtful[:3], "error reported"]
 
 
 def test_match_ids_exact_statuses_survive_a_doubtful_spelling() -> None:
     answer = status(
-        head(), profile("p&amp;#43;q", "failed"), profile("p+q", "success"), profile("p q", "success")
+        head(size=""), profile("p&amp;#43;q", "failed"), profile("p+q", "success"), profile("p q", "success")
     )
     assert results(answer, "p+q", "p q") == ["success reported", "success reported"]
 
 
 def test_match_ids_id_that_is_also_encoded_doubts_another() -> None:
-    answer = status(head(), profile("x%20y", "failed"), profile("x%2520y", "success"))
+    answer = status(head(size=""), profile("x%20y", "failed"), profile("x%2520y", "success"))
     assert results(answer, "x%20y", "x y") == ["error reported", "unknown batch"]
     assert results(answer, "x%20y", "c") == ["error reported", "unknown batch"]
 
@@ -123,7 +125,7 @@ def test_match_ids_exact_id_goes_before_the_decoded_one() -> None:
 
 
 def test_match_ids_status_words_in_xml_ids_are_part_of_the_id() -> None:
-    answer = status(head(), profile("a success", "failed"))
+    answer = status(head(size=""), profile("a success", "failed"))
     assert results(answer, "a success", "complete 5") == ["error reported", "success implied"]
 
 

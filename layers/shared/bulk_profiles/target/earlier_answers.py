@@ -9,7 +9,8 @@
 | does not name it: pending                              | the earlier word, unless now final       |
 
 Final is `complete` or `stuck`. `complete` says more than an earlier `pending`, and lists failures or all
-profiles. Counts of failures last as well; nothing else of an earlier answer does.
+profiles. Counts of failures last as well, and so does what is not understood: it may be a failure.
+Nothing else of an earlier answer lasts.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _LASTING: dict[TargetState | None, frozenset[ProfileStatus]] = {
     TargetState.COMPLETE: _FAILURES,
     TargetState.STUCK: _FAILURES | {ProfileStatus.SUCCESS},
 }
+_MOST_DOUBTS = 8  # sentences kept of earlier answers: they go into the entry of the batch
 _TOO_MANY = "Target has named more profiles than a batch can have."
 
 
@@ -54,6 +56,7 @@ def add_earlier(answer: StatusAnswer, earlier: StatusAnswer | None) -> StatusAns
     """Return an answer with what an earlier one said and still counts."""
     if earlier is None:
         return answer
+    answer = dataclasses.replace(answer, unclear=_doubts(answer, earlier))
     statuses = _lasting(earlier, answer)
     if len(statuses.keys() | answer.profiles.keys()) > MAX_PROFILES:
         return dataclasses.replace(answer, unclear=(*answer.unclear, _TOO_MANY))
@@ -111,6 +114,11 @@ def _lasting(earlier: StatusAnswer, answer: StatusAnswer) -> Statuses:
         for spelling, status in earlier.profiles.items()
         if status is ProfileStatus.ERROR or (status in lasting and spelling not in answer.profiles)
     }
+
+
+def _doubts(answer: StatusAnswer, earlier: StatusAnswer) -> tuple[str, ...]:
+    """Return what is not understood in either answer, each sentence once."""
+    return tuple(dict.fromkeys((*answer.unclear, *earlier.unclear[:_MOST_DOUBTS])))
 
 
 def _highest(count: int | None, earlier: int | None) -> int | None:
