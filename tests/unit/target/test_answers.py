@@ -390,16 +390,11 @@ def test_read_status_over_a_limit_is_unusable(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.fault(46, "a count that is no number: it is not given, and that is said")
-@pytest.mark.parametrize("text", ["many", -1, "٣", "1" * 13, "1.5", "0x1", "+3", "3 0"])
+@pytest.mark.parametrize("text", ["many", -1, "٣", "1" * 13, "1.5", "0x1", "+3", "3 0", "", "\n"])
 def test_read_status_count_that_is_no_number_is_not_given(text: object) -> None:
     answer = status(head(size=text), counts(1, text, 0))
     assert (answer.batch_size, answer.successful, answer.not_found, answer.failed) == (None, 1, None, 0)
     assert answer.unclear == ("Target's answer has counts that are no numbers: batchSize, profilesNotFound.",)
-
-
-def test_read_status_empty_count_is_not_given() -> None:
-    answer = status(head(size=""), counts(" ", "", 0))
-    assert (answer.batch_size, answer.successful, answer.unclear) == (None, None, ())
 
 
 def test_read_status_unknown_word_is_kept_for_people() -> None:

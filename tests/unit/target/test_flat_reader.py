@@ -132,3 +132,9 @@ def test_read_flat_text_that_is_no_list_is_quoted() -> None:
 )
 def test_is_ambiguous_id_that_reads_as_more_than_an_id(profile_id: str, *, ambiguous: bool) -> None:
     assert is_ambiguous(profile_id) is ambiguous
+
+
+def test_read_flat_takes_a_blank_that_xml_does_not_have_as_part_of_a_word() -> None:
+    for blank in ("\u00a0", "\u2003", "\u0085"):
+        text = f"demo-1 a success{blank} failed"
+        assert read_flat([text.encode()]).profiles.statuses == {f"a success{blank}": ProfileStatus.ERROR}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bulk_profiles.core.models import Basis, BatchState, ProfileResult, ProfileStatus
-from bulk_profiles.target.answers import StatusAnswer, read_status
+from bulk_profiles.target.answers import StatusAnswer, TargetState, read_status
 from bulk_profiles.target.verdict import add_details, gives_details, needs_details, settle, whole_batch
 from tests.worlds.answers import IDS, counts, element, head, profile, results, status
 
@@ -493,6 +493,14 @@ UNCLEAR = [
         [element("consumedCount", "x"), element("profilesNotFound", "1" * 13)],
         "has counts that are no numbers: consumedCount, profilesNotFound.",
     ),
+    (["<failedUpdates></failedUpdates>"], "has a count that is no number: failedUpdates."),
+    (["<failedUpdates/>"], "has a count that is no number: failedUpdates."),
+    ([element("failedUpdates", " \n")], "has a count that is no number: failedUpdates."),
+    ([element("failedUpdates", "&#160;")], "has a count that is no number: failedUpdates."),
+    ([element("failedUpdates", "0&#160;")], "has a count that is no number: failedUpdates."),
+    ([element("consumedCount", "")], "has a count that is no number: consumedCount."),
+    ([element("message", "&#160;")], 'has a message: "".'),
+    (["\u00a0"], "has a part that is not known: text."),
     (
         [f"<e{number}/>" for number in range(9)],
         "has parts that are not known: e0, e1, e2 and 6 more.",
@@ -511,6 +519,26 @@ def test_settle_answer_with_an_unknown_part_implies_nothing(children: list[str],
         verdict = settle(answer, IDS, rows=3, overdue=False)
         assert verdict is not None
         assert verdict.reason == f"Target's answer {sentence}"
+
+
+def test_settle_empty_batch_size_implies_nothing() -> None:
+    answer = status(head(size=""))
+    assert results(answer, *IDS) == ["unknown batch"] * 3
+    assert answer.unclear == ("Target's answer has a count that is no number: batchSize.",)
+
+
+@pytest.mark.parametrize("batch_id", ["<batchId/>", "<batchId> </batchId>"])
+def test_settle_empty_batch_id_implies_nothing(batch_id: str) -> None:
+    answer = status(batch_id, element("status", "complete"))
+    assert results(answer, *IDS) == ["unknown batch"] * 3
+    assert answer.unclear == ("Target's answer has an empty batchId.",)
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\u0085"])
+def test_settle_word_with_a_blank_that_is_none_in_xml_is_not_known(blank: str) -> None:
+    answer = status(head(), profile("a", f"success{blank}"), profile("b", "\r\n success\t"))
+    assert results(answer, "a", "b") == ["unknown reported", "success reported"]
+    assert status(head(f"complete{blank}")).state is TargetState.OTHER
 
 
 def test_settle_known_message_changes_nothing() -> None:

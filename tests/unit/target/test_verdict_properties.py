@@ -27,6 +27,7 @@ from bulk_profiles.target.verdict import add_details, settle
 from tests.worlds.answers import element, head, profile, xml
 from tests.worlds.peer import peer
 
+BLANKS = " \t\r\n"
 IDS = ("u1", "u2", "U2", "a b", "a%20b", "x&y", "u2 ", "é")
 COUNTS = ("consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")
 NUMBERS = ("batchSize", *COUNTS)
@@ -61,7 +62,7 @@ def read(answer: bytes) -> Said:
         elif child.tag in {"batchId", "status", "message", *NUMBERS}:
             said.doubt |= bool(child.attrib) or len(child) > 0
             if not any(isinstance(part.tag, str) for part in child):
-                said.texts[child.tag] = "".join(child.itertext()).strip()
+                said.texts[child.tag] = "".join(child.itertext()).strip(BLANKS)
         else:
             said.doubt = True
     return said
@@ -69,7 +70,7 @@ def read(answer: bytes) -> Said:
 
 def read_profile(node: ET.Element, said: Said) -> None:
     ids = {part.text or "" for part in node if part.tag == "id" and len(part) == 0}
-    words = {(part.text or "").strip() for part in node if part.tag == "status" and len(part) == 0}
+    words = {(part.text or "").strip(BLANKS) for part in node if part.tag == "status" and len(part) == 0}
     unusable = len(ids) != 1 or len(words) > 1 or blank("".join(ids))
     unusable |= any(len(part) for part in node if part.tag in {"id", "status"})
     unusable |= any(not isinstance(part.tag, str) for part in node)
@@ -82,7 +83,7 @@ def read_profile(node: ET.Element, said: Said) -> None:
 
 
 def blank(text: str | None) -> bool:
-    return not (text or "").strip()
+    return not (text or "").strip(BLANKS)
 
 
 def readings(text: str) -> set[str]:
@@ -121,9 +122,9 @@ def is_doubtful(said: Said) -> bool:
     return (
         said.doubt
         or any(word.lower() not in STATUSES for word in words)
-        or any(said.texts.get(name) and number(said, name) is None for name in NUMBERS)
+        or any(name in said.texts and number(said, name) is None for name in NUMBERS)
         or said.texts.get("message", "").lower() not in {"", "batch submitted for processing"}
-        or said.texts.get("batchId", "") not in {"", "demo-1"}
+        or said.texts.get("batchId", "demo-1") != "demo-1"
     )
 
 

@@ -22,13 +22,14 @@ from bulk_profiles.core.text import printable, quantity
 from .charset import utf8_pieces
 from .flat_reader import read_flat, read_flat_receipt
 from .own_words import is_html, is_json, mask, words_of
-from .response import Response, Statuses, UnusableAnswerError, shown
+from .response import BLANKS, Response, Statuses, UnusableAnswerError, shown
 from .xml_reader import read_xml
 
 _RECEIPT_FIELDS = frozenset({"success", "batchStatus", "message"})
 _COUNTS = ("batchSize", "consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")
 _STATUS_FIELDS = frozenset({"batchId", "status", "message", *_COUNTS})
 _KNOWN_MESSAGES = frozenset({"", "batch submitted for processing", "batch submitted for processing."})
+_BLANKS = BLANKS.encode()
 _SHOWN_WORD = 40  # characters
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _ENVELOPE_BYTES = 1_000_000
@@ -180,11 +181,13 @@ def _unclear(response: Response, subject: str) -> Iterator[str]:
     if words := _quoted(response.profiles.unknown_words):
         one, several = "a word for profiles that is not known", "words for profiles that are not known"
         yield f"{subject} has {_named(words, one, several)}."
-    texts = {name: response.fields.get(name, "") for name in _COUNTS}
-    if no_numbers := [name for name, text in texts.items() if text and _number(text) is None]:
+    fields = response.fields
+    if no_numbers := [name for name in _COUNTS if name in fields and _number(fields[name]) is None]:
         one, several = "a count that is no number", "counts that are no numbers"
         yield f"{subject} has {_named(no_numbers, one, several)}."
-    message = response.fields.get("message", "")
+    if fields.get("batchId") == "":
+        yield f"{subject} has an empty batchId."
+    message = fields.get("message", "")
     if message.lower() not in _KNOWN_MESSAGES:
         yield f'{subject} has a message: "{mask(message)}".'
 
@@ -212,7 +215,7 @@ def _number(text: str) -> int | None:
 
 def read_receipt_response(text: str) -> Response:
     """Read the response to a submission, in XML or flattened. Raises `UnusableAnswerError`."""
-    text = text.lstrip("\ufeff \t\r\n")
+    text = text.lstrip("\ufeff" + BLANKS)
     return read_xml([text.encode()], _RECEIPT_FIELDS) if text.startswith("<") else read_flat_receipt(text)
 
 
@@ -257,7 +260,7 @@ def _skip_space(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     rest = iter(pieces)
     begin = b""
     for piece in rest:
-        begin = (begin + piece).lstrip().removeprefix(codecs.BOM_UTF8).lstrip()
+        begin = (begin + piece).lstrip(_BLANKS).removeprefix(codecs.BOM_UTF8).lstrip(_BLANKS)
         if not codecs.BOM_UTF8.startswith(begin):
             break
     return begin, rest

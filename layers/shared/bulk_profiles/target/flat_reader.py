@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator
 from bulk_profiles.core.models import ProfileStatus
 
 from .own_words import words_of
-from .response import MAX_PROFILES, MAX_TEXT, Profiles, Response, UnusableAnswerError, profile_status
+from .response import BLANKS, MAX_PROFILES, MAX_TEXT, Profiles, Response, UnusableAnswerError, profile_status
 
 _BATCH_ID = re.compile(r"(?=.*[0-9])[\w.-]{1,128}", re.ASCII)
+_SPACE = re.compile(f"([{BLANKS}]+)")
+_WORD = re.compile(f"[^{BLANKS}]+")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _COUNTS = ("consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")  # v1 has no first one
 _BATCH_WORDS = frozenset({"complete", "incomplete", "stuck"})
@@ -39,7 +41,7 @@ def read_flat_receipt(text: str) -> Response:
 
     A text that says neither yes nor no is a message.
     """
-    success, *words = text.split() or [""]
+    success, *words = _WORD.findall(text) or [""]
     if success.lower() not in {"true", "false"}:
         return Response({"message": words_of(text)}, flattened=True)
     has_url = len(words) > 1 and words[0].lower().startswith(("http://", "https://"))
@@ -55,13 +57,13 @@ def read_flat(pieces: Iterable[bytes]) -> Response:
     them with `is_ambiguous`. Raises `UnusableAnswerError`.
     """
     words = _split_words(pieces)
-    batch_id = next(words, "").strip()
+    batch_id = next(words, "").strip(BLANKS)
     if not batch_id:
         raise UnusableAnswerError("is empty")
     if not _BATCH_ID.fullmatch(batch_id):
         raise UnusableAnswerError(_other_text([batch_id, *itertools.islice(words, _SHOWN_WORDS)]))
     head = list(itertools.islice(words, _HEAD_WORDS))
-    batch = _read_head([word.strip() for word in head])
+    batch = _read_head([word.strip(BLANKS) for word in head])
     profiles = _read_profiles(itertools.chain(head[len(batch) :], words))
     return Response({"batchId": batch_id} | batch, profiles, flattened=True)
 
@@ -91,11 +93,11 @@ def _read_profiles(words: Iterable[str]) -> Profiles:
     profile_id = ""
     for word in words:
         if not profile_id:
-            profile_id = word.lstrip()
-        elif profile_status(word.strip()) is ProfileStatus.UNKNOWN:
+            profile_id = word.lstrip(BLANKS)
+        elif profile_status(word.strip(BLANKS)) is ProfileStatus.UNKNOWN:
             profile_id += word
         else:
-            profiles.record([(profile_id, word.strip())])
+            profiles.record([(profile_id, word.strip(BLANKS))])
             profile_id = ""
         if len(profile_id) > MAX_TEXT or len(profiles.statuses) > MAX_PROFILES:
             raise UnusableAnswerError("has an id without end, or too many of them")
@@ -110,7 +112,7 @@ def _split_words(pieces: Iterable[bytes]) -> Iterator[str]:
     tail = ""
     try:
         for piece in pieces:
-            *parts, last = re.split(r"(\s+)", tail + decoder.decode(piece))
+            *parts, last = _SPACE.split(tail + decoder.decode(piece))
             before = ""
             for word, space in itertools.batched(parts, 2, strict=True):
                 if word:
@@ -122,5 +124,5 @@ def _split_words(pieces: Iterable[bytes]) -> Iterator[str]:
         tail += decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise UnusableAnswerError("is neither XML nor UTF-8") from error
-    if tail.strip():
+    if tail.strip(BLANKS):
         yield tail

@@ -10,6 +10,7 @@ from bulk_profiles.core.models import ProfileStatus
 from bulk_profiles.core.text import printable
 
 MAX_PROFILES = 600_000  # a batch has at most 500,000 rows
+BLANKS = " \t\r\n"  # XML's white space: a no-break space, e.g., is a character like any other
 MAX_TEXT = 8 * 1024  # characters
 _STATUS_BY_WORD = {
     "success": ProfileStatus.SUCCESS,

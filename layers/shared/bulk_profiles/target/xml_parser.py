@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from .response import MAX_TEXT, Names, UnusableAnswerError, add_name
+from .response import BLANKS, MAX_TEXT, Names, UnusableAnswerError, add_name
 
 _MAX_PENDING = 2  # bytes of text that expat may hold back, waiting for more: a `\r` or `]]`
 _MAX_DEPTH = 16
@@ -87,7 +87,7 @@ class Parser:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         depth = self.depth = self.depth + 1
-        if self._text and not self._text.isspace():
+        if self._text and self._text.strip(BLANKS):
             self._keep_stray_text()
         if attributes:
             for attribute in attributes:
@@ -119,14 +119,14 @@ class Parser:
                 elif text != self._id:
                     self._others.append(text)
             elif self._word is None:
-                self._word = text.strip()
-            elif text.strip() != self._word:
+                self._word = text.strip(BLANKS)
+            elif text.strip(BLANKS) != self._word:
                 self._usable = False
         elif name == "profile":
             self._end_profile()
         elif depth == _FIELD_DEPTH:
             self._end_field(name)
-        elif self._text and not self._text.isspace():
+        elif self._text and self._text.strip(BLANKS):
             self._keep_stray_text()
 
     def _end_odd_part(self, text: str) -> str:
@@ -138,7 +138,7 @@ class Parser:
 
     def _end_profile(self) -> None:
         self._in_profile = False
-        if self._text and not self._text.isspace():
+        if self._text and self._text.strip(BLANKS):
             self._keep_stray_text()
         self._text = ""
         if self._usable and not self._others and self._id and not self._id.isspace():
@@ -151,7 +151,7 @@ class Parser:
         self._others = []
 
     def _end_field(self, name: str) -> None:
-        text, self._text = self._text.strip(), ""
+        text, self._text = self._text.strip(BLANKS), ""
         if self._cdata:  # other than an id, a field may be escaped twice
             self._cdata = False
             text = text.replace(_ESCAPED_AMPERSAND, "&").replace("&amp;", "&")
