@@ -29,10 +29,9 @@ class Decoder:
         self._coding = coding.strip().lower()
         if self._coding not in _NONE | _GZIP | {"deflate"}:
             raise ContentCodingError("Target's answer is in a content coding that was not asked for.")
-        self.ended = self._coding in _NONE  # whether the compressed data came to their end
 
     def decode(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the decoded body in pieces. Raises `ContentCodingError`."""
+        """Yield the decoded body in pieces. Raises `ContentCodingError`, also if its checksum is missing."""
         if self._coding in _NONE:
             yield from pieces
             return
@@ -44,6 +43,7 @@ class Decoder:
     def _inflate(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         stream = None
         data = b""
+        ended = False
         for piece in pieces:
             data += piece
             if stream is None:
@@ -58,7 +58,9 @@ class Decoder:
                 yield inflated
                 data = stream.unconsumed_tail or stream.unused_data
                 full = len(inflated) == _DECODED_BYTES and not stream.eof
-            self.ended = stream.eof
+            ended = stream.eof
+        if not ended:
+            raise ContentCodingError("Target's answer is cut short in its content coding.")
 
     def _format(self, data: bytes) -> int:
         """Return zlib's number for a format: deflate has a header of zlib, as it should, or none."""

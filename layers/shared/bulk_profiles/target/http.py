@@ -31,6 +31,7 @@ from bulk_profiles.core.errors import BulkProfilesError
 from .content_coding import ContentCodingError, Decoder
 
 _USER_AGENT = f"bulk-profiles/{__version__}"
+_PARTIAL = frozenset({http.HTTPStatus.PARTIAL_CONTENT, http.HTTPStatus.IM_USED})
 _MOST_INTERIM = 100  # answers before the final one
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\"';\s]{1,40})", re.IGNORECASE)
 _LENGTH = re.compile(r"\s*[0-9]{1,18}\s*")
@@ -113,7 +114,12 @@ class Reply:
         return named[1] if named else ""
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the body in pieces, decoded, with `***` in place of the token. Raises `TransportError`."""
+        """Yield the body in pieces, decoded, with `***` in place of the token.
+
+        Raises `TransportError`, also for a part of an answer: none was asked for.
+        """
+        if self.status in _PARTIAL or "Content-Range" in self.headers:
+            raise TransportError(f"Target answered HTTP {self.status} with a part of an answer.")
         try:
             decoder = Decoder(self.headers.get("Content-Encoding", ""))
             raw = self._response.raw.stream(_RECEIVED_BYTES, decode_content=False)
@@ -124,7 +130,7 @@ class Reply:
             raise TransportError(_describe(error, self._deadline)) from error
         if self._deadline.passed:  # a body without a length ends where the connection was shut down
             raise TransportError(_describe(TimeoutError(), self._deadline))
-        self.framed = decoder.ended and self._has_end()
+        self.framed = self._has_end()
 
     def body(self, limit_bytes: int) -> bytes:
         """Return the whole body. Raises `TransportError`, also if the body is longer than `limit_bytes`."""
@@ -230,25 +236,32 @@ class _Adapter(HTTPAdapter):
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """The final answer to a request: interim answers, such as 103 (RFC 9110, section 15.2), are skipped."""
+    """The final answer to a request: interim answers, such as 103 (RFC 9110, section 15.2), are skipped.
+
+    101 is final: what follows it is in another protocol.
+    """
 
     @override
     def begin(self) -> None:
         for _ in range(_MOST_INTERIM):
             super().begin()  # it passes over 100 alone
-            if self.status >= http.HTTPStatus.OK:
+            if self.status >= http.HTTPStatus.OK or self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 if self.chunked:
-                    self.fp = _WholeLines(self.fp)  # type: ignore[assignment]  # it has all methods of a stream
+                    self.fp = _Chunks(self.fp)  # type: ignore[assignment]  # it has all methods of a stream
                 return
             self.headers = self.msg = None  # type: ignore[assignment]  # so that the next answer is read
         raise http.client.HTTPException
 
 
-class _WholeLines:
-    """A stream of chunks without lines cut short: half of `0a` is not `0`, the size of the last chunk."""
+class _Chunks:
+    """A stream of chunks, checked as urllib3 does not check it.
+
+    No line is cut short: half of `0a` is not `0`, the size of the last chunk. Each chunk ends with CRLF.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._left = 0  # bytes of the chunk that are not read yet
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -257,7 +270,16 @@ class _WholeLines:
         line = self._stream.readline(limit)
         if line and not line.endswith(b"\n"):
             raise http.client.IncompleteRead(line)
+        with suppress(ValueError):  # urllib3 refuses what is no size
+            self._left = int(line.split(b";", 1)[0], 16)
         return line
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        if not self._left and data != b"\r\n":
+            raise http.client.IncompleteRead(data)
+        self._left = max(0, self._left - len(data))
+        return data
 
 
 class _Deadline:
