@@ -160,7 +160,7 @@ def test_match_ids_flattened_ids_with_spaces_are_found(text: str, statuses: list
 
 
 def test_match_ids_flattened_ids_keep_their_white_space() -> None:
-    answer = read_status([b"demo-1 complete 3 a  b failed"])
+    answer = read_status([b"demo-1 complete 2 a  b failed"])
     assert results(answer, "a  b", "a b") == ["error reported", "unknown batch"]
     assert results(answer, "a b", "c") == ["error reported", "success implied"]
 

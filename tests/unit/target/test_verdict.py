@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -592,6 +593,70 @@ def test_settle_profile_that_contradicts_itself_is_unknown(inside: str, named: s
         assert verdict.result_of(profile_id).reason == (
             "What Target said of this profile cannot be read, or contradicts itself."
         )
+
+
+UNUSABLE = "What Target said of this profile cannot be read, or contradicts itself."
+
+
+@pytest.mark.fault(48, "a success with something else beside it in its profile is not believed")
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<id>b</id><status>success</status><error>quota</error>",
+        "<stored>false</stored><id>b</id><status>success</status>",
+        "<id>b</id><status partial='true'>success</status>",
+        "<id partial='true'>b</id><status>success</status>",
+        "<id>b</id><status>Success</status>not stored",
+        "not stored<id>b</id><status>success</status>",
+        "<id>b</id>not stored<status>success</status>",
+    ],
+)
+def test_settle_success_with_an_unknown_part_in_its_profile_is_unknown(inside: str) -> None:
+    for first in ("", element("x", 1) + "text"):
+        answer = status(
+            head(), first, profile("a", "success"), element("profile", inside), profile("c", "success")
+        )
+        assert results(answer, *IDS) == ["success reported", "unknown reported", "success reported"]
+        verdict = settle(answer, IDS, rows=3, overdue=False)
+        assert verdict is not None
+        assert verdict.result_of("b").reason == UNUSABLE
+    attribute = status(head(), profile("b", "success").replace("<profile>", "<profile stored='false'>"))
+    assert results(attribute, *IDS) == ["unknown batch", "unknown reported", "unknown batch"]
+    failed = re.sub("success", "failed", inside, flags=re.IGNORECASE)
+    assert results(status(head(), element("profile", failed)), "b") == ["error reported"]
+
+
+@pytest.mark.fault(48, "a success by name that the same answer denies is not believed")
+@pytest.mark.parametrize(
+    ("children", "sentence"),
+    [
+        ([element("success", "false")], "Target's answer has a part that is not known: success."),
+        ([counts(0, 0, 3)], "Target counted 0 updates, and named 2 as a success."),
+        ([counts(1, 0, 2)], "Target counted 1 update, and named 2 as a success."),
+        ([element("successfulUpdates", 0)], "Target counted 0 updates, and named 2 as a success."),
+        ([element("failedUpdates", 3)], "Target counted 3 failures of 3, and named 2 as a success."),
+        (
+            [element("failedUpdates", 1), element("profilesNotFound", 1)],
+            "Target counted 2 failures of 3, and named 2 as a success.",
+        ),
+    ],
+)
+def test_settle_success_that_the_answer_denies_is_unknown(children: list[str], sentence: str) -> None:
+    for batch in (head(), head("incomplete"), B1):
+        named = [profile("a", "success"), profile("b", "success"), profile("c", "failed")]
+        answer = status(batch, *children, *named)
+        assert results(answer, *IDS) == ["unknown reported", "unknown reported", "error reported"]
+        verdict = settle(answer, IDS, rows=3, overdue=True)
+        assert verdict is not None
+        assert sentence in f"{verdict.reason} {verdict.note}"
+        assert verdict.result_of("a").reason == UNUSABLE
+
+
+def test_settle_success_that_the_answer_confirms_is_reported() -> None:
+    named = [profile("a", "success"), profile("b", "success"), profile("c", "failed")]
+    for children in ([element("success", "true")], [counts(2, 0, 1)], [counts(3, 0, 0)]):
+        answer = status(head(), *children, *named)
+        assert results(answer, *IDS) == ["success reported", "success reported", "error reported"]
 
 
 def test_settle_profile_that_repeats_itself_is_read() -> None:

@@ -45,6 +45,7 @@ class Said:
     words: dict[str, list[str]] = field(default_factory=dict)  # by spelling
     texts: dict[str, str] = field(default_factory=dict)
     doubt: bool = False  # whether anything is there that has no meaning
+    denied: bool = False  # whether it says that nothing was a success
 
     def status(self, spelling: str) -> str:
         statuses = [STATUSES.get(word.lower(), "unknown") for word in self.words[spelling]]
@@ -59,6 +60,9 @@ def read(answer: bytes) -> Said:
         said.doubt |= not blank(child.tail)
         if child.tag == "profile":
             read_profile(child, said)
+        elif child.tag == "success":
+            said.doubt = True
+            said.denied |= "".join(child.itertext()).strip().lower() != "true"
         elif child.tag in {"batchId", "status", "message", *NUMBERS}:
             said.doubt |= bool(child.attrib) or len(child) > 0
             if not any(isinstance(part.tag, str) for part in child):
@@ -78,8 +82,11 @@ def read_profile(node: ET.Element, said: Said) -> None:
     said.doubt |= any(
         part.tag not in {"id", "status"} or part.attrib or not blank(part.tail) for part in node
     )
+    odd = bool(node.attrib) or not blank(node.text)
+    odd |= any(part.tag not in {"id", "status"} or part.attrib or not blank(part.tail) for part in node)
+    odd &= "".join(words).lower() == "success"
     for spelling in filter(str.strip, ids):
-        said.words.setdefault(spelling, []).append("?" if unusable else "".join(words))
+        said.words.setdefault(spelling, []).append("?" if unusable or odd else "".join(words))
 
 
 def blank(text: str | None) -> bool:
@@ -150,6 +157,13 @@ def expected(said: Said, ids: tuple[str, ...], *, withdrawn: bool = False) -> di
     doubt = foreign or is_doubtful(said)
     doubt |= withdrawn and (bool(said.words) or any(number(said, name) is not None for name in COUNTS))
     listed = any("success" in map(str.lower, said_of_one) for said_of_one in said.words.values())
+    successful, not_found, failed = (number(said, name) for name in NUMBERS[2:])
+    successes = sum(status == "success" for status in statuses.values())
+    denied = successes > (len(ids) if successful is None else successful)
+    denied |= successes > 0 and successes + (failed or 0) + (not_found or 0) > len(ids)
+    if denied or said.denied:
+        doubt = True
+        statuses = {each: status.replace("success", "unknown") for each, status in statuses.items()}
     match said.texts.get("status", "-").lower():
         case "stuck":
             others = "error batch"

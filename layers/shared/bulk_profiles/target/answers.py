@@ -27,7 +27,7 @@ from .xml_reader import read_xml
 
 _RECEIPT_FIELDS = frozenset({"success", "batchStatus", "message"})
 _COUNTS = ("batchSize", "consumedCount", "successfulUpdates", "profilesNotFound", "failedUpdates")
-_STATUS_FIELDS = frozenset({"batchId", "status", "message", *_COUNTS})
+_STATUS_FIELDS = frozenset({"batchId", "status", "message", "success", *_COUNTS})
 _KNOWN_MESSAGES = frozenset({"", "batch submitted for processing", "batch submitted for processing."})
 _BLANKS = BLANKS.encode()
 _SHOWN_WORD = 40  # characters
@@ -147,6 +147,8 @@ def read_status(
         raise UnusableAnswerError("says nothing of a batch" + (f': "{message}"' if message else ""))
     size, consumed, successful, not_found, failed = (_number(fields.get(name, "")) for name in _COUNTS)
     state = _state(fields.get("status"))
+    if fields.get("success", "true").lower() != "true":
+        profiles.deny_successes()
     return StatusAnswer(
         state=state,
         batch_id=printable(fields.get("batchId", "")),
@@ -161,7 +163,7 @@ def read_status(
         flattened=response.flattened,
         unknown_words=shown(_quoted(profiles.unknown_words)),
         word=mask(fields["status"]) if state is TargetState.OTHER else "",
-        unclear=tuple(_unclear(response, "Target's answer")),
+        unclear=tuple(_unclear_in_status(response)),
     )
 
 
@@ -172,9 +174,16 @@ def _unclear_in_receipt(response: Response) -> Iterator[str]:
         yield f"{subject} names {quantity(len(profiles), 'profile')}."
 
 
-def _unclear(response: Response, subject: str) -> Iterator[str]:
+def _unclear_in_status(response: Response) -> Iterator[str]:
+    # `success` belongs to the answer to a submission.
+    yield from _unclear(
+        response, "Target's answer", [name for name in ("success",) if name in response.fields]
+    )
+
+
+def _unclear(response: Response, subject: str, misplaced: Iterable[str] = ()) -> Iterator[str]:
     """Yield what is not understood in an answer, as sentences about the `subject`."""
-    if parts := response.unknown_parts:
+    if parts := [*response.unknown_parts, *misplaced]:
         yield f"{subject} has {_named(parts, 'a part that is not known', 'parts that are not known')}."
     if response.unreadable:
         yield f"{quantity(response.unreadable, 'profile')} in {subject} cannot be read."

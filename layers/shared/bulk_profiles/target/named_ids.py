@@ -8,6 +8,7 @@ a spelling that Target used: Target may have meant it. `a b`, `a%20b` and `a+b` 
 
 from __future__ import annotations
 
+import dataclasses
 import html
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -43,6 +44,24 @@ class NamedIds:
     def status_of(self, profile_id: str) -> ProfileStatus | None:
         """Return the status of an id (decoded, as in the source file), or None if Target did not name it."""
         return self.by_reading.get(profile_id) or self.by_spelling.get(profile_id)
+
+    def without_successes(self) -> NamedIds:
+        """Return the same with `unknown`, and as unusable, for each success."""
+        by_status = self.by_status.copy()
+        by_status[ProfileStatus.UNKNOWN] += by_status.pop(ProfileStatus.SUCCESS, 0)
+        successes = {
+            name
+            for statuses in (self.by_spelling, self.by_reading)
+            for name, status in statuses.items()
+            if status is ProfileStatus.SUCCESS
+        }
+        return dataclasses.replace(
+            self,
+            by_spelling=_without_successes(self.by_spelling),
+            by_reading=_without_successes(self.by_reading),
+            unusable=self.unusable | successes,
+            by_status=by_status,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +171,13 @@ def _match_inexact(answer: StatusAnswer, candidates: _Candidates) -> _Matches:
             if spelling in answer.unusable:
                 matches.unusable.add(profile_id)
     return matches
+
+
+def _without_successes(statuses: Statuses) -> Statuses:
+    return {
+        name: ProfileStatus.UNKNOWN if status is ProfileStatus.SUCCESS else status
+        for name, status in statuses.items()
+    }
 
 
 def _unambiguous(ids: Iterable[str]) -> Iterator[str]:

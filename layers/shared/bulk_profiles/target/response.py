@@ -44,7 +44,8 @@ class Profiles:
     statuses: Statuses = field(default_factory=dict, repr=False)
     # Spellings with a success that something else in the answer overrides.
     contradicted: set[str] = field(default_factory=set, repr=False)
-    unusable: set[str] = field(default_factory=set, repr=False)  # spellings in profiles that cannot be read
+    # Spellings in profiles that cannot be read, or that something else in the answer contradicts.
+    unusable: set[str] = field(default_factory=set, repr=False)
     unknown_words: Names = field(default_factory=dict)  # in place of a status, as they are shown
 
     def record(self, words: Iterable[tuple[str, str]]) -> None:
@@ -62,8 +63,15 @@ class Profiles:
 
     def record_unusable(self, profile_id: str) -> None:
         """Record an id in a profile that cannot be read, or has two ids or two words."""
-        record_status(self.statuses, profile_id, ProfileStatus.UNKNOWN)
+        if record_status(self.statuses, profile_id, ProfileStatus.UNKNOWN):
+            self.contradicted.add(profile_id)
         self.unusable.add(profile_id)
+
+    def deny_successes(self) -> None:
+        """Record that the answer as a whole contradicts each success that it names."""
+        for profile_id in [each for each, status in self.statuses.items() if status is ProfileStatus.SUCCESS]:
+            self.statuses[profile_id] = ProfileStatus.UNKNOWN
+            self.unusable.add(profile_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ else.
 | with `error` or `failed`, perhaps with `success` as well             | error   | reported |
 | with `pending`, perhaps with `success` as well                       | pending | reported |
 | with a word that is not known, or in a way that contradicts itself   | unknown | reported |
+| with `success`, and its counts, or an element beside it, deny that   | unknown | reported |
 | by a spelling that may stand for another id of the batch as well     | unknown | batch    |
 
 | Target did not name the profile, and said of the batch               | status  | basis    |
@@ -169,6 +170,9 @@ def _last_verdict(
     except UnusableAnswerError as error:
         return _expired([_NO_ANSWER, str(error)])
     doubts = _doubts(answer, named, batch_id)
+    if denial := _denial(answer, named, rows):
+        doubts.append(denial)
+        named = named.without_successes()
     if answer.state is TargetState.COMPLETE or (answer.state is None and _is_finished(named)):
         verdict = _finished(answer, named, rows, doubts)
     elif answer.state is TargetState.STUCK:
@@ -222,6 +226,19 @@ def _doubts(answer: StatusAnswer, named: NamedIds, batch_id: str) -> list[str]:
     if foreign := named.foreign.total():
         doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the batch.")
     return list(dict.fromkeys(doubts))
+
+
+def _denial(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
+    """Return, as a sentence, how Target's counts contradict the successes that it named, or ""."""
+    successes = named.by_status[ProfileStatus.SUCCESS]
+    failures = (answer.failed or 0) + (answer.not_found or 0)
+    if answer.successful is not None and successes > answer.successful:
+        return f"Target counted {quantity(answer.successful, 'update')}, and named {successes} as a success."
+    if successes and successes + failures > rows:
+        return (
+            f"Target counted {quantity(failures, 'failure')} of {rows}, and named {successes} as a success."
+        )
+    return ""
 
 
 def _names_another(answer: StatusAnswer, batch_id: str) -> bool:

@@ -13,7 +13,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from .response import BLANKS, MAX_TEXT, Names, UnusableAnswerError, add_name
+from bulk_profiles.core.models import ProfileStatus
+
+from .response import BLANKS, MAX_TEXT, Names, UnusableAnswerError, add_name, profile_status
 
 _MAX_PENDING = 2  # bytes of text that expat may hold back, waiting for more: a `\r` or `]]`
 _MAX_DEPTH = 16
@@ -32,10 +34,11 @@ class Content:
     fields: list[tuple[str, str]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)  # for these ids
-    unusable_ids: list[str] = field(default_factory=list)  # of profiles that contradict themselves
+    # Of profiles that contradict themselves, or of which more is said than an id and a success.
+    unusable_ids: list[str] = field(default_factory=list)
     unknown_parts: Names = field(default_factory=dict)
     unreadable: int = 0
-    left_out: int = 0  # profiles within elements that are not known
+    left_out: int = 0  # profiles within elements that are not known, and odd successes
 
     @property
     def ends(self) -> int:
@@ -64,6 +67,7 @@ class Parser:
         self._word: str | None = None
         self._others: list[str] = []  # further ids of the profile
         self._usable = True  # whether what the profile says can be read
+        self._odd = False  # whether it says more than an id and a word
 
     def _listen(self) -> None:
         self._expat.StartElementHandler = self._start
@@ -92,11 +96,13 @@ class Parser:
         if attributes:
             for attribute in attributes:
                 add_name(self._content.unknown_parts, f"{name}@{attribute}")
+            self._odd = True
         self._text = ""
         if depth == _PART_DEPTH and self._in_profile and name in _PARTS:
             return
         if depth == _FIELD_DEPTH and name == "profile":
             self._in_profile = self._usable = True
+            self._odd = bool(attributes)
             self._id = self._word = None
         elif depth == 1:
             if name != "response":
@@ -143,8 +149,12 @@ class Parser:
         self._text = ""
         if self._usable and not self._others and self._id and not self._id.isspace():
             content = self._content
-            content.ids.append(self._id)
-            content.words.append(self._word or "")
+            if self._odd and profile_status(self._word or "") is ProfileStatus.SUCCESS:
+                content.unusable_ids.append(self._id)
+                content.left_out += 1
+            else:
+                content.ids.append(self._id)
+                content.words.append(self._word or "")
             return
         self._content.unreadable += 1
         self._content.unusable_ids += filter(str.strip, [self._id or "", *self._others])
@@ -171,6 +181,7 @@ class Parser:
     def _skip(self, name: str) -> None:
         """Leave out an element, which has just begun, with all that it contains."""
         add_name(self._content.unknown_parts, name)
+        self._odd = True
         self._mixed = self.depth > (_PART_DEPTH if self._in_profile else _FIELD_DEPTH)
         self.path.append(name)
         end = self.depth
@@ -201,6 +212,7 @@ class Parser:
     def _keep_stray_text(self) -> None:
         """Keep that there is a text between two elements: what it says is not known."""
         add_name(self._content.unknown_parts, "text")
+        self._odd = True
 
     def _comment(self, *_text: str) -> None:
         """Keep that there is a comment or an instruction, wherever it stands: what it says is not known."""
