@@ -28,7 +28,9 @@ def profile(profile_id: str, word: str) -> str:
 
 
 def head(word: str = "complete", size: object = 3) -> str:
-    return element("batchId", "demo-1") + element("status", word) + element("batchSize", size)
+    """Return the elements of a batch; without a `size` there is no `batchSize`."""
+    known = element("batchId", "demo-1") + element("status", word)
+    return known + (element("batchSize", size) if size != "" else "")
 
 
 def counts(successful: object, not_found: object, failed: object, consumed: object = "") -> str:

@@ -523,7 +523,7 @@ def test_settle_answer_with_an_unknown_part_implies_nothing(children: list[str],
 
 
 def test_settle_empty_batch_size_implies_nothing() -> None:
-    answer = status(head(size=""))
+    answer = status(head(size=""), element("batchSize", ""))
     assert results(answer, *IDS) == ["unknown batch"] * 3
     assert answer.unclear == ("Target's answer has a count that is no number: batchSize.",)
 
@@ -650,6 +650,34 @@ def test_settle_success_that_the_answer_denies_is_unknown(children: list[str], s
         assert verdict is not None
         assert sentence in f"{verdict.reason} {verdict.note}"
         assert verdict.result_of("a").reason == UNUSABLE
+
+
+@pytest.mark.fault(48, "an element with two values: failures by name stay, and nothing else is believed")
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("failedUpdates", (0, 1)),
+        ("batchSize", (3, 4)),
+        ("batchId", ("demo-1", "demo-2")),
+        ("status", ("complete", "stuck")),
+        ("status", ("stuck", "complete")),
+        ("status", ("incomplete", "complete")),
+        ("success", ("true", "false")),
+        ("message", ("", "Batch submitted for processing")),
+    ],
+)
+def test_settle_element_with_two_values_discards_no_failure(name: str, texts: tuple[object, object]) -> None:
+    batch = {"batchId": "demo-1", "status": "complete", "batchSize": 3}
+    batch.pop(name, None)
+    twice = [element(name, text) for text in texts]
+    named = [profile("a", "success"), profile("b", "failed")]
+    answer = status(*(element(*pair) for pair in batch.items()), twice[0], *named, twice[1])
+    assert results(answer, *IDS) == ["unknown reported", "error reported", "unknown batch"]
+    assert f"Target's answer has a part with two values: {name}." in answer.unclear
+    assert outcome(status(*(element(*pair) for pair in batch.items()), *twice), overdue=True) == {
+        "state": "expired" if name == "status" else "complete",
+        **dict.fromkeys(IDS, "unknown batch"),
+    }
 
 
 def test_settle_success_that_the_answer_confirms_is_reported() -> None:

@@ -143,11 +143,12 @@ def read_status(
     response = read_status_response(pieces, limit_bytes, charset)
     fields, profiles = response.fields, response.profiles
     message = mask(fields.get("message", ""))
-    if not (profiles.statuses or response.unreadable or fields.keys() & {"batchId", "status"}):
+    about_batch = (fields | response.repeated).keys() & {"batchId", "status"}
+    if not (profiles.statuses or response.unreadable or about_batch):
         raise UnusableAnswerError("says nothing of a batch" + (f': "{message}"' if message else ""))
     size, consumed, successful, not_found, failed = (_number(fields.get(name, "")) for name in _COUNTS)
     state = _state(fields.get("status"))
-    if fields.get("success", "true").lower() != "true":
+    if response.repeated or fields.get("success", "true").lower() != "true":
         profiles.deny_successes()
     return StatusAnswer(
         state=state,
@@ -185,6 +186,8 @@ def _unclear(response: Response, subject: str, misplaced: Iterable[str] = ()) ->
     """Yield what is not understood in an answer, as sentences about the `subject`."""
     if parts := [*response.unknown_parts, *misplaced]:
         yield f"{subject} has {_named(parts, 'a part that is not known', 'parts that are not known')}."
+    if repeated := response.repeated:
+        yield f"{subject} has {_named(repeated, 'a part with two values', 'parts with two values')}."
     if response.unreadable:
         yield f"{quantity(response.unreadable, 'profile')} in {subject} cannot be read."
     if words := _quoted(response.profiles.unknown_words):
@@ -225,7 +228,10 @@ def _number(text: str) -> int | None:
 def read_receipt_response(text: str) -> Response:
     """Read the response to a submission, in XML or flattened. Raises `UnusableAnswerError`."""
     text = text.lstrip("\ufeff" + BLANKS)
-    return read_xml([text.encode()], _RECEIPT_FIELDS) if text.startswith("<") else read_flat_receipt(text)
+    response = read_xml([text.encode()], _RECEIPT_FIELDS) if text.startswith("<") else read_flat_receipt(text)
+    if response.repeated:
+        raise UnusableAnswerError("contradicts itself")
+    return response
 
 
 def read_status_response(pieces: Iterable[bytes], limit_bytes: int, charset: str = "") -> Response:

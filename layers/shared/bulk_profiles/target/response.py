@@ -83,6 +83,7 @@ class Response:
     unknown_parts: Names = field(default_factory=dict)  # elements, attributes and the like, by name
     unreadable: int = 0  # profiles that cannot be read, or contradict themselves
     flattened: bool = False  # whether the answer came as text without its tags
+    repeated: Names = field(default_factory=dict)  # elements with two texts, which `fields` leaves out
 
 
 def profile_status(word: str) -> ProfileStatus:

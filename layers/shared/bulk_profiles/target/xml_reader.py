@@ -47,6 +47,7 @@ class _XmlReader:
         self._waiting = bytearray()  # for the end of a unit
         self._fields: dict[str, str] = {}
         self._profiles = Profiles()
+        self._repeated: Names = {}  # fields with two texts
         self._unknown_parts: Names = {}
         self._unreadable = 0
         self._malformed = 0
@@ -65,7 +66,10 @@ class _XmlReader:
 
     def close(self) -> Response:
         self._read(self._waiting, final=True)
-        return Response(self._fields, self._profiles, self._unknown_parts, self._unreadable)
+        fields = {name: text for name, text in self._fields.items() if name not in self._repeated}
+        return Response(
+            fields, self._profiles, self._unknown_parts, self._unreadable, repeated=self._repeated
+        )
 
     def _read_waiting(self, end: int) -> None:
         unit = self._waiting[:end]
@@ -125,7 +129,7 @@ class _XmlReader:
     def _add(self, content: Content) -> None:
         for name, text in content.fields:
             if self._fields.setdefault(name, text) != text:
-                raise UnusableAnswerError("contradicts itself")
+                self._repeated[name] = None
         self._profiles.record(zip(content.ids, content.words, strict=True))
         for profile_id in content.unusable_ids:
             self._profiles.record_unusable(profile_id)
