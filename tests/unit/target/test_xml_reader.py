@@ -184,6 +184,25 @@ def test_read_xml_malformed_profile_is_left_out(malformed: str) -> None:
             assert response.fields["batchId"] == "demo-1"
 
 
+@pytest.mark.fault(43, "a profile within a comment: it counts for nothing, and the answer is read")
+@pytest.mark.parametrize(
+    "comment",
+    [
+        f"<!--{profile('v', 'success')}-->",
+        f"<!-- {profile('v', 'failed')}{profile('w', 'failed')} -->",
+        f"<!-- 1 -->{profile('a', 'success')}<!-- </profile> -->",
+    ],
+)
+def test_read_xml_profile_in_a_comment_is_a_doubt(comment: str) -> None:
+    for more in ([], [profile("x\x01", "failed")]):
+        body = xml(head(), GOOD[0], comment, *more, GOOD[1])
+        for size in (1, 7, 64, len(body)):
+            response = read(body[at : at + size] for at in range(0, len(body), size))
+            assert response.profiles.statuses == {"a": ProfileStatus.SUCCESS, "z": ProfileStatus.ERROR}
+            assert list(response.unknown_parts) == ["comment"]
+            assert response.unreadable == len(more)
+
+
 def test_read_xml_id_with_the_end_of_a_profile_is_left_out() -> None:
     for text in ("u</profile>", "<![CDATA[u</profile>]]>"):
         response = read([xml(head(), GOOD[0], profile(text, "failed"), GOOD[1])])
@@ -222,7 +241,7 @@ def test_read_xml_is_the_same_in_pieces_of_any_size(parts: list[str]) -> None:
 
 
 def repr_of(response: Response) -> str:
-    return f"{response} {response.profiles.statuses} {response.profiles.contradicted}"
+    return f"{response} {sorted(response.profiles.statuses.items())} {response.profiles.contradicted}"
 
 
 def test_read_xml_bytes_that_are_not_utf_8_cost_their_profile() -> None:

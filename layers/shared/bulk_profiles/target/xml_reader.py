@@ -17,6 +17,8 @@ _MAX_HELD = 1024 * 1024  # bytes that wait for the end of a profile or another t
 _MAX_MALFORMED = 1000  # profiles: each costs a parser
 _BROKEN = "is not whole, well-formed XML"
 _PROFILE_START, _PROFILE_END = re.compile(rb"<profile[\s/>]"), b"</profile>"
+_COMMENT_START, _COMMENT_END = b"<!--", b"-->"
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 # What XML has no character for, as a byte or as a reference: U+0001 as `&#1;`. It finds other references too.
 _NO_CHARACTER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|&#[0-9a-fA-FxX]{1,8};")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
@@ -57,7 +59,7 @@ class _XmlReader:
         searched = max(0, len(self._waiting) - len(_PROFILE_END))
         self._waiting += piece
         end = self._waiting.rfind(_PROFILE_END, searched)
-        if end >= 0:
+        if end >= 0 and (self._is_outside_comments(end) or len(self._waiting) > _MAX_HELD):
             self._read_waiting(end + len(_PROFILE_END))
         elif len(self._waiting) > _MAX_HELD:  # there are other elements than profiles
             self._read_waiting(self._waiting.rfind(b">") + 1)
@@ -71,6 +73,11 @@ class _XmlReader:
             fields, self._profiles, self._unknown_parts, self._unreadable, repeated=self._repeated
         )
 
+    def _is_outside_comments(self, end: int) -> bool:
+        """Whether what waits has no comment that begins before `end` and does not end there."""
+        start = self._waiting.rfind(_COMMENT_START, 0, end)
+        return start < 0 or self._waiting.find(_COMMENT_END, start, end) >= 0
+
     def _read_waiting(self, end: int) -> None:
         unit = self._waiting[:end]
         del self._waiting[:end]
@@ -80,6 +87,9 @@ class _XmlReader:
         # Where a comment or an id contains `</profile>`, the result must not depend on where units end.
         if self._accepts(unit, final=final, ends=unit.count(_PROFILE_END)):
             self._after_malformed = False
+            return
+        if _COMMENT.search(unit):  # it may contain a profile, which counts for nothing but is a doubt
+            self._read(bytearray(_COMMENT.sub(b"<?comment?>", unit)), final=final)
             return
         *profiles, rest = unit.split(_PROFILE_END)
         for part in profiles:
