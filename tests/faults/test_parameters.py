@@ -58,7 +58,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "DeadlineHours": ("24", "1", "168"),
     "MaxRejectedPercent": ("10", "0", "100"),
     "ProfileResults": ("all", "failures", "none"),
-    "RetentionDays": ("30", "1", "3650"),
+    "RetentionDays": ("30", "2", "3650"),
 }
 # What no step reads, with the test that looks at it.
 ELSEWHERE = {

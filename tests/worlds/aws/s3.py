@@ -72,11 +72,15 @@ class S3(Service):
 
         return self.call("PutObject", put)
 
-    def get_object(self, *, Bucket: str, Key: str, VersionId: str = "", Range: str = "") -> Any:
-        """Return a version's body as a stream, from a byte on."""
+    def get_object(
+        self, *, Bucket: str, Key: str, VersionId: str = "", Range: str = "", IfMatch: str = ""
+    ) -> Any:
+        """Return a version's body as a stream from a byte on; with `IfMatch`, if it is still the same."""
 
         def get() -> Any:
             version = self._version("GetObject", Bucket, Key, VersionId)
+            if IfMatch and IfMatch != version.etag:
+                raise error("GetObject", "PreconditionFailed")
             body = version.body or b""
             headers: dict[str, Any] = {}
             status = 206 if Range else 200
