@@ -137,13 +137,10 @@ def test_split_file_out_of_time_invokes_itself_with_the_same_event(
 def test_split_file_is_owned_by_its_invocation_and_not_by_the_event(application: Application) -> None:
     """The platform tries a dead invocation again under its request id; a copy of the event has another."""
     event = application.drop(FILE)
-    owners = []
-    for _ in range(2):
-        application.remaining = repeat(1)
-        application.invoke("split_file", event)
-        [entry] = [item for item in application.items() if item["sk"] == "IMPORT"]
-        owners.append(entry["owner"])
-    assert len({*owners, event["id"]}) == 3
+    application.remaining = repeat(1)
+    application.invoke("split_file", event)
+    [entry] = [item for item in application.items() if item["sk"] == "IMPORT"]
+    assert entry["owner"] not in {"", event["id"]}
 
 
 # --- upload_batch, check_status ---
