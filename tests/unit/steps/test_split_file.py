@@ -416,6 +416,31 @@ def test_a_file_that_s3_refuses_for_good_is_rejected_with_its_code(
     assert summary.reason.endswith("drop the file again.")
 
 
+@pytest.mark.parametrize("operation", ["get_object", "put_object"])
+def test_a_data_bucket_that_s3_refuses_does_not_reject_the_file(
+    s3: S3Client,
+    drop: Callable[..., DroppedObject],
+    run: Callable[..., SplitResult],
+    topic: Topic,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+) -> None:
+    """The file is not to blame: the operator mends the permission, and the split is tried again."""
+    dropped, call = drop(FILE), getattr(s3, operation)
+
+    def refuse(**request: Any) -> Any:
+        if request["Bucket"] == DATA_BUCKET:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return call(**request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, operation, refuse)
+        with pytest.raises(StorageError, match="AccessDenied"):
+            run(dropped)
+    assert topic.messages == []
+    assert run(dropped).manifest is not None
+
+
 def test_a_file_with_which_every_split_fails_is_rejected_in_the_end(
     drop: Callable[..., DroppedObject],
     run: Callable[..., SplitResult],

@@ -39,7 +39,7 @@ class Storage:
         Raises `MissingObjectError` where it does not exist any more.
         """
         version: Any = {"VersionId": version_id} if version_id else {}
-        with s3_errors("look up", key):
+        with s3_errors("look up", key, source=True):
             head = self._client.head_object(Bucket=bucket, Key=key, **version)
         actual = head.get("VersionId", version_id)
         return Source(

@@ -57,7 +57,7 @@ class S3SourceFile:
         """Open the object for reading from byte `start` on."""
         import smart_open.s3  # noqa: PLC0415 a tenth of the cold start, and only split_file reads a source file
 
-        with s3_errors("read", self._source.key):
+        with s3_errors("read", self._source.key, source=True):
             # Not smart_open.open: it would read a key such as `a?versionId=b` as an address.
             reader = smart_open.s3.open(
                 self._source.bucket,
@@ -198,11 +198,12 @@ def _code(error: BaseException) -> str:
     return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else ""
 
 
-def s3_errors(action: str, key: str) -> AbstractContextManager[None]:
+def s3_errors(action: str, key: str, *, source: bool = False) -> AbstractContextManager[None]:
     """Raise `StorageError` where a call to S3 for the object `key` fails inside the `with` block.
 
-    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`, and one that S3 will
-    not give however often it is asked `DeniedObjectError`.
+    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`. A `source` file that S3
+    will not give however often it is asked raises `DeniedObjectError`: whoever dropped it must act. Where the
+    application's own bucket is refused, the operator must, and the file is not to blame.
     """
     missing = MissingObjectError(f"S3 has no object {key!r} (any more).")
     existing = ExistingObjectError(f"S3 has an object {key!r} already.")
@@ -210,5 +211,6 @@ def s3_errors(action: str, key: str) -> AbstractContextManager[None]:
     meanings: dict[str, BulkProfilesError] = dict.fromkeys(_MISSING, missing) | dict.fromkeys(
         _EXISTING, existing
     )
-    meanings |= {code: DeniedObjectError(f"{failure}: {code}.") for code in _DENIED}
+    if source:
+        meanings |= {code: DeniedObjectError(f"{failure}: {code}.") for code in _DENIED}
     return translated(failure, StorageError, meanings)
