@@ -39,7 +39,7 @@ os.environ.update(
 
 @pytest.fixture(autouse=True)
 def _strict_moto(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have moto refuse what AWS refuses."""
+    """Refuse in moto what AWS refuses."""
     strict_moto.install(monkeypatch)
 
 

@@ -172,7 +172,7 @@ def stopped_execution(stack: Stack) -> None:
 
 
 def dead_letter(stack: Stack) -> None:
-    """Give split_file a message of the dead-letter queue."""
+    """Invoke split_file with a message of the dead-letter queue."""
     import_id = stack.imports[0]
     source = stack.entry(import_id)["source"]
     event = {

@@ -7,7 +7,7 @@ SNS and S3 refuse now and then.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import import_id
 from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import ImportEntry
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE
 from tests.worlds.in_memory import InMemoryDeployment
 
@@ -88,13 +89,13 @@ class Months:
             self.deployment.clock.advance(minutes=2)
             self.deployment.check(name, batch.number)
 
-    def _entry(self, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _entry(self, name: str) -> ImportEntry | None:
         try:
             return self.deployment.ledger.get_import(name)
         except BulkProfilesError:  # it was poisoned
             return None
 
-    def _try(self, action) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def _try(self, action: Callable[[], object]) -> None:
         try:
             action()
         except (BulkProfilesError, ClientError):

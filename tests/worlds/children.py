@@ -83,7 +83,7 @@ class Executions:
         return outcome
 
     def fail(self, child: Child) -> None:
-        """Have an execution try a child again, or end without it."""
+        """Try a child of an execution again, or end the execution without it."""
         child.fail(self.deployment.clock())
         if child.state == ENDED and child.number == 0:
             self.end(child.execution, "FAILED")

@@ -201,9 +201,9 @@ def _code(error: BaseException) -> str:
 def s3_errors(action: str, key: str, *, source: bool = False) -> AbstractContextManager[None]:
     """Raise `StorageError` where a call to S3 for the object `key` fails inside the `with` block.
 
-    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`. A `source` file that S3
-    will not give however often it is asked raises `DeniedObjectError`: whoever dropped it must act. Where the
-    application's own bucket is refused, the operator must, and the file is not to blame.
+    A missing object raises `MissingObjectError`, an existing one `ExistingObjectError`. A `source` file that
+    S3 will not give however often it is asked raises `DeniedObjectError`: whoever dropped it must act. Where
+    the application's own bucket is refused, the operator must, and the file is not to blame.
     """
     missing = MissingObjectError(f"S3 has no object {key!r} (any more).")
     existing = ExistingObjectError(f"S3 has an object {key!r} already.")
