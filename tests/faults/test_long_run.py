@@ -76,7 +76,7 @@ class Months:
             return
         batches = list(self.deployment.ledger.batches(name))
         for batch in batches:
-            self._try(lambda batch=batch: self._step(name, batch))
+            self._try(lambda batch=batch: self._step(name, batch))  # type: ignore[misc]  # mypy infers no type of a default
         if batches and all(batch.settled for batch in self.deployment.ledger.batches(name)):
             self._try(lambda: self._finish(name))
 
