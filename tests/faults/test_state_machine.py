@@ -139,7 +139,7 @@ class World:
     settings: set[int] = field(default_factory=set)  # those whose examples have all been run
 
     def restart(self, clock: Callable[[], datetime], target_settings: simulator.Settings) -> None:
-        """Give the server a Target that has received nothing."""
+        """Replace the server's Target by one that has received nothing."""
         self.target._server.target = Target(target_settings, lambda: clock().timestamp())
 
 
@@ -281,7 +281,7 @@ class Accidents(RuleBasedStateMachine):
     def answer(
         self, name: str, status: str, on_submit: bool, times: int, retry_after: str, plan: Plan
     ) -> None:
-        """Have Target answer the next calls of a kind with a fault, and make the first of them.
+        """Script a fault as Target's answer to the next calls of a kind, and make the first of them.
 
         A fault of status calls may last beyond the deadline.
         """
@@ -306,26 +306,27 @@ class Accidents(RuleBasedStateMachine):
 
     @rule(
         operation=st.sampled_from(
-            ["PutItem", "GetItem", "PutObject", "GetObject", "StartExecution", "Publish", "time left"]
+            ["PutItem", "GetItem", "PutObject", "GetObject", "StartExecution", "Publish"]
         ),
         times=st.integers(1, 3),
         seconds=st.sampled_from([0, 1, 600, 3600, 30_000]),
     )
     def disturb(self, operation: str, times: int, seconds: int) -> None:
-        """Have AWS refuse the next calls of an operation after all of boto3's tries, or let time pass.
-
-        Or have the next checks find that no time is left for the results.
-        """
+        """Refuse the next calls of an operation after all of boto3's tries, or advance the clock."""
         if seconds:
             self.deployment.clock.advance(seconds=seconds)
             self.reached["ADVANCE"] += 1
             return
-        if operation == "time left":
-            self.executions.hurries = times
-            return
         for service in self.deployment.services:
             service.refuse(operation, "ThrottlingException", times)
         self.reached["THROTTLE"] += 1
+
+    @precondition(lambda self: any(child.state == CHECK for child in self.executions.due()))
+    @rule(times=st.integers(1, 3))
+    def run_out_of_time(self, times: int) -> None:
+        """Let the next looks at the clock show no time left, and check what is due first."""
+        self.executions.hurries = times
+        self._step_earliest(CHECK, Plan())
 
     @rule(plan=plans)
     def sweep(self, plan: Plan) -> None:
@@ -619,13 +620,14 @@ FLOORS = {
     "SPLIT uploading": 100,
     "SPLIT known": 80,
     "SPLIT leased": 4,
-    "SPLIT older version": 1,
+    "SPLIT older version": 2,
     "SPLIT rejected": 3,
     "SPLIT unfinished": 4,
     "SPLIT killed": 10,
     "SPLIT meanwhile same": 5,
     "SUBMIT accepted": 250,
     "SUBMIT accepted after a loss": 3,
+    "SUBMIT deferred: as Target asked": 1,
     "SUBMIT deferred: budget calls": 15,
     "SUBMIT deferred: budget places": 50,
     "SUBMIT deferred: budget rows": 10,
@@ -647,6 +649,7 @@ FLOORS = {
     "CHECK settled expired": 2,
     "CHECK settled unknown": 2,
     "CHECK processing": 300,
+    "CHECK processing: out of time": 3,
     "CHECK processing: details": 80,
     "CHECK processing: unasked": 100,
     "CHECK resubmit: follow-up": 10,

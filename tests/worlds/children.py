@@ -61,7 +61,7 @@ class Executions:
 
     deployment: Deployment
     children: dict[str, list[Child]] = field(default_factory=dict)  # by execution
-    hurries: int = 0  # the next checks that have no time left
+    hurries: int = 0  # looks at the clock that show no time left
 
     def due(self) -> list[Child]:
         """Return what may be done next, by the time at which it is due."""
@@ -78,9 +78,13 @@ class Executions:
             case "Upload batch":
                 outcome = self.deployment.submit(child.import_id, child.number)
             case _:
-                hurry, self.hurries = self.hurries > 0, max(0, self.hurries - 1)
-                outcome = self.deployment.check(child.import_id, child.number, lambda: hurry)
+                outcome = self.deployment.check(child.import_id, child.number, self._is_out_of_time)
         return outcome
+
+    def _is_out_of_time(self) -> bool:
+        """Whether a check that asks has no time left. It asks only while it fills the table."""
+        hurry, self.hurries = self.hurries > 0, max(0, self.hurries - 1)
+        return hurry
 
     def fail(self, child: Child) -> None:
         """Try a child of an execution again, or end the execution without it."""
