@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import re
 import socket
@@ -25,6 +26,11 @@ YES = (
 type Script = Callable[[socket.socket], object]
 
 
+def announced(body: bytes, size: int | None = None) -> http.Body:
+    """Return a body in memory as its batch announces it, of another size if one is given."""
+    return http.Body(io.BytesIO(body), len(body) if size is None else size, hashlib.sha256(body).hexdigest())
+
+
 @dataclass
 class Peer:
     """The other end of the calls."""
@@ -35,11 +41,11 @@ class Peer:
     def submit(
         self, body: bytes = BODY, *, size: int | None = None, seconds: float = SECONDS
     ) -> outcomes.SubmissionOutcome:
-        return self.send(io.BytesIO(body), len(body) if size is None else size, seconds)
+        return self.send(announced(body, size), seconds)
 
-    def send(self, source: http.Readable, size: int, seconds: float = SECONDS) -> outcomes.SubmissionOutcome:
+    def send(self, body: http.Body, seconds: float = SECONDS) -> outcomes.SubmissionOutcome:
         url = submission_url(self.url, "demo", ApiVersion.V2)
-        return calls.submit(url, source, size, "token", seconds)
+        return calls.submit(url, body, "token", seconds)
 
     def check(self, seconds: float = SECONDS) -> outcomes.CheckOutcome:
         return calls.check(f"{self.url}/m2/demo/profile/batchStatus?batchId=1", None, seconds)

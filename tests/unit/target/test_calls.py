@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -13,6 +12,7 @@ from bulk_profiles.target import calls, outcomes
 from bulk_profiles.target.addresses import safe_status_url, submission_url
 from bulk_profiles.target.answers import TargetState, max_status_bytes
 from simulator import Fault, Settings, Simulator, fault, running
+from tests.worlds.peer import announced
 
 BODY = b"batch=thirdPartyId,city\na,Bern\nb,Z%C3%BCrich\nc,Genf\n"
 SECONDS = 10
@@ -34,7 +34,7 @@ def submit(
     seconds: float = SECONDS,
 ) -> outcomes.SubmissionOutcome:
     url = submission_url(simulator.url, "demo", version)
-    return calls.submit(url, io.BytesIO(BODY), len(BODY), token, seconds)
+    return calls.submit(url, announced(BODY), token, seconds)
 
 
 def status_url(simulator: Simulator, version: ApiVersion = ApiVersion.V2) -> str:
@@ -208,7 +208,6 @@ def test_check_other_status_has_targets_own_words(
 
 @pytest.mark.fault(31, "a refused connection, an unknown host")
 def test_submit_without_connection_is_not_sent() -> None:
-    batch = io.BytesIO(BODY)
     for endpoint, reason in (
         ("http://127.0.0.1:1", "ConnectionRefusedError"),
         ("http://nowhere.invalid", "gaierror"),
@@ -216,7 +215,7 @@ def test_submit_without_connection_is_not_sent() -> None:
         ("http://", "InvalidURL"),
     ):
         url = submission_url(endpoint, "demo", ApiVersion.V2)
-        outcome = calls.submit(url, batch, len(BODY), None, SECONDS)
+        outcome = calls.submit(url, announced(BODY), None, SECONDS)
         assert outcome == outcomes.NotSent(f"The connection to Target failed: {reason}.")
         assert calls.check(f"{endpoint}/x?batchId=1", None, SECONDS) == outcomes.Unanswered(outcome.reason)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
+import hashlib
 import os
 import socket
 import ssl
@@ -35,6 +35,7 @@ from tests.worlds.peer import (
     YES,
     Peer,
     Script,
+    announced,
     answer,
     peer,
     read_request,
@@ -101,7 +102,7 @@ def test_call_streams_a_large_body_whole() -> None:
 def test_call_without_token_sends_no_authorization() -> None:
     with peer(sends(answer())) as server:
         url = submission_url(server.url, "demo", ApiVersion.V1)
-        calls.submit(url, io.BytesIO(BODY), len(BODY), None, SECONDS)
+        calls.submit(url, announced(BODY), None, SECONDS)
     assert b"authorization" not in server.received[0].lower()
 
 
@@ -282,11 +283,18 @@ class Source:
         (Source([b"x" * 5, b"x" * 6]), 10, "The batch is not as long as its manifest says."),
         (Source([b"x" * 10, b"x"]), 10, "The batch is not as long as its manifest says."),
         (Source([]), 10, "The batch is not as long as its manifest says."),
+        (Source([b"x" * 9 + b"y"]), 10, "The batch is not what was written: its SHA-256 is another one."),
+        (
+            Source([b"y", *[b"x" * 90_000] * 9]),
+            810_001,
+            "The batch is not what was written: its SHA-256 is another one.",
+        ),
     ],
 )
 def test_body_that_breaks_off_never_arrives_whole(source: Source, size: int, reason: str) -> None:
     with peer(sends(answer())) as server:
-        assert server.send(source, size) == outcomes.NotSent(reason)
+        body = http.Body(source, size, hashlib.sha256(b"x" * size).hexdigest())
+        assert server.send(body) == outcomes.NotSent(reason)
     (request,) = server.received
     assert len(request.partition(b"\r\n\r\n")[2]) < size
 

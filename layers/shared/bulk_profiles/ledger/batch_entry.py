@@ -122,6 +122,11 @@ class BatchEntry(JsonObject):
         return self.follow_ups[-1].size if self.follow_ups else self.size
 
     @property
+    def body_sha256(self) -> str:
+        """The SHA-256 of that body (hex)."""
+        return self.follow_ups[-1].sha256 if self.follow_ups else self.sha256
+
+    @property
     def settled(self) -> bool:
         """Whether the batch's profile results are written and final."""
         return self.settled_at is not None

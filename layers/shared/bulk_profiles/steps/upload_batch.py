@@ -26,6 +26,7 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.target import calls
 from bulk_profiles.target.addresses import UnsafeStatusUrlError, batch_id_of, safe_status_url, submission_url
+from bulk_profiles.target.http import Body
 from bulk_profiles.target.outcomes import (
     Accepted,
     Deferred,
@@ -129,7 +130,8 @@ class UploadBatch:
                 url = submission_url(
                     self.settings.target_endpoint, import_entry.client_code, import_entry.api_version
                 )
-                reply = calls.submit(url, body, batch.body_size, permit.token, timeout.total_seconds())
+                announced = Body(body, batch.body_size, batch.body_sha256)
+                reply = calls.submit(url, announced, permit.token, timeout.total_seconds())
                 client_code = import_entry.client_code
                 token_state = self._token_state(batch, client_code, permit.token, reply)
                 decision = decide(

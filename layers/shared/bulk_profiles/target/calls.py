@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from .addresses import with_details
 from .answers import MAX_STATUS_BYTES, Receipt, read_receipt, read_status
-from .http import Body, BodyError, Readable, Reply, TransportError, call, retry_after
+from .http import Body, BodyError, Reply, TransportError, call, retry_after
 from .outcomes import (
     Accepted,
     Answered,
@@ -31,23 +31,22 @@ _LATER = frozenset({408, 425, 429, 503})  # each says that the request was not d
 _GONE = frozenset({404, 410})
 
 
-def submit(url: str, body: Readable, size: int, token: str | None, seconds: float) -> SubmissionOutcome:
-    """Submit one batch of `size` bytes to a submission URL, once, within `seconds`.
+def submit(url: str, body: Body, token: str | None, seconds: float) -> SubmissionOutcome:
+    """Submit the body of one batch to a submission URL, once, within `seconds`.
 
     The outcome depends on whether the first byte of the body has left. Before it, every failure is
     `NotSent`. After it, only a clear answer counts: Target's yes or no, or an HTTP status which says that
     the request was not dealt with. A body of ours that breaks off is `NotSent` too: shorter than its
     announced length, it is no complete request.
     """
-    sent = Body(body, size)
     try:
-        with call("POST", url, seconds=seconds, token=token, body=sent) as reply:
+        with call("POST", url, seconds=seconds, token=token, body=body) as reply:
             outcome = _submission_outcome(reply)
     except BodyError as error:
         return NotSent(str(error))
     except TransportError as error:
-        return Unknown(str(error)) if sent.started else NotSent(str(error))
-    if isinstance(outcome, Accepted) and sent.left:
+        return Unknown(str(error)) if body.started else NotSent(str(error))
+    if isinstance(outcome, Accepted) and body.left:
         return Unknown("Target accepted the batch before all of it had left.")
     return outcome
 

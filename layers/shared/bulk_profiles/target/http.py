@@ -10,6 +10,7 @@ lost in it would look like one that Target took and did not answer.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import re
 import socket
@@ -49,7 +50,7 @@ class TransportError(BulkProfilesError):
 
 
 class BodyError(BulkProfilesError):
-    """The body to send could not be read, or has another size than announced: the request was broken off."""
+    """The body to send could not be read, or is not the announced one: the request was broken off."""
 
 
 class Readable(Protocol):
@@ -60,11 +61,13 @@ class Readable(Protocol):
 
 
 class Body:
-    """A body of known size that is read while it is sent."""
+    """A body of known size and SHA-256 (hex) that is read while it is sent."""
 
-    def __init__(self, source: Readable, size: int) -> None:
+    def __init__(self, source: Readable, size: int, sha256: str) -> None:
         self._source = source
         self._size = size
+        self._sha256 = sha256
+        self._digest = hashlib.sha256()
         self.left = size  # bytes not yet handed over
         self.started = False  # whether any was handed over
 
@@ -74,7 +77,7 @@ class Body:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the blocks, each only after the next one has been read.
 
-        So a body of another size than announced never arrives whole. Raises `BodyError`.
+        So a body of another size or content than announced never arrives whole. Raises `BodyError`.
         """
         block = self._read()
         while True:
@@ -82,6 +85,9 @@ class Body:
             left = self.left - len(block)
             if left < 0 or (left > 0) is not bool(following):
                 raise BodyError("The batch is not as long as its manifest says.")
+            self._digest.update(block)
+            if not following and self._digest.hexdigest() != self._sha256:
+                raise BodyError("The batch is not what was written: its SHA-256 is another one.")
             self.left = left
             self.started = True
             yield block
