@@ -26,6 +26,8 @@ AWS_METRICS = {
     ("AWS/States", "ExecutionsFailed"): {"StateMachineArn": {"Ref": "ImportProfiles"}},
     ("AWS/States", "ExecutionsAborted"): {"StateMachineArn": {"Ref": "ImportProfiles"}},
     ("AWS/Lambda", "Invocations"): {"FunctionName": {"Ref": "SweepImportsFunction"}},
+    ("AWS/Lambda", "Throttles"): {"FunctionName": {"Ref": "UploadBatchFunction"}},
+    ("AWS/SQS", "NumberOfMessagesSent"): {"QueueName": {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {
         "QueueName": {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
     },
@@ -161,6 +163,23 @@ def test_empty_dead_letter_queue_raises_no_alarm() -> None:
 
 def test_queue_emptied_and_filled_again_raises_a_second_alarm() -> None:
     assert notices(alarm("DeadLettersAlarm"), [1, 1], [0, 0], [0, 1]) == 2
+
+
+def test_each_new_dead_letter_raises_an_alarm_while_earlier_ones_wait() -> None:
+    """SQS counts what Lambda and EventBridge send to the queue: these are calls of SendMessage."""
+    assert notices(alarm("NewDeadLettersAlarm"), [1], [], [0], [1], [], [2]) == 3
+
+
+# --- throttling ---
+
+
+def test_function_that_is_throttled_for_ten_minutes_raises_an_alarm() -> None:
+    assert notices(alarm("ThrottlesAlarm"), [0], [5], [7], [2], [0]) == 1
+
+
+def test_function_that_is_throttled_for_a_moment_raises_no_alarm() -> None:
+    """Step Functions tries again for much longer."""
+    assert notices(alarm("ThrottlesAlarm"), [5], [], [3], [0], [9]) == 0
 
 
 # --- failed imports ---

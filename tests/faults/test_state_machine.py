@@ -177,6 +177,7 @@ class Accidents(RuleBasedStateMachine):
         shares=st.sampled_from([True, True, False]),
         late_first=st.booleans(),
         plan=plans,
+        looks=st.sampled_from([None, None, None, 0]),
     )
     def begin(
         self,
@@ -187,6 +188,7 @@ class Accidents(RuleBasedStateMachine):
         shares: bool,
         late_first: bool,
         plan: Plan,
+        looks: int | None,
     ) -> None:
         """Drop a file and deliver its event; in most examples another one with some of the same ids."""
         target = {"calls_per_minute": 0, "max_rows": 3, "completion_seconds": completion}
@@ -199,17 +201,23 @@ class Accidents(RuleBasedStateMachine):
         self.late_first = late_first
         for ids, name in ((first, "a"), (second, "b"))[: 1 + shares]:
             self.drop(["u1", *ids], name)
-            self.deliver(0, plan, None)
+            self.deliver(0, plan, looks)
         self.reached["EXAMPLE"] += 1
 
     @precondition(lambda self: len(self.dropped) < _MOST_DROPS)
     @rule(
         ids=st.one_of(rows, rows, st.just([""])),
         name=st.sampled_from("aab"),
-        lost=st.sampled_from([False, False, True]),
+        lost=st.booleans(),
+        replaced=st.booleans(),
     )
-    def drop(self, ids: list[str], name: str, lost: bool = False) -> None:
-        """Drop a file, perhaps a new version of another one. Its event may be lost."""
+    def drop(self, ids: list[str], name: str, lost: bool = False, replaced: bool = False) -> None:
+        """Drop a file, perhaps a new version of another one. Its event may be lost.
+
+        Where it is `replaced`, another version follows at once, before either event is delivered.
+        """
+        if replaced and len(self.dropped) < _MOST_DROPS - 1:
+            self.drop(ids, name)
         number = len(self.dropped) + 1
         lines = [f"{profile_id},{number}-{line}\n" for line, profile_id in enumerate(ids)]
         body = "thirdPartyId,name\n" + "".join(lines)
@@ -225,7 +233,7 @@ class Accidents(RuleBasedStateMachine):
         self.deployment.clock.advance(seconds=2)
 
     @rule(
-        which=st.integers(0, 3),
+        which=st.sampled_from([0, 1, -1]),
         plan=plans,
         looks=st.sampled_from([None, None, 0, 1]),
         again=st.booleans(),
@@ -303,6 +311,28 @@ class Accidents(RuleBasedStateMachine):
         if times == ALWAYS:
             self.deployment.clock.advance(hours=self.deployment.check_settings.deadline_hours)
             self._step_earliest(CHECK, Plan())
+
+    @precondition(lambda self: any(child.state == UPLOAD for child in self.executions.due()))
+    @rule(
+        name=st.sampled_from(
+            ["unavailable", "too_many_requests", "server_error", "reset_after_body", "refused"]
+        ),
+        retry_after=st.sampled_from(["", "300"]),
+        again=st.sampled_from(["", "at once", "in time", "killed"]),
+        at=st.integers(1, 12),
+    )
+    def turn_away(self, name: str, retry_after: str, again: str, at: int) -> None:
+        """Have Target not take the next submission; the batch comes again at once, in time, or is killed."""
+        self.world.target.clear_script()
+        headers = {"Retry-After": retry_after} if retry_after else {}
+        self.world.target.script(simulator.fault(name, on="submit", headers=headers))
+        child = next(child for child in self.executions.due() if child.state == UPLOAD)
+        self._step(child, Plan())
+        if child.state == UPLOAD and again in {"in time", "killed"}:
+            self._step(child, Plan(Accident.KILLED, at) if again == "killed" else Plan())
+        if child.state == UPLOAD and again in {"at once", "killed"}:
+            self._attempt("submit", Plan(), lambda: self._invoke(dataclasses.replace(child)))
+        self.reached["TURN AWAY"] += 1
 
     @rule(
         operation=st.sampled_from(
@@ -613,6 +643,7 @@ FLOORS = {
     "THROTTLE": 20,
     "ANSWER submit": 25,
     "ANSWER status": 40,
+    "TURN AWAY": 40,
     "START AGAIN": 30,
     "STOP FAILED": 10,
     "STOP TIMED_OUT": 5,

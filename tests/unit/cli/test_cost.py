@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bulk_profiles.cli import cost as costs
 from bulk_profiles.cli.cost import PRICES, estimate_cost, estimate_month
+from tests.worlds.deployable import resources
 
 
 def test_cost_of_a_million_profiles_is_that_of_the_prices() -> None:
@@ -34,3 +36,7 @@ def test_an_idle_stack_costs_little_and_each_profile_the_same() -> None:
 
 def test_every_price_is_positive() -> None:
     assert all(price > 0 for price in PRICES.values())
+
+
+def test_idle_stack_counts_every_alarm_of_the_template() -> None:
+    assert len(resources("CloudWatch::Alarm")) == costs.ALARMS

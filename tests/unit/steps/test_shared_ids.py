@@ -13,7 +13,7 @@ from bulk_profiles.steps import shared_ids
 from bulk_profiles.steps.shared_ids import sharing_ids
 
 
-def manifest(import_id: str, batches: int) -> Manifest:
+def manifest(import_id: str, batches: int, rows: int = 0) -> Manifest:
     return Manifest(
         import_id=import_id,
         feed="crm",
@@ -21,7 +21,7 @@ def manifest(import_id: str, batches: int) -> Manifest:
         api_version=ApiVersion.V2,
         key_column=KeyColumn.THIRD_PARTY_ID,
         source=Source("drop-bucket", "drop/crm/crm.csv", "v1"),
-        rows=RowCounts(),
+        rows=RowCounts(read=rows, sent=rows),
         batches=tuple(PlannedBatch(number, 1, 1, "aa") for number in range(1, batches + 1)),
     )
 
@@ -31,7 +31,7 @@ def split(storage: Storage, import_id: str, *batches: list[str]) -> Manifest:
     for number, ids in enumerate(batches, 1):
         body = "batch=thirdPartyId,name\n" + "\n".join(f"{profile_id},x" for profile_id in ids)
         storage.write(object_key(import_id, batch_name(number)), body.encode(), "text/plain")
-    return manifest(import_id, len(batches))
+    return manifest(import_id, len(batches), sum(map(len, batches)))
 
 
 def entered(storage: Storage, import_id: str, *batches: list[str]) -> Manifest:
@@ -92,6 +92,20 @@ def test_sharing_ids_of_an_import_whose_batches_are_gone_is_assumed(storage: Sto
     theirs = manifest("theirs-1", 1)
     storage.write_json(object_key("theirs-1", MANIFEST), theirs.to_json())
     assert sharing_ids(split(storage, "ours-1", *OURS), ["theirs-1"], storage) == ["theirs-1"]
+
+
+@pytest.mark.parametrize(
+    ("most", "named"), [(9, []), (8, ["c-1"]), (6, ["b-1", "c-1"]), (2, ["a-1", "b-1", "c-1"])]
+)
+def test_sharing_ids_is_assumed_of_imports_that_are_too_large_to_look_at(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, most: int, named: list[str]
+) -> None:
+    """The split has minutes, not hours, and its memory is bounded."""
+    monkeypatch.setattr(shared_ids, "MAX_ROWS", most)
+    ours = split(storage, "ours-1", *OURS)
+    for name in ("a-1", "b-1", "c-1"):
+        entered(storage, name, ["x", "y"])
+    assert sharing_ids(ours, ["a-1", "b-1", "c-1"], storage) == named
 
 
 @pytest.mark.parametrize("change", [{"client_code": "other"}, {"key_column": KeyColumn.PC_ID}])

@@ -44,7 +44,7 @@ PRICES = MappingProxyType(
 
 _GB = 1e9
 _DAYS_A_MONTH = 30
-_ALARMS, _METRICS, _SWEEPS_A_DAY = 10, 30, 24
+ALARMS, _METRICS, _SWEEPS_A_DAY = 12, 30, 24
 _TRANSITIONS_PER_BATCH = 30  # about eight status checks, and what is around them
 _CALLS_PER_BATCH = 12
 _GB_SECONDS_PER_BATCH = 60.0
@@ -80,7 +80,7 @@ def estimate_cost(
 
 def estimate_month(profiles_a_day: int, retention_days: int = 30) -> dict[str, float]:
     """Return the cost of a stack for 30 days, by what it is for, with one file of so many profiles a day."""
-    idle = _ALARMS * _ALARM + _METRICS * _METRIC + _SECRET + _SWEEPS_A_DAY * _DAYS_A_MONTH * _GB_SECOND * 2
+    idle = ALARMS * _ALARM + _METRICS * _METRIC + _SECRET + _SWEEPS_A_DAY * _DAYS_A_MONTH * _GB_SECOND * 2
     encoded = profiles_a_day * _BYTES_PER_ENCODED_ROW
     day = estimate_cost(
         profiles_a_day * _BYTES_PER_ROW,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.json_object import Json, JsonObject
+from bulk_profiles.core.json_object import Json, JsonObject, as_json
 from bulk_profiles.core.models import PlannedBatch
 from bulk_profiles.splitting.batches.rejects import Tally
 from bulk_profiles.splitting.reading.blocks import Position
@@ -36,6 +36,8 @@ class Progress(JsonObject):
     camel_case: ClassVar[bool] = False  # as splits under way have written it
 
     phase: Phase = Phase.DRAFT
+    # All blocks have been read in this phase: what is left of it is a merge.
+    read: bool = field(default=False, metadata=as_json(optional=True))
     names: tuple[str, ...] | None = None  # the columns of the file, once they are known
     start: Position | None = None  # of the block; None: the first one
     done: int = 0  # rows from there on that are in finished batches already

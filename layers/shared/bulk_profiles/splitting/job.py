@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
 from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, bounds
@@ -27,6 +28,9 @@ from .files import Scratch
 from .pending_blocks import PendingBlocks
 
 _MAX_GROWTH = 3  # an encoded byte is three bytes
+MAX_ROWS = 400_000_000  # of a file: hashes of so many ids are 763 runs, each an open stream of 1,024 at most
+LONG_SORT = 50_000_000  # hashes, and
+LONG_MERGE = 2_000_000  # rows from which on a merge may take longer than what is left of an invocation
 
 
 class Job:
@@ -44,7 +48,7 @@ class Job:
         scratch: Scratch,
         *,
         progress: Progress,
-        out_of_time: Callable[[], bool],
+        out_of_time: Callable[[], bool] | None,
     ) -> None:
         self.log = RejectLog(scratch, preparer.columns.names, progress.tally, progress.parts)
         self._blocks = blocks
@@ -52,7 +56,8 @@ class Job:
         self._writer = writer
         self._scratch = scratch
         self._progress = progress
-        self._out_of_time = out_of_time
+        self._may_stop = out_of_time is not None
+        self._out_of_time = out_of_time or (lambda: False)
         self._repeats = RepeatFinder(scratch, progress.hash_runs, found=progress.repeats_found)
         self._merger = RowMerger(scratch, progress.merge_runs, progress.merge_rows)
 
@@ -85,7 +90,7 @@ class Job:
 
     def _draft(self) -> None:
         """Write batches as if no id came twice, until one does; check and count all rows."""
-        for block, prepared in self._pending():
+        for block, prepared in self._unread():
             if self._repeats.found:
                 self._writer.cutter.abort()
                 too_large = self._too_large(prepared)
@@ -99,7 +104,8 @@ class Job:
             too_large_faults = prepared.check.reject(too_large, Reject.ROW_TOO_LARGE)
             self.log.add(block, prepared.check.faults | too_large_faults)
             self._repeats.add(prepared.check.hashes)
-        repeated = self._repeats.finish()
+        self._rest_before_merge(self._repeats.total > LONG_SORT)
+        repeated = self._repeats.finish(self._out_of_time)
         if repeated:
             repeated.save(self._scratch)
             self._enter(Phase.GATHER)
@@ -107,7 +113,7 @@ class Job:
     def _gather(self) -> None:
         """Merge the rows whose ids come more than once."""
         repeated = RepeatFilter.load(self._scratch)
-        for _, prepared in self._pending():
+        for _, prepared in self._unread():
             places = repeated.matches(prepared.check.hashes)
             if not places:
                 continue
@@ -116,7 +122,8 @@ class Job:
             for place, row in zip(places, encoded.splitlines(), strict=True):
                 if self._writer.fits(row):
                     self._merger.add(self._blocks.ordinal + place, row)
-        self._progress.merged = self._merger.rows - self._merger.finish()
+        self._rest_before_merge(self._merger.rows > LONG_MERGE)
+        self._progress.merged = self._merger.rows - self._merger.finish(self._out_of_time)
         self._enter(Phase.FINAL)
 
     def _finalize(self) -> None:
@@ -140,6 +147,18 @@ class Job:
                 progress.merged -= merged.unmerged
                 progress.merged_at, progress.oversized = reader.position, tuple(sorted(reader.oversized))
 
+    def _unread(self) -> Iterator[tuple[Block, PreparedRows]]:
+        if not self._progress.read:
+            yield from self._pending()
+
+    def _rest_before_merge(self, long: bool) -> None:
+        """Leave a long merge to another invocation, which can spend all its time on it."""
+        if not self._progress.read:
+            self._progress.read = True
+            if long and self._may_stop:
+                self._writer.cutter.finish()  # no batch is open at a checkpoint
+                raise OutOfTimeError(self._checkpoint())
+
     def _pending(self) -> Iterator[tuple[Block, PreparedRows]]:
         return self._blocks.read(self._task, self._pause)
 
@@ -158,12 +177,14 @@ class Job:
     def _count(self, block: Block, check: BlockCheck) -> None:
         tally = self._progress.tally
         tally.read += len(check.hashes) + len(check.faults)
+        if tally.read > MAX_ROWS:
+            raise FileRejectedError(f"The file has more than {MAX_ROWS:,} rows: drop it in parts.")
         for warnings in (block.warnings, check.warnings):
             self.log.count_warnings(block, warnings)
 
     def _enter(self, phase: Phase) -> None:
         """Begin a phase, with the first block of the file."""
-        self._progress.phase = phase
+        self._progress.phase, self._progress.read = phase, False
         self._progress.tally.warning_examples.pop(Warn.NO_VALUES.value, None)  # counted anew in each phase
         self._blocks.restart()
         self._writer.restart()

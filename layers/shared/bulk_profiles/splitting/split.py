@@ -52,7 +52,7 @@ def split(  # four parameters that every caller has, and options
     *,
     scratch: Scratch | None = None,
     checkpoint: Json | None = None,
-    out_of_time: Callable[[], bool] = lambda: False,
+    out_of_time: Callable[[], bool] | None = None,
     on_read: Callable[[int, int], None] | None = None,
     digests: bool = True,
     processes: int | None = None,
@@ -60,12 +60,13 @@ def split(  # four parameters that every caller has, and options
     """Split a source file and write its batches and rejects to `output`.
 
     `scratch` keeps what does not fit in memory; it must outlive the process if the split is to be continued.
-    `out_of_time` is called after every batch; where it returns true, `OutOfTimeError` is raised with the
-    `checkpoint` to continue from. `on_read` is called with the bytes read and the bytes in all, of the
-    present reading. Without `digests`, all `sha256` are empty, for callers that keep no batches. Several
-    `processes` share the work on a file in which there is something to encode; None: as many as processors,
-    four at most, for a large file, and one otherwise. Raises `FileRejectedError` where the file cannot be
-    read; what was written then means nothing.
+    `out_of_time` is called after every batch and in long merges; where it returns true after a batch,
+    `OutOfTimeError` is raised with the `checkpoint` to continue from. It is raised before a long merge, too,
+    so that the merge has the whole time of an invocation. `on_read` is called with the bytes read and the
+    bytes in all, of the present reading. Without `digests`, all `sha256` are empty, for callers that keep no
+    batches. Several `processes` share the work on a file in which there is something to encode; None: as many
+    as processors, four at most, for a large file, and one otherwise. Raises `FileRejectedError` where the
+    file cannot be read; what was written then means nothing.
     """
     keep_freed_memory()
     progress = Progress.from_json(checkpoint) if checkpoint else Progress()

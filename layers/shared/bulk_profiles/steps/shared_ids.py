@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bulk_profiles.aws.s3 import Storage
@@ -20,30 +21,49 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_BYTES = 4 * 1024 * 1024
+MAX_ROWS = 20_000_000  # to look at, for all imports together: about 2 GB to read, and 160 MB of hashes
 _ID = re.compile(rb"^[^,\n]+", re.MULTILINE)
 
 
 def sharing_ids(manifest: Manifest, others: list[str], storage: Storage) -> list[str]:
-    """Return those of the other imports that have a profile in common with this one."""
-    if not others:
-        return []
-    import numpy as np  # noqa: PLC0415  # only where two imports meet
+    """Return those of the other imports that have, or may have, a profile in common with this one.
 
-    ours = np.sort(np.concatenate([np.empty(0, np.int64), *_hashes(manifest, storage)]))
-    return [other for other in others if _shares(ours, manifest, other, storage)]
+    An import whose ids cannot be looked at may have: to wait for it is safe. It is not split yet, or its
+    batches have been deleted, or together with those before it, it has more rows than there is time for.
+    """
+    search = _Search(manifest, storage)
+    return [other for other in others if search.may_share(other)]
 
 
-def _shares(ours: NDArray[np.int64], manifest: Manifest, other: str, storage: Storage) -> bool:
-    data = storage.read_json(object_key(other, MANIFEST))
-    if data is None:
-        return True  # it is not split yet, so nobody can say: to wait is safe
-    theirs = Manifest.from_json(data)
-    if theirs.client_code != manifest.client_code or theirs.key_column is not manifest.key_column:
-        return False
-    try:
-        return any(_any_in(ours, hashes) for hashes in _hashes(theirs, storage))
-    except MissingObjectError:  # its batches have been deleted, so nobody can say
-        return True
+class _Search:
+    """The search for the ids of one import in others. Its ids are read where there is another to look at."""
+
+    def __init__(self, manifest: Manifest, storage: Storage) -> None:
+        self._manifest = manifest
+        self._storage = storage
+        self._rows_left = MAX_ROWS - manifest.rows.sent
+
+    def may_share(self, other: str) -> bool:
+        data = self._storage.read_json(object_key(other, MANIFEST))
+        if data is None:
+            return True
+        theirs, ours = Manifest.from_json(data), self._manifest
+        if theirs.client_code != ours.client_code or theirs.key_column is not ours.key_column:
+            return False
+        self._rows_left -= theirs.rows.sent
+        if self._rows_left < 0:
+            return True
+        ordered = self._ordered
+        try:
+            return any(_any_in(ordered, hashes) for hashes in _hashes(theirs, self._storage))
+        except MissingObjectError:
+            return True
+
+    @cached_property
+    def _ordered(self) -> NDArray[np.int64]:
+        import numpy as np  # noqa: PLC0415  # only where two imports meet
+
+        return np.sort(np.concatenate([np.empty(0, np.int64), *_hashes(self._manifest, self._storage)]))
 
 
 def _any_in(ordered: NDArray[np.int64], hashes: NDArray[np.int64]) -> bool:

@@ -40,7 +40,7 @@ def test_merger_keeps_the_order_of_first_rows(
         merger.add(ordinal * 3, f"{key},{','.join(texts)}".encode())
         first, earlier = expected.get(key, (ordinal * 3, texts))
         expected[key] = first, [new or old for old, new in zip(earlier, texts, strict=True)]
-    assert merger.finish() == len(expected)
+    assert merger.finish(int) == len(expected)
     assert merger.rows == len(rows)
     with scratch.open(MERGED_ROWS) as stream:
         assert list(read_rows(stream)) == [

@@ -26,7 +26,7 @@ def test_finder_puts_all_repeated_hashes_in_the_filter(
     flat = [number for block in blocks for number in block]
     assert finder.total == len(flat)
     several = {place for place, number in enumerate(flat) if flat.count(number) > 1}
-    repeated = finder.finish()
+    repeated = finder.finish(int)
     if repeated is None:
         assert not several
         return

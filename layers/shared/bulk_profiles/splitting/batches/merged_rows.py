@@ -19,11 +19,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.files import Scratch
 
 type PlacedRow = tuple[int, bytes]  # the ordinal of a row in the file, and its encoded cells, the id first
 MERGED_ROWS = "merged"  # the object of the scratch that `RowMerger.finish` writes
 MEMORY_BYTES = 24 * 1024 * 1024
+MAX_RUNS = 700  # each is an open stream while they are merged, and Lambda allows 1,024 of them
 _OVERHEAD = 300  # bytes that a row costs beside its own
 _PIECE = 1024 * 1024
 _LINE_FEED = ord("\n")
@@ -42,6 +44,7 @@ class RowMerger:
         self.runs = runs  # written to the scratch so far
         self.rows = rows  # taken so far
         self._scratch = scratch
+        self._working: Callable[[], object] = lambda: None  # while rows are read there are other signs of it
         self._size = 0
         self._by_id: dict[bytes, PlacedRow] = {}
 
@@ -61,12 +64,20 @@ class RowMerger:
     def flush(self) -> None:
         """Write what is in memory to the scratch."""
         if self._by_id:
+            if self.runs == MAX_RUNS:
+                raise FileRejectedError(
+                    "Too many rows repeat an id: remove repeated rows, or drop the file in parts."
+                )
             self._write_run(_run_name(self.runs), (self._by_id[key] for key in sorted(self._by_id)))
             self.runs += 1
             self._by_id, self._size = {}, 0
 
-    def finish(self) -> int:
-        """Write the merged rows to the scratch, in the order of the file, and return their number."""
+    def finish(self, working: Callable[[], object]) -> int:
+        """Write the merged rows to the scratch, in the order of the file, and return their number.
+
+        `working` is called every few seconds, so that whoever waits for the end sees that it will come.
+        """
+        self._working = working
         if not self.runs:
             return self._write_run(MERGED_ROWS, sorted(self._by_id.values()))
         self.flush()
@@ -100,6 +111,7 @@ class RowMerger:
             if len(piece) > _PIECE:
                 sink.write(piece)
                 piece = bytearray()
+                self._working()
         sink.write(piece)
         sink.commit()
         return count

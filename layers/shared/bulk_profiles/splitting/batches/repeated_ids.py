@@ -11,7 +11,7 @@ False negatives would put an id into two batches, and cannot happen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
@@ -70,8 +70,11 @@ class RepeatFinder:
         self.runs.append(len(hashes))
         self._pending, self._count, self._next_look = [], 0, _FIRST_LOOK
 
-    def finish(self) -> RepeatFilter | None:
-        """Return the filter for the rows whose ids come more than once; None if there are none."""
+    def finish(self, working: Callable[[], object]) -> RepeatFilter | None:
+        """Return the filter for the rows whose ids come more than once; None if there are none.
+
+        `working` is called every few seconds, so that whoever waits for the end sees that it will come.
+        """
         repeated = RepeatFilter.sized(self.total)
         if not self.runs:
             repeated.add(_repeated(self._sorted()))
@@ -84,6 +87,7 @@ class RepeatFinder:
             ends = [np.frombuffer(_read(stream, _PARTS * 8), "<u8") for stream in streams]
             sizes = [np.diff(part_ends, prepend=np.uint64(0)) for part_ends in ends]
             for part in range(_PARTS):
+                working()
                 pieces = [
                     np.frombuffer(_read(stream, int(size[part]) * 8), "<u8")
                     for stream, size in zip(streams, sizes, strict=True)

@@ -10,9 +10,12 @@ invalid byte, one reading makes `Jos` and the other one `Jos?`; written is `MARK
 from __future__ import annotations
 
 import codecs
+import errno
 import mmap
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -36,6 +39,7 @@ _TEXT, _BYTES, _DECIMAL, _BOOLEAN = "varchar", "blob", "decimal", "boolean"
 _EXACT_BELOW = {"float": 2**24, "double": 2**53}  # whole numbers that floating-point numbers are exact for
 _MEMORY = "512MB"
 _PIECE = 1024 * 1024
+_DISK_FULL = os.strerror(errno.ENOSPC)
 _MARK = "\U0010ffff" * 2  # a noncharacter, twice: no text has it
 # Ids that are numbers: of floating-point numbers, whole ones; decimals without the zeros after the point.
 _FLOAT_ID = (
@@ -54,10 +58,11 @@ class ParquetAsCsv:
 
     def __init__(self, source: SourceFile, feed: Feed, folder: Path) -> None:
         original, self._csv = folder / "source.parquet", folder / "source.csv"
-        with source.open() as stream, original.open("wb") as copy:
-            shutil.copyfileobj(stream, copy, _PIECE)
         delimiter = feed.delimiter or ","
-        names, kinds = _convert(original, self._csv, feed, delimiter)
+        with _room_on_disk():
+            with source.open() as stream, original.open("wb") as copy:
+                shutil.copyfileobj(stream, copy, _PIECE)
+            names, kinds = _convert(original, self._csv, feed, delimiter)
         original.unlink()
         line = delimiter.join('"' + name.replace('"', '""') + '"' for name in names)
         key = key_number(names, feed)
@@ -76,6 +81,19 @@ class ParquetAsCsv:
         stream = self._csv.open("rb")
         stream.seek(start)
         return stream
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    """Raise `FileRejectedError` where the disk is full: the same file would fill it again."""
+    try:
+        yield
+    except Exception as error:  # Python's OSError, or one of DuckDB's
+        if _DISK_FULL in str(error):
+            raise FileRejectedError(
+                "The Parquet file needs more room on the disk than there is: drop it in parts, or as CSV."
+            ) from error
+        raise
 
 
 def _convert(
@@ -110,6 +128,8 @@ def _convert(
                 "A row group of the Parquet file does not fit in memory: write it with smaller row groups."
             ) from error
         except duckdb.Error as error:
+            if _DISK_FULL in str(error):
+                raise
             raise FileRejectedError(
                 "The Parquet file is damaged or cut short: write and drop it again."
             ) from error
