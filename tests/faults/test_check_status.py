@@ -114,17 +114,39 @@ def test_check_complete_in_an_odd_form_is_complete(
     assert summary.profiles == ProfileCounts(success=2)
 
 
-@pytest.mark.fault(46, "an answer that names another batch: no success is implied")
+@pytest.mark.fault(46, "an answer that names another batch: no success is implied, or believed by name")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<status>complete</status><batchSize>7</batchSize>",
+        "<profile><id>u1</id><status>success</status></profile>"
+        "<profile><id>u2</id><status>success</status></profile>",
+    ],
+)
 def test_check_answer_about_another_batch_is_no_success(
-    deployment: Deployment, target: simulator.Simulator
+    deployment: Deployment, target: simulator.Simulator, said: str
 ) -> None:
-    body = "<response><batchId>another</batchId><status>complete</status><batchSize>7</batchSize></response>"
+    body = f"<response><batchId>another</batchId>{said}</response>"
     target.script(simulator.fault(on="status", code=200, body=body, times=0))
 
     summary = deployment.run(FILE)
 
     assert summary.profiles == ProfileCounts(unknown=2)
     assert "Target's answer names another batch." in summary.reason
+
+
+@pytest.mark.fault(46, "a look that is about another batch: what it reports does not last")
+def test_check_success_of_another_batch_does_not_last(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    one = "<profile><id>{}</id><status>success</status></profile>"
+    for batch_id, name in (("another", "u1"), ("{batchId}", "u2")):
+        body = f"<response><batchId>{batch_id}</batchId>{one.format(name)}</response>"
+        target.script(simulator.fault(on="status", code=200, body=body, times=1 if name == "u1" else 0))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(success=1, unknown=1)
 
 
 @pytest.mark.fault(46, "a batch size above the rows sent: no success is implied, and the summary says why")

@@ -63,7 +63,7 @@ def answers(data: bytes) -> None:
     if answer is not None:
         assert StatusAnswer.from_json(answer.to_json()).unclear == answer.unclear
         for each in (answer, add_details(StatusAnswer(TargetState.COMPLETE, "b-1"), answer)):
-            _settle(each, b"".join(utf8_pieces([body], charset)))
+            _settle(each.about("b-1"), b"".join(utf8_pieces([body], charset)))
         _look_again(answer)
 
 
@@ -87,7 +87,7 @@ def _status(pieces: list[bytes], charset: str) -> StatusAnswer | None:
 
 def _settle(answer: StatusAnswer, body: bytes) -> None:
     """Settle a batch: a success is reported by name, or implied by an answer with known elements alone."""
-    verdict = settle(answer, _IDS, rows=len(_IDS), overdue=True, batch_id="b-1")
+    verdict = settle(answer, _IDS, rows=len(_IDS), overdue=True)
     assert verdict is not None
     for result in map(verdict.result_of, _IDS):
         assert result.status is ProfileStatus.SUCCESS or result.reason

@@ -240,14 +240,22 @@ def test_settle_without_a_word_for_the_batch_and_a_foreign_id_waits() -> None:
     }
 
 
-def test_settle_answer_about_another_batch_implies_nothing() -> None:
-    for batch_id, word in (("", "success"), ("demo-1", "success"), ("demo-2", "unknown")):
-        verdict = settle(
-            status(head(), profile("b", "failed")), IDS, rows=3, overdue=False, batch_id=batch_id
-        )
-        assert verdict is not None
-        assert verdict.status == word
-        assert verdict.reason == ("Target's answer names another batch." if word == "unknown" else "")
+def test_answer_about_another_batch_reports_and_implies_no_success() -> None:
+    answer = status(head(), profile("a", "success"), profile("b", "failed"))
+    other = answer.about("demo-2")
+    assert results(other, *IDS) == ["unknown reported", "error reported", "unknown batch"]
+    assert other.unclear == ("Target's answer names another batch.",)
+    assert other.about("demo-2") == other
+    verdict = settle(other, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert "Target's answer names another batch." in verdict.reason
+    assert "is about another batch" in verdict.result_of("a").reason
+    for about_it in (answer.about("demo-1"), status(profile("a", "success")).about("demo-2")):
+        assert about_it.profiles["a"] is ProfileStatus.SUCCESS
+        assert not about_it.unclear
+    failed = status(head(), profile("b", "failed"))
+    assert results(failed.about("demo-1"), *IDS)[0] == "success implied"
+    assert results(failed.about("demo-2"), *IDS)[0] == "unknown batch"
 
 
 @pytest.mark.fault(46, "another batch size than was sent")
@@ -591,11 +599,11 @@ def test_settle_profile_that_contradicts_itself_is_unknown(inside: str, named: s
     assert "1 profile in Target's answer cannot be read." in verdict.reason
     for profile_id in named:
         assert verdict.result_of(profile_id).reason == (
-            "What Target said of this profile cannot be read, or contradicts itself."
+            "What Target said of this profile cannot be read, contradicts itself, or is about another batch."
         )
 
 
-UNUSABLE = "What Target said of this profile cannot be read, or contradicts itself."
+UNUSABLE = "What Target said of this profile cannot be read, contradicts itself, or is about another batch."
 
 
 @pytest.mark.fault(48, "a success with something else beside it in its profile is not believed")
@@ -817,7 +825,7 @@ def test_add_details_keeps_the_doubts_of_both_answers() -> None:
 
 def test_add_details_of_another_batch_implies_nothing() -> None:
     other = status(element("batchId", "demo-2"), element("status", "complete"), counts(3, 0, 0))
-    answer = add_details(status(head()), other)
+    answer = add_details(status(head()), other.about("demo-1"))
     assert answer.batch_id == "demo-1"
     assert results(answer, *IDS) == ["unknown batch"] * 3
 

@@ -65,8 +65,8 @@ def read(answer: bytes) -> Said:
             said.denied |= "".join(child.itertext()).strip().lower() != "true"
         elif child.tag in {"batchId", "status", "message", *NUMBERS}:
             said.doubt |= bool(child.attrib) or len(child) > 0
-            if not any(isinstance(part.tag, str) for part in child):
-                said.texts[child.tag] = "".join(child.itertext()).strip(BLANKS)
+            mixed = any(isinstance(part.tag, str) for part in child)
+            said.texts[child.tag] = "" if mixed else "".join(child.itertext()).strip(BLANKS)
         else:
             said.doubt = True
     return said
@@ -161,7 +161,8 @@ def expected(said: Said, ids: tuple[str, ...], *, withdrawn: bool = False) -> di
     successes = sum(status == "success" for status in statuses.values())
     denied = successes > (len(ids) if successful is None else successful)
     denied |= successes > 0 and successes + (failed or 0) + (not_found or 0) > len(ids)
-    if denied or said.denied:
+    denied |= said.denied or said.texts.get("batchId", "") not in {"", "demo-1"}
+    if denied:
         doubt = True
         statuses = {each: status.replace("success", "unknown") for each, status in statuses.items()}
     match said.texts.get("status", "-").lower():
@@ -305,12 +306,12 @@ def test_settle_agrees_with_a_second_reading_of_the_rules() -> None:
         batch = IDS[:rows]
         outcomes_ = expected(read(answer), batch)
         pieces = (answer[at : at + size] for at in range(0, len(answer), size))
-        verdict = settle(read_status(pieces), batch, rows=rows, overdue=True, batch_id="demo-1")
+        verdict = settle(read_status(pieces).about("demo-1"), batch, rows=rows, overdue=True)
         assert verdict is not None
         results = {profile_id: verdict.result_of(profile_id) for profile_id in batch}
         assert {name: f"{result.status} {result.basis}" for name, result in results.items()} == outcomes_
         assert all(result.reason for result in results.values() if result.status != "success")
-        early = settle(read_status([answer]), batch, rows=rows, overdue=False, batch_id="demo-1")
+        early = settle(read_status([answer]).about("demo-1"), batch, rows=rows, overdue=False)
         assert early is None or early == verdict
         assert (early is None) is (verdict.state is BatchState.EXPIRED)
         for outcome in {"examples", *outcomes_.values()}:
@@ -340,13 +341,13 @@ def test_settle_one_unknown_thing_implies_nothing() -> None:
     @given(st.data(), st.sampled_from([[], [plain("u1", "failed")]]))
     def check(data: st.DataObject, failed: list[str]) -> None:
         parts = Parts({"batchId": "demo-1", "status": "complete", "batchSize": "8"}, [*failed])
-        verdict = settle(read_status([parts.xml()]), IDS, rows=8, overdue=True, batch_id="demo-1")
+        verdict = settle(read_status([parts.xml()]).about("demo-1"), IDS, rows=8, overdue=True)
         assert verdict is not None
         assert verdict.result_of("é").basis == "implied"
         spoil(parts, data.draw)
         said = read(parts.xml())
         known = not (is_doubtful(said) or named_in(said, IDS)[2])  # an odd profile may say nothing odd
-        verdict = settle(read_status([parts.xml()]), IDS, rows=8, overdue=True, batch_id="demo-1")
+        verdict = settle(read_status([parts.xml()]).about("demo-1"), IDS, rows=8, overdue=True)
         assert verdict is not None
         results = [verdict.result_of(profile_id) for profile_id in IDS]
         if known and said.texts["status"] == "complete":
@@ -375,8 +376,8 @@ def test_add_details_hears_whatever_a_later_answer_says() -> None:
         said.doubt |= said.texts.get("batchSize", "") not in {"", "8"}
         said.texts["batchSize"] = "8"
         outcomes_ = expected(said, IDS, withdrawn=withdrawn)
-        answer = add_details(first, read_status([later]))
-        verdict = settle(answer, IDS, rows=8, overdue=True, batch_id="demo-1")
+        answer = add_details(first, read_status([later]).about("demo-1"))
+        verdict = settle(answer, IDS, rows=8, overdue=True)
         assert verdict is not None
         results = {profile_id: verdict.result_of(profile_id) for profile_id in IDS}
         assert {name: f"{result.status} {result.basis}" for name, result in results.items()} == outcomes_

@@ -122,7 +122,7 @@ class CheckStatus:
     ) -> tuple[BatchEntry, Verdict | None]:
         """Return the verdict, or None and the entry that keeps what must be known at the next look."""
         first = None if batch.terminal is None else StatusAnswer.from_json(batch.terminal)
-        answer = reply.answer if isinstance(reply, Answered) else None
+        answer = reply.answer.about(batch.batch_id) if isinstance(reply, Answered) else None
         if first is None and answer is not None and needs_details(answer):
             return batch.change(terminal=answer.to_json()), None
         if first is not None:
@@ -137,14 +137,7 @@ class CheckStatus:
         if answer is not None:
             answer = answer.doubted(batch.doubt)
         with body_ids(batch, self.storage) as ids:
-            verdict = settle(
-                answer,
-                ids,
-                rows=batch.body_rows,
-                overdue=overdue,
-                batch_id=batch.batch_id,
-                silence=batch.reason,
-            )
+            verdict = settle(answer, ids, rows=batch.body_rows, overdue=overdue, silence=batch.reason)
         return (keep_answer(batch, answer, self.storage) if verdict is None else batch), verdict
 
     def _park(self, batch: BatchEntry, resume_at: datetime, reason: str) -> BatchEntry:

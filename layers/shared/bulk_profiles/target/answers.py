@@ -22,7 +22,15 @@ from bulk_profiles.core.text import printable, quantity
 from .charset import utf8_pieces
 from .flat_reader import read_flat, read_flat_receipt
 from .own_words import is_html, is_json, mask, words_of
-from .response import BLANKS, Response, Statuses, UnusableAnswerError, shown
+from .response import (
+    BLANKS,
+    Response,
+    Statuses,
+    UnusableAnswerError,
+    shown,
+    successes,
+    without_successes,
+)
 from .xml_reader import read_xml
 
 _RECEIPT_FIELDS = frozenset({"success", "batchStatus", "message"})
@@ -30,6 +38,7 @@ _COUNTS = ("batchSize", "consumedCount", "successfulUpdates", "profilesNotFound"
 _STATUS_FIELDS = frozenset({"batchId", "status", "message", "success", *_COUNTS})
 _KNOWN_MESSAGES = frozenset({"", "batch submitted for processing", "batch submitted for processing."})
 _BLANKS = BLANKS.encode()
+_OTHER_BATCH = "Target's answer names another batch."
 _SHOWN_WORD = 40  # characters
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _ENVELOPE_BYTES = 1_000_000
@@ -89,6 +98,14 @@ class StatusAnswer(JsonObject):
         if not doubt or doubt in self.unclear:
             return self
         return dataclasses.replace(self, unclear=(*self.unclear, doubt))
+
+    def about(self, batch_id: str) -> Self:
+        """Return the answer to a question about a batch: if it names another one, it reports no success."""
+        if self.batch_id in {"", batch_id}:
+            return self
+        unusable = self.unusable | successes(self.profiles)
+        answer = dataclasses.replace(self, profiles=without_successes(self.profiles), unusable=unusable)
+        return answer.doubted(_OTHER_BATCH)
 
     @property
     def counted(self) -> bool:

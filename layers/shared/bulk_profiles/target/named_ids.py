@@ -19,7 +19,7 @@ from bulk_profiles.core.models import ProfileStatus
 
 from .answers import StatusAnswer
 from .flat_reader import is_ambiguous
-from .response import Statuses, UnusableAnswerError, record_status
+from .response import Statuses, UnusableAnswerError, record_status, successes, without_successes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,11 @@ class NamedIds:
         """Return the same with `unknown`, and as unusable, for each success."""
         by_status = self.by_status.copy()
         by_status[ProfileStatus.UNKNOWN] += by_status.pop(ProfileStatus.SUCCESS, 0)
-        successes = {
-            name
-            for statuses in (self.by_spelling, self.by_reading)
-            for name, status in statuses.items()
-            if status is ProfileStatus.SUCCESS
-        }
         return dataclasses.replace(
             self,
-            by_spelling=_without_successes(self.by_spelling),
-            by_reading=_without_successes(self.by_reading),
-            unusable=self.unusable | successes,
+            by_spelling=without_successes(self.by_spelling),
+            by_reading=without_successes(self.by_reading),
+            unusable=self.unusable | successes(self.by_spelling) | successes(self.by_reading),
             by_status=by_status,
         )
 
@@ -171,13 +165,6 @@ def _match_inexact(answer: StatusAnswer, candidates: _Candidates) -> _Matches:
             if spelling in answer.unusable:
                 matches.unusable.add(profile_id)
     return matches
-
-
-def _without_successes(statuses: Statuses) -> Statuses:
-    return {
-        name: ProfileStatus.UNKNOWN if status is ProfileStatus.SUCCESS else status
-        for name, status in statuses.items()
-    }
 
 
 def _unambiguous(ids: Iterable[str]) -> Iterator[str]:

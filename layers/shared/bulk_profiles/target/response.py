@@ -69,9 +69,8 @@ class Profiles:
 
     def deny_successes(self) -> None:
         """Record that the answer as a whole contradicts each success that it names."""
-        for profile_id in [each for each, status in self.statuses.items() if status is ProfileStatus.SUCCESS]:
-            self.statuses[profile_id] = ProfileStatus.UNKNOWN
-            self.unusable.add(profile_id)
+        self.unusable.update(successes(self.statuses))
+        self.statuses.update(without_successes(self.statuses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,16 @@ def record_status(statuses: Statuses, profile_id: str, status: ProfileStatus) ->
         return False
     statuses[profile_id] = max(earlier, status, key=_BY_CAUTION.index)
     return ProfileStatus.SUCCESS in {earlier, status}
+
+
+def successes(statuses: Statuses) -> set[str]:
+    """Return the ids with a success."""
+    return {profile_id for profile_id, status in statuses.items() if status is ProfileStatus.SUCCESS}
+
+
+def without_successes(statuses: Statuses) -> Statuses:
+    """Return the statuses with `unknown` for each success."""
+    return statuses | dict.fromkeys(successes(statuses), ProfileStatus.UNKNOWN)
 
 
 def add_name(names: Names, name: str) -> None:

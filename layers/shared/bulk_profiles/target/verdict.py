@@ -10,6 +10,7 @@ else.
 | with `pending`, perhaps with `success` as well                       | pending | reported |
 | with a word that is not known, or in a way that contradicts itself   | unknown | reported |
 | with `success`, and its counts, or an element beside it, deny that   | unknown | reported |
+| with `success`, in an answer that names another batch                | unknown | reported |
 | by a spelling that may stand for another id of the batch as well     | unknown | batch    |
 
 | Target did not name the profile, and said of the batch               | status  | basis    |
@@ -80,14 +81,13 @@ _NO_ANSWER = "Target gave no usable answer when it was last asked about the batc
 _STUCK = "Target gave up on the batch: it is stuck."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
 _SIZES = "Target counted {} rows in the batch in one answer, and {} in another."
-_OTHER_BATCH = "Target's answer names another batch."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
 _REPORTED = {
     ProfileStatus.SUCCESS: "",
     ProfileStatus.ERROR: "Target reported an error for this profile.",
     ProfileStatus.PENDING: "Target was not done with this profile when it was last asked.",
 }
-_UNUSABLE = "What Target said of this profile cannot be read, or contradicts itself."
+_UNUSABLE = "What Target said of this profile cannot be read, contradicts itself, or is about another batch."
 _CONTRADICTED = "It reported a success as well."
 _AT_WORK = frozenset({TargetState.INCOMPLETE, TargetState.OTHER})
 _DETAILED = frozenset({TargetState.COMPLETE, None})
@@ -120,8 +120,6 @@ def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAns
     unclear = [*first.unclear, *detailed.unclear]
     if len(sizes) > 1:
         unclear.append(_SIZES.format(*sorted(sizes)))
-    if _names_another(detailed, first.batch_id):
-        unclear.append(_OTHER_BATCH)
     withdrawn = first.withdrawn
     if detailed.state not in _DETAILED:
         withdrawn = detailed.word or str(detailed.state)
@@ -144,24 +142,21 @@ def settle(
     *,
     rows: int,
     overdue: bool,
-    batch_id: str = "",
     silence: str = "",
 ) -> Verdict | None:
     """Return the verdict on a batch of `rows` ids, or None while Target should be asked again.
 
     `answer` is the last usable one, or None if Target gave none; `overdue` means that Target is not asked
-    again. `batch_id` is Target's name of the batch, if it is known; `silence` is why a later call had no
-    usable answer, as a sentence. `ids`, decoded, are read once at most, and only where they matter.
+    again. `silence` is why a later call had no usable answer, as a sentence. `ids`, decoded, are read once at
+    most, and only where they matter.
     """
     if not overdue and (answer is None or answer.state in _AT_WORK):
         return None
-    verdict = _last_verdict(answer, ids, rows, batch_id, silence)
+    verdict = _last_verdict(answer, ids, rows, silence)
     return verdict if overdue or verdict.state is not BatchState.EXPIRED else None
 
 
-def _last_verdict(
-    answer: StatusAnswer | None, ids: Iterable[str], rows: int, batch_id: str, silence: str
-) -> Verdict:
+def _last_verdict(answer: StatusAnswer | None, ids: Iterable[str], rows: int, silence: str) -> Verdict:
     """Return the verdict if Target is not asked again: a batch that it has not finished is expired."""
     if answer is None:
         return _expired([_NO_ANSWER, silence])
@@ -169,7 +164,7 @@ def _last_verdict(
         named = match_ids(answer, ids, rows)
     except UnusableAnswerError as error:
         return _expired([_NO_ANSWER, str(error)])
-    doubts = _doubts(answer, named, batch_id)
+    doubts = _doubts(answer, named)
     if denial := _denial(answer, named, rows):
         doubts.append(denial)
         named = named.without_successes()
@@ -218,11 +213,9 @@ def _expired(sentences: list[str]) -> Verdict:
     return Verdict(BatchState.EXPIRED, ProfileStatus.PENDING, Basis.DEADLINE, reason)
 
 
-def _doubts(answer: StatusAnswer, named: NamedIds, batch_id: str) -> list[str]:
+def _doubts(answer: StatusAnswer, named: NamedIds) -> list[str]:
     """Return, as sentences, what is not understood in an answer."""
     doubts = list(answer.unclear)
-    if _names_another(answer, batch_id):
-        doubts.append(_OTHER_BATCH)
     if foreign := named.foreign.total():
         doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the batch.")
     return list(dict.fromkeys(doubts))
@@ -239,10 +232,6 @@ def _denial(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
             f"Target counted {quantity(failures, 'failure')} of {rows}, and named {successes} as a success."
         )
     return ""
-
-
-def _names_another(answer: StatusAnswer, batch_id: str) -> bool:
-    return bool(batch_id) and answer.batch_id not in {"", batch_id}
 
 
 def _withdrawal(word: str) -> str:

@@ -166,8 +166,7 @@ class Parser:
             self._cdata = False
             text = text.replace(_ESCAPED_AMPERSAND, "&").replace("&amp;", "&")
         self.path.pop()
-        if not self._mixed:
-            self._content.fields.append((name, text))
+        self._content.fields.append((name, "" if self._mixed else text))
         self._mixed = False
 
     def _characters(self, text: str) -> None:
