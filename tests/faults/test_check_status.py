@@ -357,6 +357,42 @@ def test_check_batch_id_of_a_follow_up_is_not_that_of_its_batch(
 
 
 @pytest.mark.fault(
+    48, "an answer about a follow-up names a profile that is not in it: no success of it is believed"
+)
+@pytest.mark.parametrize(
+    ("first", "later", "expected"),
+    [
+        ("odd", "a&b success", "unknown reported"),
+        ("odd", "a&b failed", "unknown reported"),
+        ("success", "a&b success", "success reported"),
+        ("success", "a&b failed", "unknown reported"),
+        ("success", "a%26b failed", "unknown reported"),
+        ("success", "a&b odd", "unknown reported"),
+        (None, "a&b failed", "unknown reported"),
+        (None, "a&b success", "success implied"),
+        (None, "zz failed", "success implied"),
+    ],
+)
+def test_check_profile_that_is_not_in_the_follow_up(
+    deployment: Deployment, target: simulator.Simulator, first: str | None, later: str, expected: str
+) -> None:
+    file = b"thirdPartyId,name\na&b,Ada\nu2,Grace\n"
+    profile = "<profile><id>{}</id><status>{}</status></profile>"
+    one = profile.format("a&b", first) if first else ""
+    for other, word, times in ((one, "failed", 1), (profile.format(*later.split()), "success", 0)):
+        profiles = other.replace("&", "&amp;") + profile.format("u2", word)
+        body = f"<response><batchId>{{batchId}}</batchId><status>complete</status>{profiles}</response>"
+        target.script(simulator.fault(on="status", code=200, body=body, times=times))
+
+    summary = deployment.run(file)
+
+    results = deployment.profiles(summary.entry.import_id, 1)
+    assert [f"{result.status} {result.basis}" for result in results] == [expected, "success reported"]
+    assert [(result.attempt, result.profile_id) for result in results] == [(1, "a&b"), (2, "u2")]
+    assert "Target named 1 id that is not in the follow-up." in summary.reason
+
+
+@pytest.mark.fault(
     49, "why a status cannot be read, and how often: told while it happens, and in the results"
 )
 @pytest.mark.parametrize(

@@ -834,3 +834,29 @@ def test_gives_details_with_ids_counts_or_the_last_word() -> None:
     assert gives_details(status(head()))
     assert gives_details(status(B1))
     assert not gives_details(None)
+
+
+# A follow-up
+
+
+@pytest.mark.parametrize("word", ["success", "failed", "pending", "odd"])
+@pytest.mark.parametrize("basis", [Basis.REPORTED, Basis.IMPLIED])
+def test_recall_of_a_success_that_an_answer_about_a_follow_up_denies(word: str, basis: Basis) -> None:
+    """Target is asked about a body with `c` alone, and names others as well."""
+    answer = status(head(size=1), profile("c", "success"), profile("a%26b", word), profile("x", word))
+    verdict = settle(answer, ["c"], rows=1, overdue=False, body="follow-up")
+    assert verdict is not None
+    assert "Target named 2 ids that are not in the follow-up." in verdict.note
+    for profile_id in ("a&b", "a%26b", "x"):
+        before = ProfileResult(profile_id, ProfileStatus.SUCCESS, basis, "", 1)
+        now = verdict.recall(before)
+        if word == "success":
+            assert now == before
+        else:
+            assert (now.status, now.basis, now.attempt) == (ProfileStatus.UNKNOWN, Basis.REPORTED, 1)
+            assert "about a follow-up without it" in now.reason
+    others = (
+        ProfileResult("y", ProfileStatus.SUCCESS, basis),
+        ProfileResult("x", ProfileStatus.UNKNOWN, Basis.COUNTS, "As before."),
+    )
+    assert [verdict.recall(each) for each in others] == list(others)

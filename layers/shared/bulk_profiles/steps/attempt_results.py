@@ -30,7 +30,7 @@ def _results(batch: BatchEntry, verdict: Verdict, storage: Storage) -> Iterator[
     earlier = object_key(batch.import_id, attempt_name(batch.number, batch.attempt - 1))
     for result in read_results(storage, earlier):
         if result.status is not ProfileStatus.ERROR:
-            yield result
+            yield verdict.recall(result)
         else:  # it was sent again: the last word counts
             again = verdict.result_of(result.profile_id)
             yield dataclasses.replace(again, attempt=batch.attempt)

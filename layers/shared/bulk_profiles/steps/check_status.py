@@ -137,7 +137,14 @@ class CheckStatus:
         if answer is not None:
             answer = answer.doubted(batch.doubt)
         with body_ids(batch, self.storage) as ids:
-            verdict = settle(answer, ids, rows=batch.body_rows, overdue=overdue, silence=batch.reason)
+            verdict = settle(
+                answer,
+                ids,
+                rows=batch.body_rows,
+                overdue=overdue,
+                silence=batch.reason,
+                body="follow-up" if batch.follow_ups else "batch",
+            )
         return (keep_answer(batch, answer, self.storage) if verdict is None else batch), verdict
 
     def _park(self, batch: BatchEntry, resume_at: datetime, reason: str) -> BatchEntry:

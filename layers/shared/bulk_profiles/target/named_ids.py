@@ -37,6 +37,8 @@ class NamedIds:
     unusable: frozenset[str] = field(default=frozenset(), repr=False)
     # How many spellings stand for no id of the batch, by their status.
     foreign: Counter[ProfileStatus] = field(default_factory=Counter)
+    # All that those of these with another status than `success` may stand for.
+    foreign_readings: frozenset[str] = field(default=frozenset(), repr=False)
     # How many ids of the batch have each status; None: Target did not name them.
     by_status: Counter[ProfileStatus | None] = field(default_factory=Counter)
     unknown_words: str = ""  # Target's words for profiles that are not known, fit to be shown
@@ -44,6 +46,11 @@ class NamedIds:
     def status_of(self, profile_id: str) -> ProfileStatus | None:
         """Return the status of an id (decoded, as in the source file), or None if Target did not name it."""
         return self.by_reading.get(profile_id) or self.by_spelling.get(profile_id)
+
+    def denies(self, profile_id: str) -> bool:
+        """Whether Target named an id of an earlier body, which this one does not have, with no success."""
+        foreign = self.foreign_readings
+        return bool(foreign) and not foreign.isdisjoint(_readings(profile_id))
 
     def without_successes(self) -> NamedIds:
         """Return the same with `unknown`, and as unusable, for each success."""
@@ -108,6 +115,7 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
     by_status.update(spellings[profile_id] for profile_id in exact - by_reading.keys())
     by_status[ProfileStatus.UNKNOWN] += len(doubtful)
     by_status[None] = rows - by_status.total()
+    denied = (spelling for spelling in foreign if spellings[spelling] is not ProfileStatus.SUCCESS)
     return NamedIds(
         spellings,
         by_reading,
@@ -115,6 +123,7 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
         answer.contradicted | matches.contradicted,
         answer.unusable | matches.unusable,
         Counter(spellings[spelling] for spelling in foreign),
+        frozenset(reading for spelling in denied for reading in _readings(spelling)),
         by_status,
         answer.unknown_words,
     )

@@ -56,6 +56,14 @@ class Verdict:
     named: NamedIds = field(default_factory=NamedIds)
     note: str = ""  # what else a person should know of the batch
 
+    def recall(self, result: ProfileResult) -> ProfileResult:
+        """Return the result of a profile of an earlier body after the answer about a follow-up without it."""
+        if result.status is not ProfileStatus.SUCCESS or not self.named.denies(result.profile_id):
+            return result
+        return dataclasses.replace(
+            result, status=ProfileStatus.UNKNOWN, basis=Basis.REPORTED, reason=_RECALLED
+        )
+
     def result_of(self, profile_id: str) -> ProfileResult:
         """Return the result of one of the batch's ids."""
         named = self.named
@@ -82,6 +90,7 @@ _STUCK = "Target gave up on the batch: it is stuck."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
 _SIZES = "Target counted {} rows in the batch in one answer, and {} in another."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
+_RECALLED = "Target named this profile, not as a success, when it was asked about a follow-up without it."
 _REPORTED = {
     ProfileStatus.SUCCESS: "",
     ProfileStatus.ERROR: "Target reported an error for this profile.",
@@ -143,20 +152,23 @@ def settle(
     rows: int,
     overdue: bool,
     silence: str = "",
+    body: str = "batch",
 ) -> Verdict | None:
     """Return the verdict on a batch of `rows` ids, or None while Target should be asked again.
 
     `answer` is the last usable one, or None if Target gave none; `overdue` means that Target is not asked
-    again. `silence` is why a later call had no usable answer, as a sentence. `ids`, decoded, are read once at
-    most, and only where they matter.
+    again. `silence` is why a later call had no usable answer, as a sentence; `body` is what people call
+    that which was sent. `ids`, decoded, are read once at most, and only where they matter.
     """
     if not overdue and (answer is None or answer.state in _AT_WORK):
         return None
-    verdict = _last_verdict(answer, ids, rows, silence)
+    verdict = _last_verdict(answer, ids, rows, silence, body)
     return verdict if overdue or verdict.state is not BatchState.EXPIRED else None
 
 
-def _last_verdict(answer: StatusAnswer | None, ids: Iterable[str], rows: int, silence: str) -> Verdict:
+def _last_verdict(
+    answer: StatusAnswer | None, ids: Iterable[str], rows: int, silence: str, body: str
+) -> Verdict:
     """Return the verdict if Target is not asked again: a batch that it has not finished is expired."""
     if answer is None:
         return _expired([_NO_ANSWER, silence])
@@ -164,7 +176,7 @@ def _last_verdict(answer: StatusAnswer | None, ids: Iterable[str], rows: int, si
         named = match_ids(answer, ids, rows)
     except UnusableAnswerError as error:
         return _expired([_NO_ANSWER, str(error)])
-    doubts = _doubts(answer, named)
+    doubts = _doubts(answer, named, body)
     if denial := _denial(answer, named, rows):
         doubts.append(denial)
         named = named.without_successes()
@@ -213,11 +225,11 @@ def _expired(sentences: list[str]) -> Verdict:
     return Verdict(BatchState.EXPIRED, ProfileStatus.PENDING, Basis.DEADLINE, reason)
 
 
-def _doubts(answer: StatusAnswer, named: NamedIds) -> list[str]:
+def _doubts(answer: StatusAnswer, named: NamedIds, body: str) -> list[str]:
     """Return, as sentences, what is not understood in an answer."""
     doubts = list(answer.unclear)
     if foreign := named.foreign.total():
-        doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the batch.")
+        doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the {body}.")
     return list(dict.fromkeys(doubts))
 
 
