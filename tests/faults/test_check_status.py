@@ -217,7 +217,7 @@ def test_check_unknown_part_of_an_answer_is_no_success(
     [
         ("<rejected>2</rejected>", "rejected"),
         ("<message>2 rows rejected</message>", '"2 rows rejected"'),
-        ("<profile><id>u1</id><status>failed</status></profile>", "names 1 profile"),
+        ("<profile><id>u1</id><status>success</status></profile>", "names 1 profile"),
     ],
 )
 @pytest.mark.parametrize("generation", [1, 3, 4])
@@ -236,6 +236,56 @@ def test_check_unknown_part_of_the_receipt_is_no_implied_success(
     else:
         assert summary.profiles == ProfileCounts(unknown=2)
         assert named in summary.reason
+
+
+@pytest.mark.fault(46, "a failure named in the yes to the submission is never a success")
+@pytest.mark.parametrize(
+    ("word", "generation", "expected"),
+    [
+        ("failed", 1, ProfileCounts(error=1, success=1)),
+        ("failed", 3, ProfileCounts(error=1, unknown=1)),
+        ("failed", 4, ProfileCounts(error=1, unknown=1)),
+        ("odd", 1, ProfileCounts(success=2)),
+        ("odd", 3, ProfileCounts(unknown=2)),
+    ],
+)
+def test_check_failure_named_in_the_receipt_counts(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    word: str,
+    generation: int,
+    expected: ProfileCounts,
+) -> None:
+    target.configure(generation=generation)
+    named = f"<profile><id>u1</id><status>{word}</status></profile>"
+    body = f"<response><success>true</success><batchStatus>{{statusUrl}}</batchStatus>{named}</response>"
+    target.script(simulator.fault(code=200, body=body, accepted=True))
+    deployment.configure(max_submissions=1)
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == expected
+    [first, _] = deployment.profiles(summary.entry.import_id, 1)
+    if word == "failed":
+        assert (first.status, first.basis) == ("error", Basis.REPORTED)
+    elif generation == 3:
+        assert first.reason == 'Target used a word for this profile that is not known: "odd".'
+
+
+@pytest.mark.fault(46, "a failure named in the yes to the submission, and no usable answer after it")
+def test_check_failure_named_in_the_receipt_stays(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    named = "<profile><id>u1</id><status>failed</status></profile>"
+    body = f"<response><success>true</success><batchStatus>{{statusUrl}}</batchStatus>{named}</response>"
+    target.script(simulator.fault(code=200, body=body, accepted=True))
+    target.script(simulator.fault("not_found", times=0))
+    deployment.configure(max_submissions=1)
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(error=1, unknown=1)
+    assert "Target's answer to the submission names 1 profile." in summary.reason
 
 
 @pytest.mark.fault(47, "complete taken back by an answer that names a failure: the failure counts")

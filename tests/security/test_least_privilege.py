@@ -139,6 +139,13 @@ def failed_while_it_is_followed(application: Application) -> None:
     application.run(FILE)
 
 
+def failed_in_the_receipt(application: Application) -> None:
+    named = "<profile><id>u2</id><status>failed</status></profile>"
+    body = f"<response><success>true</success><batchStatus>{{statusUrl}}</batchStatus>{named}</response>"
+    application.target.script(simulator.fault(code=200, body=body, accepted=True))
+    application.run(FILE)
+
+
 def refused(application: Application) -> None:
     application.target.script(simulator.fault("refused"))
     application.run(FILE)
@@ -259,6 +266,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     with_a_feed,
     failed_in_part,
     failed_while_it_is_followed,
+    failed_in_the_receipt,
     refused,
     with_a_token,
     cannot_be_read,

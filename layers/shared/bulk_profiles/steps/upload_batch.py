@@ -10,6 +10,7 @@ earlier import, or for somebody who starts the import again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ from bulk_profiles.target.outcomes import (
 
 from .authorization import Authorization, Permit, remedy
 from .failures import noted
+from .last_answers import keep_answer
 from .messages import Outcome, Why, Word
 from .precedence import earlier_goes_first, keep_active
 from .settings import UnknownPolicy, UploadBatchSettings
@@ -143,6 +145,7 @@ class UploadBatch:
                     token_state=token_state,
                     now=self.clock(),
                 )
+                decision = self._with_named(decision, reply)
         saved = self.ledger.save_batch(decision.batch, self.clock())
         if saved.state is BatchState.ACCEPTED:
             self._authorization(import_entry.client_code).accepted(permit.token, self.clock())
@@ -150,6 +153,13 @@ class UploadBatch:
         if decision.gives_back:
             slots.withdraw(batch, slot_at)
         return decision.outcome
+
+    def _with_named(self, decision: Decision, reply: SubmissionOutcome) -> Decision:
+        """Return the decision with what the receipt says of profiles, as the first answer about the body."""
+        if decision.batch.state is not BatchState.ACCEPTED or not isinstance(reply, Accepted):
+            return decision
+        batch = keep_answer(decision.batch, reply.named, self.storage)
+        return dataclasses.replace(decision, batch=batch)
 
     def _under_own_id(self, decision: Decision, import_entry: ImportEntry) -> Decision:
         """Return the decision on a batch that Target took; one under the id of another cannot be followed."""

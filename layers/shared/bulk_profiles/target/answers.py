@@ -24,6 +24,7 @@ from .flat_reader import read_flat, read_flat_receipt
 from .own_words import is_html, is_json, mask, words_of
 from .response import (
     BLANKS,
+    Profiles,
     Response,
     Statuses,
     UnusableAnswerError,
@@ -53,17 +54,6 @@ class TargetState(StrEnum):
     INCOMPLETE = "incomplete"
     STUCK = "stuck"
     OTHER = "other"  # any other word: the batch is not known to be finished
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The answer to a submission."""
-
-    success: bool | None = None  # None: it says neither yes nor no, whatever else it says
-    status_url: str = ""  # as it came from outside: not safe to call; it may be missing from a yes
-    message: str = ""  # Target's own words, fit to be shown
-    html: bool = False  # whether it is a web page
-    unclear: tuple[str, ...] = ()  # what is not understood in a yes, as sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +103,18 @@ class StatusAnswer(JsonObject):
         return (self.consumed, self.successful, self.not_found, self.failed) != (None,) * 4
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a submission."""
+
+    success: bool | None = None  # None: it says neither yes nor no, whatever else it says
+    status_url: str = ""  # as it came from outside: not safe to call; it may be missing from a yes
+    message: str = ""  # Target's own words, fit to be shown
+    html: bool = False  # whether it is a web page
+    unclear: tuple[str, ...] = ()  # what is not understood in a yes, as sentences
+    named: StatusAnswer | None = None  # the profiles that a yes names with another word than `success`
+
+
 def max_status_bytes(rows: int, id_bytes: int) -> int:
     """Return how long the answer to a status call may be for a batch of `rows` rows.
 
@@ -142,8 +144,8 @@ def read_receipt(body: bytes, charset: str = "") -> Receipt:
     message = printable(fields.get("message", ""))
     match fields.get("success", "").lower(), fields.get("batchStatus", ""):
         case "true", url:
-            unclear = tuple(_unclear_in_receipt(response))
-            return Receipt(success=True, status_url=url, message=message, unclear=unclear)
+            unclear, named = tuple(_unclear_in_receipt(response)), _named_in_receipt(response.profiles)
+            return Receipt(success=True, status_url=url, message=message, unclear=unclear, named=named)
         case "false", "":
             return Receipt(success=False, message=message)
         case _:
@@ -183,6 +185,16 @@ def read_status(
         word=mask(fields["status"]) if state is TargetState.OTHER else "",
         unclear=tuple(_unclear_in_status(response)),
     )
+
+
+def _named_in_receipt(profiles: Profiles) -> StatusAnswer | None:
+    """Return what a receipt says of profiles: no success, for Target has not read the batch by then."""
+    denied = successes(profiles.statuses)
+    statuses = {name: status for name, status in profiles.statuses.items() if name not in denied}
+    if not statuses:
+        return None
+    words = shown(_quoted(profiles.unknown_words))
+    return StatusAnswer(None, profiles=statuses, unusable=frozenset(profiles.unusable), unknown_words=words)
 
 
 def _unclear_in_receipt(response: Response) -> Iterator[str]:

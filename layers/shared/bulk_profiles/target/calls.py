@@ -102,7 +102,7 @@ def _receipt_outcome(receipt: Receipt, http_status: int) -> Accepted | Refused |
     if receipt.success is None:
         return Unknown(_neither(receipt))
     if receipt.success:
-        return Accepted(receipt.status_url, receipt.message, " ".join(receipt.unclear))
+        return Accepted(receipt.status_url, receipt.message, " ".join(receipt.unclear), receipt.named)
     return Refused(_refusal(receipt.message), http_status)
 
 

@@ -21,6 +21,7 @@ class Accepted:
     status_url: str
     message: str  # Target's own
     doubt: str = ""  # what is not understood in its answer, as sentences
+    named: StatusAnswer | None = None  # what it says of profiles, e.g. that one has failed
 
 
 @dataclass(frozen=True, slots=True)
