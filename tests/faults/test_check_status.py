@@ -47,10 +47,7 @@ def test_check_unsafe_status_url_is_never_called(
 
 @pytest.mark.fault(42, "a redirect as the status: not followed")
 @pytest.mark.fault(43, "DOCTYPE, entities, a broken status: asked again, no result claimed")
-@pytest.mark.fault(46, "an unknown word for the batch: asked again")
-@pytest.mark.parametrize(
-    "name", ["redirect", "doctype", "entities", "cut_status", "unknown_word", "html", "json"]
-)
+@pytest.mark.parametrize("name", ["redirect", "doctype", "entities", "cut_status", "html", "json"])
 def test_check_unusable_answer_is_asked_again(
     deployment: Deployment, target: simulator.Simulator, name: str
 ) -> None:
@@ -61,6 +58,19 @@ def test_check_unusable_answer_is_asked_again(
     assert summary.status is ImportStatus.SUCCEEDED
     assert [batch.checks for batch in summary.batches] == [3]  # the spoiled one, the next, the details
     assert len(target.submissions) == 1
+
+
+@pytest.mark.fault(46, "an unknown word for the batch: asked again, no success implied")
+def test_check_unknown_word_for_the_batch_is_asked_again(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("unknown_word", on="status"))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert [batch.checks for batch in summary.batches] == [3]
+    assert "in an earlier answer, a word that is not known." in summary.reason
 
 
 @pytest.mark.fault(44, "incomplete for 24 hours: then pending, in a bounded number of steps")
@@ -160,17 +170,18 @@ def test_check_larger_batch_size_is_no_success(deployment: Deployment, target: s
     assert "Target counted 7 rows in the batch, and 2 were sent." in summary.reason
 
 
-@pytest.mark.fault(47, "a terminal answer that is taken back, or 404 later: the first one stands")
+@pytest.mark.fault(47, "a terminal answer, then incomplete or 404: the first one stands")
+@pytest.mark.fault(47, "a terminal answer, then stuck: no success is implied")
 @pytest.mark.parametrize(
-    "later",
+    ("later", "expected"),
     [
-        simulator.fault("incomplete_forever"),
-        simulator.fault("not_found", times=0),
-        simulator.fault("stuck", times=0),
+        (simulator.fault("incomplete_forever"), ProfileCounts(success=2)),
+        (simulator.fault("not_found", times=0), ProfileCounts(success=2)),
+        (simulator.fault("stuck", times=0), ProfileCounts(unknown=2)),
     ],
 )
 def test_check_first_terminal_answer_stands(
-    deployment: Deployment, target: simulator.Simulator, later: simulator.Fault
+    deployment: Deployment, target: simulator.Simulator, later: simulator.Fault, expected: ProfileCounts
 ) -> None:
     target.configure(generation=3)
     import_id = deployment.split(deployment.drop(FILE)).import_id
@@ -183,7 +194,7 @@ def test_check_first_terminal_answer_stands(
     summary = deployment.resume(import_id)
 
     assert summary.batches[0].state is BatchState.COMPLETE
-    assert summary.profiles == ProfileCounts(success=2)
+    assert summary.profiles == expected
 
 
 @pytest.mark.fault(46, "an answer with a part that is not understood: no success implied, the part reported")

@@ -96,7 +96,7 @@ def test_answer_is_flattened_with_profiles_of_a_flattened_one() -> None:
 
 
 def test_nothing_else_of_an_earlier_answer_lasts() -> None:
-    before = status(head("pondering", 7), element("successfulUpdates", 1))
+    before = status(head("incomplete", 7), element("successfulUpdates", 1))
     assert add_earlier(answer("complete"), before) == answer("complete")
     assert add_earlier(answer("complete"), None) == answer("complete")
 
@@ -123,6 +123,25 @@ def test_doubt_of_an_earlier_answer_lasts(part: str, sentence: str) -> None:
     assert verdict.reason.endswith(sentence)
     named = add_earlier(answer("complete", a="success", b="failed"), combined)
     assert results(named, "a", "b", "c") == ["success reported", "error reported", "unknown batch"]
+
+
+@pytest.mark.fault(
+    46, "a word for the batch that was not known, in an earlier answer: a later `complete` implies nothing"
+)
+def test_unknown_word_for_the_batch_lasts() -> None:
+    said = 'Target called the batch "pondering" in an earlier answer, a word that is not known.'
+    pondering = add_earlier(answer("pondering"), answer("pondering"))
+    assert not pondering.unclear  # it is the last word, and said as such
+    for between in ([], ["incomplete"], ["odd", "incomplete"]):
+        combined = pondering
+        for word in between:
+            combined = from_bytes(to_bytes(add_earlier(answer(word), combined)))
+        combined = add_earlier(answer("complete", a="success", b="failed"), combined)
+        assert said in combined.unclear
+        assert results(combined, "a", "b", "c") == ["success reported", "error reported", "unknown batch"]
+    assert (
+        results(add_earlier(answer("complete"), answer("incomplete")), "a", "b", "c")[0] == "success implied"
+    )
 
 
 def test_doubts_of_many_answers_are_kept_within_limits() -> None:
@@ -199,7 +218,7 @@ def test_looks_one_after_the_other_claim_what_target_said(
         elif result.status is ProfileStatus.SUCCESS:
             assert result.basis is Basis.IMPLIED
             assert read[-1][0] == "complete"
-            assert not any("odd" in named.values() for _, named in read)
+            assert not any("odd" in named.values() or word == "pondering" for word, named in read)
             assert profile_id not in read[-1][1]
             assert words[-1:] != ["odd"]
         elif words[-1:] == ["odd"]:

@@ -775,19 +775,24 @@ def test_add_details_keeps_the_first_terminal_answer() -> None:
     assert add_details(sizeless, status(head(size=2), counts(2, 0, 0))).batch_size == 2
 
 
-@pytest.mark.fault(47, "a later look that takes the batch back and names nobody: said")
-@pytest.mark.parametrize("word", ["incomplete", "stuck", "completed"])
-def test_add_details_says_that_complete_was_taken_back(word: str) -> None:
+@pytest.mark.fault(
+    47, "a later look that takes the batch back and names nobody: said, no success if it is stuck"
+)
+@pytest.mark.parametrize(
+    ("word", "status_"), [("incomplete", "success"), ("stuck", "unknown"), ("completed", "unknown")]
+)
+def test_add_details_says_that_complete_was_taken_back(word: str, status_: str) -> None:
     later = status(head(word))
     assert not gives_details(later)
     answer = add_details(status(head()), later)
-    assert outcome(answer) == {"state": "complete", **dict.fromkeys(IDS, "success implied")}
+    others = f"{status_} {'implied' if status_ == 'success' else 'batch'}"
+    assert outcome(answer) == {"state": "complete", **dict.fromkeys(IDS, others)}
     kept = StatusAnswer.from_json(json.loads(json.dumps(answer.to_json())))
     for last in (answer, kept, add_details(kept, None), add_details(kept, status(head(), counts(3, 0, 0)))):
         verdict = settle(last, IDS, rows=3, overdue=True)
         assert verdict is not None
-        assert verdict.status is ProfileStatus.SUCCESS
-        assert verdict.note == f'Target called the batch complete first, and "{word}" later.'
+        assert verdict.status == status_
+        assert verdict.reason + verdict.note == f'Target called the batch complete first, and "{word}" later.'
 
 
 @pytest.mark.fault(47, "a later look that names failures or counts is heard, whatever it calls the batch")

@@ -151,11 +151,12 @@ def counts_are_doubtful(said: Said, rows: int, errors: int) -> bool:
     return failures > errors or (failed is not None and failures < errors) or bool(others)
 
 
-def expected(said: Said, ids: tuple[str, ...], *, withdrawn: bool = False) -> dict[str, str]:
+def expected(said: Said, ids: tuple[str, ...], *, withdrawn: str = "") -> dict[str, str]:
     """`status basis` of each profile at the deadline."""
     statuses, ambiguous, foreign = named_in(said, ids)
     doubt = foreign or is_doubtful(said)
-    doubt |= withdrawn and (bool(said.words) or any(number(said, name) is not None for name in COUNTS))
+    doubt |= withdrawn in {"stuck", "odd"}
+    doubt |= bool(withdrawn) and (bool(said.words) or any(number(said, name) is not None for name in COUNTS))
     listed = any("success" in map(str.lower, said_of_one) for said_of_one in said.words.values())
     successful, not_found, failed = (number(said, name) for name in NUMBERS[2:])
     successes = sum(status == "success" for status in statuses.values())
@@ -371,7 +372,8 @@ def test_add_details_hears_whatever_a_later_answer_says() -> None:
     @given(answers())
     def check(later: bytes) -> None:
         said = read(later)
-        withdrawn = said.texts.get("status", "complete").lower() != "complete"
+        word = said.texts.get("status", "complete").lower()
+        withdrawn = {"complete": "", "incomplete": word, "stuck": word}.get(word, "odd")
         said.texts["status"] = "complete"
         said.doubt |= said.texts.get("batchSize", "") not in {"", "8"}
         said.texts["batchSize"] = "8"

@@ -9,7 +9,8 @@
 | does not name it: pending                              | the earlier word, unless now final       |
 
 Final is `complete` or `stuck`. `complete` says more than an earlier `pending`, and lists failures or all
-profiles. Counts of failures last as well, and so does what is not understood: it may be a failure.
+profiles. Counts of failures last as well, and so does what is not understood, such as a word for the batch that
+is not known: it may be a failure.
 Nothing else of an earlier answer lasts.
 """
 
@@ -35,6 +36,7 @@ _LASTING: dict[TargetState | None, frozenset[ProfileStatus]] = {
     TargetState.STUCK: _FAILURES | {ProfileStatus.SUCCESS},
 }
 _MOST_DOUBTS = 8  # sentences kept of earlier answers: they go into the entry of the batch
+_CALLED = 'Target called the batch "{}" in an earlier answer, a word that is not known.'
 _TOO_MANY = "Target has named more profiles than a batch can have."
 
 
@@ -118,7 +120,9 @@ def _lasting(earlier: StatusAnswer, answer: StatusAnswer) -> Statuses:
 
 def _doubts(answer: StatusAnswer, earlier: StatusAnswer) -> tuple[str, ...]:
     """Return what is not understood in either answer, each sentence once."""
-    return tuple(dict.fromkeys((*answer.unclear, *earlier.unclear[:_MOST_DOUBTS])))
+    other = earlier.state is TargetState.OTHER and earlier.word != answer.word
+    words = [_CALLED.format(earlier.word)] if other else []
+    return tuple(dict.fromkeys((*answer.unclear, *words, *earlier.unclear[:_MOST_DOUBTS])))
 
 
 def _highest(count: int | None, earlier: int | None) -> int | None:

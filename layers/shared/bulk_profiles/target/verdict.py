@@ -27,8 +27,9 @@ else.
 
 Not understood is a part of the answer, or of the yes to the submission, that is not known (an element, an
 attribute, a message), a profile that cannot be read, a word for a profile that is not known, a count that is
-no number, a spelling that is no id of the batch whatever its word, the id of another batch, and `complete`
-where a later answer takes it back and names profiles or counts results.
+no number, a spelling that is no id of the batch whatever its word, the id of another batch, a word for the
+batch that is not known in an earlier answer, and `complete` where a later answer takes it back, unless all
+that this one says is `incomplete`.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ def gives_details(answer: StatusAnswer | None) -> bool:
 def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAnswer:
     """Return the first terminal answer with all that a later one names, counts or calls the batch.
 
-    The state is that of the first answer. What the later one calls the batch is kept if it takes that back;
-    if it names profiles or counts results as well, nothing is implied for the others.
+    The state is that of the first answer. What the later one calls the batch is kept if it takes that back.
+    Then nothing is implied, unless all that it says is `incomplete`.
     """
     if detailed is None:
         return first
@@ -132,7 +133,7 @@ def add_details(first: StatusAnswer, detailed: StatusAnswer | None) -> StatusAns
     withdrawn = first.withdrawn
     if detailed.state not in _DETAILED:
         withdrawn = detailed.word or str(detailed.state)
-        if detailed.profiles or detailed.counted:
+        if detailed.profiles or detailed.counted or detailed.state is not TargetState.INCOMPLETE:
             unclear.append(_withdrawal(withdrawn))
     return dataclasses.replace(
         detailed,
