@@ -9,8 +9,8 @@
 | does not name it: pending                              | the earlier word, unless now final       |
 
 Final is `complete` or `stuck`. `complete` says more than an earlier `pending`, and lists failures or all
-profiles. Counts of failures last as well, and so does what is not understood, such as a word for the batch that
-is not known: it may be a failure.
+profiles. Counts of failures last as well, and so does what is not understood, such as a word for the batch
+that is not known: it may be a failure.
 Nothing else of an earlier answer lasts.
 """
 
