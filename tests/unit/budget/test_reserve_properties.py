@@ -17,6 +17,7 @@ from bulk_profiles.budget.state import BudgetState
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 LEASE = timedelta(minutes=30)
 WRONG_BY = timedelta(minutes=10)
 LATE = timedelta(seconds=4.999)
@@ -110,11 +111,11 @@ steps = st.builds(
     Step,
     verb=st.sampled_from(["submit", "submit", "submit", "check", "renew", "release", "withdraw"]),
     holder=st.sampled_from("abcdef"),
-    after=st.one_of(st.just(timedelta(0)), st.timedeltas(timedelta(0), timedelta(minutes=20))),
-    clock=st.one_of(st.just(timedelta(0)), st.timedeltas(-WRONG_BY, WRONG_BY)),
-    rows=st.integers(1, 700),
+    after=st.sampled_from([*(n * MINUTE for n in (0, 0, 0, 0, 1, 2, 3, 5, 8, 13, 19)), DAY - 2 * WRONG_BY]),
+    clock=st.one_of(st.sampled_from([-WRONG_BY, timedelta(0), WRONG_BY]), st.timedeltas(-WRONG_BY, WRONG_BY)),
+    rows=st.integers(1, 7).map(lambda hundreds: hundreds * 100),
 )
-scripts = st.lists(steps, min_size=10, max_size=80)
+scripts = st.lists(steps, min_size=30, max_size=80)
 policies = st.builds(
     Policy,
     calls_per_minute=st.sampled_from([50, 3000]),
@@ -130,13 +131,15 @@ def test_reserve_submission_with_any_clock_exceeds_nothing() -> None:
     """All clocks are wrong, each by its own up to ten minutes; time passes over the resets of two days."""
     reached = Counter[str]()
     given(policies, scripts)(lambda policy, script: exceeds_nothing(policy, script, reached))()
-    floor = {"granted": 300, "deferred": 300, "check": 100, "renew": 10, "release": 50, "withdraw": 5}
+    floor = {"granted": 300, "deferred": 300, "check": 100, "renew": 100, "release": 50, "withdraw": 100}
     assert all(reached[what] >= times for what, times in floor.items()), reached
 
 
 def exceeds_nothing(policy: Policy, script: list[Step], reached: Counter[str]) -> None:
-    """Hold the limits at every step of a script; count what it came to."""
-    state, now = BudgetState(), datetime(2026, 10, 24, 20, tzinfo=UTC)
+    """Hold the limits at every step of a script, from before a reset on; count what it came to."""
+    paris = policy.time_zone == "Europe/Paris"
+    reset = datetime(2026, 10, 25, policy.reset_hour, tzinfo=UTC) - timedelta(hours=2 * paris)
+    state, now = BudgetState(), reset - 2 * WRONG_BY
     leased: dict[str, datetime] = {}  # holder to the true end of its lease
     granted_at: dict[str, tuple[datetime, int, int]] = {}  # with the rows and their true day
     per_day: dict[int, int] = {}
@@ -144,7 +147,7 @@ def exceeds_nothing(policy: Policy, script: list[Step], reached: Counter[str]) -
     def day(moment: datetime) -> int:
         """Return the true day: Paris is 2 h ahead until October 25, 2026, 01:00 UTC, then 1 h."""
         ahead = 0
-        if policy.time_zone == "Europe/Paris":
+        if paris:
             ahead = 2 if moment < datetime(2026, 10, 25, 1, tzinfo=UTC) else 1
         return (moment + timedelta(hours=ahead - policy.reset_hour)).toordinal()
 
@@ -160,6 +163,7 @@ def exceeds_nothing(policy: Policy, script: list[Step], reached: Counter[str]) -
                 others = [h for h, end in leased.items() if end > now and h != step.holder]
                 assert len(others) < policy.max_in_flight
                 leased[step.holder] = now + LEASE
+                granted_at.pop(step.holder, None)
                 granted_at[step.holder] = (slot.at, step.rows, day(now))
                 per_day[day(now)] = per_day.get(day(now), 0) + step.rows
                 assert per_day[day(now)] <= 1000
@@ -168,20 +172,21 @@ def exceeds_nothing(policy: Policy, script: list[Step], reached: Counter[str]) -
         elif step.verb == "check":
             reached["check"] += 1
             state, _ = reserve_check(state, now=clock, policy=policy, waited=1)
-        elif step.verb == "renew" and leased.get(step.holder, now) > now:
+        elif step.verb == "renew" and (alive := [h for h, end in leased.items() if end > now]):
             reached["renew"] += 1
-            state = renew(state, step.holder, clock, LEASE)
-            leased[step.holder] = now + LEASE
+            holder = max(alive, key=lambda name: name == step.holder)
+            state = renew(state, holder, clock, LEASE)
+            leased[holder] = now + LEASE
         elif step.verb == "release":
             reached["release"] += 1
             state = release(state, step.holder)
             leased.pop(step.holder, None)
-        elif step.verb == "withdraw" and step.holder in granted_at and step.after < MINUTE:
+        elif step.verb == "withdraw" and granted_at:  # whoever has asked last
             reached["withdraw"] += 1
-            at, rows, counted_for = granted_at.pop(step.holder)
-            state = withdraw(state, holder=step.holder, rows=rows, granted_at=at, policy=policy)
+            holder, (at, rows, counted_for) = granted_at.popitem()
+            state = withdraw(state, holder=holder, rows=rows, granted_at=at, policy=policy)
             per_day[counted_for] -= rows
-            leased.pop(step.holder, None)
+            leased.pop(holder, None)
         assert BudgetState.from_json(state.to_json()) == state
         assert len(state.rows) <= 5
 
