@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities import parameters as powertools
 
 import simulator
 from bulk_profiles.accounting.summary import Summary
+from bulk_profiles.budget.local_time import time_zone
 from bulk_profiles.core.models import BatchState, ImportStatus, ProfileResultsPolicy, ProfileStatus
 from bulk_profiles.core.names import REJECTS, feed_key, import_id, object_key
 from bulk_profiles.steps.messages import DroppedObject, Outcome
@@ -106,6 +107,7 @@ u4,,
 u5,Edsger Dijkstra of Nuenen
 """
 ROWS = 7  # of FILE
+DROPPED_AT = time(23, 30)  # local time: half an hour before a day of rows ends (0), or after it began (23)
 MORE = b"thirdPartyId,name,note\nu6,Alan,x\n"  # no id of FILE: else it waits for days, minute by minute
 _MOST_STEPS = 20_000
 
@@ -130,7 +132,14 @@ def _cases() -> list[Case]:
     return [Case(row, row.pop("feed"), row.pop("target")) for row in all_pairs(factors)]
 
 
-CASES = _cases()
+# Sent one after the other, over midnight: pairs leave no case in which the hour of the reset matters.
+DAY_THAT_BEGINS_AT_23 = Case(
+    {name: values[0] for name, values in PARAMETERS.items()}
+    | {"MaxBatchRows": "1", "RowsPerDay": "1", "ResetHour": "23"},
+    feed="none",
+    target="takes all",
+)
+CASES = [*_cases(), DAY_THAT_BEGINS_AT_23]
 
 
 @pytest.mark.parametrize("case", CASES, ids=map(str, range(len(CASES))))
@@ -173,6 +182,8 @@ def _deployed(case: Case, target: simulator.Simulator) -> InMemoryDeployment:
         return load(kind, environment | {name: own[name] for name in own if name in environment})
 
     deployment = InMemoryDeployment(target.url)
+    local = deployment.clock().astimezone(time_zone(case.parameters["TimeZone"]))
+    deployment.clock.reach(datetime.combine(local, DROPPED_AT, local.tzinfo).astimezone(UTC))
     deployment.split_settings = settings(SplitFileSettings, "split_file")
     deployment.upload_settings = settings(UploadBatchSettings, "upload_batch")
     deployment.check_settings = settings(CheckStatusSettings, "check_status")
