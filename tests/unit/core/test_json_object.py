@@ -15,9 +15,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
+from bulk_profiles.core import json_object
 from bulk_profiles.core.json_object import Json, JsonObject, SparseJsonObject, as_json
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test resolve the type hints that it needs."""
+    monkeypatch.setattr(json_object, "_FIELDS", {})
 
 
 class Colour(StrEnum):
@@ -119,6 +126,15 @@ def test_from_json_without_a_field_is_refused(key: str) -> None:
     del data[key]
     with pytest.raises(KeyError, match=key):
         Part.from_json(data)
+
+
+def test_field_with_another_name_is_required_as_any_other() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Renamed(JsonObject):
+        size: int = field(metadata=as_json(name="bytes"))
+
+    with pytest.raises(KeyError, match="bytes"):
+        Renamed.from_json({"size": 1})
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def test_readinto_fills_a_buffered_reader(size: int) -> None:
 def test_close_closes_every_resource_once_in_order() -> None:
     order = mock.Mock()
     stream = Pieces(order.first, order.second)
+    closed = [mock.call.first.close(), mock.call.second.close()]
     stream.close()
+    assert (stream.closed, order.mock_calls) == (True, closed)
     stream.close()
-    assert order.mock_calls == [mock.call.first.close(), mock.call.second.close()]
-    assert stream.closed
+    assert (stream.closed, order.mock_calls) == (True, closed)

@@ -74,10 +74,17 @@ def test_spellings_of_a_name_have_one_key(name: str) -> None:
     assert spelling_key(name + "2") != "thirdpartyid"
 
 
+@pytest.mark.parametrize("name", ["Q1_1", "q1 1", "Q1 - 1", "q_1.1", "Q\uff11\u00b7\uff11"])
+def test_spelling_key_keeps_two_numbers_apart(name: str) -> None:
+    assert spelling_key(name) == "q1_1"
+    assert spelling_key("Q11") == "q11"
+
+
 def test_spelling_key_is_that_of_all_unicode_forms() -> None:
     assert spelling_key("Gro\u0308\u00dfe") == spelling_key("gr\u00f6sse") == spelling_key("\uff27\uff32ÖẞE")
 
 
 def test_quoted_names_are_few_short_and_printable() -> None:
     assert quoted(["a\nb", "c" * 50]) == '"a?b", "' + "c" * 40 + '"'
+    assert quoted(["a"] * 10) == ", ".join(['"a"'] * 10)
     assert quoted(["a"] * 11) == ", ".join(['"a"'] * 10) + ", ..."

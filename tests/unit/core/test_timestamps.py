@@ -36,6 +36,10 @@ def test_moment_reads_a_timestamp_of_any_offset(value: datetime, offset: int) ->
     assert moment(timestamp(elsewhere)) == value
 
 
+def test_moment_is_in_utc_whatever_the_offset() -> None:
+    assert moment("2026-11-23T18:00:00.5-05:00").isoformat() == "2026-11-23T23:00:00.500000+00:00"
+
+
 @given(st.lists(st.integers(0, 4_000_000_000_000), min_size=2, max_size=2))
 def test_timestamp_sorts_as_its_moment(milliseconds: list[int]) -> None:
     moments = [datetime.fromtimestamp(ms / 1000, UTC) for ms in milliseconds]
