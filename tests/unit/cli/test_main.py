@@ -52,6 +52,22 @@ def test_main_with_wrong_use_exits_with_2(
     assert message.endswith("\n")
 
 
+@pytest.mark.parametrize(
+    ("feed", "message"),
+    [
+        ("{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)."),
+        ("[" * 200_000, "is nested too deep."),
+    ],
+)
+def test_main_with_a_feed_that_is_not_json_names_its_file(
+    feed: str, message: str, customers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = customers.parent / "feed.json"
+    path.write_text(feed)
+    assert main(["plan", str(customers), "--feed", str(path)]) == 2
+    assert capsys.readouterr().err == f"bulk-profiles plan: {path} {message}\n"
+
+
 def test_main_on_a_full_disk_names_the_file(
     customers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +182,20 @@ def test_main_that_is_interrupted_exits_with_130(
     monkeypatch.setattr("bulk_profiles.cli.main._plan", interrupt)
     assert main(["plan", str(customers)]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_main_wraps_lines_on_a_terminal_only(customers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    longest = {}
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        main(["plan", str(customers)])
+        longest[type(stream)] = max(map(len, stream.getvalue().splitlines()))
+    assert longest[Terminal] <= 60 < longest[io.StringIO]
 
 
 def test_main_writes_to_any_stream(customers: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,23 @@ def test_plan_names_the_lines_of_warnings(tmp_path: Path, capsys: pytest.Capture
     plan = json.loads(capsys.readouterr().out)
     expected = {"rejects": {}, "warnings": {"id_trimmed": [3], "null_word": [3]}, "columns": {}}
     assert plan["examples"] == manifest["examples"] == expected
+    assert plan["warnings"] == manifest["warnings"] == {"id_trimmed": 1, "null_word": 2}
+
+
+def test_plan_names_the_columns_of_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"thirdPartyId,PCID,a\n1,7,x\n")
+    assert main(["plan", str(path)]) == 0
+    assert "look_alike: 1 (column PCID). Columns that look" in capsys.readouterr().out
+
+
+def test_plan_says_what_would_help_with_most_of_the_rejects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes("pcId,a\n1,é\n2,b\n".encode("cp1252"))
+    assert main(["plan", str(path), "--json"]) == 1
+    assert 'name it in the feed with "encoding": "cp1252".' in json.loads(capsys.readouterr().out)["reason"]
 
 
 def test_plan_as_json_has_calls_days_and_cost(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,14 +192,17 @@ def test_plan_passes_every_option_of_the_feed_on(
     path = tmp_path / "feed.json"
     path.write_text('{"nullValues": ["-"], "clientCode": "demo"}')
     feeds: list[Feed] = []
+    named: dict[str, object] = {}
 
-    def split(_: object, feed: Feed, *_others: object, **_named: object) -> None:
+    def split(_: object, feed: Feed, *_others: object, **others: object) -> None:
         feeds.append(feed)
+        named.update(others)
         raise FileRejectedError("It is not split here.")
 
     monkeypatch.setattr(plan_module, "split", split)
     options = ["--short-rows", "fill", "--null-value", "NULL", "--null-value", "n/a", "--quoting", "none"]
     options += ["--encoding", "cp1252", "--delimiter", "tab", "--max-rejected-percent", "0"]
+    options += ["--processes", "3"]
     assert main(["plan", str(customers), "--feed", str(path), *options]) == 1
     assert feeds == [
         Feed(
@@ -195,6 +215,7 @@ def test_plan_passes_every_option_of_the_feed_on(
             max_rejected_percent=0,
         )
     ]
+    assert named["processes"] == 3
 
 
 def test_a_file_that_would_take_longer_than_batches_are_kept_is_rejected(

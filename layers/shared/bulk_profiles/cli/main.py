@@ -184,8 +184,10 @@ def _feed(options: argparse.Namespace) -> Feed:
     if path:
         try:
             fields = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path} is not JSON: {str(error) or 'it is nested too deep'}.") from error
+        except ValueError as error:
+            raise UsageError(f"{path} is not JSON: {error}.") from error
+        except RecursionError as error:
+            raise UsageError(f"{path} is nested too deep.") from error
     if isinstance(fields, dict):
         given = {
             "encoding": options.encoding,
