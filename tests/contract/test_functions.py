@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
+from importlib.metadata import requires
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from bulk_profiles.core.models import ApiVersion
 from bulk_profiles.steps.settings import load
@@ -84,6 +87,15 @@ def test_every_function_has_the_package_and_split_its_readers() -> None:
     layers = resources("Serverless::LayerVersion")
     assert layers["SharedLayer"]["ContentUri"] == "layers/shared"
     assert layers["SplittingLayer"]["ContentUri"] == "layers/splitting"
+
+
+def test_layer_brings_no_urllib3_that_the_boto3_of_the_runtime_refuses() -> None:
+    """A layer precedes the runtime on the path, so that its botocore imports the urllib3 of requests."""
+    pins = (ROOT / "layers/shared/requirements.txt").read_text()
+    version = re.search(r"^urllib3==(\S+)", pins, re.MULTILINE)
+    [allowed] = [Requirement(each) for each in requires("botocore") or () if each.startswith("urllib3")]
+    assert version
+    assert version[1] in allowed.specifier
 
 
 # --- settings ---
