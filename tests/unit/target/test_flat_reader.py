@@ -54,7 +54,6 @@ def test_read_flat_receipt_of_neither_is_a_message(text: str) -> None:
         "demo-1 complete 3 1 2 3 4 5",
         "demo-1 complete 3 1 2",
         "demo-1 success",
-        "demo-1 id one success id two succ",
         '{"batchId": "demo-1", "status": "complete"}',
         "demo 1",
         "demo-1 a success \udcff",
@@ -63,6 +62,14 @@ def test_read_flat_receipt_of_neither_is_a_message(text: str) -> None:
 )
 def test_read_flat_other_text_is_unusable(text: str) -> None:
     assert reason(read_flat, text.encode(errors="surrogateescape"))
+
+
+@pytest.mark.parametrize("last", ["b", "b odd", "id two succ"])
+def test_read_flat_id_without_a_known_word_at_the_end_cannot_be_read(last: str) -> None:
+    response = read_flat([f"demo-1 a success {last}".encode()])
+    assert response.profiles.statuses == {"a": ProfileStatus.SUCCESS, last: ProfileStatus.UNKNOWN}
+    assert (response.profiles.unusable, response.unreadable) == ({last}, 1)
+    assert read_flat([b"demo-1 a success"]).unreadable == 0
 
 
 def test_read_flat_word_over_8_kb_is_unusable() -> None:

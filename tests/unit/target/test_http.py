@@ -463,6 +463,16 @@ def test_reply_unframed_flattened_text_is_no_answer(data: bytes) -> None:
         assert isinstance(server.check(), outcomes.Unanswered)
 
 
+@pytest.mark.parametrize("text", [b"b1 a success b", b"b1 a success b odd"])
+def test_reply_unframed_list_that_ends_within_a_pair_is_no_answer(text: bytes) -> None:
+    for headers, expected in (
+        ([], outcomes.Unanswered),
+        ([b"Content-Length: %d" % len(text)], outcomes.Answered),
+    ):
+        with peer(sends(framing(*headers, body=text))) as server:
+            assert isinstance(server.check(), expected)
+
+
 def test_reply_unframed_list_of_all_profiles_is_an_answer() -> None:
     with peer(sends(b"HTTP/1.0 200 OK\r\n\r\n" + LISTED)) as server:
         assert isinstance(server.check(), outcomes.Answered)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from bulk_profiles.core.models import ProfileStatus
+from bulk_profiles.core.models import Basis, ProfileStatus
 from bulk_profiles.target.answers import read_status
 from bulk_profiles.target.named_ids import match_ids
 from bulk_profiles.target.response import UnusableAnswerError
@@ -173,7 +175,8 @@ def test_match_ids_flattened_word_of_no_id_is_foreign() -> None:
 @pytest.mark.parametrize(
     ("text", "ids", "message"),
     [
-        ("a b failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
+        ("a b failed", ("a", "c d"), "The answer lost its tags, and has words that are no id of the batch."),
+        ("x y failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
         ("a failed", ("a", "b failed"), "The answer lost its tags, and the batch has ids that may mislead."),
     ],
 )
@@ -184,6 +187,74 @@ def test_match_ids_flattened_ambiguous_text_raises_a_reason(
     with pytest.raises(UnusableAnswerError) as raised:
         match_ids(answer, ids, 2)
     assert str(raised.value) == message
+
+
+def flat_oracle(pairs: list[tuple[str, str]], ids: tuple[str, ...]) -> dict[str, str]:
+    """What pairs of an id and a word say of each id: a success may be lost, and nothing else."""
+    said: dict[str, set[str]] = {}
+    for profile_id, word in pairs:
+        status = {"success": "success", "failed": "error", "pending": "pending"}.get(word, "unknown")
+        said.setdefault(profile_id, set()).add(status)
+    order = ("error", "pending", "unknown", "success")
+    return {each: min(said[each], key=order.index) for each in ids if each in said}
+
+
+@pytest.mark.fault(
+    50, "one odd pair in a flattened answer: it is unknown, the others count, nothing is implied"
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["u1", "u2", "u3", "u4", "zz"]),
+            st.sampled_from(["success", "success", "failed", "pending", "odd", "skipped", ""]),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(["complete 6", ""]),
+)
+def test_match_ids_odd_pairs_of_a_flattened_answer(pairs: list[tuple[str, str]], batch: str) -> None:
+    ids = ("u1", "u2", "u3", "u4", "u5", "u6")
+    known = {"success", "failed", "pending"}
+    assume(any(word in known and name != "zz" for name, word in pairs))
+    text = f"demo-1 {batch} " + " ".join(f"{name} {word}" for name, word in pairs)
+    verdict = settle(read_status([text.encode()]), ids, rows=6, overdue=True)
+    assert verdict is not None
+    expected = flat_oracle(pairs, ids)
+    odd = any(word not in known for _, word in pairs)
+    without_word = any(not word for _, word in pairs)
+    strange = any(name == "zz" for name, _ in pairs)
+    for each in ids:
+        result = verdict.result_of(each)
+        if each not in expected:
+            assert result.basis is not Basis.REPORTED
+            assert (result.basis is Basis.IMPLIED) <= (not odd and not strange)
+        elif expected[each] == "success" and (without_word or strange):
+            assert result.status in {"success", "unknown"}
+        else:
+            assert result.status == expected[each]
+    if odd:
+        assert "cannot be read." in verdict.reason + verdict.note
+
+
+def test_match_ids_odd_pair_of_a_flattened_answer_is_unknown_alone() -> None:
+    answer = read_status([b"demo-1 complete 4 a success b odd c success"])
+    assert results(answer, "a", "b", "c", "d") == [
+        "success reported",
+        "unknown reported",
+        "success reported",
+        "unknown batch",
+    ]
+    missing = read_status([b"demo-1 complete 4 a failed b c success"])  # a word, or the id of another
+    assert results(missing, "a", "b", "c", "d")[1:3] == ["unknown reported"] * 2
+    beside = read_status([b"demo-1 complete 4 a success b odd zz success"])
+    assert results(beside, "a", "b", "c", "d")[:2] == ["success reported", "unknown reported"]
+    foreign = read_status([b"demo-1 complete 4 a failed zz odd b success"])
+    assert results(foreign, "a", "b", "c", "d")[:2] == ["error reported", "unknown reported"]
+    twice = read_status([b"demo-1 complete 4 b success b odd c failed"])
+    assert results(twice, "a", "b", "c", "d")[1:3] == ["unknown reported", "error reported"]
+    at_the_end = read_status([b"demo-1 complete 4 a failed b"])
+    assert results(at_the_end, "a", "b", "c")[1:] == ["unknown reported", "unknown batch"]
 
 
 def test_match_ids_reads_a_large_batch_once() -> None:

@@ -135,7 +135,8 @@ def _other_receipt(reply: Reply) -> Receipt:
 def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
     if reply.status // 100 == _SUCCESS:
         answer = read_status(reply.pieces(), limit_bytes, reply.charset)
-        if answer.flattened and answer.state is not None and not reply.framed:
+        may_be_cut = answer.state is not None or bool(answer.unclear)
+        if answer.flattened and may_be_cut and not reply.framed:
             return Unanswered("Nothing shows that all of Target's answer arrived.")
         return Answered(answer)
     reason = _reason(reply, _other_receipt(reply))

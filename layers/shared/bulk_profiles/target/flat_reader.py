@@ -65,7 +65,9 @@ def read_flat(pieces: Iterable[bytes]) -> Response:
     head = list(itertools.islice(words, _HEAD_WORDS))
     batch = _read_head([word.strip(BLANKS) for word in head])
     profiles = _read_profiles(itertools.chain(head[len(batch) :], words))
-    return Response({"batchId": batch_id} | batch, profiles, flattened=True)
+    return Response(
+        {"batchId": batch_id} | batch, profiles, flattened=True, unreadable=len(profiles.unusable)
+    )
 
 
 def _other_text(words: list[str]) -> str:
@@ -88,7 +90,11 @@ def _read_head(words: list[str]) -> dict[str, str]:
 
 
 def _read_profiles(words: Iterable[str]) -> Profiles:
-    """Read `id word id word ...`: a known word for a status ends an id, unless it begins one."""
+    """Read `id word id word ...`: a known word for a status ends an id, unless it begins one.
+
+    So an id with a word that is not known is read as the beginning of the next id: `u1 odd u2 failed`. Who
+    knows the ids can tell. At the end it is an id that cannot be read.
+    """
     profiles = Profiles()
     profile_id = ""
     for word in words:
@@ -101,8 +107,10 @@ def _read_profiles(words: Iterable[str]) -> Profiles:
             profile_id = ""
         if len(profile_id) > MAX_TEXT or len(profiles.statuses) > MAX_PROFILES:
             raise UnusableAnswerError("has an id without end, or too many of them")
-    if profile_id:
+    if profile_id and not profiles.statuses:
         raise UnusableAnswerError("is not a list of ids and their status")
+    if profile_id:
+        profiles.record_unusable(profile_id)
     return profiles
 
 

@@ -4,6 +4,9 @@ A spelling that is an id of the batch stands for that id alone. Any other spelli
 an id only if no other id of the batch fits. An id that Target did not name is doubtful if it can be read like
 a spelling that Target used: Target may have meant it. `a b`, `a%20b` and `a+b` read alike, as do `u1` and
 `u1 `, and `x&y` and `x&amp;y`.
+
+In a flattened answer, whose tags are lost, an id with a word that is not known, or with none, seems to be the
+beginning of the next id. Where no id of the batch has two words, such a spelling is taken apart again.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class NamedIds:
     foreign_readings: frozenset[str] = field(default=frozenset(), repr=False)
     # How many ids of the batch have each status; None: Target did not name them.
     by_status: Counter[ProfileStatus | None] = field(default_factory=Counter)
+    unreadable: int = 0  # spellings that are taken apart
     unknown_words: str = ""  # Target's words for profiles that are not known, fit to be shown
 
     def status_of(self, profile_id: str) -> ProfileStatus | None:
@@ -74,6 +78,9 @@ class _Candidates:
     plain: set[str] = field(default_factory=set)  # ids that are a reading of an inexact spelling
     # Ids with white space that may get lost on the way, by what is left: `a b` -> {`a  b`, ` a b`}.
     spaced: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # Ids that are one word of a spelling of several, in a flattened answer.
+    words: set[str] = field(default_factory=set)
+    phrases: set[str] = field(default_factory=set)  # then also the ids of several words
     # Ids that are not spelled exactly so, but have a reading in common with a spelling.
     similar: set[str] = field(default_factory=set)
 
@@ -107,8 +114,12 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
     exact = candidates.exact
     matches = _match_inexact(answer, candidates)
     foreign = matches.foreign | (spellings.keys() - exact - candidates.inexact)
-    if answer.flattened and any(map(_has_spaces, foreign)):
-        raise UnusableAnswerError("lost its tags, and has words that are no id of the batch")
+    mixed = set(filter(_has_spaces, foreign)) if answer.flattened else set[str]()
+    if mixed:
+        if candidates.phrases or not (exact or candidates.words):
+            raise UnusableAnswerError("lost its tags, and has words that are no id of the batch")
+        _take_apart(mixed, answer, candidates, matches)
+        foreign -= mixed
     doubtful = (matches.ambiguous | (candidates.similar - matches.statuses.keys())) - exact
     by_reading = {name: status for name, status in matches.statuses.items() if name not in doubtful}
     by_status: Counter[ProfileStatus | None] = Counter(by_reading.values())
@@ -125,20 +136,53 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
         Counter(spellings[spelling] for spelling in foreign),
         frozenset(reading for spelling in denied for reading in _readings(spelling)),
         by_status,
+        len(mixed - answer.unusable),
         answer.unknown_words,
     )
+
+
+def _take_apart(
+    spellings: set[str], answer: StatusAnswer, candidates: _Candidates, matches: _Matches
+) -> None:
+    """Match the ids in spellings such as `u1 odd u2`.
+
+    The word that followed is for the last one alone. If it is `success`, it counts only where the words
+    before it are pairs of an id and another word: else an id may be missing, or a word.
+    """
+    for spelling in spellings:
+        words = spelling.split()
+        are_ids = [word in candidates.words for word in words]
+        in_pairs = len(words) % 2 == 1 and all(are_ids[::2]) and not any(are_ids[1::2])
+        for place, word in enumerate(words):
+            if not are_ids[place]:
+                continue
+            status = answer.profiles[spelling] if place == len(words) - 1 else ProfileStatus.UNKNOWN
+            if status is ProfileStatus.SUCCESS and not in_pairs:
+                status = ProfileStatus.UNKNOWN
+            if status is ProfileStatus.UNKNOWN:
+                matches.unusable.add(word)
+            for each in (status, answer.profiles.get(word, status)):
+                if record_status(matches.statuses, word, each):
+                    matches.contradicted.add(word)
 
 
 def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool) -> _Candidates:
     """Read the ids of the batch once, and keep those that a spelling may stand for."""
     candidates = _Candidates(set(filter(_is_inexact, spellings)))
+    words: set[str] = set()
     if flattened:
-        candidates.inexact.update(filter(_has_spaces, spellings))
+        spaced = set(filter(_has_spaces, spellings))
+        candidates.inexact.update(spaced)
+        words = {word for spelling in spaced for word in spelling.split()}
         ids = _unambiguous(ids)
     readings = {reading for spelling in candidates.inexact for reading in _readings(spelling)}
     for profile_id in ids:
         if profile_id in spellings:
             candidates.exact.add(profile_id)
+        if profile_id in words:
+            candidates.words.add(profile_id)
+        elif words and _has_spaces(profile_id):
+            candidates.phrases.add(profile_id)
         if not _is_inexact(profile_id):
             if profile_id in readings:
                 candidates.plain.add(profile_id)

@@ -229,6 +229,8 @@ def _expired(sentences: list[str]) -> Verdict:
 def _doubts(answer: StatusAnswer, named: NamedIds, body: str) -> list[str]:
     """Return, as sentences, what is not understood in an answer."""
     doubts = list(answer.unclear)
+    if named.unreadable:
+        doubts.append(f"{quantity(named.unreadable, 'profile')} in Target's answer cannot be read.")
     if foreign := named.foreign.total():
         doubts.append(f"Target named {quantity(foreign, 'id')} that {_are(foreign)} not in the {body}.")
     return list(dict.fromkeys(doubts))
