@@ -81,8 +81,9 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A line that repeats the header, in any spelling, as in a file that was put together of several, is no row;
   nor is a line of dashes or equals signs, as sqlcmd writes it below a header, or one with the count of rows,
   such as `(2 rows affected)`. All are counted as warnings. A header with other columns, or in another order,
-  rejects the file. A line is taken for a header if it names the key column in its place, or with another
-  column, or after a byte order mark or `batch=`.
+  rejects the file. A row is taken for a header if its id is the name of a key column (that of
+  the file, `pcId` or `thirdPartyId`); if it has such a name elsewhere, and most of its cells, or its id, are
+  names of the header; or if it has one after a byte order mark or `batch=`. So it is in JSON Lines, too.
 - Empty cells beyond the header are no cells where the header has as many without a name, or where all of the
   first rows have the same number of them, which is counted as `trailing_cells`. Elsewhere the delimiter that
   adds one may stand in a value, and the row is rejected.

@@ -162,7 +162,7 @@ def is_blank(row: Sequence[str]) -> bool:
 
 def _is_dashes(row: Sequence[str]) -> bool:
     """Whether a row is a line of dashes."""
-    return any("--" in cell or "==" in cell for cell in row) and not "".join(row).strip("-=+|: ,")
+    return any("-" in cell or "=" in cell for cell in row) and not "".join(row).strip("-=+|: ,")
 
 
 def sent_id(text: str) -> str:

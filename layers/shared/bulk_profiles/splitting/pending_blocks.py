@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from bulk_profiles.splitting.reading.blocks import Block, Helpers, Position, Reader, TakeApart
+from bulk_profiles.splitting.reading.record_parser import other_header
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
 from .helpers import Processes, ReaderHelpers, Task, help_with
@@ -29,7 +30,8 @@ class PendingBlocks:
     ) -> Iterator[tuple[Block, PreparedRows]]:
         """Yield each block with its prepared rows. `pause` is called before all but the first; it may raise.
 
-        So every invocation gets through one block at least, however little time it has.
+        So every invocation gets through one block at least, however little time it has. Raises
+        `FileRejectedError` at a header after which the rows have other columns.
         """
         blocks = self._reader.blocks(self.start, partial(self._find_helpers, task))
         for number, block in enumerate(blocks):
@@ -38,6 +40,8 @@ class PendingBlocks:
                 pause()
             warn, encode = task()
             prepared = block.prepared or self._preparer.prepare(block.rows, warn=warn, encode=encode)
+            if prepared.check.other_header is not None:
+                raise other_header(block.find([prepared.check.other_header])[0].line)
             yield block, prepared
             self.ordinal += len(prepared.check.hashes)
 

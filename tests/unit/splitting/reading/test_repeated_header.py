@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -198,6 +200,72 @@ def test_line_of_dashes_below_a_header_is_no_row(
     assert warned(sliced) == warned(outcome)
 
 
-def test_dashes_are_values_anywhere_else() -> None:
-    outcome = run(b"pcId,a\n1,---\n-,-\n---,x\n")
-    assert outcome.received == [("1", "---"), ("-", "-"), ("---", "x")]
+def test_dashes_are_values_beside_others() -> None:
+    outcome = run(b"pcId,a\n1,---\n-,y\n---,x\n")
+    assert outcome.received == [("1", "---"), ("-", "y"), ("---", "x")]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"thirdPartyId": "thirdPartyId", "age": "age", "note": "note"},
+        {"note": "NOTE", "thirdPartyId": "third_party_id", "age": "Age"},
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_object_that_repeats_its_names_is_no_row(again: dict[str, str], rows: int) -> None:
+    objects = [{"thirdPartyId": f"A{n}", "age": f"{n} Jahre"} for n in range(rows)]
+    data = "\n".join(map(json.dumps, [*objects, again, {"thirdPartyId": "B2", "age": "3"}])).encode()
+    outcome = run(data, Feed(mapping=Mapping(drop=("note",))))
+    assert [row[0] for row in outcome.received] == [*(f"A{n}" for n in range(rows)), "B2"]
+    assert warned(outcome) == {"repeated_header": [rows + 1]}
+
+
+def test_object_with_other_names_in_it_rejects_the_file() -> None:
+    data = b'{"thirdPartyId":"A1","age":"3"}\n{"thirdPartyId":"thirdPartyId","age":"years"}\n'
+    with pytest.raises(FileRejectedError, match="Line 2 is another header"):
+        run(data)
+
+
+@pytest.mark.parametrize("again", ["pcId,city", "PC_ID,Ort", "city,pcId", "mbox3rdPartyId,Ort"])
+def test_header_with_another_kind_of_key_rejects_the_file(again: str) -> None:
+    for key in ("thirdPartyId", "Kunde"):
+        feed = Feed(mapping=Mapping(key=key if key == "Kunde" else ""))
+        with pytest.raises(FileRejectedError, match="Line 3 is another header"):
+            run(f"{key},city\nA1,Ulm\n{again}\nA2,Bonn\n".encode(), feed)
+
+
+@pytest.mark.parametrize(
+    ("header", "again"),
+    [
+        ("Übersicht,Größe", "ÜBERSICHT,GRÖSSE"),
+        ("Übersicht,Größe", "U\u0308bersicht,Gro\u0308ße"),
+        ("顧客,都市", "顧客,都市"),
+        ("клиент,город", "КЛИЕНТ,Город"),
+        ("é,city", "É,City"),
+    ],
+)
+@pytest.mark.parametrize("batch", [False, True])
+def test_header_of_names_beyond_ascii_comes_again(header: str, again: str, batch: bool) -> None:
+    def line(cells: str) -> str:
+        return ",".join(map(quote, cells.split(","))) if batch else cells
+
+    text = "\n".join(map(line, [header, "A1,Ulm", again, "A2,éa"]))
+    feed = Feed(mapping=Mapping(key=header.split(",", maxsplit=1)[0]))
+    outcome = run(("batch=" * batch + text).encode(), feed)
+    assert outcome.received == [("A1", "Ulm"), ("A2", "éa")]
+    assert warned(outcome) == {"repeated_header": [3]}
+
+
+@pytest.mark.parametrize(
+    "row", ["A1,a@example.com,thirdPartyId,email", "A1,,pcId,email", "A1,x,mbox3rdPartyId,"]
+)
+def test_row_that_says_what_kind_its_id_is_is_a_row(row: str) -> None:
+    outcome = run(f"thirdPartyId,email,kind,channel\n{row}\n".encode())
+    assert outcome.received == [tuple(row.split(","))]
+    assert warned(outcome) == {}
+
+
+def test_names_that_many_signs_surround_are_names() -> None:
+    outcome = run(f"thirdPartyId,city\nA1,x\n{'_' * 20}thirdPartyId{'_' * 20},city\n".encode())
+    assert warned(outcome) == {"repeated_header": [3]}

@@ -96,7 +96,9 @@ def test_row_of_delimiters_and_blanks_is_a_blank_line(row: bytes, feed: Feed) ->
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("rest", ["x", "é"])
-@pytest.mark.parametrize("line", ["--,--", "----,", "=====,====", "---+---", "\n-----,---", "--,"])
+@pytest.mark.parametrize(
+    "line", ["--,--", "----,", "=====,====", "---+---", "\n-----,---", "--,", "-,-", "=,=", "-,----"]
+)
 @pytest.mark.parametrize("feed", [Feed(), FILL])
 def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end: str) -> None:
     text = f"pcId,a\n1,x\n{line}\n2,{rest}\n-3,--\n-,y\n"
@@ -105,13 +107,6 @@ def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end
     assert outcome.split.warnings == {"dashed_line": 1}
     assert outcome.split.examples.warnings == {"dashed_line": [3 + line.count("\n")]}
     assert outcome.split.rows.read == 4
-
-
-@pytest.mark.parametrize("line", ["-,-", "=,=", "-,----"])
-def test_short_dashes_below_the_header_are_no_row(line: str) -> None:
-    outcome = run(f"pcId,a\n{line}\n1,x\n".encode())
-    assert outcome.received == [("1", "x")]
-    assert outcome.split.examples.warnings == {"dashed_line": [2]}
 
 
 @pytest.mark.parametrize(

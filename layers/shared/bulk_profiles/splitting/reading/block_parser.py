@@ -60,7 +60,7 @@ class BlockParser:
         `quotes` are the places of all quotes; None where they are not known.
         """
         is_utf8, may_be_marked = check_utf8(text)
-        if self._dialect.header_line(text) >= 0 or (may_be_marked and self._dialect.marked_line(text) >= 0):
+        if may_be_marked and self._dialect.marked_line(text) >= 0:
             return None
         if not is_utf8:
             text, quotes = without_invalid(text), None
@@ -113,8 +113,8 @@ class BlockParser:
         It is 0 where no such line was found.
         """
         wrong = self._wrong_quotes(text)[:1].tolist()
-        lines = (self._dialect.marked_line(text), self._dialect.header_line(text))
-        wrong += [place for place in lines if place >= 0]
+        marked = self._dialect.marked_line(text)
+        wrong += [marked] if marked >= 0 else []
         return max(text.rfind(end, 0, min(wrong)) for end in self._dialect.ends) + 1 if wrong else 0
 
     def _quotes(self, text: bytes) -> Places:

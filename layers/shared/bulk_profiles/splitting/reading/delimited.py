@@ -23,7 +23,6 @@ from .dialect import Dialect
 from .long_rows import skip_long_row
 from .read_ahead import ReadAhead
 from .record_parser import parse
-from .repeated_header import is_dashes
 from .scans import Places, count
 
 _MIN_WHOLE_BYTES = 64 * 1024  # parsed as a whole after a block for which that was not possible
@@ -51,8 +50,8 @@ class _Text:
 class DelimitedBlocks:
     """Iterate over the blocks of a stream that is open at the start of a record.
 
-    With `by_record`, records are numbered instead of lines. `below_header`: the header is right before.
-    `find_helpers` is called after each block until there are helpers.
+    With `by_record`, records are numbered instead of lines. `find_helpers` is called after
+    each block until there are helpers.
     """
 
     def __init__(
@@ -62,13 +61,11 @@ class DelimitedBlocks:
         start: Position,
         *,
         by_record: bool = False,
-        below_header: bool = False,
         find_helpers: FindHelpers | None = None,
     ) -> None:
         self._stream = stream
         self._dialect = dialect
         self._by_record = by_record
-        self._below_header = below_header
         self._parser = BlockParser(dialect)
         self._find_helpers = find_helpers
         self._text = _Text(start)
@@ -94,7 +91,7 @@ class DelimitedBlocks:
         while self._text.data or not self._text.ended:
             ahead = ReadAhead(self._raw_blocks(), helpers)
             for raw, result in ahead:
-                if result and not self._below_header:
+                if result:
                     find = partial(self._find, raw, None)
                     yield Block(raw.start, b"", find, result.warnings, result.prepared)
                     continue
@@ -137,11 +134,7 @@ class DelimitedBlocks:
             # How long a record may be does not depend on what comes before it.
             data = text.data[:MAX_ROW_BYTES]
             final = text.ended and len(data) == len(text.data)
-            block = (
-                (self._dashes(text, data, final=final) if self._below_header else None)
-                or self._whole_block(text, data, final=final)
-                or self._parsed_block(text, data, final=final)
-            )
+            block = self._whole_block(text, data, final=final) or self._parsed_block(text, data, final=final)
             if block:
                 yield block
                 if len(text.data) < least and not text.ended:
@@ -182,8 +175,6 @@ class DelimitedBlocks:
         self._records = min(2 * self._records, _MAX_RECORDS)
         if not parsed.used:
             return None
-        if parsed.header is not None:
-            return self._repeated_header(text, raw, parsed.header, parsed.used)
         lines = len(parsed.rows) if self._by_record else self._dialect.count_lines(data, 0, parsed.used)
         text.remove(parsed.used, lines)
         rows = b"".join([row + b"\n" for row in parsed.rows])
@@ -194,26 +185,6 @@ class DelimitedBlocks:
             warnings.add(Warn.SPACE_AFTER_DELIMITER, parsed.spaced, parsed.spaces)
         warn_of_swallowed_rows(rows, self._dialect, warnings)
         return Block(raw.start, rows, find, warnings)
-
-    def _repeated_header(self, text: _Text, raw: RawBlock, place: int, end: int) -> Block:
-        """Pass over a header that comes again: a block without rows, and with a warning."""
-        lines = self._dialect.count_lines(raw.data, 0, place)
-        record = Record(raw.start.line + (0 if self._by_record else lines), raw.data[place:end])
-        text.remove(end, 1 if self._by_record else lines + self._dialect.count_lines(raw.data, place, end))
-        self._below_header = True
-        return _passed_over(raw.start, record, Warn.REPEATED_HEADER)
-
-    def _dashes(self, text: _Text, data: bytes, *, final: bool) -> Block | None:
-        """Pass over a line of dashes below a header; None where there is none."""
-        end = self._dialect.first_line_end(data, final=final)
-        if not end:
-            return None
-        self._below_header = False
-        if not is_dashes(data[:end], self._dialect.delimiter):
-            return None
-        start = text.start
-        text.remove(end, 1)
-        return _passed_over(start, Record(start.line, data[:end]), Warn.DASHED_LINE)
 
     def _long_row(self, text: _Text) -> Block:
         """Pass over the first record, which is too long to be held."""
@@ -252,10 +223,3 @@ class DelimitedBlocks:
             Record(raw.start.line + line, raw.data[begin:end])
             for line, (begin, end) in zip(lines.tolist(), spans.tolist(), strict=True)
         ]
-
-
-def _passed_over(start: Position, record: Record, warning: Warn) -> Block:
-    """Return the block of a line that is no row."""
-    warnings = Warnings()
-    warnings.add(warning, [0])
-    return Block(start, b"", lambda _: [record], warnings)

@@ -18,7 +18,6 @@ from .batch_format import BODY_PREFIX
 from .dialect import Dialect
 from .header import DELIMITERS, Header
 from .record_parser import parse
-from .repeated_header import is_marked
 from .text import HEAD_BYTES, Text
 
 type _Rows = Sequence[Sequence[str]]  # the cells of records
@@ -31,17 +30,28 @@ _MOST_ROWS = 100  # that are held against the header
 _VALUE = re.compile(r"[-+]?\d[\d.,:/TZ +-]*|\S+@\S+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def diagnose(text: Text, header: Header, feed: Feed) -> None:
-    """Raise `FileRejectedError` if the first lines show why the rows cannot be read by the header."""
+def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> None:
+    """Raise `FileRejectedError` if the first lines show why the rows cannot be read by the header.
+
+    `rows` are the first ones, as plain rows.
+    """
+    width = len(header.names)
+    if has_key_column(header.names, feed) and all(row.count(b",") == width - 1 for row in rows):
+        return
     with text.open(header.start) as stream:
         size = header.end.offset - header.start
         data = stream.read(size + HEAD_BYTES)
-    first, rows = data[:size], data[size:]
+    first, below = data[:size], data[size:]
     if has_key_column(header.names, feed):
-        _refuse_other_delimiter(rows, header)
+        _refuse_other_delimiter(below, _cells(rows), header)
     else:
-        _refuse_other_header(first, rows, header, feed)
-        _refuse_values(rows, header)
+        _refuse_other_header(first, below, header, feed)
+        _refuse_values(_cells(rows), header)
+        if not below.strip():
+            raise FileRejectedError(
+                "The file has one line, which names no key column: add a header with a column pcId or "
+                "thirdPartyId, and rows below it."
+            )
 
 
 def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) -> None:
@@ -51,7 +61,7 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
         cells = _table(line, replace(header.dialect, delimiter=delimiter))
         return bool(cells) and has_key_column(cells[0], feed)
 
-    if is_marked(first) and has_key(first[len(BODY_PREFIX) :], b","):
+    if first[: len(BODY_PREFIX)].lower() == BODY_PREFIX and has_key(first[len(BODY_PREFIX) :], b","):
         raise FileRejectedError("The file starts with batch= in capitals: write that in small letters.")
     for other in DELIMITERS:
         if has_key(first, other):
@@ -71,25 +81,19 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
             raise FileRejectedError(f"The header is in line {number}: remove the lines above it.")
 
 
-def _refuse_values(rows: bytes, header: Header) -> None:
+def _refuse_values(rows: _Rows, header: Header) -> None:
     """Raise `FileRejectedError` if the header, which has no key column, may be a row: it is not repeated."""
-    if _is_row(header.names, _table(rows, header.dialect)):
+    if _is_row(header.names, rows):
         raise FileRejectedError(
             "The file does not start with a header: add one, with a name for each column."
         )
-    if not rows.strip():
-        raise FileRejectedError(
-            "The file has one line, which names no key column: add a header with a column pcId or "
-            "thirdPartyId, and rows below it."
-        )
 
 
-def _refuse_other_delimiter(data: bytes, header: Header) -> None:
-    """Raise `FileRejectedError` if most rows are not separated as the header is."""
-    width, dialect = len(header.names), replace(header.dialect, header=None)
-    rows = _table(data, dialect)
+def _refuse_other_delimiter(data: bytes, rows: _Rows, header: Header) -> None:
+    """Raise `FileRejectedError` if most of the rows at the start of `data` are separated otherwise."""
+    width, dialect = len(header.names), header.dialect
     fitting = _fitting(rows, width)
-    if width == 1 or fitting == len(rows):
+    if width == 1:
         return
     for other in DELIMITERS:
         others = _table(data, replace(dialect, delimiter=other, spaced=False))
@@ -109,11 +113,11 @@ def _table(data: bytes, dialect: Dialect) -> _Rows:
         rows = parse(data + b"\n", dialect, line=1, final=False, most=_MOST_ROWS).rows
     except FileRejectedError:
         return []
-    return [
-        [unmark(cell).decode(errors="replace") for cell in row.split(b",")]
-        for row in rows
-        if not row.startswith(FAULT_MARK)
-    ]
+    return _cells([row for row in rows if not row.startswith(FAULT_MARK)])
+
+
+def _cells(rows: Sequence[bytes]) -> _Rows:
+    return [[unmark(cell).decode(errors="replace") for cell in row.split(b",")] for row in rows]
 
 
 def _fitting(rows: _Rows, width: int) -> int:

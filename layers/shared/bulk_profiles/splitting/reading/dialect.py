@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from .repeated_header import HeaderNames
+from bulk_profiles.splitting.rows.header_names import HeaderNames
+
 from .scans import Places, count, count_lines, line_ends
 
 _LINE_FEED = ord("\n")
-_LINE_FEED_ONLY, _ANY_LINE_END = re.compile(rb"\n"), re.compile(rb"\r\n?|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Dialect:
     spaced: bool = False  # one space after each delimiter is a part of it
     returns: bool = False  # a CR that no LF follows ends a line, too
     encoded: bool = False  # Target's own format, in which no cell starts with a quote
-    header: HeaderNames | None = None  # that may come again
+    header: HeaderNames | None = None  # that may come again, after a byte order mark
     width: int = 0  # cells of a row; 0: not known
     short_rows: bool = False  # a row may have fewer cells
 
@@ -52,12 +51,6 @@ class Dialect:
             line_ends(data) if self.returns else np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED)
         )
 
-    def first_line_end(self, data: bytes, *, final: bool) -> int:
-        """Return where the first line ends; 0 where that is not in the data."""
-        end = (_ANY_LINE_END if self.returns else _LINE_FEED_ONLY).search(data)
-        may_go_on = end and end[0] == b"\r" and end.end() == len(data) and not final
-        return end.end() if end and not may_go_on else 0
-
     def last_line_end(self, data: bytes, *, final: bool) -> int:
         """Return where the last whole line ends; 0 where there is none."""
         end_of_line = self.end_of_line(data)
@@ -73,10 +66,6 @@ class Dialect:
     def end_line(self, data: bytes) -> bytes:
         """Return the last data of a file with a line end, also where it has none."""
         return data + b"\n" if data and not data.endswith(self.ends) else data
-
-    def header_line(self, text: bytes) -> int:
-        """Return the place of the first line that looks like a header; -1 if there is none."""
-        return self.header.find(text, self.delimiter, returns=self.returns) if self.header else -1
 
     def marked_line(self, text: bytes) -> int:
         """Return the place of the first line that starts with a byte order mark; -1 if there is none."""

@@ -17,7 +17,7 @@ from .batch_format import decoded
 from .blocks import Block, FindHelpers, Position, Reader
 from .delimited import DelimitedBlocks
 from .diagnosis import diagnose
-from .header import Header, read_header
+from .header import Header, first_rows, read_header
 from .json_lines import JsonLines
 from .signatures import Foreign, Layout, signature_of
 from .surplus import find_surplus
@@ -58,14 +58,16 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     match signature:
         case Layout.TARGET:
             header = read_header(text, feed, encoded=True)
-            return Table(text, header, decoded, encoded=True, surplus=find_surplus(text, header))
+            surplus = find_surplus(header, first_rows(text, header))
+            return Table(text, header, decoded, encoded=True, surplus=surplus)
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
     if not start.strip():
         raise FileRejectedError("The file is empty: it has no header.")
     header = read_header(text, feed)
-    diagnose(text, header, feed)
-    return Table(text, header, surplus=find_surplus(text, header))
+    rows = first_rows(text, header)
+    diagnose(text, header, rows, feed)
+    return Table(text, header, surplus=find_surplus(header, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,6 @@ class Table:
                 self.head.dialect,
                 start,
                 by_record=self.by_record,
-                below_header=start == self.first and not self.by_record,
                 find_helpers=None if self.finish or self.by_record else find_helpers,
             )
             yield from self.finish(blocks) if self.finish else blocks

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Quoting, ShortRows
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
+from bulk_profiles.splitting.rows.header_names import HeaderNames
 from bulk_profiles.splitting.rows.key_column import has_key_column, key_number
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
 
@@ -15,11 +18,11 @@ from .batch_format import BODY_PREFIX
 from .blocks import Position
 from .dialect import Dialect
 from .record_parser import parse
-from .repeated_header import HeaderNames
 from .scans import count_lines
 from .text import HEAD_BYTES, Text
 
 DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
+_MOST_ROWS = 100  # that are held against the header
 _SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
 _RETURNS = re.compile(rb"\r*\n?")
 _BLANK_LINES = re.compile(rb"(?:[ \t,;|]*[\r\n])*")  # of delimiters and blanks
@@ -73,6 +76,20 @@ def read_header(text: Text, feed: Feed, *, encoded: bool = False) -> Header:
                 )
 
 
+def first_rows(text: Text, header: Header) -> list[bytes]:
+    """Return the first records below the header as plain rows, up to one whose quotes are wrong."""
+    with text.open(header.end.offset) as stream:
+        data = stream.read(HEAD_BYTES)
+        final = not stream.read(1)
+    data = header.dialect.end_line(data) if final else data
+    data = data[: header.dialect.last_line_end(data, final=final)]
+    try:
+        rows = parse(data, header.dialect, line=1, final=False, most=_MOST_ROWS).rows
+    except FileRejectedError:
+        return []
+    return [row for row in rows if not row.startswith(FAULT_MARK)]
+
+
 def _after_blank_lines(data: bytes, start: int) -> int:
     blank = _BLANK_LINES.match(data, start)
     return blank.end() if blank and blank.end() < len(data) else start
@@ -112,7 +129,7 @@ def _parse(
         written = replace(
             dialect,
             returns=bool(returns),
-            header=None if key is None else HeaderNames.of(names, key, encoded=dialect.encoded),
+            header=None if key is None else _header_names(names, key, encoded=dialect.encoded),
             width=len(names),
             short_rows=dialect.encoded or feed.short_rows is ShortRows.FILL,
         )
@@ -124,6 +141,10 @@ def _parse(
     if not headers and faults:
         raise faults[0]
     return max(keyed or headers, key=lambda header: len(header.names), default=None)
+
+
+def _header_names(names: Sequence[str], key: int, *, encoded: bool) -> HeaderNames:
+    return HeaderNames.of([unquote(name) for name in names] if encoded else names, key)
 
 
 def _is_spaced(data: bytes, delimiter: bytes) -> bool:

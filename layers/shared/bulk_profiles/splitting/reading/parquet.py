@@ -29,7 +29,6 @@ from .blocks import Position
 from .dialect import Dialect
 from .header import Header
 from .number_cells import NumberCells
-from .repeated_header import HeaderNames
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -66,8 +65,7 @@ class ParquetAsCsv:
         original.unlink()
         line = delimiter.join('"' + name.replace('"', '""') + '"' for name in names)
         key = key_number(names, feed)
-        header = None if key is None else HeaderNames.of(names, key, encoded=False)
-        dialect = Dialect(delimiter.encode(), header=header)
+        dialect = Dialect(delimiter.encode())
         self.header = Header(names, codecs.BOM_UTF8 + line.encode(), dialect, Position(0, 1))
         self.numbers = NumberCells(
             tuple(number for number, kind in enumerate(kinds) if kind in _EXACT_BELOW and number != key),

@@ -10,13 +10,14 @@ import codecs
 import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.rows.faults import Reject
+from bulk_profiles.splitting.rows.header_names import Likeness
 from bulk_profiles.splitting.rows.plain import fault_row, mark, without_invalid
 
 from .dialect import Dialect
-from .repeated_header import Likeness, is_marked
 
 _QUOTE = b'"'
 _QUOTES = re.compile(rb'"+')
@@ -35,7 +36,6 @@ class ParsedRecords:
     used: int = 0  # bytes of the data
     spaces: int = 0  # that were removed as parts of delimiters
     spaced: list[int] = field(default_factory=list)  # numbers of the records that had them
-    header: int | None = None  # the place of a repeated header, which is alone in what was used
 
 
 class _Record(NamedTuple):
@@ -64,8 +64,8 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
     """Parse the whole records that `data` starts with, `most` of them at most.
 
     `line` is the number of the line that starts there. Where the data is `final`, it ends with a line end.
-    A header that comes again is parsed alone. Raises `FileRejectedError` where a header with other columns
-    comes, a quoted value is not closed, or nobody can tell the end of a record whose quotes are wrong.
+    Raises `FileRejectedError` where a header with other columns comes after a byte order mark, a quoted value
+    is not closed, or nobody can tell the end of a record whose quotes are wrong.
     """
     parser = _RecordParser(data, dialect, line, final=final)
     parsed = ParsedRecords()
@@ -77,15 +77,8 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
                 raise parser.unclosed(start)
             break
         cells, end = record
-        header = dialect.header
-        if header and not isinstance(cells, Reject) and header.may_be_in(data[start:end]):
-            likeness = header.likeness(cells, marked=is_marked(data, start))
-            if likeness is Likeness.OTHER:
-                raise other_header(line + dialect.count_lines(data, 0, start))
-            if likeness is Likeness.REPEATED:
-                if not parsed.rows:
-                    parsed.header, parsed.used = start, end
-                break
+        if not isinstance(cells, Reject) and data.startswith(codecs.BOM_UTF8, start):
+            _refuse_other_header(cells, dialect, line + dialect.count_lines(data, 0, start))
         row = _plain_row(cells, quoted=data.startswith(_QUOTE, start))
         if row:
             if parser.spaces > parsed.spaces:
@@ -94,6 +87,13 @@ def parse(data: bytes, dialect: Dialect, *, line: int, final: bool, most: int | 
             parsed.spans.append((start, end))
         parsed.used, parsed.spaces = end, parser.spaces
     return parsed
+
+
+def _refuse_other_header(cells: list[bytes], dialect: Dialect, line: int) -> None:
+    """Raise `FileRejectedError` where the cells after a byte order mark are a header with other columns."""
+    names = [unquote_to_bytes(cell) for cell in cells] if dialect.encoded else cells
+    if dialect.header and dialect.header.likeness(names, marked=True) is Likeness.OTHER:
+        raise other_header(line)
 
 
 def other_header(line: int) -> FileRejectedError:

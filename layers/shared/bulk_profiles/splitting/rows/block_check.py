@@ -15,10 +15,11 @@ from bulk_profiles.core.models import MOST_EXAMPLES
 
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places
+from .header_names import Likeness
 from .id_hashes import Hashes
 from .nulls import without_cells
 from .plain import FAULT_MARK, PLUS_MARK, unmark
-from .row_check import REPLACEMENT, CheckedId, CheckedRow, Rules, check_id, check_row, fit_row
+from .row_check import REPLACEMENT, CheckedId, CheckedRow, Rules, check_id, check_row, fit_row, header_row
 from .suspects import BlockView, suspect_ids
 from .warnings import Warnings
 
@@ -40,6 +41,7 @@ class BlockCheck:
     faults: dict[int, Fault] = field(default_factory=dict)  # of the other records, by number
     warnings: Warnings = field(default_factory=Warnings)
     valueless: bool = False  # some good rows have nothing but an id
+    other_header: int | None = None  # number of the first record that is a header with other columns
 
     def reject(self, places: list[int], reason: Reject) -> dict[int, Fault]:
         """Return a fault for the good rows in each of these places, by the numbers of their records."""
@@ -91,18 +93,25 @@ def check_block(
         grid = _even_grid(draft.rows, rules, unreserved=unreserved)
     view = BlockView.of(draft.rows, grid, rules, unreserved=unreserved)
     unsound = _unsound_ids(draft.rows, view, rules)
-    if unsound:
+    if unsound or view.headers:
         lines = _lines(draft.rows)
         results = {place: check_row(lines[place], checked, rules) for place, checked in unsound.items()}
+        results |= {place: header_row(likeness) for place, likeness in view.headers.items()}
         draft.replace(lines, results)
         view = _even_view(draft.rows, rules, unreserved=unreserved)
     if view.nulls.empty.size:
         draft.rows = without_cells(draft.rows, view.grid, view.nulls.empty)
         view = _even_view(draft.rows, rules, unreserved=unreserved)
-    check = BlockCheck(view.ids.hashes, draft.numbers, draft.faults, valueless=view.grid.any_valueless())
+    check = BlockCheck(
+        view.ids.hashes,
+        draft.numbers,
+        draft.faults,
+        valueless=view.grid.any_valueless(),
+        other_header=draft.other_header,
+    )
     if warn:
         for warning, records in draft.warned.items():
-            check.warnings.add(warning, records)
+            check.warnings.add(warning, sorted(records))
         _count_odd_values(draft.rows, view, check)
         _count_long_values(draft.rows, view.grid, rules, check)
     return draft.rows, check
@@ -116,6 +125,7 @@ class _Draft:
     numbers: Places | None = None  # of their records; None: all are there
     faults: dict[int, Fault] = field(default_factory=dict)  # of other records, by number
     warned: dict[Warn, list[int]] = field(default_factory=dict)  # records by the warning that they have
+    other_header: int | None = None  # as in the result
 
     def replace(self, lines: list[bytes], results: dict[int, CheckedRow]) -> None:
         """Make the rows of lines, which are the present rows, and of the results of a check for some."""
@@ -128,7 +138,9 @@ class _Draft:
                 lines[place] = result
                 continue
             good[place] = False
-            if result:
+            if isinstance(result, Likeness):
+                self.other_header = number if self.other_header is None else min(number, self.other_header)
+            elif result:
                 self.faults[number] = result
         places = np.flatnonzero(good)
         self.rows = b"".join([lines[place] + b"\n" for place in places.tolist()])

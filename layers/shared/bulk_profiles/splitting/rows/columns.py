@@ -18,6 +18,7 @@ from bulk_profiles.core.text import quoted, short_name, spelling_key, without_in
 
 from .encoding import encode
 from .faults import Warn
+from .header_names import HeaderNames
 from .key_column import Key, find_key, kind_of
 from .row_check import Rules
 
@@ -156,6 +157,7 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
             width=len(names),
             key=key.number,
             third_party_id=key.kind is KeyColumn.THIRD_PARTY_ID,
+            header=HeaderNames.of(names, key.number, frozenset(range(len(names))) - {key.number, *others}),
         ),
         sent=(key.number, *others),
         header=b",".join(encode(name.encode()) for name in (key.kind, *sent_names, *mapping.constants)),

@@ -41,7 +41,7 @@ class Encoder:
         """Return rows with every cell encoded."""
         unknown = rows.translate(None, self._known)
         if unknown:
-            self._learn(set(unknown))
+            self._learn(unknown)
         is_ascii = rows.isascii()
         for byte, escape in self._ascii:
             rows = rows.replace(byte, escape)
@@ -50,9 +50,11 @@ class Encoder:
                 rows = rows.replace(byte, escape)
         return rows
 
-    def _learn(self, unknown: set[int]) -> None:
-        self._known += bytes(unknown)
-        for byte in sorted(unknown):
+    def _learn(self, unknown: bytes) -> None:
+        """Learn the bytes of a block that are not known yet, the rare ones first: the text grows least."""
+        values = sorted(set(unknown), key=lambda byte: (unknown.count(byte), byte))
+        self._known += bytes(values)
+        for byte in values:
             learned = self._ascii if byte < 0x80 else self._others  # noqa: PLR2004 the end of ASCII
             # The percent sign is replaced first, as the escapes of all others hold one.
             learned.insert(0 if byte == _PERCENT else len(learned), (bytes([byte]), self._escapes[byte]))

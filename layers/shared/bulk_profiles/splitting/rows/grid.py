@@ -52,6 +52,12 @@ class Grid:
         id_starts = ends[key - 1 :: width] + 1 if key else row_starts
         return cls(data, ends, width, row_ends - row_starts + 1, id_starts, ends[key::width] - id_starts)
 
+    def starts(self, cells: Places) -> Places:
+        """Return where some cells start."""
+        starts = self.ends[cells - 1] + 1
+        starts[cells == 0] = 0
+        return starts
+
     def any_valueless(self) -> bool:
         """Whether a row has nothing but its id: then it is as long as the id and its separators."""
         return bool((self.row_sizes == self.id_sizes + self.width).any())

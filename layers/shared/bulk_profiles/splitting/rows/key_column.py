@@ -18,6 +18,7 @@ from bulk_profiles.core.text import quantity, quoted, spelling_key
 _KINDS = {spelling_key(kind): kind for kind in KeyColumn} | {
     "mbox3rdpartyid": KeyColumn.THIRD_PARTY_ID  # as Target's pages and its Delivery API name the same id
 }
+KEY_SPELLINGS = frozenset(_KINDS)  # of the names of key columns that Target knows
 _NEAR = 0.6  # of 1: how alike two names must be for one to be suggested
 _MOST_NEAR = 1000  # names in which one is looked for that is near
 _EXAMPLE = "customer"  # of a column's name, where none is near

@@ -6,39 +6,39 @@ around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .first_bytes import BLANK_BYTES, SpecialCells, Table, table_of
 from .grid import Grid, Places
 from .plain import mark, unmark
-from .row_check import BLANKS, NULL_WORDS, Rules, visible
+from .row_check import NULL_WORDS, Rules, visible
+
+type WordsBySize = dict[int, list[NDArray[np.uint8]]]
 
 _SMALL = bytes(range(256)).lower()  # of each byte: the small letter of a capital
 _TO_SMALL = np.frombuffer(_SMALL, np.uint8)
 
 
-def _table(signs: Iterable[int]) -> NDArray[np.bool_]:
-    """Return for each byte whether it is one of these."""
-    table = np.zeros(256, np.bool_)
-    table[[*signs]] = True
-    return table
-
-
-_BLANKS = [mark(blank.encode()) for blank in (*BLANKS, "\0")]
-_ASCII_BLANK = _table(blank[0] for blank in _BLANKS if len(blank) == 1)  # the marks of line ends among them
-_FIRST = _table(blank[0] for blank in _BLANKS)
+_ASCII_BLANK = table_of(
+    blank[0] for blank in BLANK_BYTES if len(blank) == 1
+)  # the marks of line ends among them
+_FIRST = table_of(blank[0] for blank in BLANK_BYTES)
 _LAST_PAIRS = np.zeros(1 << 16, np.bool_)  # of the blanks beyond ASCII: the last two bytes, as one number
-_LAST_PAIRS[[blank[-2] << 8 | blank[-1] for blank in _BLANKS if len(blank) > 1]] = True
-_LAST = _table(blank[-1] for blank in _BLANKS)
-_BEGINS_WORD = _table(byte for word in NULL_WORDS for byte in (ord(word[0]), ord(word[0].upper())))
+_LAST_PAIRS[[blank[-2] << 8 | blank[-1] for blank in BLANK_BYTES if len(blank) > 1]] = True
+_LAST = table_of(blank[-1] for blank in BLANK_BYTES)
 # The first bytes of blanks beyond ASCII: two of them, and three of those that are longer.
-_PAIRS = np.array(sorted({blank[0] << 8 | blank[1] for blank in _BLANKS if len(blank) == len("é".encode())}))
+_PAIRS = np.array(
+    sorted({blank[0] << 8 | blank[1] for blank in BLANK_BYTES if len(blank) == len("é".encode())})
+)
 _TRIPLES = np.array(
-    sorted({blank[0] << 16 | blank[1] << 8 | blank[2] for blank in _BLANKS if len(blank) > len("é".encode())})
+    sorted(
+        {blank[0] << 16 | blank[1] << 8 | blank[2] for blank in BLANK_BYTES if len(blank) > len("é".encode())}
+    )
 )
 
 
@@ -49,21 +49,19 @@ class NullCells(NamedTuple):
     doubtful: Places  # a word that may be a value, unless the feed names it
 
     @classmethod
-    def of(cls, rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool = False) -> Self:
-        """Find these cells in plain rows. `unreserved`: no byte needs encoding, so there are no blanks."""
-        # The first byte of each cell, which is the separator after an empty one.
-        first = np.concatenate((grid.data[:1], grid.data[1:][grid.ends[:-1]]))
-        begins = _BEGINS_WORD | _table(mark(word.encode())[0] for word in rules.nulls)
-        words = np.flatnonzero(begins.take(first))
-        empty, doubtful = _holding(words, grid, rules.nulls), _holding(words, grid, NULL_WORDS, small=True)
-        if not unreserved:
-            blank = np.flatnonzero(_FIRST.take(first))
-            padded = _ending_in_blank(words, grid)
-            blank_cells, others = _blank_cells(grid, blank, begins)
+    def of(cls, rows: bytes, grid: Grid, rules: Rules, special: SpecialCells, begins_word: Table) -> Self:
+        """Find these cells in plain rows, of those that are special."""
+        words, blanks = special.words, special.blanks
+        if not words.size and not blanks.size:
+            return cls(words, blanks)
+        empty = _holding(words, grid, _by_size(rules.nulls))
+        doubtful = _holding(words, grid, _by_size(NULL_WORDS), small=True)
+        padded = _ending_in_blank(words, grid)
+        blank_cells, others = _blank_cells(grid, blanks, begins_word)
+        if padded.size or others.size:
             more_empty, more_doubtful = _by_text(rows, grid, _union(padded, others), rules)
-            empty = _union(_union(empty, blank_cells), more_empty)
-            doubtful = _union(doubtful, more_doubtful)
-        return cls(empty, doubtful)
+            empty, doubtful = _union(empty, more_empty), _union(doubtful, more_doubtful)
+        return cls(_union(empty, blank_cells), doubtful)
 
 
 def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
@@ -72,7 +70,7 @@ def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:
     The running sum of steps, +1 at the start of such a cell and -1 at its end, is 1 inside.
     """
     steps = np.zeros(len(rows), np.int8)
-    steps[_starts(grid, cells)] = 1
+    steps[grid.starts(cells)] = 1
     steps[grid.ends[cells]] = -1
     kept: NDArray[np.bool_] = np.cumsum(steps, dtype=np.int8) == 0
     return grid.data[kept].tobytes()
@@ -85,7 +83,7 @@ def _union(some: Places, others: Places) -> Places:
     return np.union1d(some, others)
 
 
-def _blank_cells(grid: Grid, cells: Places, begins: NDArray[np.bool_]) -> tuple[Places, Places]:
+def _blank_cells(grid: Grid, cells: Places, begins: Table) -> tuple[Places, Places]:
     """Return, of cells that seem to begin with a blank, those of ASCII blanks only, and those to look at.
 
     The first character of these that is no ASCII blank is a blank beyond ASCII, or one with which a word
@@ -94,7 +92,7 @@ def _blank_cells(grid: Grid, cells: Places, begins: NDArray[np.bool_]) -> tuple[
     if not cells.size:
         return cells, cells
     data = grid.data
-    starts, ends = _starts(grid, cells), grid.ends[cells]
+    starts, ends = grid.starts(cells), grid.ends[cells]
     leading = _ASCII_BLANK.take(data.take(starts))
     if leading.any():
         solid = np.flatnonzero(~_ASCII_BLANK.take(data))  # line feeds end cells, and are no blanks here
@@ -121,7 +119,7 @@ def _ending_in_blank(cells: Places, grid: Grid) -> Places:
 def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Places, Places]:
     """Return those of some cells that are empty, and those that may be, by their text without blanks."""
     empty, doubtful = list[int](), list[int]()
-    spans = (cells, _starts(grid, cells), grid.ends[cells])
+    spans = (cells, grid.starts(cells), grid.ends[cells])
     for cell, start, end in zip(*(numbers.tolist() for numbers in spans), strict=True):
         text = visible(unmark(rows[start:end]).decode())
         if not text or text in rules.nulls:
@@ -131,20 +129,26 @@ def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Plac
     return np.array(empty, np.intp), np.array(doubtful, np.intp)
 
 
-def _holding(cells: Places, grid: Grid, words: Iterable[str], *, small: bool = False) -> Places:
+def _holding(cells: Places, grid: Grid, words: WordsBySize, *, small: bool = False) -> Places:
     """Return those of some cells that hold one of these words; with `small`, also in capital letters."""
-    sizes = grid.ends[cells] - _starts(grid, cells)
+    if not cells.size:
+        return cells
+    starts = grid.starts(cells)
+    sizes = grid.ends[cells] - starts
     places = [cells[:0]]
-    for size, group in groupby(sorted((mark(word.encode()) for word in words), key=len), len):
-        sized = cells[sizes == size]
+    for size, group in words.items():
+        sized = np.flatnonzero(sizes == size)
         if not sized.size:
             continue
-        texts = grid.data[_starts(grid, sized)[:, np.newaxis] + np.arange(size)]
+        texts = grid.data[starts[sized][:, np.newaxis] + np.arange(size)]
         if small:
             texts = _TO_SMALL[texts]
-        places += [sized[(texts == np.frombuffer(word, np.uint8)).all(axis=1)] for word in group]
+        places += [cells[sized[(texts == word).all(axis=1)]] for word in group]
     return np.sort(np.concatenate(places))
 
 
-def _starts(grid: Grid, cells: Places) -> Places:
-    return np.where(cells > 0, grid.ends[cells - 1] + 1, 0)
+@lru_cache(maxsize=8)
+def _by_size(words: frozenset[str]) -> WordsBySize:
+    """Return words as cells of plain rows, by their sizes in bytes."""
+    marked = sorted((mark(word.encode()) for word in words), key=len)
+    return {size: [np.frombuffer(word, np.uint8) for word in group] for size, group in groupby(marked, len)}

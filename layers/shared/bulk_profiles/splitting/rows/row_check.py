@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .faults import MAX_ID_LENGTH, Fault, Reject, Warn
+from .header_names import HeaderNames, Likeness
 from .plain import FAULT_MARK, SEPARATORS, mark, read_fault, unmark
 
 # White space of Unicode but for control characters, and what shows nothing: the default ignorable code points
@@ -40,7 +41,7 @@ _GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
 # A line of dashes between tables, and the count of rows below one, as psql, sqlcmd and SQL*Plus write them.
 _DASHED_ROW = re.compile(r"[-=+|:, ]*")
-_DASHES = re.compile("--+|==+")
+_DASHES = re.compile("[-=]")
 _FOOTER_ROW = re.compile(r"\s*\([0-9]+ rows?(?: affected| selected)?\)\.?[\s,]*", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
@@ -71,9 +72,11 @@ class Rules:
     reject_separators: bool = False  # no separator in a value
     nulls: frozenset[str] = frozenset({NULL})  # cells that say so are empty
     plain_ids: bool = False  # no separator in an id: replaced in values, it would make another id
+    header: HeaderNames | None = None  # that may come again
 
 
-type CheckedRow = tuple[bytes | Fault | None, tuple[Warn, ...]]  # None: it is a blank line
+# The row, or its fault; a header with other columns; None for a line that is no row.
+type CheckedRow = tuple[bytes | Fault | Likeness | None, tuple[Warn, ...]]
 
 
 class CheckedId(NamedTuple):
@@ -122,7 +125,7 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
 
 
 def fit_row(row: bytes, rules: Rules) -> CheckedRow:
-    """Return a plain row with one cell for each column, or its fault, or None if it is a blank line.
+    """Return a plain row with one cell for each column, or its fault, or None if it is none.
 
     Empty cells beyond the last column are no cells, where the rules allow for them.
     """
@@ -132,9 +135,18 @@ def fit_row(row: bytes, rules: Rules) -> CheckedRow:
     if not _is_utf8(row):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
         return Fault(Reject.INVALID_UTF8, number if number < rules.width else None), ()
-    no_row = None if rules.blank_rows else _no_row(row, cells[0])
-    if no_row is not None:
-        return None, no_row
+    return _header_or_blank(row, cells, rules) or _fitted(cells, rules)
+
+
+def _header_or_blank(row: bytes, cells: list[bytes], rules: Rules) -> CheckedRow | None:
+    likeness = rules.header.likeness(cells) if rules.header and rules.header.may_have_key(row) else None
+    if likeness:
+        return header_row(likeness)
+    passed_over = None if rules.blank_rows else no_row(row, cells[0])
+    return None if passed_over is None else (None, passed_over)
+
+
+def _fitted(cells: list[bytes], rules: Rules) -> CheckedRow:
     surplus = len(cells) - rules.width
     if surplus < 0 and not rules.short_rows:
         return Fault(Reject.TOO_FEW_CELLS), ()
@@ -153,9 +165,9 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
     of its id.
     """
     text, reason, warnings = checked
-    no_row = None if rules.blank_rows else _no_row(row, text.encode())
-    if no_row is not None:
-        return None, no_row
+    passed_over = None if rules.blank_rows else no_row(row, text.encode())
+    if passed_over is not None:
+        return None, passed_over
     if reason:
         return Fault(reason, rules.key), ()
     cells = row.split(b",")
@@ -167,12 +179,17 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
     return b",".join(cells), warnings
 
 
+def header_row(likeness: Likeness) -> CheckedRow:
+    """Return the result for a row that is a header."""
+    return (None, (Warn.REPEATED_HEADER,)) if likeness is Likeness.REPEATED else (likeness, ())
+
+
 def visible(text: str) -> str:
     """Return a value without blanks, invisible characters and NUL at its ends."""
     return text.strip(_ASCII_BLANKS + "\0" if text.isascii() else _EMPTY)
 
 
-def _no_row(row: bytes, first: bytes) -> tuple[Warn, ...] | None:
+def no_row(row: bytes, first: bytes) -> tuple[Warn, ...] | None:
     """Return the warnings of a plain row that is none: blank, or a part of a printed table.
 
     None: it is a row. `first` is its id, or its first cell.

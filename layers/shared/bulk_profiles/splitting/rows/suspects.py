@@ -6,9 +6,10 @@ import re
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .first_bytes import Beginnings, SpecialCells, find_headers, table_of
 from .grid import Grid, Places
+from .header_names import Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
@@ -23,24 +24,17 @@ _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uin
 _NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*(?:[eE][+\xfb-]?[0-9]+)?|[eE][+\xfb-]?[0-9]+)")
 
 
-def _table(signs: bytes) -> NDArray[np.bool_]:
-    """Return for each byte whether it is one of these."""
-    table = np.zeros(256, np.bool_)
-    table[[*signs]] = True
-    return table
-
-
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
-_FIRST = _table(b"='#(-" + bytes({blank[0] for blank in _BLANKS}))
+_FIRST = table_of(b"='#(-" + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
-_LEADS = [_table(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
+_LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
 # Blanks beyond ASCII by their first bytes, control characters, U+FFFD, and U+FFFE and U+FFFF.
 _ODD = re.compile(
     b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|"
     + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
 )
-_STARTS_NUMBER = _table(b"0123456789+-" + PLUS_MARK)
-_DIGITS = _table(b"0123456789")
+_STARTS_NUMBER = table_of(b"0123456789+-" + PLUS_MARK)
+_DIGITS = table_of(b"0123456789")
 
 
 class OddCells(NamedTuple):
@@ -56,8 +50,10 @@ class OddCells(NamedTuple):
         if rows.isascii():
             separators = np.flatnonzero(data == SEPARATORS[-1]) if b'"' in rows else _NO_PLACES
         else:
-            marks = (data >= SEPARATORS[0]) & (data <= SEPARATORS[-2])
-            separators = np.flatnonzero(marks | (data == SEPARATORS[-1]))
+            # As unsigned bytes wrap around, this is one comparison for all marks.
+            found = data - np.uint8(SEPARATORS[0]) <= SEPARATORS[-2] - SEPARATORS[0]
+            found |= data == SEPARATORS[-1]
+            separators = np.flatnonzero(found)
         if np.count_nonzero(data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
             places = np.flatnonzero((data < _SPACE) & (data != _LINE_FEED) | (data == _DELETE))
             controls = grid.cells_at(places)
@@ -70,14 +66,20 @@ class BlockView(NamedTuple):
     grid: Grid
     ids: HashedIds
     nulls: NullCells
+    headers: dict[int, Likeness]  # rows that are one, by their places
     odd: OddCells | None  # None: no byte needs encoding
 
     @classmethod
     def of(cls, rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool) -> Self:
         """Look at plain rows, whose grid is known."""
         odd = None if unreserved else OddCells.of(rows, grid)
-        nulls = NullCells.of(rows, grid, rules, unreserved=unreserved)
-        return cls(grid, hash_ids(rows, grid, rules), nulls, odd)
+        beginnings = Beginnings.of(rules)
+        special = SpecialCells.of(grid, beginnings)
+        nulls = NullCells.of(rows, grid, rules, special, beginnings.begins_word)
+        headers = dict[int, Likeness]()
+        if rules.header and (special.names.size or (odd and b"=" in rows)):
+            headers = find_headers(rows, grid, special.names, rules.header, beginnings)
+        return cls(grid, hash_ids(rows, grid, rules), nulls, headers, odd)
 
 
 def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:

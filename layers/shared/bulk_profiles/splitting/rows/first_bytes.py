@@ -1,0 +1,161 @@
+"""Cells that may not be meant, found by their first two bytes, which show for nearly all that they are.
+
+A cell of nothing but blanks is empty, one that holds a word for no value may be, and one with the name of a
+key column may belong to a header.
+"""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid, Places
+from .header_names import HeaderNames, Likeness
+from .plain import mark
+from .row_check import BLANKS, NULL_WORDS, Rules
+
+type Table = NDArray[np.bool_]  # of each byte
+_WORD, _BLANK, _NAME = 1, 2, 4  # what may begin with two bytes, in bits
+_ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
+_SEPARATORS = b",\n"
+_BEYOND_ASCII = range(0x80, 0x100)
+BLANK_BYTES = tuple(mark(blank.encode()) for blank in (*BLANKS, "\0"))
+# What may stand before a name or after it: ASCII signs, and the bytes of characters that nobody sees, which
+# start with the last three.
+_SIGNS = {*range(0x80)} - {*_ALPHANUMERIC, *_SEPARATORS} | {*range(0x80, 0xC0), 0xC2, 0xE2, 0xEF}
+_PREFIX, _BATCH = "profile.", b"batch="  # of a name, and of a line
+_ACCENTS = (0xCC, 0xCD)  # the first bytes of those that are characters by themselves
+_MOST_SIGNS = 16  # that are passed over before a name
+
+
+def table_of(signs: Iterable[int]) -> Table:
+    """Return for each byte whether it is one of these."""
+    table = np.zeros(256, np.bool_)
+    table[[*signs]] = True
+    return table
+
+
+_IS_SIGN = table_of(_SIGNS)
+
+
+class Beginnings(NamedTuple):
+    """What a cell may be by its first bytes, for the rules of one file."""
+
+    first: Table  # whether the first byte tells anything
+    pair_bits: NDArray[np.uint8]  # of the first two bytes, as one number
+    begins_word: Table  # whether a word for no value begins with a byte
+    third_of_word: Table  # whether a byte may be the third one of it, or come after a shorter one
+    ends_name: Table  # whether the name of a key column may end with a byte
+
+    @classmethod
+    def of(cls, rules: Rules) -> Beginnings:
+        """Return what these rules ask for."""
+        return _beginnings(rules.nulls, rules.header.spellings if rules.header else frozenset())
+
+
+class SpecialCells(NamedTuple):
+    """The cells that may be what their first bytes say, by their ascending numbers."""
+
+    words: Places
+    blanks: Places
+    names: Places
+
+    @classmethod
+    def of(cls, grid: Grid, beginnings: Beginnings) -> Self:
+        """Find these cells."""
+        # The first byte of each cell, which is the separator after an empty one.
+        first = np.concatenate((grid.data[:1], grid.data[1:][grid.ends[:-1]]))
+        cells = np.flatnonzero(beginnings.first.take(first))
+        second = grid.starts(cells) + 1
+        bits = beginnings.pair_bits.take(
+            first[cells].astype(np.intp) << 8 | grid.data.take(second, mode="clip")
+        )
+        found = np.flatnonzero(bits)
+        cells, second, bits = cells[found], second[found], bits[found]
+        words = bits & _WORD != 0
+        words &= beginnings.third_of_word.take(grid.data.take(second + 1, mode="clip"))
+        return cls(cells[words], cells[bits & _BLANK != 0], cells[bits & _NAME != 0])
+
+
+def find_headers(
+    rows: bytes, grid: Grid, cells: Places, header: HeaderNames, beginnings: Beginnings
+) -> dict[int, Likeness]:
+    """Return the headers among the rows, by their places, of the cells that may have the name of a key."""
+    data, shortest = grid.data, min(map(len, header.spellings))
+    starts, ends = grid.starts(cells), grid.ends[cells]
+    likely = beginnings.ends_name.take(data.take(ends - 1)) & (ends - starts >= shortest)
+    cells, starts, ends = cells[likely], starts[likely], ends[likely]
+    at = starts
+    for _ in range(_MOST_SIGNS):
+        is_sign = _IS_SIGN.take(data.take(at))
+        if not is_sign.any():
+            break
+        at = at + is_sign
+    pairs = data.take(at).astype(np.intp) << 8 | data.take(at + 1, mode="clip")
+    likely = beginnings.pair_bits.take(pairs) & _NAME != 0
+    spans = zip(starts[likely].tolist(), ends[likely].tolist(), strict=True)
+    named = [header.may_have_key(rows[start:end]) for start, end in spans]
+    headers = dict[int, Likeness]()
+    for place in np.union1d(cells[likely][named] // grid.width, _after_batch(rows, grid)).tolist():
+        end = int(grid.ends[(place + 1) * grid.width - 1])
+        likeness = header.likeness(rows[end + 1 - int(grid.row_sizes[place]) : end].split(b","))
+        if likeness:
+            headers[place] = likeness
+    return headers
+
+
+def _after_batch(rows: bytes, grid: Grid) -> Places:
+    """Return the places of the rows that seem to start with `batch=`, in capitals or not."""
+    if b"=" not in rows:
+        return np.empty(0, np.intp)
+    starts = grid.starts(np.arange(0, len(grid.ends), grid.width))
+    likely = np.isin(grid.data.take(starts), [*_cases(_BATCH[0])])
+    likely &= grid.data.take(starts + len(_BATCH) - 1, mode="clip") == _BATCH[-1]
+    return np.flatnonzero(likely)
+
+
+def _cases(byte: int) -> bytes:
+    return bytes([byte]).lower() + bytes([byte]).upper()
+
+
+def _forms(letter: str) -> set[bytes]:
+    """Return how a letter of a name may be written: large or small, and with its accent apart."""
+    cases = {letter, letter.lower(), letter.upper()}
+    return {form.encode() for case in cases for form in (case, unicodedata.normalize("NFD", case))}
+
+
+@lru_cache(maxsize=8)
+def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
+    pairs = np.zeros((256, 256), np.uint8)
+    words = [mark(word.encode()) for word in (*nulls, *NULL_WORDS, *map(str.upper, NULL_WORDS))]
+    after = [*_SEPARATORS, *{blank[0] for blank in BLANK_BYTES}]  # a word: the end of its cell, or a blank
+    for word in words:
+        pairs[word[0], [*_cases(word[1])] if word[1:] else after] |= _WORD
+    third = {
+        byte
+        for word in words
+        for byte in (_cases(word[2]) if word[2:] else after if word[1:] else range(256))
+    }
+    for blank in BLANK_BYTES:
+        pairs[blank[0], blank[1] if len(blank) > 1 else slice(None)] |= _BLANK
+    for name in (*names, _PREFIX) if names else ():
+        second = {form[0] for letter in name[1:2] for form in _forms(letter)}
+        for form in _forms(name[0]):
+            accents = _ACCENTS if not name[0].isascii() else ()
+            pairs[form[0], [*(form[1:2] or {*second, *accents, *_SIGNS})]] |= _NAME
+    if names:
+        pairs[[*_SIGNS]] |= _NAME
+    ends = {form[-1] for key in names for form in _forms(key[-1])}
+    return Beginnings(
+        pairs.any(axis=1),
+        pairs.reshape(-1),
+        (pairs & _WORD).any(axis=1),
+        table_of(third),
+        table_of({*ends, *_SIGNS, *_BEYOND_ASCII}),
+    )
