@@ -26,6 +26,7 @@ _POLL_SECONDS = 0.3
 _ENDED = frozenset({"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"})  # statuses of an execution
 _NOT_SPLIT = frozenset({"waiting", "splitting"})  # statuses of an import
 _REDELIVERY_SECONDS = 40.0  # between deliveries of an event; a second one does a running split no harm
+_TOKEN_SECONDS = 90.0  # in which the token that Target does not accept is tried a second time
 _SUMMARY_SECONDS = 5.0  # from the end of an execution, by when its summary must exist
 
 
@@ -41,6 +42,12 @@ class Snapshot:
     waits_seconds: float = 0  # until the last status check that is planned
     rejected: int = 0  # rows, of an import that has ended
     token: str = ""  # why Target does not accept the token, where a batch waits for that
+    parked: int = 0  # batches that wait for that
+
+    @property
+    def stands(self) -> bool:
+        """Whether all that is left waits for a token that Target accepts."""
+        return bool(self.parked) and self.parked == self.batches.total() - self.settled
 
     def line(self) -> str:
         """Return the snapshot as one line of text."""
@@ -74,6 +81,7 @@ class Import:
         items = list(self._items())
         entry = next((item for item in items if item["sk"]["S"] == "IMPORT"), {})
         batches = [item for item in items if item["sk"]["S"].startswith("BATCH#")]
+        parked = [batch for batch in batches if _waits_for_token(batch)]
         table = self.deployment.outputs["ProfilesTableName"]
         results = self.deployment.engine.dynamodb.describe_table(TableName=table)["Table"]["ItemCount"]
         return Snapshot(
@@ -84,7 +92,8 @@ class Import:
             json.dumps([results, items], sort_keys=True, default=str),
             max(map(_waits_seconds, batches), default=0),
             int(entry.get("rejected", {}).get("N", 0)),
-            next((batch["reason"]["S"] for batch in batches if _waits_for_token(batch)), ""),
+            next((batch["reason"]["S"] for batch in parked), ""),
+            len(parked),
         )
 
     def summary(self) -> Json | None:
@@ -133,7 +142,7 @@ class Import:
 
 
 def _waits_for_token(batch: Json) -> bool:
-    return bool(batch.get("why", {}).get("S") == Why.TOKEN)
+    return batch.get("why", {}).get("S") == Why.TOKEN and not batch.get("settledAt", {}).get("S")
 
 
 def _waits_seconds(batch: Json) -> float:
@@ -166,11 +175,13 @@ def follow(
 ) -> Json:
     """Show an import's progress until it ends, and return its summary.
 
-    Raises LocalRunError when nothing changes for `patience_seconds` without a reason to wait, when the
-    execution ends without a summary, or when the event ends in the dead-letter queue.
+    Raises LocalRunError when nothing changes for `patience_seconds` without a reason to wait, when all that
+    is left waits for another token, which nobody can give a local run, when the execution ends without a
+    summary, or when the event ends in the dead-letter queue.
     """
     last, changed_at = Snapshot("", Counter(), 0, 0, ""), clock()
     ended_at: float | None = None
+    moved_at = clock()  # when there was something left that does not wait for a token
     deliveries = 1
     while True:
         snapshot = watched.snapshot()
@@ -183,6 +194,9 @@ def follow(
             ended_at = clock() if ended_at is None else ended_at
             if clock() - ended_at > _SUMMARY_SECONDS:
                 raise LocalRunError(f"The execution of {watched.import_id} ended without a summary")
+        moved_at = moved_at if snapshot.stands else clock()
+        if clock() - moved_at > _TOKEN_SECONDS:
+            raise LocalRunError(f"Nothing can go on without another token: {snapshot.token.rstrip('.')}")
         if watched.undelivered():
             raise LocalRunError("The drop could not be made an import: its event is in the dead-letter queue")
         if last.status in _NOT_SPLIT and clock() - changed_at > deliveries * _REDELIVERY_SECONDS:

@@ -104,6 +104,28 @@ def test_follow_without_any_change_raises(clock: Clock) -> None:
     assert 60 < clock.now < 65
 
 
+def test_follow_ends_where_all_that_is_left_waits_for_another_token(clock: Clock) -> None:
+    """Each trial of the token changes the ledger, so that something seems to move."""
+    parked = [
+        dataclasses.replace(
+            SENT, trace=str(at), waits_seconds=600, token="Renew the secret.", parked=2, settled=0
+        )
+        for at in range(9)
+    ]
+    trials = [(2.0 + 50 * at, each) for at, each in enumerate(parked)]
+    with pytest.raises(LocalRunError, match=r"^Nothing can go on without another token: Renew the secret$"):
+        _follow(clock, ScriptedImport(clock, (0, WAITING), *trials))
+    assert 90 < clock.now < 95
+
+
+def test_follow_goes_on_while_anything_left_does_not_wait_for_a_token(clock: Clock) -> None:
+    one = dataclasses.replace(SENT, waits_seconds=600, token="Renew the secret.", parked=1)
+    two, settled = dataclasses.replace(one, parked=2), dataclasses.replace(one, settled=1)
+    assert (one.stands, two.stands, settled.stands, DONE.stands) == (False, True, True, False)
+    import_ = ScriptedImport(clock, (0, WAITING), (2, two), (70, one), (71, two), (150, DONE))
+    assert _follow(clock, import_)[0] == {"status": "succeeded"}
+
+
 def test_follow_delivers_the_event_of_a_dead_split_again(clock: Clock) -> None:
     import_ = ScriptedImport(clock, (0, WAITING), (45, SENT), (100, DONE))
     _follow(clock, import_)
