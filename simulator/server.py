@@ -113,7 +113,7 @@ def running(
     """Run a Target in threads of this process on 127.0.0.1 until the block ends."""
     with tempfile.TemporaryDirectory(prefix="target-simulator-") as bodies:
         server = _Server(port, Target(settings or Settings(), clock), Path(bodies), tls)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
         thread.start()
         try:
             yield Simulator(server)

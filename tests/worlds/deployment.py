@@ -6,6 +6,7 @@ moment that an outcome asks for. `tests/local` runs the real state machine on th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -71,7 +72,7 @@ class Clock:
         self.now += timedelta(**amount)
 
 
-@dataclass(slots=True)
+@dataclass
 class Deployment:
     """One deployment. Change its settings with `split_settings`, `upload_settings`, `check_settings`."""
 
@@ -133,11 +134,11 @@ class Deployment:
     def storage(self) -> Storage:
         return Storage(self.s3, DATA_BUCKET)
 
-    @property
+    @functools.cached_property
     def ledger(self) -> Ledger:
         return Ledger(VersionedTable(boto3.resource("dynamodb").Table(IMPORTS_TABLE), timedelta(days=30)))
 
-    @property
+    @functools.cached_property
     def profiles_table(self) -> ProfilesTable:
         return ProfilesTable(boto3.client("dynamodb"), PROFILES_TABLE)
 
