@@ -56,19 +56,25 @@ def read(answer: bytes) -> Said:
     parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True, insert_pis=True))
     root = ET.fromstring(answer, parser)
     said = Said(doubt=bool(root.attrib) or not blank(root.text))
+    texts: dict[str, set[str]] = {}
     for child in root:
         said.doubt |= not blank(child.tail)
         if child.tag == "profile":
             read_profile(child, said)
         elif child.tag == "success":
             said.doubt = True
-            said.denied |= "".join(child.itertext()).strip().lower() != "true"
+            text = "".join(child.itertext()).strip()
+            said.denied |= text.lower() != "true" or len(texts.setdefault("success", {text}) | {text}) > 1
         elif child.tag in {"batchId", "status", "message", *NUMBERS}:
             said.doubt |= bool(child.attrib) or len(child) > 0
             mixed = any(isinstance(part.tag, str) for part in child)
-            said.texts[child.tag] = "" if mixed else "".join(child.itertext()).strip(BLANKS)
+            texts.setdefault(child.tag, set()).add("" if mixed else "".join(child.itertext()).strip(BLANKS))
         else:
             said.doubt = True
+    texts.pop("success", None)
+    said.texts = {name: min(values) for name, values in texts.items() if len(values) == 1}
+    if len(said.texts) < len(texts):  # an element has two values
+        said.doubt = said.denied = True
     return said
 
 
@@ -186,7 +192,7 @@ def expected(said: Said, ids: tuple[str, ...], *, withdrawn: str = "") -> dict[s
 
 
 letters = st.text("abcStuvx", min_size=1, max_size=6)
-known_words = st.sampled_from(["failed", "failed", "error", "pending", "Failed", "success"])
+known_words = st.sampled_from(["failed", "success", "error", "pending", "Failed", "failed", "success"])
 words = known_words | letters | st.just("")
 ids = st.sampled_from(IDS)
 other_spellings = st.sampled_from(["a+b", "x&amp;y", "%75%31", " u1", "U1", "crm:u1", "zz", "u11"])
@@ -252,22 +258,23 @@ class Parts:
 
 
 @st.composite
-def understood(draw: st.DrawFn) -> Parts:
-    """An answer of which every part is known."""
+def understood(draw: st.DrawFn, rows: int) -> Parts:
+    """An answer about a batch of `rows` rows of which every part is known."""
     texts = {"batchId": "demo-1"}
-    word = draw(st.sampled_from(["complete"] * 6 + ["", "Complete", "incomplete", "stuck"]))
+    word = draw(st.sampled_from(["complete"] * 6 + ["Complete", "stuck", "stuck", "incomplete", ""]))
     if word:
         texts["status"] = word
-    counted = draw(st.booleans())
+    counted = draw(st.sampled_from([True, True, False]))
     for name, share in zip(NUMBERS, (2, 1, 1, 1, 1), strict=True):
         if (counted or name == "batchSize") and draw(st.integers(0, 3)) < share:
-            texts[name] = str(draw(st.sampled_from([8] * 9 + [9] if name in NUMBERS[:3] else [0, 0, 0, 1])))
+            numbers = [rows] * 4 + [8 if rows < 8 else 9] if name in NUMBERS[:3] else [0, 1]
+            texts[name] = str(draw(st.sampled_from(numbers)))
     return Parts(texts, draw(st.lists(plain_profiles, max_size=4)))
 
 
 def spoil(parts: Parts, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
     """Add one thing that is not known."""
-    match draw(st.integers(0, 5)):
+    match draw(st.sampled_from([0, 0, 1, 2, 3, 4, 5])):
         case 0:
             parts.profiles.append(draw(odd_profiles))
         case 1:
@@ -283,12 +290,15 @@ def spoil(parts: Parts, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> bytes:
+def answers(draw: st.DrawFn, rows: int = len(IDS)) -> bytes:
     """Any answer: half of them are understood, and most others but for one thing."""
-    parts = draw(understood())
-    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 3]))):
+    parts = draw(understood(rows))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 1, 3]))):
         spoil(parts, draw)
     return parts.xml(lambda each: draw(st.permutations(each)), draw(st.sampled_from(["", "\n  "])))
+
+
+sized_answers = st.integers(3, len(IDS)).flatmap(lambda rows: st.tuples(answers(rows), st.just(rows)))
 
 
 def hold_shares(reached: Counter[str], **shares: float) -> None:
@@ -300,10 +310,11 @@ def hold_shares(reached: Counter[str], **shares: float) -> None:
 def test_settle_agrees_with_a_second_reading_of_the_rules() -> None:
     reached: Counter[str] = Counter()
 
-    @settings(max_examples=500)
-    @given(answers(), st.integers(3, len(IDS)), st.integers(1, 99))
-    @example(xml(head(size=8)), 8, 1)
-    def check(answer: bytes, rows: int, size: int) -> None:
+    @settings(max_examples=1000)
+    @given(sized_answers, st.integers(1, 99))
+    @example((xml(head(size=8)), 8), 1)
+    def check(answer_and_rows: tuple[bytes, int], size: int) -> None:
+        answer, rows = answer_and_rows
         batch = IDS[:rows]
         outcomes_ = expected(read(answer), batch)
         pieces = (answer[at : at + size] for at in range(0, len(answer), size))
@@ -322,10 +333,10 @@ def test_settle_agrees_with_a_second_reading_of_the_rules() -> None:
     check()
     hold_shares(
         reached,
-        success_implied=0.08,
+        success_implied=0.15,
         success_reported=0.05,
         error_reported=0.3,
-        error_batch=0.01,
+        error_batch=0.04,
         unknown_batch=0.3,
         unknown_counts=0.08,
         unknown_reported=0.02,
