@@ -14,9 +14,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bulk_profiles.accounting.split_verdict import status_line
+from bulk_profiles.core.models import Why
 from bulk_profiles.core.names import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
 from bulk_profiles.core.timestamps import moment
-from bulk_profiles.steps.messages import DroppedObject, Why
+from bulk_profiles.steps.messages import DroppedObject
 from local.deployment import Deployment
 from local.errors import LocalRunError
 

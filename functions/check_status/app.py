@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from bulk_profiles.core.models import Why
 from bulk_profiles.steps.check_status import CheckStatus
-from bulk_profiles.steps.messages import BatchEvent, Why
+from bulk_profiles.steps.messages import BatchEvent
 from bulk_profiles.steps.wiring import connect
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ import pytest
 from bulk_profiles.budget.policy import Policy
 from bulk_profiles.budget.reserve import (
     Slot,
-    Wait,
     release,
     renew,
     reserve_check,
@@ -28,6 +27,7 @@ from bulk_profiles.budget.reserve import (
     withdraw,
 )
 from bulk_profiles.budget.state import BudgetState
+from bulk_profiles.core.models import Why
 
 IMPORTS, BATCHES_EACH, CHILDREN_EACH = 100, 100, 10
 LEASE = timedelta(minutes=30)
@@ -196,7 +196,8 @@ class World:
         """Wait as the machine does: to the whole second, then a start of up to 1.5 s, sometimes far more."""
         batch.waited += 1
         self.most_waits = max(self.most_waits, batch.waited)
-        self.waits[slot.reason] = self.waits.get(slot.reason, 0) + 1
+        assert slot.why is not None
+        self.waits[slot.why] = self.waits.get(slot.why, 0) + 1
         seconds = max(1, math.ceil((slot.at - self.now).total_seconds())) + self.random.uniform(0.1, 1.5)
         self.after(
             seconds + (self.random.uniform(5, 300) if self.chance(0.01) else 0), lambda: self.step(batch)
@@ -287,7 +288,7 @@ def test_reserve_for_100_imports_stays_within_the_budget(scenario: Scenario) -> 
         assert any(opens - tolerated <= moment < closes + tolerated for opens, closes in scenario.open_times)
     assert world.now <= scenario.open_times[-1][1] + timedelta(hours=12)
     # Each limit was met: the run shows something.
-    assert set(world.waits) == set(Wait)
+    assert set(world.waits) == {Why.CALLS, Why.PLACES, Why.ROWS, Why.WINDOW}
     assert not world.state.places
 
     hour = server.most_calls_in(60 * MINUTE) / 60

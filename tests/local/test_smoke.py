@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from bulk_profiles.cli.main import main
 from tests.local.conftest import Stack
 from tools import smoke
 
@@ -27,6 +30,18 @@ def test_smoke_test_passes_and_removes_what_it_made(
     out = capsys.readouterr().out
     assert (status, out.count("passed"), out.count("failed")) == (0, len(smoke.CHECKS), 0), out
     assert _count(stack, outputs["DropBucketName"]) + _count(stack, outputs["DataBucketName"]) == before
+
+
+def test_command_line_lists_and_shows_the_imports_of_the_stack(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in stack.deployment.engine.environment.items():
+        monkeypatch.setenv(name, value)
+    import_id = stack.run_import("listed.csv", b"thirdPartyId,name\nlisted-1,Ada\n").import_id
+    assert main(["list", "--stack", "bulk-profiles", "--json", "--limit", "1000"]) == 0
+    assert import_id in {each["importId"] for each in json.loads(capsys.readouterr().out)}
+    assert main(["show", import_id, "--stack", "bulk-profiles"]) == 0
+    assert import_id in capsys.readouterr().out
 
 
 def _count(stack: Stack, bucket: str) -> int:

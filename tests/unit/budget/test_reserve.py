@@ -11,7 +11,6 @@ import pytest
 from bulk_profiles.budget.policy import Policy
 from bulk_profiles.budget.reserve import (
     Slot,
-    Wait,
     lease_end,
     release,
     renew,
@@ -21,6 +20,7 @@ from bulk_profiles.budget.reserve import (
     withdraw,
 )
 from bulk_profiles.budget.state import BudgetState
+from bulk_profiles.core.models import Why
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, TOMORROW = date(2026, 11, 24), date(2026, 11, 25)
@@ -65,7 +65,7 @@ def quiet_since(now: datetime, **changes: Any) -> BudgetState:
 
 class TestCalls:
     def test_reserve_check_after_quiet_is_granted(self) -> None:
-        assert check(BudgetState(), NOON, waited=0)[1] == Slot(NOON, granted=True, reason="")
+        assert check(BudgetState(), NOON, waited=0)[1] == Slot(NOON, granted=True, why=None)
 
     def test_reserve_check_grants_a_burst_then_one_every_spacing(self) -> None:
         state = BudgetState()
@@ -73,7 +73,7 @@ class TestCalls:
             state, slot = check(state, NOON)
             assert slot == Slot(NOON, granted=True)
         state, slot = check(state, NOON)
-        assert slot == Slot(NOON + seconds(1.445), granted=False, reason="calls a minute")
+        assert slot == Slot(NOON + seconds(1.445), granted=False, why=Why.CALLS)
         assert not check(state, slot.at - MS)[1].granted
         state, slot = check(state, slot.at)
         assert slot.granted
@@ -92,7 +92,7 @@ class TestCalls:
     def test_reserve_check_of_a_newcomer_waits_for_its_turn(self) -> None:
         state = quiet_since(NOON, call_turn_at=NOON + seconds(3))
         after, slot = check(state, NOON, waited=0)
-        assert slot == Slot(NOON + seconds(3), granted=False, reason=Wait.CALLS)
+        assert slot == Slot(NOON + seconds(3), granted=False, why=Why.CALLS)
         assert after.call_turn_at == NOON + seconds(3 + 1.445)
         assert check(state, NOON, waited=1)[1].granted
         assert check(state, NOON + seconds(3) - MS, waited=0)[1].granted is False
@@ -109,7 +109,7 @@ class TestCalls:
         for _ in range(3):
             state, _ = check(state, NOON)
         state, slot = check(state, NOON - CLOCK_ERROR)
-        assert slot == Slot(NOON + seconds(1.445), granted=False, reason=Wait.CALLS)
+        assert slot == Slot(NOON + seconds(1.445), granted=False, why=Why.CALLS)
         assert state.asked_at == NOON
 
     @pytest.mark.fault(60, "a clock that is slow")
@@ -167,7 +167,7 @@ class TestPlaces:
         state, second = submit(state, NOON, "b", under=two)
         after, third = submit(state, NOON, "c", under=two)
         assert (first.granted, second.granted) == (True, True)
-        assert third == Slot(NOON + seconds(20), granted=False, reason="batches in flight")
+        assert third == Slot(NOON + seconds(20), granted=False, why=Why.PLACES)
         assert after.full_at == state.full_at
         assert submit(release(state, "a"), NOON, "c", under=two)[1].granted
 
@@ -197,14 +197,14 @@ class TestPlaces:
 
     def test_reserve_submission_of_a_newcomer_waits_for_its_turn(self) -> None:
         state = quiet_since(NOON, place_turn_at=NOON + seconds(11))
-        assert submit(state, NOON, waited=0)[1] == Slot(NOON + seconds(11), granted=False, reason=Wait.PLACES)
+        assert submit(state, NOON, waited=0)[1] == Slot(NOON + seconds(11), granted=False, why=Why.PLACES)
         assert submit(state, NOON, waited=1)[1].granted
         assert not submit(state, NOON + seconds(11) - MS, waited=0)[1].granted
         assert submit(state, NOON + seconds(11), waited=0)[1].granted
 
     def test_reserve_submission_of_a_newcomer_waits_for_calls_too(self) -> None:
         state = quiet_since(NOON, call_turn_at=NOON + seconds(1))
-        assert submit(state, NOON, waited=0)[1].reason == Wait.CALLS
+        assert submit(state, NOON, waited=0)[1].why == Why.CALLS
         assert submit(state, NOON, waited=1)[1].granted
 
     def test_reserve_submission_takes_a_place_whose_lease_ended(self) -> None:
@@ -217,7 +217,7 @@ class TestPlaces:
     def test_reserve_submission_that_waits_drops_ended_leases(self) -> None:
         one = policy(max_in_flight=1)
         after, slot = submit(self.full(), NOON + LEASE, "c", under=one)
-        assert slot.reason == Wait.PLACES
+        assert slot.why == Why.PLACES
         assert after.places == {"b": NOON + 2 * LEASE}
 
     def test_renew_lasts_for_the_lease_and_twice_the_clock_error(self) -> None:
@@ -255,7 +255,7 @@ class TestPlaces:
     def test_reserve_submission_without_a_call_takes_nothing(self) -> None:
         state = quiet_since(NOON, full_at=NOON + seconds(60))
         after, slot = submit(state, NOON, under=policy(rows_per_day=1000))
-        assert slot.reason == Wait.CALLS
+        assert slot.why == Why.CALLS
         assert slot.at == NOON + seconds(60 - 2 * 1.445)
         assert (after.places, after.rows, after.full_at) == ({}, {}, state.full_at)
 
@@ -288,7 +288,7 @@ class TestRows:
         state = self.day_with(1000)
         after, slot = submit(state, NOON, rows=1, under=self.limits)
         assert after is state
-        assert (slot.granted, slot.reason) == (False, "rows a day")
+        assert (slot.granted, slot.why) == (False, Why.ROWS)
         assert MIDNIGHT + AROUND <= slot.at < MIDNIGHT + AROUND + seconds(60)
 
     def test_reserve_submission_spreads_waits_in_a_new_order(self) -> None:
@@ -403,7 +403,7 @@ class TestWindow:
         state = quiet_since(NOON, rows={TODAY: 5})
         after, slot = submit(state, NOON, under=self.limits)
         assert after is state
-        assert (slot.granted, slot.reason) == (False, "upload window")
+        assert (slot.granted, slot.why) == (False, Why.WINDOW)
         opens = datetime(2026, 11, 24, 19, tzinfo=UTC)
         assert opens <= slot.at < opens + seconds(60)
 

@@ -25,6 +25,8 @@ Profiles for Adobe Target, in bulk.
 positional arguments:
   COMMAND
     plan      say what an import of a file would do
+    list      list imports, the newest first
+    show      show where an import stands
 
 options:
   -h, --help  show this help message and exit

@@ -39,6 +39,7 @@ NEW_BATCH_ITEM: Json = {
     "putOff": 0,
     "renewals": 0,
     "why": "",
+    "resumesAt": "",
     "checks": 0,
     "polls": 0,
     "unread": 0,
@@ -77,6 +78,7 @@ SETTLED_BATCH = BatchEntry(
     put_off=timedelta(seconds=90),
     renewals=4,
     why="token",
+    resumes_at=datetime(2026, 11, 24, 12, 30, tzinfo=UTC),
     checks=5,
     polls=6,
     unread=2,
@@ -110,6 +112,7 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "putOff": 90,
     "renewals": 4,
     "why": "token",
+    "resumesAt": "2026-11-24T12:30:00.000Z",
     "checks": 5,
     "polls": 6,
     "unread": 2,
@@ -154,7 +157,7 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
 
 
 def test_batch_entry_without_the_later_fields_is_read() -> None:
-    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why", "doubt"}
+    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why", "resumesAt", "doubt"}
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
     item["profiles"] = {name: count for name, count in item["profiles"].items() if name != "notSent"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH

@@ -12,7 +12,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.models import ApiVersion, ImportStatus, Source
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
-from bulk_profiles.steps.precedence import QueuePosition, earlier_goes_first, enter_queue, keep_active
+from bulk_profiles.steps.precedence import QueuePosition, enter_queue, goes_first, keep_active
 from tests.worlds.deployment import DROP_BUCKET
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def test_of_two_versions_in_one_second_that_are_deleted_neither_is_newer(
 
 
 @pytest.mark.parametrize(
-    ("earlier", "goes_first"),
+    ("earlier", "first"),
     [
         ({}, True),
         ({"status": ImportStatus.FAILED, "unsettled": 5}, True),
@@ -173,11 +173,11 @@ def test_of_two_versions_in_one_second_that_are_deleted_neither_is_newer(
     ],
 )
 def test_earlier_import_goes_first_as_long_as_it_may_send(
-    ledger: Ledger, earlier: dict[str, Any], *, goes_first: bool
+    ledger: Ledger, earlier: dict[str, Any], *, first: bool
 ) -> None:
     enter(ledger, "earlier-1", **earlier)
     later = enter(ledger, "later-1", after=("earlier-1",))
-    assert earlier_goes_first(later, ledger, NOW, DEADLINE) is goes_first
+    assert goes_first(later, ledger, NOW, DEADLINE) == ("earlier-1" if first else "")
 
 
 @pytest.mark.parametrize("active_until", [None, NOW + timedelta(hours=1)])
@@ -188,10 +188,10 @@ def test_earlier_import_is_overtaken_a_deadline_after_it_was_active(
     ledger.queue_import("demo", "earlier-1", NOW)
     later = enter(ledger, "later-1", after=("earlier-1",))
     end = (active_until or NOW) + DEADLINE
-    assert earlier_goes_first(later, ledger, end - timedelta(seconds=1), DEADLINE)
+    assert goes_first(later, ledger, end - timedelta(seconds=1), DEADLINE)
     assert ledger.is_queued("demo", "earlier-1")
 
-    assert not earlier_goes_first(later, ledger, end, DEADLINE)
+    assert not goes_first(later, ledger, end, DEADLINE)
 
     overtaken = ledger.get_import("earlier-1")
     assert overtaken is not None
@@ -213,7 +213,7 @@ def test_earlier_import_that_became_active_meanwhile_is_not_overtaken(
         return entry
 
     monkeypatch.setattr(Ledger, "get_import", read_before_it_is_active)
-    assert earlier_goes_first(later, ledger, now, DEADLINE)
+    assert goes_first(later, ledger, now, DEADLINE)
     assert (entry := read(ledger, "earlier-1"))
     assert entry.overtaken_by == ""
 

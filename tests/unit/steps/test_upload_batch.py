@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bulk_profiles.core.models import BatchState
+from bulk_profiles.core.models import BatchState, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from bulk_profiles.steps.messages import Outcome, Why, Word
+from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.settings import UnknownPolicy, UploadBatchSettings
 from bulk_profiles.steps.upload_batch import Decision, TokenState, decide, may_resend
 from bulk_profiles.target.outcomes import (
@@ -100,8 +100,9 @@ def test_refused_batch_that_may_have_arrived_before_is_unknown() -> None:
 
 def test_replaced_token_sends_the_batch_again_at_once() -> None:
     found = decision(Unauthorized("No.", 401), token_state=TokenState.REPLACED)
-    assert found.outcome == Outcome(Word.DEFERRED, NOW)
-    assert (found.batch.state, found.batch.renewals, found.batch.why) == (BatchState.PLANNED, 1, "")
+    assert (found.outcome.word, found.outcome.resume_at) == (Word.DEFERRED, NOW)
+    assert found.outcome.why is Why.TURNED_AWAY  # nobody need do anything about the token
+    assert (found.batch.state, found.batch.renewals) == (BatchState.PLANNED, 1)
     assert found.batch.submissions == SENDING.submissions - 1
     assert found.batch.sending_until is None
     assert found.gives_back
@@ -146,10 +147,12 @@ def test_batch_unauthorized_alone_is_refused() -> None:
 def test_postponed_batch_waits_for_the_longer_of_both(reply: Deferred | NotSent, wait: timedelta) -> None:
     """The backoff of the step, and what Target asked for. It was no submission."""
     found = decision(reply)
-    assert found.outcome == Outcome(Word.DEFERRED, NOW + wait)
+    requested = reply.retry_after if isinstance(reply, Deferred) else None
+    why = Why.RETRY_AFTER if requested else Why.TURNED_AWAY
+    assert found.outcome == Outcome(Word.DEFERRED, NOW + wait, why, reply.reason)
+    assert (found.batch.why, found.batch.resumes_at) == (why, NOW + wait)
     assert (found.batch.state, found.batch.submissions) == (BatchState.PLANNED, 0)
     assert (found.batch.turned_away, found.batch.put_off) == (1, wait)
-    requested = reply.retry_after if isinstance(reply, Deferred) else None
     assert found.batch.next_check_at == (NOW + requested if requested else None)
     assert found.gives_back
 
@@ -170,7 +173,7 @@ def test_batch_postponed_for_deadline_hours_is_refused() -> None:
 
 def test_unanswered_batch_is_resent_after_the_backoff() -> None:
     found = decision(Unknown("reset"), SENDING.change(submissions=2))
-    assert found.outcome == Outcome(Word.DEFERRED, NOW + timedelta(seconds=20))
+    assert found.outcome == Outcome(Word.DEFERRED, NOW + timedelta(seconds=20), Why.UNANSWERED, "reset")
     assert (found.batch.state, found.batch.reason) == (BatchState.UNKNOWN, "reset")
     assert not found.gives_back
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import simulator
-from bulk_profiles.core.models import BatchState, ImportStatus
+from bulk_profiles.core.models import BatchState, ImportStatus, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.messages import Outcome, Word
@@ -80,7 +80,8 @@ def test_batch_whose_sender_may_be_alive_is_not_sent(
     deployment.clock.advance(seconds=seconds)
     before = deployment.ledger.get_batch(sending, 1)
 
-    assert deployment.submit(sending, 1) == Outcome(Word.DEFERRED, before.sending_until)
+    says = "An earlier invocation may still be sending the batch."
+    assert deployment.submit(sending, 1) == Outcome(Word.DEFERRED, before.sending_until, Why.ALIVE, says)
 
     assert target.requests == []
     assert deployment.ledger.get_batch(sending, 1) == before
@@ -112,7 +113,8 @@ def test_slot_that_is_over_before_the_first_byte_is_not_used(
     """Others have the calls of that time by then. Nothing left, so place and submission go back."""
     slow_ledger(monkeypatch, deployment, seconds)
 
-    assert deployment.submit(import_id, 1) == Outcome(Word.DEFERRED, deployment.clock())
+    says = "Too many batches ask the budget at once."
+    assert deployment.submit(import_id, 1) == Outcome(Word.DEFERRED, deployment.clock(), Why.CONTENTION, says)
 
     assert target.requests == []
     batch = deployment.ledger.get_batch(import_id, 1)
@@ -165,7 +167,60 @@ def test_batch_behind_an_earlier_import_looks_less_often_with_time(
     later = deployment.split(deployment.drop(FILE, "drop/b/b.csv")).import_id
     deployment.submit(import_id, 1)
     deployment.clock.advance(seconds=began.total_seconds())
-    assert deployment.submit(later, 1) == Outcome(Word.DEFERRED, START + began + wait)
+    says = f"The earlier import {import_id} has some of the same ids, and goes first."
+    again = START + began + wait
+    assert deployment.submit(later, 1) == Outcome(Word.DEFERRED, again, Why.EARLIER_IMPORT, says)
+    batch = deployment.ledger.get_batch(later, 1)
+    assert (batch.why, batch.resumes_at, batch.version) == (Why.EARLIER_IMPORT, again, 0)
+
+
+# --- why a batch waits ---
+
+
+@pytest.mark.parametrize(
+    ("settings", "why", "says"),
+    [
+        ({"calls_per_minute": 1}, Why.CALLS, "The 1 calls a minute are used up for the moment."),
+        ({"max_in_flight": 1}, Why.PLACES, "As many batches as may be with Target at once, 1, are there."),
+        ({"rows_per_day": 3}, Why.ROWS, "The 3 rows of the day are used up."),
+        (
+            {"upload_window": "03:00-04:00", "time_zone": "Europe/Zurich"},
+            Why.WINDOW,
+            "The upload window 03:00-04:00 (Europe/Zurich) is closed.",
+        ),
+    ],
+)
+def test_batch_that_waits_for_the_budget_says_for_what_and_until_when(
+    deployment: Deployment, import_id: str, settings: dict[str, Any], why: Why, says: str
+) -> None:
+    """In the answer of the step, which the console shows and the log has, and in the ledger."""
+    deployment.configure(**settings)
+    deployment.submit(import_id, 1)
+    file = b"thirdPartyId,name\nu8,Zoe\nu9,Amy\n"
+    other = deployment.split(deployment.drop(file, "drop/b/b.csv")).import_id
+    outcome = deployment.submit(other, 1)
+    assert (outcome.word, outcome.why, outcome.says) == (Word.DEFERRED, why, says)
+    batch = deployment.ledger.get_batch(other, 1)
+    assert (batch.why, batch.resumes_at, batch.deferrals) == (why, outcome.resume_at, 1)
+
+
+def test_batch_that_waits_for_the_moment_that_target_asked_for_quotes_it(
+    deployment: Deployment, target: simulator.Simulator, import_id: str
+) -> None:
+    target.script(simulator.fault("unavailable", headers={"Retry-After": "300"}))
+    first = deployment.submit(import_id, 1)
+    assert (first.why, first.resume_at) == (Why.RETRY_AFTER, START + timedelta(seconds=300))
+    assert first.says.startswith("Target answered HTTP 503")
+    assert deployment.submit(import_id, 1) == first
+
+
+def test_batch_that_is_sent_waits_no_more(deployment: Deployment, import_id: str) -> None:
+    deployment.ledger.note_deferral(
+        deployment.ledger.get_batch(import_id, 1).waiting(Why.CALLS, START), START
+    )
+    deployment.submit(import_id, 1)
+    batch = deployment.ledger.get_batch(import_id, 1)
+    assert (batch.why, batch.resumes_at) == ("", None)
 
 
 # --- the token ---

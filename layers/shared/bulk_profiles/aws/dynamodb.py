@@ -53,6 +53,17 @@ class VersionedTable:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
+    def scan(self, sk: str) -> Iterator[Json]:
+        """Yield all items with this `sk`, in no order. It reads the whole table, a page at a time."""
+        start: dict[str, Any] = {}
+        while True:
+            with _errors("read all entries"):
+                page = self._table.scan(FilterExpression=Attr("sk").eq(sk), **start)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
     def create(self, key: ItemKey, item: Json, now: datetime, *, over: bool) -> None:
         """Write a new item. Raises `ConflictError` where there is one already."""
         self._put(key, item, now, Attr("pk").not_exists(), over=over)

@@ -20,8 +20,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 
+from bulk_profiles.core.models import Why
 from bulk_profiles.core.timestamps import timestamp
 
 from .local_time import day_of, day_start
@@ -36,22 +36,13 @@ _SPREAD = 60_000  # milliseconds over which those who wait for the same time com
 _MOST_RETRIES = 90  # times `retry_seconds`: the longest wait for a place
 
 
-class Wait(StrEnum):
-    """The limit that an asker waits for."""
-
-    CALLS = "calls a minute"
-    PLACES = "batches in flight"
-    ROWS = "rows a day"
-    WINDOW = "upload window"
-
-
 @dataclass(frozen=True, slots=True)
 class Slot:
     """The budget's answer to a request for one call."""
 
     at: datetime  # when it was granted, or when to ask again
     granted: bool
-    reason: str = ""  # the limit to wait for, where it is not granted
+    why: Why | None = None  # the limit to wait for, where it is not granted
 
 
 # Seven parameters: the state, the policy, and five facts of one request.
@@ -82,7 +73,7 @@ def reserve_submission(
             retry = timedelta(seconds=policy.retry_seconds)
             turn = _turn(state.place_turn_at, now + retry * min(waited + 1, _MOST_RETRIES))
             state = dataclasses.replace(state, places=places, place_turn_at=turn + retry / 10)
-            return state, Slot(turn, granted=False, reason=Wait.PLACES)
+            return state, Slot(turn, granted=False, why=Why.PLACES)
     after, slot = reserve_check(state, now=now, policy=policy, waited=waited)
     if not slot.granted:
         return after, slot
@@ -101,7 +92,7 @@ def reserve_check(
     if queued or free_at > clock:
         turn = _turn(state.call_turn_at, max(free_at, clock + MILLISECOND))
         state = dataclasses.replace(state, asked_at=clock, call_turn_at=turn + policy.spacing)
-        return state, Slot(turn, granted=False, reason=Wait.CALLS)
+        return state, Slot(turn, granted=False, why=Why.CALLS)
     full_at = max(state.full_at, clock) + policy.spacing
     return dataclasses.replace(state, asked_at=clock, full_at=full_at), Slot(now, granted=True)
 
@@ -164,7 +155,7 @@ def _wait_for_window(now: datetime, holder: str, policy: Policy) -> Slot | None:
     if window is None:
         return None
     opens = window.next_open(now, policy.zone)
-    return Slot(_spread(opens, holder), granted=False, reason=Wait.WINDOW) if opens > now else None
+    return Slot(_spread(opens, holder), granted=False, why=Why.WINDOW) if opens > now else None
 
 
 def _wait_for_rows(state: BudgetState, rows: int, now: datetime, holder: str, policy: Policy) -> Slot | None:
@@ -176,7 +167,7 @@ def _wait_for_rows(state: BudgetState, rows: int, now: datetime, holder: str, po
     if not full:
         return None
     reset = day_start(max(full) + timedelta(days=1), policy.reset_hour, policy.zone)
-    return Slot(_spread(reset + _COUNTED_AROUND, holder), granted=False, reason=Wait.ROWS)
+    return Slot(_spread(reset + _COUNTED_AROUND, holder), granted=False, why=Why.ROWS)
 
 
 def _count_rows(state: BudgetState, rows: int, now: datetime, policy: Policy) -> dict[date, int]:

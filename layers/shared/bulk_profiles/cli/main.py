@@ -1,4 +1,4 @@
-"""The command line: `bulk-profiles plan FILE` shows what an import of a file would do."""
+"""The command line: what an import of a file would do, and where the imports of a stack stand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.core.errors import BulkProfilesError
@@ -33,23 +35,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a file may have any name
     options = _parser().parse_args(arguments)
     try:
-        status = _plan(options)
+        status = int(options.run(options))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _WRONG_USE
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+        return _fail(options, f"{error.filename}: {error.strerror}." if error.filename else str(error))
     except BulkProfilesError as error:
-        return _fail(str(error))
+        return _fail(options, str(error))
     except KeyboardInterrupt:
-        return _fail("interrupted", _INTERRUPTED)
+        return _fail(options, "interrupted", _INTERRUPTED)
     return status
 
 
-def _fail(message: str, status: int = _WRONG_USE) -> int:
-    print(f"bulk-profiles plan: {message}", file=sys.stderr)
+def _fail(options: argparse.Namespace, message: str, status: int = _WRONG_USE) -> int:
+    print(f"bulk-profiles {options.command}: {message}", file=sys.stderr)
     return status
+
+
+def _list(options: argparse.Namespace) -> int:
+    from .overview import render_list  # noqa: PLC0415 a plan needs no AWS
+    from .stack import Stack  # noqa: PLC0415
+
+    overviews = Stack.of(options.stack).newest(options.limit, options.feed)
+    if options.json:
+        print(json.dumps([overview.to_json() for overview in overviews], indent=2))
+    else:
+        print(render_list(overviews, datetime.now(UTC), _width()))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from .overview import render_import  # noqa: PLC0415 a plan needs no AWS
+    from .stack import Stack  # noqa: PLC0415
+
+    stack = Stack.of(options.stack)
+    overview = stack.overview(options.import_id)
+    if options.json:
+        print(json.dumps(overview.to_json(), indent=2))
+    else:
+        print(render_import(overview, stack.outputs, datetime.now(UTC)))
+    return 0
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -69,14 +100,13 @@ def _plan(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(plan.to_json(), indent=2))
     else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        print(render_plan(plan, options.out, width))
+        print(render_plan(plan, options.out, _width()))
     return 0 if plan.verdict.status is ImportStatus.SUCCEEDED else _INCOMPLETE
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bulk-profiles", description="Profiles for Adobe Target, in bulk.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     plan = commands.add_parser(
         "plan",
         help="say what an import of a file would do",
@@ -133,7 +163,35 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that share the work (from 64 MiB on one for each processor, four at most; else 1)",
     )
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
+    plan.set_defaults(run=_plan)
+    _add_stack_commands(commands)
     return parser
+
+
+def _add_stack_commands(commands: Any) -> None:
+    """Add the commands that look at a deployed stack."""
+    shown = "Credentials and region are those of the environment, as for the AWS command line."
+    several = commands.add_parser(
+        "list", help="list imports, the newest first", description=f"List the imports of a stack. {shown}"
+    )
+    several.add_argument("--feed", metavar="NAME", help="only those of a feed")
+    several.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most so many (20)")
+    several.set_defaults(run=_list)
+    one = commands.add_parser(
+        "show",
+        help="show where an import stands",
+        description=f"Show where an import stands, and why its batches wait. {shown}",
+    )
+    one.add_argument("import_id", metavar="IMPORT", help="its name, as `list` shows it")
+    one.set_defaults(run=_show)
+    for command in (several, one):
+        command.add_argument(
+            "--stack",
+            metavar="NAME",
+            default=os.environ.get("BULK_PROFILES_STACK", "bulk-profiles"),
+            help="the stack (BULK_PROFILES_STACK of the environment, or else bulk-profiles)",
+        )
+        command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_feed_options(plan: argparse.ArgumentParser) -> None:

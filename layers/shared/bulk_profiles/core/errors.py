@@ -79,6 +79,10 @@ class ExistingObjectError(StorageError):
     """The object exists already."""
 
 
+class StackError(BulkProfilesError):
+    """There is no such stack, or CloudFormation does not describe it."""
+
+
 class LedgerError(BulkProfilesError):
     """A call to DynamoDB failed, or an item is missing or unreadable."""
 

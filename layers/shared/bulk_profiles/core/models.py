@@ -57,6 +57,23 @@ class BatchState(StrEnum):
     EXPIRED = "expired"
 
 
+class Why(StrEnum):
+    """Why a batch waits, in the answers of the steps, in the ledger, in logs and to people."""
+
+    CALLS = "calls_a_minute"  # the client's calls to Target are used up for the moment
+    PLACES = "in_flight"  # as many batches as may be at once are with Target
+    ROWS = "rows_a_day"  # the rows of the day are used up
+    WINDOW = "upload_window"  # the upload window is closed
+    CONTENTION = "contention"  # too many batches ask the budget at once
+    EARLIER_IMPORT = "earlier_import"  # an earlier import with some of the same ids goes first
+    TURNED_AWAY = "turned_away"  # Target did not take the batch, or could not be reached
+    RETRY_AFTER = "retry_after"  # the same, and Target has said when to come back
+    UNANSWERED = "unanswered"  # the batch was lost, and is sent again
+    ALIVE = "alive"  # an earlier invocation may still be sending the batch
+    TOKEN = "token"  # noqa: S105  # a word: Target does not accept the client's token
+    STATUS = "status"  # Target's last answer about the batch was not usable
+
+
 class ProfileStatus(StrEnum):
     """What became of one profile, as far as Target said; the values are the keys of counts in JSON."""
 

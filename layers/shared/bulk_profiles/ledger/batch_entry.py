@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from bulk_profiles.core.json_object import Json, JsonObject, as_json
-from bulk_profiles.core.models import Bases, BatchState, PlannedBatch, ProfileCounts
+from bulk_profiles.core.models import Bases, BatchState, PlannedBatch, ProfileCounts, Why
 from bulk_profiles.core.names import batch_name, follow_up_name
 from bulk_profiles.core.text import quantity
 
@@ -59,8 +59,9 @@ class BatchEntry(JsonObject):
     # How long it has waited for that in all.
     put_off: timedelta = dataclasses.field(default=timedelta(0), metadata=as_json(optional=True))
     renewals: int = 0  # submissions in a row that Target did not authorize
-    # Why it waits, as a word of `steps.messages.Why`.
+    # Why it waits, as a word of `core.models.Why`, and until when.
     why: str = dataclasses.field(default="", metadata=as_json(optional=True))
+    resumes_at: datetime | None = dataclasses.field(default=None, metadata=as_json(optional=True))
     checks: int = 0  # status calls in all
     polls: int = 0  # status calls since Target accepted this body
     # Of these, how many had no usable answer; `reason` has the last one's until there is one.
@@ -133,7 +134,13 @@ class BatchEntry(JsonObject):
 
     def sending(self, until: datetime) -> Self:
         """Return the entry that is written before the first byte leaves; after `until` the sender is dead."""
-        return self.move(BatchState.SENDING, submissions=self.submissions + 1, sending_until=until, why="")
+        return self.move(
+            BatchState.SENDING, submissions=self.submissions + 1, sending_until=until, why="", resumes_at=None
+        )
+
+    def waiting(self, why: Why, until: datetime) -> Self:
+        """Return the entry of a batch that waits. This binds nobody who comes earlier."""
+        return self.change(why=why.value, resumes_at=until)
 
     def unsent(self) -> Self:
         """Return the entry of a batch that is `sending`, without the submission: not one byte has left."""

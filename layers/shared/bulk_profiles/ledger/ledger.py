@@ -35,6 +35,7 @@ from .import_entry import ImportEntry
 from .token_entry import TokenEntry
 
 _WRITERS = 8
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)  # what an item of another form raises
 _QUEUE_TRIES = 100  # hundreds of files may be dropped at once, and none can come back later
 _NOTICES = {"pk": "NOTICES", "sk": "NOTICES"}
 _CLIENTS = {"pk": "CLIENTS", "sk": "CLIENTS"}
@@ -78,8 +79,14 @@ class Ledger:
         item = self._table.get(_import_key(import_id))
         try:
             return ImportEntry.from_json(item) if item else None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise UnreadableEntryError(f"The ledger's entry of import {import_id} cannot be read.") from error
+
+    def imports(self) -> Iterator[ImportEntry]:
+        """Yield the entries of all imports, in no order, but those that cannot be read."""
+        for item in self._table.scan("IMPORT"):
+            with contextlib.suppress(*_UNREADABLE):
+                yield ImportEntry.from_json(item)
 
     def import_of(self, batch: BatchEntry) -> ImportEntry:
         """Return the entry of a batch's import. Raises `LedgerError` where there is none."""

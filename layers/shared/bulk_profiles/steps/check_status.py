@@ -16,7 +16,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileStatus
+from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileStatus, Why
 from bulk_profiles.core.names import attempt_name, object_key, profiles_name
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -39,7 +39,7 @@ from .authorization import Authorization, remedy
 from .bodies import body_ids, write_follow_up
 from .failures import noted
 from .last_answers import keep_answer, last_answer
-from .messages import Outcome, Why, Word
+from .messages import Outcome, Word
 from .settings import CheckStatusSettings
 from .slots import Slots
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from bulk_profiles.core.errors import EventError
 from bulk_profiles.core.json_object import SparseJsonObject, as_json
+from bulk_profiles.core.models import Why
 from bulk_profiles.core.text import is_utf8_text
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
@@ -100,18 +101,11 @@ class Word(StrEnum):
     SETTLED = "settled"  # every profile of the batch has its result
 
 
-class Why(StrEnum):
-    """The reasons to wait of which people must know."""
-
-    TOKEN = "token"  # noqa: S105  # a word: Target does not accept the client's token
-    STATUS = "status"  # Target's last answer about the batch was not usable
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome(SparseJsonObject):
     """What a function answers the state machine."""
 
     word: Word = field(metadata=as_json(name="outcome"))  # the choice is made by it
     resume_at: datetime | None = None  # where the word asks for a wait
-    why: Why | None = None  # where people must know of the wait
+    why: Why | None = None  # why the batch waits
     says: str = ""  # the reason in words, fit to be shown

@@ -42,13 +42,13 @@ def enter_queue(entry: ImportEntry, storage: Storage, ledger: Ledger, now: datet
     return QueuePosition(newer, tuple(other.import_id for other in earlier))
 
 
-def earlier_goes_first(entry: ImportEntry, ledger: Ledger, now: datetime, deadline: timedelta) -> bool:
-    """Whether an earlier import with some of the same ids may still send.
+def goes_first(entry: ImportEntry, ledger: Ledger, now: datetime, deadline: timedelta) -> str:
+    """Return an earlier import with some of the same ids that may still send; empty where there is none.
 
     An earlier import that nobody has worked on for `deadline` is overtaken. Once overtaken it sends nothing:
     what it sent before, Target has settled or dropped by then.
     """
-    return any(_goes_first(name, entry, ledger, now, deadline) for name in entry.after)
+    return next((name for name in entry.after if _goes_first(name, entry, ledger, now, deadline)), "")
 
 
 def keep_active(entry: ImportEntry, until: datetime, ledger: Ledger, now: datetime) -> ImportEntry:

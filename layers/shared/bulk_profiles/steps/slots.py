@@ -18,7 +18,7 @@ from bulk_profiles.budget.reserve import (
 )
 from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.errors import ConflictError
-from bulk_profiles.core.models import BatchState
+from bulk_profiles.core.models import BatchState, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.ledger import Ledger
 
@@ -41,7 +41,8 @@ class Slots:
     def take_submission(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
         """Reserve a submission: a call, a place in flight, and the rows of the day.
 
-        Returns the entry, and None where the batch may be submitted now, otherwise when to ask again.
+        Returns the entry, and None where the batch may be submitted now, otherwise when to ask again; the
+        entry says why.
         """
         return self._take(
             batch,
@@ -55,6 +56,7 @@ class Slots:
                 lease=self._lease,
                 waited=batch.deferrals,
             ),
+            BatchEntry.waiting,
         )
 
     def take_check(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
@@ -104,14 +106,16 @@ class Slots:
         batch: BatchEntry,
         now: datetime,
         reserve: Callable[[BudgetState], tuple[BudgetState, Slot]],
+        waiting: Callable[[BatchEntry, Why, datetime], BatchEntry] = lambda batch, _why, _until: batch,
     ) -> tuple[BatchEntry, datetime | None]:
         try:
             slot = self._ledger.change_budget(self._client_code, now, reserve)
         except ConflictError:
-            return batch, now + _CONTENTION_DELAY
-        if slot.granted:
+            again = now + _CONTENTION_DELAY
+            return waiting(batch, Why.CONTENTION, again), again
+        if slot.why is None:
             return batch.change(deferrals=0), None
-        batch = batch.change(deferrals=batch.deferrals + 1)
+        batch = waiting(batch.change(deferrals=batch.deferrals + 1), slot.why, slot.at)
         self._ledger.note_deferral(batch, now)
         return batch, slot.at
 

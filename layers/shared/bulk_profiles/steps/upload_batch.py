@@ -20,7 +20,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import TokenError
-from bulk_profiles.core.models import BatchState
+from bulk_profiles.core.models import BatchState, Why
 from bulk_profiles.core.names import object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -41,8 +41,8 @@ from bulk_profiles.target.outcomes import (
 from .authorization import Authorization, Permit, remedy
 from .failures import noted
 from .last_answers import keep_answer
-from .messages import Outcome, Why, Word
-from .precedence import earlier_goes_first, keep_active
+from .messages import Outcome, Word
+from .precedence import goes_first, keep_active
 from .settings import UnknownPolicy, UploadBatchSettings
 from .slots import Slots
 
@@ -80,7 +80,8 @@ class UploadBatch:
             and batch.sending_until is not None
             and now < batch.sending_until
         ):
-            return Outcome(Word.DEFERRED, batch.sending_until)  # an earlier invocation may be alive
+            says = "An earlier invocation may still be sending the batch."
+            return Outcome(Word.DEFERRED, batch.sending_until, Why.ALIVE, says)
         batch = self._recovered(batch, import_entry, now)
         if batch.state is not BatchState.PLANNED:
             return _outcome(batch, now)
@@ -103,12 +104,14 @@ class UploadBatch:
         if import_entry.overtaken_by:
             return self._give_up(batch, import_entry)
         if batch.next_check_at is not None and now < batch.next_check_at:
-            return Outcome(Word.DEFERRED, batch.next_check_at)
+            return Outcome(Word.DEFERRED, batch.next_check_at, Why.RETRY_AFTER, batch.reason)
         deadline = timedelta(hours=self.settings.deadline_hours)
-        if earlier_goes_first(import_entry, self.ledger, now, deadline):
+        if earlier := goes_first(import_entry, self.ledger, now, deadline):
             longest = timedelta(seconds=self.settings.max_check_seconds)
-            wait = min((now - import_entry.started_at) / _TURNS, longest)
-            return Outcome(Word.DEFERRED, now + max(_SHORTEST_TURN, wait))
+            wait = max(_SHORTEST_TURN, min((now - import_entry.started_at) / _TURNS, longest))
+            self.ledger.note_deferral(batch.waiting(Why.EARLIER_IMPORT, now + wait), now)
+            says = f"The earlier import {earlier} has some of the same ids, and goes first."
+            return Outcome(Word.DEFERRED, now + wait, Why.EARLIER_IMPORT, says)
         return self._send(batch, import_entry)
 
     def _send(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
@@ -123,11 +126,14 @@ class UploadBatch:
             slot_at = self.clock()
             batch, ask_at = slots.take_submission(batch, slot_at)
             if ask_at is not None:
-                return Outcome(Word.DEFERRED, ask_at)
+                why = Why(batch.why)
+                return Outcome(Word.DEFERRED, ask_at, why, self._limit(why))
             timeout = timedelta(seconds=self.settings.upload_timeout_seconds)
             batch = self.ledger.save_batch(batch.sending(slot_at + timeout + _GRACE), slot_at)
             if not usable(slot_at, self.clock()):  # the ledger took too long: the slot is over
-                decision = Decision(batch.unsent(), Outcome(Word.DEFERRED, self.clock()), gives_back=True)
+                now = self.clock()
+                late = Outcome(Word.DEFERRED, now, Why.CONTENTION, self._limit(Why.CONTENTION))
+                decision = Decision(batch.unsent(), late, gives_back=True)
             else:
                 url = submission_url(
                     self.settings.target_endpoint, import_entry.client_code, import_entry.api_version
@@ -161,6 +167,21 @@ class UploadBatch:
         batch = keep_answer(decision.batch, reply.named, self.storage)
         return dataclasses.replace(decision, batch=batch)
 
+    def _limit(self, why: Why) -> str:
+        """Return the limit of the budget that a batch waits for, as a sentence."""
+        settings = self.settings
+        match why:
+            case Why.CALLS:
+                return f"The {settings.calls_per_minute} calls a minute are used up for the moment."
+            case Why.PLACES:
+                return f"As many batches as may be with Target at once, {settings.max_in_flight}, are there."
+            case Why.ROWS:
+                return f"The {settings.rows_per_day:,} rows of the day are used up."
+            case Why.WINDOW:
+                return f"The upload window {settings.upload_window} ({settings.time_zone}) is closed."
+            case _:
+                return "Too many batches ask the budget at once."
+
     def _under_own_id(self, decision: Decision, import_entry: ImportEntry) -> Decision:
         """Return the decision on a batch that Target took; one under the id of another cannot be followed."""
         now, lifetime = self.clock(), timedelta(hours=self.settings.deadline_hours)
@@ -187,8 +208,8 @@ class UploadBatch:
         since = max(permit.since or now, import_entry.started_at)
         if now - since >= timedelta(hours=self.settings.deadline_hours):
             return _outcome(self.ledger.save_batch(batch.refused(permit.reason), now), now)
-        parked = batch.change(why=Why.TOKEN.value, reason=permit.reason)
-        if parked != batch:
+        parked = batch.waiting(Why.TOKEN, resume_at).change(reason=permit.reason)
+        if parked.change(resumes_at=batch.resumes_at) != batch:
             self.ledger.save_batch(parked, now)
         return Outcome(Word.DEFERRED, resume_at, Why.TOKEN, parked.reason)
 
@@ -252,8 +273,9 @@ def decide(
             return _postponed(batch, reply, settings, now)
         case Unknown():
             lost = batch.lost(reply.reason)
-            resume = Outcome(Word.DEFERRED, now + _backoff(lost.submissions))
-            return Decision(lost, resume if may_resend(lost, settings) else _outcome(lost, now))
+            if not may_resend(lost, settings):
+                return Decision(lost, _outcome(lost, now))
+            return _waits(lost, Why.UNANSWERED, now + _backoff(lost.submissions))
 
 
 def may_resend(batch: BatchEntry, settings: UploadBatchSettings) -> bool:
@@ -287,7 +309,8 @@ def _postponed(
     wait = max(requested or timedelta(0), _backoff(batch.turned_away + 1))
     # What Target asks for binds whoever comes next; our own backoff ends where somebody starts it anew.
     postponed = batch.postponed(wait, reply.reason, now + requested if requested else None)
-    return Decision(postponed, Outcome(Word.DEFERRED, now + wait), gives_back=True)
+    why = Why.RETRY_AFTER if requested else Why.TURNED_AWAY
+    return _waits(postponed, why, now + wait, gives_back=True)
 
 
 def _unauthorized(
@@ -298,14 +321,18 @@ def _unauthorized(
         return _refused(batch, f"{reply.reason} It accepts the token for other batches.", now)
     again = batch.unauthorized(remedy(reply, token))
     if token_state is TokenState.REPLACED:
-        return Decision(again, Outcome(Word.DEFERRED, now), gives_back=True)
-    resume = Outcome(Word.DEFERRED, now + _FIRST_TRIAL, Why.TOKEN, again.reason)
-    return Decision(again.change(why=Why.TOKEN.value), resume, gives_back=True)
+        return _waits(again, Why.TURNED_AWAY, now, gives_back=True)
+    return _waits(again, Why.TOKEN, now + _FIRST_TRIAL, gives_back=True)
 
 
 def _refused(batch: BatchEntry, reason: str, now: datetime) -> Decision:
     refused = batch.refused(reason)
     return Decision(refused, _outcome(refused, now), gives_back=True)
+
+
+def _waits(batch: BatchEntry, why: Why, until: datetime, *, gives_back: bool = False) -> Decision:
+    """Return the decision that a batch waits for what its entry has as the reason."""
+    return Decision(batch.waiting(why, until), Outcome(Word.DEFERRED, until, why, batch.reason), gives_back)
 
 
 def _outcome(batch: BatchEntry, now: datetime) -> Outcome:

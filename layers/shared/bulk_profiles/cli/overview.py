@@ -1,0 +1,205 @@
+"""What people see of an import of a deployed stack: where it stands, and why what waits does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bulk_profiles.accounting.summary import batch_profiles
+from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.models import ProfileCounts, Why
+from bulk_profiles.core.timestamps import timestamp
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import ImportEntry
+
+_COLUMNS = ("STATUS", "IMPORT", "ROWS", "DONE", "FAILED", "REJECTED", "STARTED", "NOTE")
+_RIGHT = frozenset({"ROWS", "DONE", "FAILED", "REJECTED"})
+_WORDS = {
+    Why.CALLS: "the calls a minute",
+    Why.PLACES: "a place with Target",
+    Why.ROWS: "the rows of the day",
+    Why.WINDOW: "the upload window",
+    Why.CONTENTION: "the budget",
+    Why.EARLIER_IMPORT: "an earlier import",
+    Why.TURNED_AWAY: "Target, which did not take it",
+    Why.RETRY_AFTER: "the time that Target asked for",
+    Why.UNANSWERED: "another try after no answer",
+    Why.ALIVE: "an earlier invocation",
+    Why.TOKEN: "another token",
+    Why.STATUS: "a status that can be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Batches of an import that wait for the same."""
+
+    why: Why
+    batches: tuple[int, ...]  # numbers
+    until: datetime | None  # when the first of them comes back
+    reason: str  # of one of them, fit to be shown
+
+    @property
+    def text(self) -> str:
+        """What they wait for, and until when."""
+        until = f" until {_minute(self.until)}" if self.until else ""
+        return f"{_batches(len(self.batches))} for {_WORDS[self.why]}{until}"
+
+    def to_json(self) -> Json:
+        """Return it as JSON."""
+        until = timestamp(self.until) if self.until else ""
+        return {"why": self.why.value, "batches": list(self.batches), "until": until, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One import, from its entries in the ledger."""
+
+    entry: ImportEntry
+    batches: tuple[BatchEntry, ...]
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        """Why batches wait, the largest group first."""
+        groups: dict[Why, list[BatchEntry]] = {}
+        for batch in self.batches:
+            if batch.why and not batch.settled:
+                groups.setdefault(Why(batch.why), []).append(batch)
+        found = [_waiting(why, group) for why, group in groups.items()]
+        return sorted(found, key=lambda waiting: -len(waiting.batches))
+
+    @property
+    def status(self) -> str:
+        """The import's status; `waiting` where all batches that are left wait."""
+        left = [batch for batch in self.batches if not batch.settled]
+        if left and not self.entry.status.final and all(batch.why for batch in left):
+            return "waiting"
+        return self.entry.status.value
+
+    @property
+    def profiles(self) -> ProfileCounts:
+        """The profiles of all batches by their status."""
+        return sum(map(batch_profiles, self.batches), ProfileCounts())
+
+    @property
+    def note(self) -> str:
+        """The one thing to know: what it waits for, or why it ended as it did."""
+        if self.waiting and not self.entry.status.final:
+            return f"waits: {self.waiting[0].text}"
+        return self.entry.reason or self.entry.last_error
+
+    def to_json(self) -> Json:
+        """Return what `list --json` and `show --json` print."""
+        entry, source = self.entry, self.entry.source
+        states = Counter(batch.state.value for batch in self.batches)
+        return {
+            "importId": entry.import_id,
+            "status": self.status,
+            "feed": entry.feed,
+            "clientCode": entry.client_code,
+            "key": source.key,
+            "versionId": source.version_id,
+            "startedAt": timestamp(entry.started_at),
+            "finishedAt": timestamp(entry.finished_at) if entry.finished_at else "",
+            "rows": sum(batch.rows for batch in self.batches),
+            "rejected": entry.rejected,
+            "profiles": self.profiles.to_json(),
+            "batches": {"all": len(self.batches), "settled": _settled(self.batches), "byState": dict(states)},
+            "waiting": [waiting.to_json() for waiting in self.waiting],
+            "reason": entry.reason or entry.last_error,
+        }
+
+
+def render_list(overviews: Sequence[Overview], now: datetime, width: int) -> str:
+    """Return imports as a table, one line each, cut to `width` characters; 0: not at all."""
+    if not overviews:
+        return "No imports: nothing has been dropped, or what was has expired."
+    lines = [_COLUMNS, *(_cells(overview, now) for overview in overviews)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS) - 1)]
+    return "\n".join(_cut(_joined(line, widths), width) for line in lines)
+
+
+def render_import(overview: Overview, outputs: dict[str, str], now: datetime) -> str:
+    """Return one import as text: a fact on each line."""
+    entry, counts = overview.entry, overview.profiles
+    settled, batches = _settled(overview.batches), overview.batches
+    facts = [
+        (overview.status, f"{entry.import_id}, feed {entry.feed}, client {entry.client_code}"),
+        ("file", f"s3://{entry.source.bucket}/{entry.source.key}"),
+        ("started", f"{_minute(entry.started_at)}, {_ago(entry.started_at, now)}"),
+        ("batches", f"{settled:,} of {len(batches):,} settled"),
+        (
+            "profiles",
+            f"{counts.success:,} success, {counts.error:,} error, {counts.pending:,} pending, "
+            f"{counts.unknown:,} unknown, {counts.not_sent:,} not sent",
+        ),
+        *(("waits", _sentence(waiting)) for waiting in overview.waiting),
+        *(
+            [("reason", overview.entry.reason or entry.last_error)]
+            if entry.reason or entry.last_error
+            else []
+        ),
+        ("results", f"{outputs.get('ResultsUri', '')}{entry.import_id}/"),
+    ]
+    return "\n".join(f"{label:<11}{fact}" for label, fact in facts)
+
+
+def _sentence(waiting: Waiting) -> str:
+    reason = f": {waiting.reason}" if waiting.reason else "."
+    return f"{waiting.text}{reason}"
+
+
+def _waiting(why: Why, batches: Sequence[BatchEntry]) -> Waiting:
+    ends = [batch.resumes_at for batch in batches if batch.resumes_at]
+    reason = next((batch.words for batch in batches if batch.words), "")
+    return Waiting(why, tuple(batch.number for batch in batches), min(ends, default=None), reason)
+
+
+def _settled(batches: Iterable[BatchEntry]) -> int:
+    return sum(batch.settled for batch in batches)
+
+
+def _cells(overview: Overview, now: datetime) -> tuple[str, ...]:
+    counts, entry = overview.profiles, overview.entry
+    rows = sum(batch.rows for batch in overview.batches)
+    return (
+        overview.status,
+        entry.import_id,
+        f"{rows:,}" if overview.batches else "-",
+        f"{100 * (counts.success + counts.error) // rows} %" if rows else "-",
+        f"{counts.error + counts.unknown:,}" if overview.batches else "-",
+        f"{entry.rejected:,}",
+        _ago(entry.started_at, now),
+        overview.note,
+    )
+
+
+def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        f"{cell:>{width}}" if name in _RIGHT else f"{cell:<{width}}"
+        for name, cell, width in zip(_COLUMNS, cells, widths, strict=False)
+    ]
+    return "  ".join([*padded, cells[-1]]).rstrip()
+
+
+def _cut(line: str, width: int) -> str:
+    return f"{line[: width - 3]}..." if 0 < width < len(line) else line
+
+
+def _batches(count: int) -> str:
+    return "1 batch" if count == 1 else f"{count:,} batches"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _ago(moment: datetime, now: datetime) -> str:
+    seconds = int((now - moment).total_seconds())
+    for size, unit in ((86_400, "day"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''} ago"
+    return "just now"

@@ -1,0 +1,210 @@
+"""`bulk-profiles list` and `show`: where the imports of a stack stand, and why their batches wait."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+import simulator
+from bulk_profiles.aws import stack as aws_stack
+from bulk_profiles.cli import stack as cli_stack
+from bulk_profiles.cli.main import main
+from bulk_profiles.cli.overview import Overview, render_import, render_list
+from bulk_profiles.core.models import BatchState, Why
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from tests.worlds.deployment import IMPORTS_TABLE, START, Deployment
+
+FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n,x\nu3,Zoe\n"
+OUTPUTS = {"ImportsTableName": IMPORTS_TABLE, "ResultsUri": "s3://data-bucket/imports/"}
+
+
+@pytest.fixture(autouse=True)
+def outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack of the deployment in this process."""
+    monkeypatch.setattr(cli_stack, "stack_outputs", lambda name: OUTPUTS if name == "ours" else {})
+    monkeypatch.setenv("BULK_PROFILES_STACK", "ours")
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def dropped(deployment: Deployment, key: str = "drop/crm/crm.csv", file: bytes = FILE) -> str:
+    return deployment.split(deployment.drop(file, key)).import_id
+
+
+# --- list ---
+
+
+def test_list_of_a_stack_without_imports_says_so(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(capsys, "list").startswith("No imports")
+    assert json.loads(shown(capsys, "list", "--json")) == []
+    del deployment
+
+
+def test_list_has_the_newest_import_first(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    first = dropped(deployment)
+    deployment.clock.advance(minutes=5)
+    second = dropped(deployment, "drop/web/web.csv")
+    found = json.loads(shown(capsys, "list", "--json"))
+    assert [each["importId"] for each in found] == [second, first]
+    assert [each["feed"] for each in found] == ["web", "crm"]
+    assert [each["importId"] for each in json.loads(shown(capsys, "list", "--json", "--limit", "1"))] == [
+        second
+    ]
+    assert [each["importId"] for each in json.loads(shown(capsys, "list", "--json", "--feed", "crm"))] == [
+        first
+    ]
+    lines = shown(capsys, "list").splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["STATUS", "IMPORT"],
+        ["uploading", second],
+        ["uploading", first],
+    ]
+
+
+def test_list_counts_what_became_of_the_rows(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = dropped(deployment)
+    deployment.resume(import_id)
+    [found] = json.loads(shown(capsys, "list", "--json"))
+    assert (found["status"], found["rows"], found["rejected"]) == ("partial", 3, 1)
+    assert found["profiles"] == {"success": 2, "error": 1, "pending": 0, "unknown": 0, "notSent": 0}
+    assert found["batches"] == {"all": 2, "settled": 2, "byState": {"complete": 2}}
+    assert (found["waiting"], found["finishedAt"] > found["startedAt"]) == ([], True)
+    assert "1 row rejected of 4 read" in found["reason"]
+
+
+def test_list_passes_over_an_entry_that_cannot_be_read(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = dropped(deployment)
+    broken = {"pk": "IMPORT#broken-1", "sk": "IMPORT"}
+    deployment.ledger._table.create(broken, {"status": "?"}, START, over=False)
+    assert [each["importId"] for each in json.loads(shown(capsys, "list", "--json"))] == [import_id]
+
+
+# --- why it waits ---
+
+
+def test_show_says_why_a_batch_waits_and_until_when(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.configure(upload_window="20:00-21:00")
+    import_id = dropped(deployment, file=b"thirdPartyId,name\nu1,Ada\n")
+    outcome = deployment.submit(import_id, 1)
+    assert outcome.resume_at is not None
+    found = json.loads(shown(capsys, "show", import_id, "--json"))
+    assert found["status"] == "waiting"
+    assert [(each["why"], each["batches"]) for each in found["waiting"]] == [("upload_window", [1])]
+    assert found["waiting"][0]["until"] == outcome.to_json()["resumeAt"]
+    text = shown(capsys, "show", import_id)
+    assert f"waits      1 batch for the upload window until {outcome.resume_at:%Y-%m-%d %H:%M} UTC" in text
+
+
+def test_show_of_an_import_that_there_is_not_says_what_to_do(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "none-1"]) == 2
+    said = "bulk-profiles show: The stack has no import none-1 (any more): `list` shows those it has.\n"
+    assert capsys.readouterr().err == said
+    del deployment
+
+
+def entry(deployment: Deployment) -> Any:
+    return deployment.ledger.get_import(dropped(deployment))
+
+
+def batch(number: int, **changes: Any) -> BatchEntry:
+    return BatchEntry("crm-1", number, 100, 2000, "aa").change(**changes)
+
+
+def test_import_waits_only_where_all_that_is_left_waits(deployment: Deployment) -> None:
+    waiting = batch(1).waiting(Why.ROWS, START)
+    settled = batch(2, settled_at=START)
+    import_entry = entry(deployment)
+    assert Overview(import_entry, (waiting, settled)).status == "waiting"
+    assert Overview(import_entry, (waiting, batch(3, state=BatchState.ACCEPTED))).status == "uploading"
+    assert Overview(import_entry, (settled,)).status == "uploading"
+    assert Overview(import_entry, (settled.waiting(Why.ROWS, START),)).waiting == []
+
+
+def test_reasons_to_wait_are_grouped_with_the_largest_first(deployment: Deployment) -> None:
+    later = START + timedelta(hours=1)
+    batches = (
+        batch(1, reason="Busy.").waiting(Why.TURNED_AWAY, START),
+        batch(2).waiting(Why.ROWS, later),
+        batch(3).waiting(Why.ROWS, START),
+    )
+    overview = Overview(entry(deployment), batches)
+    assert [(each.why, each.batches, each.until) for each in overview.waiting] == [
+        (Why.ROWS, (2, 3), START),
+        (Why.TURNED_AWAY, (1,), START),
+    ]
+    text = render_import(overview, OUTPUTS, START)
+    assert "waits      2 batches for the rows of the day until 2026-" in text
+    assert "waits      1 batch for Target, which did not take it" in text
+    assert ": Busy." in text
+
+
+@pytest.mark.parametrize("why", list(Why))
+def test_every_reason_to_wait_has_words(deployment: Deployment, why: Why) -> None:
+    overview = Overview(entry(deployment), (batch(1).waiting(why, START),))
+    assert render_list([overview], START, 0).splitlines()[1].count("waits: 1 batch for ") == 1
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_list_fits_the_terminal(deployment: Deployment, width: int) -> None:
+    overview = Overview(entry(deployment), (batch(1, reason="x" * 99).waiting(Why.TOKEN, START),))
+    assert max(map(len, render_list([overview] * 2, START, width).splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [
+        ({"seconds": 59}, "just now"),
+        ({"minutes": 59}, "59 min ago"),
+        ({"hours": 23}, "23 h ago"),
+        ({"days": 1}, "1 day ago"),
+        ({"days": 9}, "9 days ago"),
+    ],
+)
+def test_list_says_how_long_ago(deployment: Deployment, ago: dict[str, int], words: str) -> None:
+    import_entry = entry(deployment)
+    assert words in render_list([Overview(import_entry, ())], import_entry.started_at + timedelta(**ago), 0)
+
+
+# --- the stack ---
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ("ValidationError", "There is no stack none in this account and region: give its name with --stack."),
+        ("AccessDenied", "CloudFormation did not describe the stack none: AccessDenied."),
+        ([{"Outputs": [{"OutputKey": "A", "OutputValue": "b"}]}], "The stack none is none of bulk-profiles"),
+        ([{}], "The stack none is none of bulk-profiles"),
+    ],
+)
+def test_stack_that_is_not_ours_is_told(
+    described: Any, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def describe_stacks(**_: str) -> Any:
+        if isinstance(described, str):
+            raise ClientError({"Error": {"Code": described}}, "DescribeStacks")
+        return {"Stacks": described}
+
+    monkeypatch.setattr(cli_stack, "stack_outputs", aws_stack.stack_outputs)
+    monkeypatch.setattr(aws_stack, "client", lambda _: SimpleNamespace(describe_stacks=describe_stacks))
+    assert main(["list", "--stack", "none"]) == 2
+    assert capsys.readouterr().err.startswith(f"bulk-profiles list: {message}")
