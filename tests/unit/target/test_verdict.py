@@ -839,6 +839,35 @@ def test_gives_details_with_ids_counts_or_the_last_word() -> None:
     assert not gives_details(None)
 
 
+@pytest.mark.fault(48, "a success by name of an id that a part which is not known names as well: unknown")
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<failedProfiles><id>a</id></failedProfiles>",
+        "<failed><profile><id> a </id></profile></failed>",
+        '<failed id="a"/>',
+        '<errors><error id="a"/></errors>',
+        "<errors>a: no such attribute, (b2)</errors>",
+        "<message>Profile 'a' was rejected</message>",
+        "<!-- a failed -->",
+        "<?failed a?>",
+        "a",
+        '<batchSize failed="x,a">3</batchSize>',
+        "<profile><id>x</id><status>pending</status><failed>a</failed></profile>",
+    ],
+)
+def test_success_of_an_id_that_an_unknown_part_mentions_is_unknown(part: str) -> None:
+    answer = status(*(profile(each, "success") for each in IDS), part)
+    assert results(answer, *IDS) == ["unknown reported", "success reported", "success reported"]
+    failed = status(profile("a", "failed"), profile("b", "success"), profile("c", "pending"), part)
+    assert results(failed, *IDS) == ["error reported", "success reported", "pending reported"]
+
+
+def test_words_of_a_known_message_are_no_ids() -> None:
+    answer = status(profile("Batch", "success"), element("message", "Batch submitted for processing"))
+    assert results(answer, "Batch") == ["success reported"]
+
+
 # A follow-up
 
 

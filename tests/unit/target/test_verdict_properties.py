@@ -46,18 +46,38 @@ class Said:
     texts: dict[str, str] = field(default_factory=dict)
     doubt: bool = False  # whether anything is there that has no meaning
     denied: bool = False  # whether it says that nothing was a success
+    mentioned: set[str] = field(default_factory=set)  # words and texts in what has no meaning
 
     def status(self, spelling: str) -> str:
         statuses = [STATUSES.get(word.lower(), "unknown") for word in self.words[spelling]]
-        return min(statuses, key=CAUTION.index)
+        status = min(statuses, key=CAUTION.index)
+        return "unknown" if status == "success" and spelling in self.mentioned else status
+
+    def mention(self, *texts: str | None) -> None:
+        for text in filter(None, texts):
+            self.mentioned |= {text.strip(), *re.split(r"[\s,;:=|()\[\]{}<>\"']+", text)}
+
+    def mention_all(self, node: ET.Element) -> None:
+        self.mention(*node.itertext() if isinstance(node.tag, str) else [node.text])
+        for part in node.iter():
+            self.mention(*part.attrib.values())
 
 
 def read(answer: bytes) -> Said:
     parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True, insert_pis=True))
     root = ET.fromstring(answer, parser)
     said = Said(doubt=bool(root.attrib) or not blank(root.text))
+    said.mention(root.text, *root.attrib.values())
     texts: dict[str, set[str]] = {}
     for child in root:
+        said.mention(child.tail, *child.attrib.values())
+        if child.tag != "profile":
+            for part in (
+                [child] if child.tag not in {"batchId", "status", "message", "success", *NUMBERS} else child
+            ):
+                said.mention_all(part)
+        if child.tag == "message" and (child.text or "").lower() != "batch submitted for processing":
+            said.mention(child.text)
         said.doubt |= not blank(child.tail)
         if child.tag == "profile":
             read_profile(child, said)
@@ -84,6 +104,11 @@ def read_profile(node: ET.Element, said: Said) -> None:
     unusable = len(ids) != 1 or len(words) > 1 or blank("".join(ids))
     unusable |= any(len(part) for part in node if part.tag in {"id", "status"})
     unusable |= any(not isinstance(part.tag, str) for part in node)
+    said.mention(node.text)
+    for part in node:
+        said.mention(part.tail, *part.attrib.values())
+        for inner in part if part.tag in {"id", "status"} else [part]:
+            said.mention_all(inner)
     said.doubt |= unusable or bool(node.attrib) or not blank(node.text)
     said.doubt |= any(
         part.tag not in {"id", "status"} or part.attrib or not blank(part.tail) for part in node

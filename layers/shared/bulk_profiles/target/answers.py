@@ -31,6 +31,7 @@ from .response import (
     shown,
     successes,
     without_successes,
+    words_in,
 )
 from .xml_reader import read_xml
 
@@ -169,6 +170,8 @@ def read_status(
     state = _state(fields.get("status"))
     if response.repeated or fields.get("success", "true").lower() != "true":
         profiles.deny_successes()
+    words = fields.get("message", "")
+    profiles.deny_successes(response.mentions if _is_known(words) else response.mentions | words_in(words))
     return StatusAnswer(
         state=state,
         batch_id=printable(fields.get("batchId", "")),
@@ -229,8 +232,12 @@ def _unclear(response: Response, subject: str, misplaced: Iterable[str] = ()) ->
     if fields.get("batchId") == "":
         yield f"{subject} has an empty batchId."
     message = fields.get("message", "")
-    if message.lower() not in _KNOWN_MESSAGES:
+    if not _is_known(message):
         yield f'{subject} has a message: "{mask(message)}".'
+
+
+def _is_known(message: str) -> bool:
+    return message.lower() in _KNOWN_MESSAGES
 
 
 def _quoted(words: Iterable[str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.errors import BulkProfilesError
@@ -19,6 +21,7 @@ _STATUS_BY_WORD = {
     "pending": ProfileStatus.PENDING,
 }
 _BY_CAUTION = (ProfileStatus.SUCCESS, ProfileStatus.UNKNOWN, ProfileStatus.PENDING, ProfileStatus.ERROR)
+_BETWEEN_WORDS = re.compile(r"[\s,;:=|()\[\]{}<>\"']+")
 _MAX_NAMES = 64  # kept of an answer
 _SHOWN_NAMES = 3
 _SHOWN_CHARACTERS = 50  # of a name
@@ -67,10 +70,13 @@ class Profiles:
             self.contradicted.add(profile_id)
         self.unusable.add(profile_id)
 
-    def deny_successes(self) -> None:
-        """Record that the answer as a whole contradicts each success that it names."""
-        self.unusable.update(successes(self.statuses))
-        self.statuses.update(without_successes(self.statuses))
+    def deny_successes(self, among: AbstractSet[str] | None = None) -> None:
+        """Record that the answer contradicts each success that it names, or each among these ids."""
+        denied = successes(self.statuses)
+        if among is not None:
+            denied &= among
+        self.unusable.update(denied)
+        self.statuses.update(dict.fromkeys(denied, ProfileStatus.UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Response:
     fields: dict[str, str] = field(default_factory=dict)  # text by element
     profiles: Profiles = field(default_factory=Profiles)
     unknown_parts: Names = field(default_factory=dict)  # elements, attributes and the like, by name
+    # Words and whole texts in these parts: one that is an id may be there because it failed.
+    mentions: set[str] = field(default_factory=set, repr=False)
     unreadable: int = 0  # profiles that cannot be read, or contradict themselves
     flattened: bool = False  # whether the answer came as text without its tags
     repeated: Names = field(default_factory=dict)  # elements with two texts, which `fields` leaves out
@@ -101,6 +109,11 @@ def record_status(statuses: Statuses, profile_id: str, status: ProfileStatus) ->
         return False
     statuses[profile_id] = max(earlier, status, key=_BY_CAUTION.index)
     return ProfileStatus.SUCCESS in {earlier, status}
+
+
+def words_in(text: str) -> set[str]:
+    """Return a text and its words: `u1 failed: u2` becomes itself, `u1`, `failed` and `u2`."""
+    return {text.strip(BLANKS), *_BETWEEN_WORDS.split(text)} - {""}
 
 
 def successes(statuses: Statuses) -> set[str]:

@@ -10,6 +10,7 @@ else.
 | with `pending`, perhaps with `success` as well                       | pending | reported |
 | with a word that is not known, or in a way that contradicts itself   | unknown | reported |
 | with `success`, and its counts, or an element beside it, deny that   | unknown | reported |
+| with `success`, and in a part of the answer that is not known        | unknown | reported |
 | with `success`, in an answer that names another batch                | unknown | reported |
 | by a spelling that may stand for another id of the batch as well     | unknown | batch    |
 

@@ -37,6 +37,7 @@ class Content:
     # Of profiles that contradict themselves, or of which more is said than an id and a success.
     unusable_ids: list[str] = field(default_factory=list)
     unknown_parts: Names = field(default_factory=dict)
+    mentions: list[str] = field(default_factory=list)  # texts in these parts
     unreadable: int = 0
     left_out: int = 0  # profiles within elements that are not known, and odd successes
 
@@ -96,6 +97,7 @@ class Parser:
         if attributes:
             for attribute in attributes:
                 add_name(self._content.unknown_parts, f"{name}@{attribute}")
+            self._content.mentions += attributes.values()
             self._odd = True
         self._text = ""
         if depth == _PART_DEPTH and self._in_profile and name in _PARTS:
@@ -185,11 +187,15 @@ class Parser:
         self.path.append(name)
         end = self.depth
 
-        def start(name: str, _attributes: dict[str, str]) -> None:
+        def start(name: str, attributes: dict[str, str]) -> None:
+            self._content.mentions += attributes.values()
             self.depth += 1
             self.path.append(name)
             if self.depth > _MAX_DEPTH:
                 raise UnusableAnswerError("is nested too deep")
+
+        def characters(text: str) -> None:
+            self._content.mentions.append(text)  # the content of the unit in which the text stands
 
         def finish(name: str) -> None:
             self.depth -= 1
@@ -200,7 +206,7 @@ class Parser:
 
         self._expat.StartElementHandler = start
         self._expat.EndElementHandler = finish
-        self._expat.CharacterDataHandler = None
+        self._expat.CharacterDataHandler = characters
         self._expat.StartCdataSectionHandler = None
         self._expat.CommentHandler = None
         self._expat.ProcessingInstructionHandler = None
@@ -211,12 +217,14 @@ class Parser:
     def _keep_stray_text(self) -> None:
         """Keep that there is a text between two elements: what it says is not known."""
         add_name(self._content.unknown_parts, "text")
+        self._content.mentions.append(self._text)
         self._odd = True
 
-    def _comment(self, *_text: str) -> None:
+    def _comment(self, *texts: str) -> None:
         """Keep that there is a comment or an instruction, wherever it stands: what it says is not known."""
         self._usable = False
         add_name(self._content.unknown_parts, "comment")
+        self._content.mentions += texts
 
     def _doctype(self, *_declaration: object) -> None:
         raise UnusableAnswerError("declares a document type")

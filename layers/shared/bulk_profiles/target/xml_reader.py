@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from .response import MAX_PROFILES, Names, Profiles, Response, UnusableAnswerError, add_name
+from .response import MAX_PROFILES, Names, Profiles, Response, UnusableAnswerError, add_name, words_in
 from .xml_parser import Content, Parser
 
 _MAX_HELD = 1024 * 1024  # bytes that wait for the end of a profile or another tag
@@ -51,6 +51,7 @@ class _XmlReader:
         self._profiles = Profiles()
         self._repeated: Names = {}  # fields with two texts
         self._unknown_parts: Names = {}
+        self._mentions: set[str] = set()
         self._unreadable = 0
         self._malformed = 0
         self._after_malformed = False  # whether the last profile was
@@ -70,7 +71,12 @@ class _XmlReader:
         self._read(self._waiting, final=True)
         fields = {name: text for name, text in self._fields.items() if name not in self._repeated}
         return Response(
-            fields, self._profiles, self._unknown_parts, self._unreadable, repeated=self._repeated
+            fields,
+            self._profiles,
+            self._unknown_parts,
+            self._mentions,
+            self._unreadable,
+            repeated=self._repeated,
         )
 
     def _is_outside_comments(self, end: int) -> bool:
@@ -147,4 +153,8 @@ class _XmlReader:
             raise UnusableAnswerError("has too many profiles")
         for name in content.unknown_parts:
             add_name(self._unknown_parts, name)
+        for text in content.mentions:
+            self._mentions |= words_in(text)
+        if len(self._mentions) > MAX_PROFILES:
+            raise UnusableAnswerError("has too many parts that are not known")
         self._unreadable += content.unreadable
