@@ -20,6 +20,7 @@ from bulk_profiles.steps.slots import Slots
 from bulk_profiles.target import calls
 from bulk_profiles.target.outcomes import CheckOutcome, Deferred, Gone, Unanswered, Unauthorized
 from tests.worlds.deployment import PROFILES_TABLE, START, Deployment
+from tests.worlds.in_memory import InMemoryDeployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
 CHECK_AT = START + timedelta(seconds=60)
@@ -121,6 +122,7 @@ def test_wait_that_target_asks_for_is_kept_where_it_is_longer(
     assert waits(deployment, import_id, 1) == [wait]
 
 
+@pytest.mark.usefixtures("aws")
 def test_token_that_target_refuses_is_read_anew_for_the_next_check(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, import_id: str
 ) -> None:
@@ -160,13 +162,13 @@ def test_settled_batch_is_settled_without_a_call(
     [(ProfileResultsPolicy.ALL, 2), (ProfileResultsPolicy.FAILURES, 1), (ProfileResultsPolicy.NONE, 0)],
 )
 def test_profiles_table_has_what_profile_results_asks_for(
-    deployment: Deployment, target: simulator.Simulator, policy: ProfileResultsPolicy, items: int
+    deployment: InMemoryDeployment, target: simulator.Simulator, policy: ProfileResultsPolicy, items: int
 ) -> None:
     """The results file has every profile all the same."""
     deployment.configure(profile_results=policy, max_submissions=1)
     target.configure(failed_ids=frozenset({"u2"}))
     summary = deployment.run(FILE)
-    assert boto3.client("dynamodb").scan(TableName=PROFILES_TABLE)["Count"] == items
+    assert len(deployment.tables.items(PROFILES_TABLE)) == items
     assert len(deployment.profiles(summary.entry.import_id, 1)) == 2
     assert summary.profiles == ProfileCounts(success=1, error=1)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import boto3
 import pytest
 
 from bulk_profiles.accounting.report import render_text
@@ -15,14 +14,16 @@ from bulk_profiles.core.errors import NoticeError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import MANIFEST, import_id, object_key
 from bulk_profiles.steps.sweep_imports import SweepResult
-from tests.worlds.deployment import IMPORTS_TABLE, Deployment
+from tests.worlds.deployment import IMPORTS_TABLE, START, Clock, Deployment
+from tests.worlds.in_memory import InMemoryDeployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n"
 
 
 @pytest.fixture(autouse=True)
-def half_an_hour_later(deployment: Deployment) -> None:
-    deployment.clock.now = datetime.now(UTC) + timedelta(minutes=30)
+def half_an_hour_later(deployment: InMemoryDeployment) -> None:
+    deployment.bucket_store.clock = Clock()  # what is dropped was dropped half an hour ago
+    deployment.clock.advance(minutes=30)
 
 
 @pytest.mark.fault(7, "the event is lost")
@@ -40,7 +41,7 @@ def test_a_file_whose_event_was_lost_is_imported(deployment: Deployment) -> None
 
 def test_a_file_that_was_just_dropped_is_left_to_its_own_event(deployment: Deployment) -> None:
     deployment.drop(FILE)
-    deployment.clock.now = datetime.now(UTC)
+    deployment.clock.now = START
 
     assert deployment.sweep().looked_at == 0
 
@@ -127,13 +128,15 @@ def test_import_under_way_is_looked_after_however_old_it_is(deployment: Deployme
 
 
 @pytest.mark.parametrize("damage", ["status", "manifest", "not json"])
-def test_one_import_that_cannot_be_read_does_not_stop_the_others(deployment: Deployment, damage: str) -> None:
+def test_one_import_that_cannot_be_read_does_not_stop_the_others(
+    deployment: InMemoryDeployment, damage: str
+) -> None:
     broken = deployment.split(deployment.drop(FILE)).import_id
     sound = deployment.split(deployment.drop(FILE, "drop/default/later.csv")).import_id
     deployment.machine.statuses |= {broken: "FAILED", sound: "FAILED"}
     if damage == "status":
         key = {"pk": f"IMPORT#{broken}", "sk": "IMPORT"}
-        boto3.resource("dynamodb").Table(IMPORTS_TABLE).put_item(Item={**key, "status": "nonsense"})
+        deployment.tables.table(IMPORTS_TABLE).put_item(Item={**key, "status": "nonsense"})
     else:
         body = b"{}" if damage == "manifest" else b"{"
         deployment.storage.write(object_key(broken, MANIFEST), body, "application/json")
@@ -190,20 +193,19 @@ def test_notice_of_an_import_older_than_a_week_is_sent_all_the_same(
     assert deployment.ledger.untold() == []
 
 
-def test_sums_that_are_off_are_counted(deployment: Deployment) -> None:
+def test_sums_that_are_off_are_counted(deployment: InMemoryDeployment) -> None:
     summary = deployment.run(FILE)
-    key = {"pk": f"IMPORT#{summary.entry.import_id}", "sk": "BATCH#00002"}
-    boto3.resource("dynamodb").Table(IMPORTS_TABLE).delete_item(Key=key)
+    del deployment.tables._tables[IMPORTS_TABLE][f"IMPORT#{summary.entry.import_id}", "BATCH#00002"]
 
     assert deployment.sweep().unaccounted == 1
 
 
-def test_largest_difference_of_all_imports_is_counted(deployment: Deployment) -> None:
+def test_largest_difference_of_all_imports_is_counted(deployment: InMemoryDeployment) -> None:
     """Whatever the order in which they are looked at."""
     names = [deployment.run(FILE, f"drop/{name}/customers.csv").entry.import_id for name in "abc"]
-    table = boto3.resource("dynamodb").Table(IMPORTS_TABLE)
+    table = deployment.tables._tables[IMPORTS_TABLE]
     for name, batch in ((names[0], 2), (names[1], 1), (names[2], 2)):  # of one row, of two, of one
-        table.delete_item(Key={"pk": f"IMPORT#{name}", "sk": f"BATCH#0000{batch}"})
+        del table[f"IMPORT#{name}", f"BATCH#0000{batch}"]
 
     assert deployment.sweep().unaccounted == 2
 
@@ -222,7 +224,7 @@ def test_sweep_looks_at_what_was_dropped_within_a_week(
 ) -> None:
     """An event that was just sent may still come; a week later, all retries of all parts are over."""
     deployment.drop(FILE)
-    deployment.clock.now = datetime.now(UTC) + age
+    deployment.clock.now = START + age
 
     assert deployment.sweep().looked_at == looked_at
 
