@@ -17,9 +17,15 @@ from bulk_profiles.core.models import BatchState, ImportStatus, ProfileCounts
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.settings import UnknownPolicy
 from bulk_profiles.steps.slots import Slots
-from tests.worlds.deployment import START, Deployment
+from tests.worlds.deployment import IMPORTS_TABLE, START, Deployment
+from tests.worlds.in_memory import InMemoryDeployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
+
+
+@pytest.fixture
+def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
+    return in_memory
 
 
 def _arrivals(target: simulator.Simulator) -> int:
@@ -357,15 +363,15 @@ def test_upload_with_a_renewed_token_is_sent_again_at_once(
 
 @pytest.mark.fault(30, "401: neither ledger nor results hold the token")
 def test_upload_keeps_no_token_that_was_refused(
-    deployment: Deployment, target: simulator.Simulator, secret: str
+    deployment: InMemoryDeployment, target: simulator.Simulator, secret: str
 ) -> None:
     target.script(simulator.fault("unauthorized"))
 
     summary = deployment.run(FILE)
 
     assert secret
-    items = boto3.resource("dynamodb").Table("imports").scan()["Items"]
-    assert any(item["sk"] == "TOKEN" for item in items)
+    items = deployment.tables.items(IMPORTS_TABLE)
+    assert any(item["sk"]["S"] == "TOKEN" for item in items)
     assert "old-token" not in str(items)
     assert "old-token" not in str(deployment.objects(summary.entry.import_id))
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import simulator
 from tests.worlds.in_memory import InMemoryDeployment
 
 
 @pytest.fixture
-def deployment(target: simulator.Simulator) -> InMemoryDeployment:
-    """The whole application, in memory."""
-    return InMemoryDeployment(target.url)
+def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
+    return in_memory

@@ -122,7 +122,6 @@ def test_wait_that_target_asks_for_is_kept_where_it_is_longer(
     assert waits(deployment, import_id, 1) == [wait]
 
 
-@pytest.mark.usefixtures("aws")
 def test_token_that_target_refuses_is_read_anew_for_the_next_check(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, import_id: str
 ) -> None:
