@@ -14,7 +14,7 @@ from bulk_profiles.aws.profiles_table import ProfilesTable
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import renew
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileResultsPolicy
+from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileResultsPolicy, ProfileStatus
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.slots import Slots
 from bulk_profiles.target import calls
@@ -208,3 +208,34 @@ def test_results_of_an_import_without_a_key_column_are_an_error(
     with pytest.raises(LedgerError, match="has no key column in the ledger"):
         for _ in deployment.walk(import_id, 1):
             pass
+
+
+# --- profiles that failed are sent again ---
+
+
+def test_failed_profiles_are_sent_again_alone_and_their_last_word_counts(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}), failed_once_ids=frozenset({"u1"}))
+
+    summary = deployment.run(FILE + b"u3,Zoe\n")
+
+    bodies = [target.body(request.number).split(b"\n")[1:] for request in target.submissions]
+    assert bodies == [[b"u1,Ada", b"u2,Grace"], [b"u1,Ada", b"u2,Grace"], [b"u2,Grace"], [b"u3,Zoe"]]
+    results = deployment.profiles(summary.entry.import_id, 1)
+    assert [(result.profile_id, result.status, result.attempt) for result in results] == [
+        ("u1", ProfileStatus.SUCCESS, 2),
+        ("u2", ProfileStatus.ERROR, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("stuck", "it is stuck"), ("wrong_size", "7")],
+)
+def test_batch_keeps_the_reason_for_its_end_or_else_what_is_odd_about_it(
+    deployment: Deployment, target: simulator.Simulator, fault: str, reason: str
+) -> None:
+    target.script(simulator.fault(fault, times=0))
+    [batch] = deployment.run(FILE).batches
+    assert reason in batch.reason
