@@ -1,8 +1,9 @@
 """Mutation testing: change the code in many small ways and see whether a test notices. `make mutate` runs it.
 
 mutmut makes the changes, room by room, each on a copy below .run/mutate; the tests of a room are those that
-mirror it below tests/unit. A run resumes where the last one of the same code stopped. A change that no test
-notices costs the time of all tests that reach it, so only quick ones take part: no property tests.
+mirror it below tests/unit, and of the steps those of uploads and checks in tests/faults, too. A run resumes
+where the last one of the same code stopped. A change that no test notices costs the time of all tests that
+reach it, so only quick ones take part: no property tests.
 
 Without a name, the rooms are tried whose code or tests differ from what the table in docs/reliability.md is
 about: its last column is a digest of both.
@@ -37,10 +38,11 @@ _COPIED = (
 )
 # Rooms whose tests are not, or not only, those in the folder of the same name.
 _TESTS = {
-    "splitting.rows": ("splitting/rows", "splitting/test_split.py"),
-    "splitting.batches": ("splitting/batches", "splitting/test_split.py"),
-    "splitting.reading": ("splitting/reading", "splitting/test_split.py"),
-    "splitting.parallel": ("splitting/parallel", "splitting/test_pending_blocks.py"),
+    "splitting.rows": ("unit/splitting/rows", "unit/splitting/test_split.py"),
+    "splitting.batches": ("unit/splitting/batches", "unit/splitting/test_split.py"),
+    "splitting.reading": ("unit/splitting/reading", "unit/splitting/test_split.py"),
+    "splitting.parallel": ("unit/splitting/parallel", "unit/splitting/test_pending_blocks.py"),
+    "steps": ("unit/steps", "faults/test_upload_batch.py", "faults/test_check_status.py"),
 }
 _SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change
 _TIMEOUT = 8.0  # times the duration of the tests, plus as many seconds; then the change is an endless loop
@@ -68,11 +70,12 @@ class Room:
     @property
     def tests(self) -> list[Path]:
         """The files and folders with the room's tests, from the project's root on."""
-        names = _TESTS.get(self.name) or (self.name.replace(".", "/"),)
-        folder = Path("tests/unit")
         if self.name == "splitting":  # its folder has the tests of the rooms in it, too
-            return sorted(path.relative_to(ROOT) for path in (ROOT / folder / "splitting").glob("test_*.py"))
-        return [folder / name for name in names]
+            return sorted(
+                path.relative_to(ROOT) for path in (ROOT / "tests/unit/splitting").glob("test_*.py")
+            )
+        names = _TESTS.get(self.name) or (f"unit/{self.name.replace('.', '/')}",)
+        return [Path("tests") / name for name in names]
 
     @property
     def digest(self) -> str:
