@@ -108,3 +108,13 @@ def test_split_that_cannot_write_leaves_no_batch(rows: int, monkeypatch: pytest.
         split(source, Feed(), Limits(), output)
     assert aborted == ["batches/00001.batch"]
     assert output.objects == {}
+
+
+def test_rows_that_no_batch_can_hold_are_rejected_after_an_id_came_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 12)
+    data = b"pcId,a\n1,x\n1,y\n2,z\n3,%b\n4,%b\n" % (b"w" * 40, b"v" * 20)
+    outcome = run(data, limits=Limits(max_batch_bytes=40))
+    assert outcome.rejects == [["5", "", "row_too_large"]]
+    assert [cells[0] for cells in outcome.received] == ["1", "2", "4"]

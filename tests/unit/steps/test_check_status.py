@@ -15,6 +15,8 @@ from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import renew
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileResultsPolicy, ProfileStatus
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.steps.check_status import _next_check
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.slots import Slots
 from bulk_profiles.target import calls
@@ -239,3 +241,9 @@ def test_batch_keeps_the_reason_for_its_end_or_else_what_is_odd_about_it(
     target.script(simulator.fault(fault, times=0))
     [batch] = deployment.run(FILE).batches
     assert reason in batch.reason
+
+
+def test_wait_of_a_batch_without_a_time_of_acceptance_has_no_deadline() -> None:
+    batch = BatchEntry("crm-1", 1, 2, 30, "aa")
+    settings = InMemoryDeployment("").check_settings
+    assert _next_check(batch, Unanswered("reset"), settings, START) == START + timedelta(seconds=60)

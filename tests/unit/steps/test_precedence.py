@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.core.errors import UnreadableEntryError
 from bulk_profiles.core.models import ApiVersion, ImportStatus, Source
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -240,3 +241,16 @@ def test_import_that_another_step_kept_active_is_not_written_again(ledger: Ledge
 def test_import_that_was_overtaken_stays_so(ledger: Ledger) -> None:
     overtaken = enter(ledger, "crm-1", overtaken_by="later-1")
     assert keep_active(overtaken, NOW, ledger, NOW) == overtaken
+
+
+def test_earlier_import_that_cannot_be_read_does_not_go_first(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can send its batches either."""
+    later = enter(ledger, "later-1", after=("earlier-1",))
+
+    def unreadable(_: Ledger, name: str) -> None:
+        raise UnreadableEntryError(f"The ledger's entry of import {name} cannot be read.")
+
+    monkeypatch.setattr(Ledger, "get_import", unreadable)
+    assert not earlier_goes_first(later, ledger, NOW, DEADLINE)

@@ -13,8 +13,9 @@ from bulk_profiles.aws.sns import Notices
 from bulk_profiles.core.errors import NoticeError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import MANIFEST, import_id, object_key
+from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.sweep_imports import SweepResult
-from tests.worlds.deployment import IMPORTS_TABLE, START, Clock, Deployment
+from tests.worlds.deployment import DATA_BUCKET, IMPORTS_TABLE, START, Clock, Deployment
 from tests.worlds.in_memory import InMemoryDeployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n"
@@ -260,3 +261,17 @@ def test_split_that_is_under_way_is_left_alone(deployment: Deployment) -> None:
 
     deployment.clock.advance(seconds=1)
     assert deployment.sweep() == SweepResult(looked_at=1, split=1)
+
+
+def test_import_whose_entry_or_manifest_is_gone_is_left_alone(
+    deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expired entry may still be in a queue; an expired manifest says nothing of its batches."""
+    imported = deployment.split(deployment.drop(FILE)).import_id
+    deployment.machine.statuses[imported] = "FAILED"
+    deployment.bucket_store.delete_object(Bucket=DATA_BUCKET, Key=object_key(imported, MANIFEST))
+    monkeypatch.setattr(Ledger, "under_way", lambda _: ["gone", imported])
+
+    swept = deployment.sweep()
+
+    assert (swept.looked_at, swept.split, swept.restarted, swept.failures) == (2, 0, 0, {})

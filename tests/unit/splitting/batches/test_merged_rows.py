@@ -104,3 +104,11 @@ def test_merged_row_that_no_batch_can_hold_is_rejected() -> None:
     assert outcome.rejects == [["2", "", "row_too_large"], ["4", "", "row_too_large"]]  # nothing is lost
     assert outcome.split.rows.merged == 1
     assert [cells[0] for cells in outcome.received] == ["2", "3"]
+
+
+def test_merged_rows_are_the_same_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"pcId,a,b\n" + b"".join(b"%d,x%d,\n%d,,y\n" % (n, n, n) for n in range(20))
+    whole = run(data)
+    monkeypatch.setattr(merged_rows, "_PIECE", 30)
+    assert run(data).bodies == whole.bodies
+    assert whole.split.rows.merged == 20

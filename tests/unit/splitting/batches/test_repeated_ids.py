@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,3 +56,9 @@ def test_filter_has_few_false_positives() -> None:
     places = repeated.matches(hashes)
     assert places[:1000] == list(range(1000))
     assert len(places) < 1200
+
+
+def test_hashes_that_are_cut_short_are_an_error() -> None:
+    assert repeated_ids._read(io.BytesIO(b"abcd"), 3) == b"abc"
+    with pytest.raises(EOFError):
+        repeated_ids._read(io.BytesIO(b"ab"), 3)

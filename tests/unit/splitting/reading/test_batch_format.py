@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.batches.cutter import Limits
 from tests.worlds.splitting import run
 
@@ -50,3 +51,15 @@ def test_encoded_percent_signs_are_decoded_once() -> None:
 def test_encoded_rows_over_the_limits_are_cut_anew(limits: Limits) -> None:
     outcome = run(b"batch=pcId,a\n1,x\n2,y\n3,z\n", limits=limits)
     assert outcome.bodies == [b"batch=pcId,a\n1,x\n2,y", b"batch=pcId,a\n3,z"]
+
+
+def test_name_that_is_not_utf8_once_decoded_rejects_the_file() -> None:
+    with pytest.raises(FileRejectedError, match="A name in the header is not UTF-8 once it is decoded"):
+        run(b"batch=pcId,%FF\n1,x\n")
+
+
+@pytest.mark.parametrize("rows", [b'1,"x"\n', b'1, "x"\n', b'1,"x\n'])
+def test_quote_at_the_start_of_a_value_rejects_its_row(rows: bytes) -> None:
+    outcome = run(b"batch=pcId,a\n" + rows + b"2,y\n")
+    assert outcome.rejects == [["2", "", "bad_quote"]]
+    assert outcome.received == [("2", "y")]

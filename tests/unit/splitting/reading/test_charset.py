@@ -71,3 +71,9 @@ def test_another_encoding_that_the_feed_does_not_name_is_told() -> None:
     assert '"encoding": "cp1252"' in outcome.objects["rejects.csv"].decode().replace('""', '"')
     with pytest.raises(FileRejectedError, match='"encoding": "cp1252"'):
         run("pcId,Straße\n1,x\n".encode("cp1252"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_text_that_is_cut_inside_a_character_rejects_the_file(encoding: str) -> None:
+    with pytest.raises(FileRejectedError, match=r"text, or is cut short: save it as UTF-8\.$"):
+        run("thirdPartyId,city\nA1,Köln".encode(encoding)[:-1])

@@ -8,6 +8,7 @@ import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping
+from bulk_profiles.splitting.reading import record_parser
 from tests.worlds.splitting import run
 
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -118,3 +119,16 @@ def test_single_line_that_may_be_a_row_is_not_repeated(line: str) -> None:
 
 def test_batch_in_capitals_is_told() -> None:
     assert rejection(b"BATCH=pcId,city\n1,Ulm\n").startswith("The file starts with batch= in capitals")
+
+
+def test_rows_whose_quotes_are_wrong_say_nothing_of_another_delimiter() -> None:
+    assert "line 2 is not closed" in rejection(b'thirdPartyId;name\nA1;"x\nA2;y\n')
+
+
+@pytest.mark.parametrize("header", ["thirdPartyId,name", "thirdPartyId,name,"])
+def test_quotes_that_are_wrong_for_long_are_told_and_not_a_delimiter(
+    header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_parser, "_MOST_MISQUOTED", 3)
+    data = header.encode() + b'\nA1,"x" y\nmore\nand more\nA2;y\nA3;z\n'
+    assert "line 2 is not closed" in rejection(data)

@@ -89,3 +89,18 @@ def test_a_compressed_tar_archive_is_named(outer: str) -> None:
         run(PACKERS[outer](packed.getvalue()))
     with pytest.raises(FileRejectedError, match="a tar archive: unpack it"):
         run(packed.getvalue())
+
+
+def test_zip_file_with_a_password_is_rejected() -> None:
+    packed = bytearray(_zip(b"pcId,a\n1,x\n"))
+    packed[packed.index(b"PK\x01\x02") + 8] |= 1  # the flag, in the directory
+    with pytest.raises(FileRejectedError, match=r"^The zip file is encrypted: pack it without a password\.$"):
+        run(bytes(packed))
+
+
+def test_zip_file_packed_in_an_unknown_way_is_rejected() -> None:
+    packed = bytearray(_zip(b"pcId,a\n1,x\n"))
+    for place in (packed.index(b"PK\x03\x04") + 8, packed.index(b"PK\x01\x02") + 10):
+        packed[place] = 99  # the method
+    with pytest.raises(FileRejectedError, match="damaged, or packed in an unknown way: pack it again"):
+        run(bytes(packed))

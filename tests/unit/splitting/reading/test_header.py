@@ -7,6 +7,7 @@ import pytest
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.splitting.reading import header
 from tests.worlds.splitting import run
 
 
@@ -89,3 +90,17 @@ def test_blank_lines_before_the_header_are_passed_over(blank: bytes) -> None:
     outcome = run(blank + b"pcId,a\n,x\n1,y\n")
     assert outcome.received == [("1", "y")]
     assert [line for line, *_ in outcome.rejects] == [str(2 + blank.count(b"\n"))]
+
+
+@pytest.mark.parametrize("data", [b"sep=;\n", b"sep=;\n\n", b" \n\n"])
+def test_file_without_a_line_of_names_is_empty(data: bytes) -> None:
+    with pytest.raises(FileRejectedError, match=r"^The file is empty: it has no header\.$"):
+        run(data)
+
+
+@pytest.mark.parametrize(("end", "rest"), [(b"\r\n", b"1,x\n2,y\r\n"), (b"\r", b"1,x\r2,y\r")])
+def test_line_end_of_a_header_may_be_cut_in_two(
+    end: bytes, rest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "HEAD_BYTES", len(b"pcId,a\r"))
+    assert run(b"pcId,a" + end + rest).received == [("1", "x"), ("2", "y")]

@@ -236,3 +236,21 @@ def test_object_with_two_ids_is_rejected(twice: str, others: int) -> None:
     assert outcome.split.rejects == {"bad_json": 1}
     assert outcome.split.rows.sent == others + 1
     assert outcome.rejects == [[str(others + 2), "", "bad_json"]]
+
+
+def test_object_of_many_megabytes_is_rejected_alone() -> None:
+    huge = b'{"pcId": "2", "a": "' + b"y" * 5_000_000 + b'"}'
+    outcome = run(b'{"pcId": "1", "a": "x"}\n' + huge + b'\n{"pcId": "3", "a": "z"}\n{"a": "no id"}\n')
+    assert outcome.rejects == [["2", "", "row_too_large"], ["4", "pcId", "empty_id"]]
+    assert [cells[0] for cells in outcome.received] == ["1", "3"]
+
+
+def test_name_that_is_half_a_character_rejects_its_row() -> None:
+    outcome = run(b'{"pcId": "1", "a": "x"}\n{"pcId": "2", "\\ud800": "y"}\n')
+    assert outcome.rejects == [["2", "", "invalid_utf8"]]
+    assert outcome.received == [("1", "x")]
+
+
+def test_last_line_without_an_end_is_a_line_of_the_rejected_rows() -> None:
+    outcome = run(b'{"pcId": "1", "a": "x"}\n[1]')
+    assert outcome.objects["rejected-rows.csv"] == b"[1]\n"

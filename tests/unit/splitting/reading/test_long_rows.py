@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.splitting.reading import long_rows
+from bulk_profiles.splitting.reading.dialect import Dialect
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES
 from tests.worlds.splitting import run
 
@@ -49,3 +53,28 @@ def test_row_of_50_megabytes_is_rejected_alone(quote: bytes) -> None:
 def test_unclosed_quote_early_in_a_long_file_is_found() -> None:
     with pytest.raises(FileRejectedError, match="line 2 is not closed"):
         run(b'pcId,a\n1,"x\n' + b"2,yyyyyyyyyyyyyyyyy\n" * 500_000)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 64])
+@pytest.mark.parametrize("held", [1, 4, 9])
+@pytest.mark.parametrize(
+    ("row", "dialect", "lines"),
+    [
+        (b"1,x\r\n", Dialect(returns=True), 1),
+        (b"1,x\r", Dialect(returns=True), 1),
+        (b"1,x\r\r\n", Dialect(), 1),
+        (b'1,"a""b\r\nc, d",e\r\n', Dialect(), 2),
+        (b'1,"a""b",""\r\r\n', Dialect(), 1),
+        (b'1, "a, b", c\n', Dialect(spaced=True), 1),
+        (b'1,"a" b,c\n', Dialect(), 1),
+        (b'1,"a" b,c\r\n', Dialect(returns=True), 1),
+    ],
+)
+def test_long_row_ends_where_it_ends_wherever_it_is_read_in_pieces(
+    piece: int, held: int, row: bytes, dialect: Dialect, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_rows, "_PIECE", piece)
+    text = row + b'2,"y"\r\n'
+    stream = io.BytesIO(text[held:])
+    data, size, ends = long_rows.skip_long_row(text[:held], stream, dialect, 1)
+    assert (text[:size], data + stream.read(), ends) == (row, b'2,"y"\r\n', lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import pytest
@@ -256,3 +257,10 @@ def test_bytes_that_are_not_text_reject_the_file_with_their_column(tmp_path: Pat
     ):
         run(data)
     assert run(data, Feed(mapping=Mapping(drop=("my hash",)))).received == [("1", "x")]
+
+
+def test_error_that_is_not_about_utf8_is_no_answer_about_it() -> None:
+    connection = mock.Mock()
+    connection.execute.side_effect = duckdb.InvalidInputException("out of something else")
+    with pytest.raises(duckdb.InvalidInputException, match="something else"):
+        reader._is_utf8(connection, "SELECT 1")

@@ -289,3 +289,8 @@ def test_control_character_in_a_name_is_removed_with_a_warning(sign: str) -> Non
     assert outcome.bodies == [b"batch=pcId,city,age\n1,Ulm,4"]
     assert outcome.split.warnings == {"control_in_name": 2}
     assert outcome.split.examples.columns == {"control_in_name": ["ci?ty", "age?"]}
+
+
+def test_names_that_the_mapping_makes_one_reject_the_file() -> None:
+    with pytest.raises(FileRejectedError, match=r'there is a column twice \("b"\): rename or drop one'):
+        run(b"pcId,a,b\n1,x,y\n", Feed(mapping=Mapping(rename={"a": "b"})))

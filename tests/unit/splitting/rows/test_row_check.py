@@ -56,3 +56,10 @@ def test_id_with_a_separator_to_replace_is_rejected() -> None:
     outcome = run(b'thirdPartyId,a\n"x,y",1\nx y,"2,3"\n', feed)
     assert outcome.received == [("x y", "2 3")]
     assert outcome.rejects == [["2", "thirdPartyId", "separator_in_value"]]
+
+
+def test_row_without_a_separator_is_sent_where_separators_are_rejected() -> None:
+    feed = Feed(separator_in_value=SeparatorInValue.REJECT)
+    outcome = run(b'thirdPartyId,city\n 1 ,Oslo\n 2 ,"Ulm, Mitte"\n3,Rome\n', feed)
+    assert outcome.received == [("1", "Oslo"), ("3", "Rome")]
+    assert outcome.rejects == [["3", "city", "separator_in_value"]]
