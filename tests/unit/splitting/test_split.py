@@ -10,6 +10,7 @@ import pytest
 from bulk_profiles.core.errors import AccountingError, FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.splitting.batches import repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited
 from bulk_profiles.splitting.split import split
@@ -114,6 +115,7 @@ def test_rows_that_no_batch_can_hold_are_rejected_after_an_id_came_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(repeated_ids, "_FIRST_LOOK", 1)
     data = b"pcId,a\n1,x\n1,y\n2,z\n3,%b\n4,%b\n" % (b"w" * 40, b"v" * 20)
     outcome = run(data, limits=Limits(max_batch_bytes=40))
     assert outcome.rejects == [["5", "", "row_too_large"]]

@@ -60,3 +60,18 @@ def test_advice_is_the_same_however_the_file_is_read(processes: int) -> None:
     data = GERMAN.encode("cp1252") + b"A4,\xe9\nA5,\xe9\n"
     sliced, _ = run_in_slices(data, Feed(), Limits(max_batch_rows=1), lambda: lambda: True, processes)
     assert sliced.split.advice == run(data).split.advice != ""
+
+
+@pytest.mark.parametrize(
+    ("data", "row"),
+    [
+        (b"pcId,a\n1,x\n,y", b",y\n"),
+        (b"pcId,a\r1,x\r,y", b",y\n"),
+        (b"batch=pcId,a\n1,x\n,y", b",y\n"),
+        (b'pcId,a\n1,x\n2,"y" z', b'2,"y" z\n'),
+        (b'{"pcId": "1", "a": "x"}\n[1]', b"[1]\n"),
+        ("pcId,a\n1,x\n,y".encode("utf-16"), b",y\n"),
+    ],
+)
+def test_last_line_of_a_file_needs_no_end_to_be_a_line_of_the_rejected_rows(data: bytes, row: bytes) -> None:
+    assert run(data).objects["rejected-rows.csv"].endswith(row)

@@ -6,6 +6,10 @@ import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading.dialect import Dialect
+from bulk_profiles.splitting.reading.record_parser import parse
+from bulk_profiles.splitting.rows.faults import Reject
+from bulk_profiles.splitting.rows.plain import read_fault
 from tests.worlds.splitting import run
 
 
@@ -63,3 +67,10 @@ def test_quote_at_the_start_of_a_value_rejects_its_row(rows: bytes) -> None:
     outcome = run(b"batch=pcId,a\n" + rows + b"2,y\n")
     assert outcome.rejects == [["2", "", "bad_quote"]]
     assert outcome.received == [("2", "y")]
+
+
+def test_quote_at_the_end_of_what_was_read_waits_for_more() -> None:
+    dialect = Dialect(quoted=False, encoded=True, width=2)
+    assert parse(b'1,x\n2,"', dialect, line=1, final=False).rows == [b"1,x"]
+    [_, rejected] = parse(b'1,x\n2,"\n', dialect, line=1, final=True).rows
+    assert read_fault(rejected) == (Reject.BAD_QUOTE, None)

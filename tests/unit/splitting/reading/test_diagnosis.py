@@ -130,5 +130,5 @@ def test_quotes_that_are_wrong_for_long_are_told_and_not_a_delimiter(
     header: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_parser, "_MOST_MISQUOTED", 3)
-    data = header.encode() + b'\nA1,"x" y\nmore\nand more\nA2;y\nA3;z\n'
+    data = header.encode() + b'\nA1,"x" y\nmore\nand more\nA2;y\nA3;z\nA4,"q"\n'
     assert "line 2 is not closed" in rejection(data)

@@ -15,6 +15,7 @@ from backports import zstd
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.splitting.reading import zip as zip_reader
 from tests.worlds.splitting import run
 
 
@@ -104,3 +105,16 @@ def test_zip_file_packed_in_an_unknown_way_is_rejected() -> None:
         packed[place] = 99  # the method
     with pytest.raises(FileRejectedError, match="damaged, or packed in an unknown way: pack it again"):
         run(bytes(packed))
+
+
+def test_zip_file_is_opened_anew_only_where_it_is_read_elsewhere() -> None:
+    opened: list[int] = []
+
+    def opener(start: int) -> io.BytesIO:
+        opened.append(start)
+        return io.BytesIO(b"abcdef"[start:])
+
+    file = zip_reader._Ranges(opener, 6)
+    assert (file.read(2), file.seek(2), file.read(2)) == (b"ab", 2, b"cd")
+    assert (file.seek(-1, io.SEEK_END), file.read(1)) == (5, b"f")
+    assert opened == [0, 5]

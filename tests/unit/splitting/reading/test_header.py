@@ -104,3 +104,11 @@ def test_line_end_of_a_header_may_be_cut_in_two(
 ) -> None:
     monkeypatch.setattr(header, "HEAD_BYTES", len(b"pcId,a\r"))
     assert run(b"pcId,a" + end + rest).received == [("1", "x"), ("2", "y")]
+
+
+@pytest.mark.parametrize("read", range(len(b"pcId,a"), len(b"pcId,a\r\r\n1")))
+def test_line_end_of_a_header_may_have_more_than_one_return(
+    read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "HEAD_BYTES", read)
+    assert run(b"pcId,a\r\r\n1,x\r\n").received == [("1", "x")]

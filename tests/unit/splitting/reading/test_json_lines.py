@@ -249,8 +249,3 @@ def test_name_that_is_half_a_character_rejects_its_row() -> None:
     outcome = run(b'{"pcId": "1", "a": "x"}\n{"pcId": "2", "\\ud800": "y"}\n')
     assert outcome.rejects == [["2", "", "invalid_utf8"]]
     assert outcome.received == [("1", "x")]
-
-
-def test_last_line_without_an_end_is_a_line_of_the_rejected_rows() -> None:
-    outcome = run(b'{"pcId": "1", "a": "x"}\n[1]')
-    assert outcome.objects["rejected-rows.csv"] == b"[1]\n"

@@ -83,8 +83,6 @@ class RejectLog:
             lines += [record.line] * (len(lines) < MOST_EXAMPLES)
             writer.writerow((record.line, self._column_name(fault), fault.reason, fault.reason.help))
             rows += record.raw
-            if record.raw and not record.raw.endswith((b"\n", b"\r")):
-                rows += b"\n"
         if not self._sinks:
             self._sinks = [self._scratch.create(_part(name, self.parts)) for name in (REJECTS, REJECTED_ROWS)]
         for sink, data in zip(self._sinks, (listing.getvalue().encode(), bytes(rows)), strict=True):

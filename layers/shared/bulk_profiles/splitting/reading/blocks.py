@@ -27,7 +27,7 @@ class Record:
     """A record as it stands in the file."""
 
     line: int  # where it starts
-    raw: bytes
+    raw: bytes  # with a line end; empty where it is too long to be held
 
 
 @dataclass(frozen=True, slots=True)
