@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import boto3
 import pytest
@@ -356,3 +357,13 @@ def test_split_replayed_event_sends_nothing_twice(
 
     assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
     assert len(target.submissions) == 1
+
+
+def test_object_that_is_closed_twice_is_closed_once(deployment: Deployment) -> None:
+    deployment.storage.write("a.json", b"{}", "application/json")
+    stream = deployment.storage.open("a.json")
+    reader = stream.raw  # type: ignore[attr-defined]  # what is below the buffer
+    with mock.patch.object(reader, "_body", mock.Mock()) as body:
+        stream.close()
+        reader.close()
+    assert body.close.call_count == 1

@@ -169,7 +169,8 @@ def test_profiles_table_has_what_profile_results_asks_for(
     deployment.configure(profile_results=policy, max_submissions=1)
     target.configure(failed_ids=frozenset({"u2"}))
     summary = deployment.run(FILE)
-    assert len(deployment.tables.items(PROFILES_TABLE)) == items
+    batches = [item["batch"]["S"] for item in deployment.tables.items(PROFILES_TABLE)]
+    assert batches == [f"{summary.entry.import_id}#00001"] * items
     assert len(deployment.profiles(summary.entry.import_id, 1)) == 2
     assert summary.profiles == ProfileCounts(success=1, error=1)
 
