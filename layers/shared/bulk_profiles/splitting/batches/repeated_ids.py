@@ -53,7 +53,7 @@ class RepeatFinder:
         self._count += len(hashes)
         if self._count >= self._next_look and not self.found:
             self._next_look = self._count * 8  # so that all looks together cost little more than the last
-            self.found = _repeated(self._sorted()).size > 0
+            self.found = self._repeated().size > 0
         if self._count >= RUN_HASHES:
             self.flush()
 
@@ -77,7 +77,7 @@ class RepeatFinder:
         """
         repeated = RepeatFilter.sized(self.total)
         if not self.runs:
-            repeated.add(_repeated(self._sorted()))
+            repeated.add(self._repeated())
             return repeated or None
         self.flush()
         with ExitStack() as stack:
@@ -97,9 +97,22 @@ class RepeatFinder:
         return repeated or None
 
     def _sorted(self) -> Hashes:
-        hashes = np.concatenate(self._pending) if self._pending else np.empty(0, np.uint64)
+        hashes = self._all()
         hashes.sort()
         return hashes
+
+    def _repeated(self) -> Hashes:
+        """Return the hashes in memory that come more than once.
+
+        Half of their bits are sorted in half the time, and show that nearly all come once.
+        """
+        hashes = self._all()
+        high = (hashes >> np.uint64(32)).astype(np.uint32)
+        repeated = _repeated(np.sort(high))
+        return _repeated(np.sort(hashes[np.isin(high, repeated)])) if repeated.size else hashes[:0]
+
+    def _all(self) -> Hashes:
+        return np.concatenate(self._pending) if self._pending else np.empty(0, np.uint64)
 
 
 class RepeatFilter:

@@ -35,8 +35,8 @@ class HashedIds(NamedTuple):
     beyond: Places  # whose id is not ASCII
 
 
-def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
-    """Hash all ids, and look for some bytes in them on the way."""
+def hash_ids(rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool) -> HashedIds:
+    """Hash all ids, and look for some bytes in them on the way; if `unreserved`, the rows have none."""
     starts, sizes = grid.id_starts, grid.id_sizes
     longest = int(sizes.max(initial=0))
     if len(starts) and int(starts[-1]) + longest + 2 * _WORD > len(rows):
@@ -45,7 +45,7 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules) -> HashedIds:
     odd = (sizes == 0) | (sizes > LONG_ID_LENGTH)
     forbidden = [_PLUS, _SLASH, PLUS_MARK[0]] if rules.third_party_id else []
     forbidden += SEPARATORS if rules.plain_ids else b""
-    forbidden = [byte for byte in forbidden if byte in rows]
+    forbidden = [byte for byte in forbidden if not unreserved and byte in rows]
     is_ascii = rows.isascii()
     beyond = np.zeros(len(starts), np.bool_)
     hashes = sizes.view(np.uint64)  # so that ids which differ in trailing zero bytes have different hashes

@@ -79,7 +79,7 @@ class BlockView(NamedTuple):
         headers = dict[int, Likeness]()
         if rules.header and (special.names.size or (odd and b"=" in rows)):
             headers = find_headers(rows, grid, special.names, rules.header, beginnings)
-        return cls(grid, hash_ids(rows, grid, rules), nulls, headers, odd)
+        return cls(grid, hash_ids(rows, grid, rules, unreserved=unreserved), nulls, headers, odd)
 
 
 def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
