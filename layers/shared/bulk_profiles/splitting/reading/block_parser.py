@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulk_profiles.splitting.rows.faults import Warn
+from bulk_profiles.splitting.rows.grid import union
 from bulk_profiles.splitting.rows.plain import COMMA_MARK, LINE_FEED_MARK, RETURN_MARK, mark, without_invalid
 from bulk_profiles.splitting.rows.warnings import Warnings, first_records
 
@@ -151,7 +152,7 @@ class BlockParser:
         quoting = self._quoting(data, quotes)
         unclosed = quoting[-1:] if len(quoting) % 2 else _NO_PLACES
         others = _difference(quotes, quoting)
-        return np.union1d(unclosed, others[self._after_blanks(data, others)])
+        return union(unclosed, others[self._after_blanks(data, others)])
 
     def _quoting(self, data: NDArray[np.uint8], quotes: Places) -> Places:
         """Return the quotes that open and close in turn, up to one that opens and is not closed rightly."""

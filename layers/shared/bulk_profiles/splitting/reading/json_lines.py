@@ -12,7 +12,6 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from decimal import Decimal
 from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
@@ -253,6 +252,8 @@ class JsonLines:
 
 def _id_of_number(number: _Float) -> str | Reject:
     """Return an id that is written as a number with a fraction or an exponent: `1001.0` is `1001`."""
+    from decimal import Decimal  # noqa: PLC0415 few files have such ids
+
     try:
         value = Decimal(number)
     except ArithmeticError:  # the exponent is too large

@@ -14,7 +14,7 @@ import numpy as np
 from bulk_profiles.core.models import MOST_EXAMPLES
 
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
-from .grid import Grid, Places
+from .grid import Grid, Places, union
 from .header_names import Likeness
 from .id_hashes import Hashes
 from .nulls import without_cells
@@ -154,7 +154,7 @@ def _unsound_ids(rows: bytes, view: BlockView, rules: Rules) -> dict[int, Checke
     """
     suspects = suspect_ids(rows, view, rules)
     separated = (view.odd.separators if rules.reject_separators and view.odd else suspects[:0]) // rules.width
-    places = np.union1d(suspects, separated)
+    places = union(suspects, separated)
     always = frozenset(separated.tolist())
     unsound = dict[int, CheckedId]()
     spans = (places, view.grid.id_starts[places], view.grid.id_sizes[places])

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .grid import Grid, Places
+from .grid import Grid, Places, union
 from .header_names import HeaderNames, Likeness
 from .plain import mark
 from .row_check import BLANKS, NULL_WORDS, Rules
@@ -102,7 +102,7 @@ def find_headers(
     spans = zip(starts[likely].tolist(), ends[likely].tolist(), strict=True)
     named = [header.may_have_key(rows[start:end]) for start, end in spans]
     headers = dict[int, Likeness]()
-    for place in np.union1d(cells[likely][named] // grid.width, _after_batch(rows, grid)).tolist():
+    for place in union(cells[likely][named] // grid.width, _after_batch(rows, grid)).tolist():
         end = int(grid.ends[(place + 1) * grid.width - 1])
         likeness = header.likeness(rows[end + 1 - int(grid.row_sizes[place]) : end].split(b","))
         if likeness:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .first_bytes import BLANK_BYTES, SpecialCells, Table, table_of
-from .grid import Grid, Places
+from .grid import Grid, Places, union
 from .plain import mark, unmark
 from .row_check import NULL_WORDS, Rules, visible
 
@@ -80,7 +80,7 @@ def _union(some: Places, others: Places) -> Places:
     """Return the places of both in ascending order. Nearly always one has none."""
     if not some.size or not others.size:
         return others if not some.size else some
-    return np.union1d(some, others)
+    return union(some, others)
 
 
 def _blank_cells(grid: Grid, cells: Places, begins: Table) -> tuple[Places, Places]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -28,11 +29,6 @@ _BLANKS = [mark(blank.encode()) for blank in BLANKS]
 _FIRST = table_of(b"='#(-" + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
-# Blanks beyond ASCII by their first bytes, control characters, U+FFFD, and U+FFFE and U+FFFF.
-_ODD = re.compile(
-    b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|"
-    + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
-)
 _STARTS_NUMBER = table_of(b"0123456789+-" + PLUS_MARK)
 _DIGITS = table_of(b"0123456789")
 
@@ -124,11 +120,20 @@ def _ending_in_blank(grid: Grid, places: Places) -> Places:
     return places[blank]
 
 
+@lru_cache
+def _odd() -> re.Pattern[bytes]:
+    """Return the pattern of blanks beyond ASCII, control characters, U+FFFD, U+FFFE and U+FFFF."""
+    return re.compile(
+        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|"
+        + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
+    )
+
+
 def _holding_odd(rows: bytes, grid: Grid, places: Places) -> Places:
     """Return those of some places whose id holds a character beyond ASCII that must be looked at."""
-    starts = grid.id_starts[places]
+    odd, starts = _odd(), grid.id_starts[places]
     spans = zip(starts.tolist(), (starts + grid.id_sizes[places]).tolist(), strict=True)
-    return places[[_ODD.search(rows, start, end) is not None for start, end in spans]]
+    return places[[odd.search(rows, start, end) is not None for start, end in spans]]
 
 
 def _spoiled_numbers(rows: bytes, grid: Grid, places: Places) -> Places:
