@@ -63,7 +63,9 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Blank lines before it are passed over, and so are byte order marks and other characters without a width.
 - A first line `sep=;` names the delimiter, as spreadsheets do, also in quotes or with delimiters after it.
 - It is the first line. A file is rejected if the header comes later, if there is none, if each line is one
-  quoted value, or if most of the first rows have another delimiter; the sentence says what was found.
+  quoted value, or if most of the first rows have another delimiter or line end; the sentence says what was
+  found. A delimiter is one character: columns that are separated by several, as in `a||b`, or by spaces, and
+  tables that are drawn with lines, reject the file.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 
@@ -99,7 +101,10 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Blanks and characters that nobody sees are taken off the ends of an id, and so are `="..."`, `=T("...")`
   and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`.
   Ids with characters that XML cannot carry are rejected, as no answer of Target
-  could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`).
+  could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
+  counted as `id_exponent`).
+- `="..."`, `=T("...")` and `=` before digits are taken off values, too, and counted as `value_guarded`.
+- Where the feed names an encoding such as `cp1252`, a row with UTF-8 in it is rejected as `mixed_encoding`.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first
   row. Rejected rows take no part in that.
 - Rows that have an id and no value are skipped, because Target ignores them.

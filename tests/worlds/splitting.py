@@ -179,6 +179,14 @@ def sent_id(text: str) -> str:
     return "" if any(sign < " " or sign in "+/" for sign in text) else text
 
 
+def unguarded(text: str) -> str:
+    """Return a value without what keeps a spreadsheet from changing it."""
+    if len(text) > 2 and text.startswith('="') and text.endswith('"') and text.count('"') == 2:
+        return text[2:-1]
+    digits = text.removeprefix("=")
+    return digits if digits.isascii() and digits.isdigit() else text
+
+
 def expected(
     names: Sequence[str], rows: Sequence[Sequence[str]], key: str, *, blank_rows: bool = False
 ) -> list[tuple[str, ...]]:
@@ -192,7 +200,8 @@ def expected(
     for row in rows:
         if (is_blank(row) or _is_dashes(row)) and not blank_rows:
             continue
-        padded = ["" if cell.strip(_BLANKS + "\0") in {"", r"\N"} else cell for cell in row]
+        plain = [cell if number == place else unguarded(cell) for number, cell in enumerate(row)]
+        padded = ["" if cell.strip(_BLANKS + "\0") in {"", r"\N"} else cell for cell in plain]
         padded += [""] * (len(names) - len(row))
         text = sent_id(padded[place])
         if not text:

@@ -126,6 +126,9 @@ DAMAGES = {
         Effect.NO_ROW, _before(lambda dialect, names: dialect.delimiter * len(names))
     ),
     "a mark": Damage(Effect.NO_ROW, _in_place(lambda dialect, cells: BOM + dialect.record(cells))),
+    "a formula around a value": Damage(
+        Effect.NO_ROW, _in_place(lambda dialect, cells: dialect.record([*cells[:-1], f'="{cells[-1]}"']))
+    ),
     # Rows that are not whole.
     "a cell is missing": Damage(Effect.ROW, _in_place(lambda dialect, cells: dialect.record(cells[:-1]))),
     "a cell too many": Damage(Effect.ROW, _in_place(lambda dialect, cells: dialect.record([*cells, "x"]))),
@@ -143,6 +146,9 @@ DAMAGES = {
     ),
     "a header with another column": Damage(
         Effect.FILE, _before(lambda dialect, names: dialect.record([*names, "other"]))
+    ),
+    "a header with the other kind of key": Damage(
+        Effect.FILE, _before(lambda dialect, names: dialect.record(["pcId", *names[1:]]))
     ),
     # Quotes.
     "text after a closing quote": Damage(

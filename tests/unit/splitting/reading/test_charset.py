@@ -55,10 +55,31 @@ def test_utf8_deep_in_a_long_file_is_found_also_by_a_split_that_goes_on() -> Non
         run_in_slices(data, Feed(encoding="cp1252"), Limits(max_batch_rows=10_000), lambda: lambda: True)
 
 
-@pytest.mark.parametrize("end", [b"", b"3,\xc3\xa9\n", b"3,\xc3"])
-def test_one_character_that_is_not_utf8_makes_a_text_of_another_encoding(end: bytes) -> None:
-    outcome = run(b"pcId,a\n1,\xc3\xa9\n2,\xe9\n" + end, Feed(encoding="cp1252"))
-    assert outcome.received[:2] == [("1", "Ã©"), ("2", "é")]
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 64, 1024])
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [("cp1252", "é"), ("latin-1", "São"), ("cp1251", "мир"), ("cp1252", "\u2019"), ("cp1252", "€é")],
+)
+def test_row_in_utf8_among_rows_of_another_encoding_is_rejected(
+    encoding: str, word: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charset, "_PIECE", piece)
+    other, utf8 = word.encode(encoding), word.encode()
+    data = b"pcId,a\n1," + other + b"\n2,x" + utf8 + b"x\n3," + utf8 + b"\n4," + other + b" x\n"
+    outcome = run(data, Feed(encoding=encoding))
+    assert outcome.received == [("1", word), ("4", f"{word} x")]
+    assert outcome.rejects == [["3", "a", "mixed_encoding"], ["4", "a", "mixed_encoding"]]
+    assert outcome.split.examples.rejects == {"mixed_encoding": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [("cp1252", "CAFÉ…"), ("cp1252", "É\u2019É”"), ("cp1251", "«МИР»"), ("cp1251", "Я»"), ("gbk", "联通")],
+)
+def test_word_of_another_encoding_that_happens_to_be_utf8_is_sent(encoding: str, word: str) -> None:
+    other = {"cp1252": "été", "cp1251": "мир", "gbk": "中文字"}[encoding]
+    outcome = run(f"pcId,a\n1,{word}\n2,{other}\n".encode(encoding), Feed(encoding=encoding))
+    assert outcome.received[0] == ("1", word)
 
 
 def test_ascii_is_read_under_any_encoding() -> None:

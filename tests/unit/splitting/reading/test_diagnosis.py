@@ -132,3 +132,44 @@ def test_quotes_that_are_wrong_for_long_are_told_and_not_a_delimiter(
     monkeypatch.setattr(record_parser, "_MOST_MISQUOTED", 3)
     data = header.encode() + b'\nA1,"x" y\nmore\nand more\nA2;y\nA3;z\nA4,"q"\n'
     assert "line 2 is not closed" in rejection(data)
+
+
+@pytest.mark.parametrize("delimiter", ["||", ";;", "\t\t", "::", "|~|", "~|~", "^|^", "~~~", ",,"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_delimiter_of_several_characters_rejects_the_file(delimiter: str, quote: str) -> None:
+    rows = [["thirdPartyId", "city", "plan"], ["A1", "Ulm", "x"], ["A2", "", "y"]]
+    lines = [delimiter.join(f"{quote}{cell}{quote}" for cell in row) for row in rows]
+    assert "which is more than one character: export the table with a delimiter of one" in rejection(
+        "\n".join(lines).encode()
+    )
+
+
+@pytest.mark.parametrize("data", [b"thirdPartyId,,city\nA1,x,Ulm\n", b"thirdPartyId;a;b##\nA1;x;y##\n"])
+def test_signs_beside_each_other_in_a_header_are_no_delimiter(data: bytes) -> None:
+    assert run(data).split.rows.sent == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "thirdPartyId city age\nA1 Ulm 3\n",
+        "thirdPartyId    city   age\nA1              Ulm    3  \n",
+        "age  thirdPartyId    city\n3    A1              Bad Ulm\n",
+        "third party id  city\nA1              Ulm\n",
+    ],
+)
+def test_columns_that_spaces_separate_reject_the_file(data: str) -> None:
+    assert rejection(data.encode()) == "The columns are separated by spaces: export the table as CSV (UTF-8)."
+
+
+@pytest.mark.parametrize("rows", [2, 3000])
+def test_rows_that_end_with_a_return_below_a_line_feed_reject_the_file(rows: int) -> None:
+    data = "thirdPartyId,city\n" + "".join(f"A{number},Ulm\r" for number in range(rows))
+    assert "use one line end for all" in rejection(data.encode())
+
+
+def test_table_drawn_with_lines_rejects_the_file() -> None:
+    rows = "| A1           | Ulm  |\n"
+    assert "drawn with lines" in rejection(f"| thirdPartyId | city |\n|---|---|\n{rows}".encode())
+    assert "drawn with lines" in rejection(f"+----+\n| thirdPartyId | city |\n+----+\n{rows}".encode())
+    assert run(b"|thirdPartyId|city|\n|A1|Ulm|\n").received == [("A1", "Ulm")]

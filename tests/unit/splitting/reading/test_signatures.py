@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import codecs
 import gzip
@@ -61,6 +62,44 @@ SAMPLES: list[tuple[bytes, Signature | None]] = [
     (b"\x04\x22\x4d\x18\x64\x40", Foreign.LZ4),
     (b"\x1f\x9d\x90t", Foreign.COMPRESS),
     (b"-----BEGIN PGP MESSAGE-----\n", Foreign.PGP),
+    (b"\x85\x02\x0c\x03" + b"12345678" + b"\x10", Foreign.PGP),
+    (b"\x84\x5e\x03" + b"12345678" + b"\x12", Foreign.PGP),
+    (b"\xc1\xc0\x4c\x03" + b"12345678" + b"\x01", Foreign.PGP),
+    (b"\x8c\x0d\x04\x09\x03\x02", Foreign.PGP),
+    ("Árbol,pcId\n".encode("cp1252"), None),
+    ("Ãrbol,pcId\n".encode("cp1252"), None),
+    (b"Salted__12345678", Foreign.ENCRYPTED),
+    (b"age-encryption.org/v1\n", Foreign.ENCRYPTED),
+    (base64.encodebytes(bytes(range(60))), Foreign.BASE64),
+    (base64.b64encode(bytes(range(40))), Foreign.BASE64),
+    (b"thirdPartyIdentifierOfTheCustomerInTheSystem\nA1\n", None),
+    (b"INSERT INTO customers (pcId) VALUES (1);", Foreign.SQL),
+    (b"-- a dump\n--\n/*!40101 SET NAMES utf8 */;\nDROP TABLE IF EXISTS `c`;", Foreign.SQL),
+    (b"--\n\nSET statement_timeout = 0;\nCOPY c (pcId) FROM stdin;", Foreign.SQL),
+    (b"--,pcId\n", None),
+    (b"From: a@example.com\nSubject: x\n", Foreign.MAIL),
+    (b"From,pcId", None),
+    (b"\xff\x06\x00\x00sNaPpY", Foreign.SNAPPY),
+    (b"\x89LZO\x00\r\n", Foreign.LZO),
+    (lzma.compress(b"pcId", lzma.FORMAT_ALONE), Foreign.LZMA),
+    (b"\x09\x08\x10\x00\x00\x06\x05\x00", Foreign.OFFICE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", Foreign.OFFICE),
+    (b"\tpcId\ta\n", None),
+    (bytes(12) + b"\xc2\xea\x81\x60\xb3\x14", Foreign.STATISTICS),
+    (b"$FL2@(#) SPSS DATA FILE", Foreign.STATISTICS),
+    (b"<stata_dta><header>", Foreign.STATISTICS),
+    (b"SEQ\x06\x19org.apache.hadoop", Foreign.HADOOP),
+    (b"RCF\x01\x00", Foreign.HADOOP),
+    (b"SEQUENCE,pcId", None),
+    (b"\x89HDF\r\n\x1a\n", Foreign.HDF5),
+    (b"FEA1\x00\x00", Foreign.ARROW),
+    (b"SQLite format 3\x00", Foreign.DATABASE),
+    (b"\x00\x01\x00\x00Standard Jet DB\x00", Foreign.DATABASE),
+    (bytes(8) + b"DUCK\x40\x00", Foreign.DATABASE),
+    (b"Obj\x01\x04", Foreign.AVRO),
+    (b"7z\xbc\xaf\x27\x1c", Foreign.SEVEN_ZIP),
+    (b"+----+------+\n| pcId | a |\n", Foreign.DRAWN),
+    (b"+pcId+,a\n", None),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Foreign.GIT_LFS),
     (b'\t[ {"a"', Foreign.JSON_ARRAY),
     (b"[[1", Foreign.JSON_ARRAY),
@@ -104,5 +143,13 @@ def test_signature_of_a_tar_archive_wins_over_that_of_its_first_file_name() -> N
 def test_rejection_names_the_kind_and_the_remedy(kind: Foreign) -> None:
     assert str(kind.rejection()) == f"The file is {kind.value}: {kind.remedy}."
     assert kind.remedy.startswith(
-        ("export the table as CSV (UTF-8)", "unpack it", "write ", "decrypt it", "run git lfs")
+        (
+            "export the table as CSV (UTF-8)",
+            "unpack it",
+            "write ",
+            "decrypt it",
+            "run git lfs",
+            "decode it",
+            "save the table",
+        )
     )

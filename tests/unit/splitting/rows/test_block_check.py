@@ -38,3 +38,35 @@ def test_separators_in_values_are_rejected_if_the_feed_says_so() -> None:
     )
     assert outcome.rejects == [["2", "b", "separator_in_value"], ["4", "a", "separator_in_value"]]
     assert outcome.received == [("2", "y", "z")]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('="00123"', "00123"),
+        ('"=""00123"""', "00123"),
+        ('=T("00123")', "00123"),
+        ('"=T(""00123"")"', "00123"),
+        ("=00123", "00123"),
+        ('"=""a,b"""', "a,b"),
+        ('=""', ""),
+        ('"=""NULL"""', "NULL"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 30_000])
+def test_what_keeps_a_spreadsheet_from_changing_a_value_is_removed(
+    written: str, value: str, rows: int
+) -> None:
+    filler = "".join(f"A{number},x y\n" for number in range(rows))
+    outcome = run(f"pcId,a,b\n{filler}B1,{written},z\n\nB2,z,{written}\n".replace(",x y", ",x y,=x").encode())
+    assert outcome.received[rows:] == [("B1", value, "z"), ("B2", "z", value)]
+    assert outcome.received[0] == ("A0", "x y", "=x")
+    assert outcome.split.warnings["value_guarded"] == 2
+    assert outcome.split.examples.warnings["value_guarded"] == [rows + 2, rows + 4]
+
+
+def test_guarded_values_of_rejected_rows_are_not_counted() -> None:
+    outcome = run(b'pcId,a\n,="1"\nA2,x\n1,="1"\n="2",="="\n')
+    assert outcome.received == [("A2", "x"), ("1", "1"), ("2", "=")]
+    assert outcome.split.warnings["value_guarded"] == 2
+    assert outcome.split.examples.warnings["value_guarded"] == [4, 5]

@@ -215,3 +215,12 @@ def test_ids_are_the_same_however_the_file_is_read(
     )
     check(sliced)
     assert invocations > 3
+
+
+@pytest.mark.parametrize("text", ["1E15", "2e10", "123E12", "9E100"])
+@pytest.mark.parametrize("rest", ["x", "x.y", "é"])
+def test_id_that_may_be_a_shortened_number_is_sent_and_counted(text: str, rest: str) -> None:
+    outcome = run(f"thirdPartyId,a\nA1,{rest}\n{text},x\nE15,x\n1E,x\n1234E15,x\n1E5,x\n".encode())
+    assert [row[0] for row in outcome.received] == ["A1", text, "E15", "1E", "1234E15", "1E5"]
+    assert outcome.split.warnings == {"id_exponent": 1}
+    assert outcome.split.examples.warnings == {"id_exponent": [3]}

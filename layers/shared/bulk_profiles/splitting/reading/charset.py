@@ -12,13 +12,20 @@ import re
 import unicodedata
 from typing import BinaryIO, cast
 
+import numpy as np
+
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.streams import PieceReader
+from bulk_profiles.splitting.rows.plain import MIXED
 
 from .signatures import MarkedEncoding, signature_of
 
 _PIECE = 128 * 1024
 _MAX_CHARACTER = 4  # bytes of one in UTF-8
+_BYTES = 256
+_RUN, _LAST_RUN = re.compile(rb"[\x80-\xff]{2,}"), re.compile(rb"[\x80-\xff]*\Z")
+_MOST_HELD = 1024
+_FIRST_LEAD, _TWO_BITS, _HIGH = 0xC2, 0xC0, 0x80  # of UTF-8: C2 begins a character, and 10xxxxxx goes on
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 UTF8_NAMES = frozenset({"utf-8", "utf-8-sig", "ascii"})  # whose texts are UTF-8 as they are
 
@@ -76,6 +83,8 @@ class _Recoded(PieceReader):
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if wide else "surrogateescape")
         self._utf8_check = None if wide else _Utf8Check()
+        self._single = len(bytes(range(256)).decode(encoding, "replace")) == _BYTES  # one for each character
+        self._held = b""  # bytes beyond ASCII at the end of what was read: they may go on
         self._pending = b""
         self._ended = False
 
@@ -85,8 +94,12 @@ class _Recoded(PieceReader):
             self._ended = not data
             if self._utf8_check:
                 self._check_utf8(self._utf8_check, data)
+            if self._single:
+                data = self._held + data
+                end = len(data) if self._ended else _LAST_RUN.search(data, len(data) - _MOST_HELD).start()  # type: ignore[union-attr]  # it matches always
+                data, self._held = data[:end], data[end:]
             try:
-                text = self._decoder.decode(data, final=self._ended)
+                text = self._decode(data)
             except UnicodeError as error:
                 raise FileRejectedError(
                     f"The file is not {self._encoding} text, or is cut short: save it as UTF-8."
@@ -94,6 +107,29 @@ class _Recoded(PieceReader):
             self._pending = text.encode("utf-8", "surrogatepass")
         piece, self._pending = self._pending[:size], self._pending[size:]
         return piece
+
+    def _decode(self, data: bytes) -> str:
+        """Decode some text, with a mark before what was UTF-8 already.
+
+        In UTF-8, `é` is the bytes C3 A9, which are `Ã©` in Windows-1252. Bytes beyond ASCII beside each other
+        that are UTF-8 are meant so if the encoding has their characters: `É…` is also C9 85, a letter that
+        Windows-1252 does not have.
+        """
+        if not self._single or not _may_hold_utf8(data):
+            return self._decoder.decode(data, final=self._ended)
+        pieces, start = list[str](), 0
+        for run in _RUN.finditer(data):
+            if self._is_utf8(run[0]):
+                pieces += [self._decoder.decode(data[start : run.start()]), MIXED]
+                start = run.start()
+        return "".join([*pieces, self._decoder.decode(data[start:], final=self._ended)])
+
+    def _is_utf8(self, run: bytes) -> bool:
+        try:
+            run.decode().encode(self._encoding)
+        except UnicodeError:
+            return False
+        return True
 
     def _check_utf8(self, check: _Utf8Check, data: bytes) -> None:
         """Raise `FileRejectedError` at the end of a text that is UTF-8 and not ASCII: no other text is."""
@@ -132,6 +168,14 @@ class _Utf8Check:
         except UnicodeDecodeError:
             return False
         return True
+
+
+def _may_hold_utf8(data: bytes) -> bool:
+    """Whether a byte that starts a character in UTF-8 is before one that goes on with it."""
+    if data.isascii():
+        return False
+    view = np.frombuffer(data, np.uint8)
+    return bool(((view[:-1] >= _FIRST_LEAD) & (view[1:] & _TWO_BITS == _HIGH)).any())
 
 
 def _words(text: str) -> str:

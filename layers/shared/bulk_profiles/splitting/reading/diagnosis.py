@@ -18,11 +18,14 @@ from .batch_format import BODY_PREFIX
 from .dialect import Dialect
 from .header import DELIMITERS, Header
 from .record_parser import parse
+from .signatures import Foreign
 from .text import HEAD_BYTES, Text
 
 type _Rows = Sequence[Sequence[str]]  # the cells of records
 
 _OTHER_DELIMITERS = b"\x01\x02\x1e\x1f^~:!#*"  # that exports use, and that a feed has to name
+# Signs beside each other that are seldom in a name.
+_LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\-]{2,}""")
 _PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
 _MOST_LINES = 20  # in which a header is looked for
 _MOST_ROWS = 100  # that are held against the header
@@ -35,6 +38,7 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
 
     `rows` are the first ones, as plain rows.
     """
+    _refuse_drawn(header)
     width = len(header.names)
     if has_key_column(header.names, feed) and all(row.count(b",") == width - 1 for row in rows):
         return
@@ -52,6 +56,36 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
                 "The file has one line, which names no key column: add a header with a column pcId or "
                 "thirdPartyId, and rows below it."
             )
+
+
+def _refuse_drawn(header: Header) -> None:
+    """Raise `FileRejectedError` for a table like `| pcId | city |`, in which blanks line the columns up."""
+    names = header.names
+    if (
+        header.dialect.delimiter == b"|"
+        and not (names[0] + names[-1]).strip()
+        and any(name.strip() not in {"", name} for name in names)
+    ):
+        raise Foreign.DRAWN.rejection()
+
+
+def refuse_long_delimiter(start: bytes, feed: Feed) -> None:
+    """Raise `FileRejectedError` if the first lines are separated by several characters, as in `a||b`."""
+    first, *rows = [line for line in start.decode(errors="replace").splitlines() if line.strip()][
+        :_MOST_LINES
+    ]
+    long_delimiters = set(_LONG_DELIMITER.findall(first))
+    if len(long_delimiters) != 1:
+        return
+    delimiter = long_delimiters.pop()
+    others = first.replace(delimiter, "")
+    if any(single in others for single in (*b"".join(DELIMITERS).decode(), feed.delimiter or "\0")):
+        return
+    if rows and all(row.count(delimiter) == first.count(delimiter) for row in rows):
+        raise FileRejectedError(
+            f"The header and the rows are separated by {_printed(delimiter)}, which is more than one "
+            "character: export the table with a delimiter of one."
+        )
 
 
 def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) -> None:
@@ -76,9 +110,17 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
             raise FileRejectedError(
                 f"The header is separated by {_name(other)}: name that as the delimiter in the feed."
             )
+    _refuse_spaces(header, feed)
     for number, line in enumerate(rows.splitlines()[:_MOST_LINES], header.end.line):
         if any(has_key(line, other) for other in DELIMITERS):
             raise FileRejectedError(f"The header is in line {number}: remove the lines above it.")
+
+
+def _refuse_spaces(header: Header, feed: Feed) -> None:
+    """Raise `FileRejectedError` if spaces are between the names, or line the columns up."""
+    line = header.names[0].strip() if len(header.names) == 1 else ""
+    if any(has_key_column(cells, feed) for cells in (line.split(), re.split(" {2,}", line))):
+        raise FileRejectedError("The columns are separated by spaces: export the table as CSV (UTF-8).")
 
 
 def _refuse_values(rows: _Rows, header: Header) -> None:
@@ -95,6 +137,12 @@ def _refuse_other_delimiter(data: bytes, rows: _Rows, header: Header) -> None:
     fitting = _fitting(rows, width)
     if width == 1:
         return
+    if not dialect.returns and data.count(b"\r") > 2 * data.count(b"\n"):
+        others = _table(data.replace(b"\r\n", b"\n"), replace(dialect, returns=True))
+        if _fitting(others, width) > max(2 * fitting, len(others) // 2):
+            raise FileRejectedError(
+                "The header ends with a line feed, and rows with a return (CR): use one line end for all."
+            )
     for other in DELIMITERS:
         others = _table(data, replace(dialect, delimiter=other, spaced=False))
         if _fitting(others, width) > max(2 * fitting, len(others) // 2):
@@ -140,6 +188,10 @@ def _is_row(names: Sequence[str], rows: _Rows) -> bool:
 def _shape(cell: str) -> str:
     """Return a cell with one sign for each run of letters or digits: `A1` and `xy23` become `a9`."""
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", cell.strip()))
+
+
+def _printed(text: str) -> str:
+    return f'"{text}"' if text.isprintable() else " ".join(f"U+{ord(sign):04X}" for sign in text)
 
 
 def _name(delimiter: bytes) -> str:

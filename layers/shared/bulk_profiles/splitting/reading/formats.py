@@ -16,7 +16,7 @@ from bulk_profiles.splitting.rows.row_check import NO_SURPLUS, Surplus
 from .batch_format import decoded
 from .blocks import Block, FindHelpers, Position, Reader
 from .delimited import DelimitedBlocks
-from .diagnosis import diagnose
+from .diagnosis import diagnose, refuse_long_delimiter
 from .header import Header, first_rows, read_header
 from .json_lines import JsonLines
 from .signatures import Foreign, Layout, signature_of
@@ -64,6 +64,7 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
             return JsonLines(text, feed, names)
     if not start.strip():
         raise FileRejectedError("The file is empty: it has no header.")
+    refuse_long_delimiter(start, feed)
     header = read_header(text, feed)
     rows = first_rows(text, header)
     diagnose(text, header, rows, feed)

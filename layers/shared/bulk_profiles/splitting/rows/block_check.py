@@ -19,7 +19,17 @@ from .header_names import Likeness
 from .id_hashes import Hashes
 from .nulls import without_cells
 from .plain import FAULT_MARK, PLUS_MARK, unmark
-from .row_check import REPLACEMENT, CheckedId, CheckedRow, Rules, check_id, check_row, fit_row, header_row
+from .row_check import (
+    GUARDED_CELL,
+    REPLACEMENT,
+    CheckedId,
+    CheckedRow,
+    Rules,
+    check_id,
+    check_row,
+    fit_row,
+    header_row,
+)
 from .suspects import BlockView, suspect_ids
 from .warnings import Warnings
 
@@ -92,6 +102,9 @@ def check_block(
         )
         grid = _even_grid(draft.rows, rules, unreserved=unreserved)
     view = BlockView.of(draft.rows, grid, rules, unreserved=unreserved)
+    guarded = _unguard(draft, view) if view.guarded.size else []
+    if guarded:
+        view = _even_view(draft.rows, rules, unreserved=unreserved)
     unsound = _unsound_ids(draft.rows, view, rules)
     if unsound or view.headers:
         lines = _lines(draft.rows)
@@ -112,6 +125,9 @@ def check_block(
     if warn:
         for warning, records in draft.warned.items():
             check.warnings.add(warning, sorted(records))
+        guarded = [record for record in guarded if record not in draft.faults]
+        if guarded:
+            check.warnings.add(Warn.VALUE_GUARDED, guarded, len(guarded))
         _count_odd_values(draft.rows, view, check)
         _count_long_values(draft.rows, view.grid, rules, check)
     return draft.rows, check
@@ -145,6 +161,25 @@ class _Draft:
         places = np.flatnonzero(good)
         self.rows = b"".join([lines[place] + b"\n" for place in places.tolist()])
         self.numbers = places if self.numbers is None else self.numbers[places]
+
+
+def _unguard(draft: _Draft, view: BlockView) -> list[int]:
+    """Take what keeps a spreadsheet from changing a value off it; return the records, once for each value.
+
+    An id is left to its own check.
+    """
+    grid, width = view.grid, view.grid.width
+    cells = view.guarded[~np.isin(grid.starts(view.guarded), grid.id_starts)]
+    pieces, end, found = list[bytes](), 0, list[int]()
+    spans = (cells // width, grid.starts(cells), grid.ends[cells])
+    for place, start, stop in zip(*(numbers.tolist() for numbers in spans), strict=True):
+        match = GUARDED_CELL.fullmatch(draft.rows, start, stop)
+        if match:
+            pieces += [draft.rows[end:start], b"".join(match.groups(b""))]
+            end = stop
+            found.append(place if draft.numbers is None else int(draft.numbers[place]))
+    draft.rows = b"".join([*pieces, draft.rows[end:]])
+    return found
 
 
 def _unsound_ids(rows: bytes, view: BlockView, rules: Rules) -> dict[int, CheckedId]:

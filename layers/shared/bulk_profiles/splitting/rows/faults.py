@@ -58,6 +58,10 @@ class Reject(_Code):
         "The row is not UTF-8: save it as UTF-8, or name its encoding in the feed, as in "
         '"encoding": "cp1252".',
     )
+    MIXED_ENCODING = (
+        "mixed_encoding",
+        "The row has UTF-8 in it, and the feed names another encoding: write all rows in one encoding.",
+    )
     BAD_QUOTE = (
         "bad_quote",
         "A quote stands where none may: double the quotes inside a quoted value, put no blank before its "
@@ -98,6 +102,11 @@ class Warn(_Code):
         'Ids with blanks, with characters that nobody sees, or with ="...", =T("...") or = around them: '
         "these were removed.",
     )
+    VALUE_GUARDED = (
+        "value_guarded",
+        'Values with ="...", =T("...") or = around them, which keeps a spreadsheet from changing them: these '
+        "were removed.",
+    )
     ID_INVISIBLE = (
         "id_invisible",
         "Ids with a character inside that nobody sees, or a blank beyond ASCII: another id looks the same.",
@@ -113,6 +122,10 @@ class Warn(_Code):
     ID_DECIMAL = (
         "id_decimal",
         "Ids that are numbers ending in .0: an export may have added that; format the column as text.",
+    )
+    ID_EXPONENT = (
+        "id_exponent",
+        "Ids such as 1E15, which may be numbers that an export has shortened: format the column as text.",
     )
     NULL_WORD = (
         "null_word",

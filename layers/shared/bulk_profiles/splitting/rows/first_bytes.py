@@ -21,7 +21,7 @@ from .plain import mark
 from .row_check import BLANKS, NULL_WORDS, Rules
 
 type Table = NDArray[np.bool_]  # of each byte
-_WORD, _BLANK, _NAME = 1, 2, 4  # what may begin with two bytes, in bits
+_WORD, _BLANK, _NAME, _GUARD = 1, 2, 4, 8  # what may begin with two bytes, in bits
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 _SEPARATORS = b",\n"
 _BEYOND_ASCII = range(0x80, 0x100)
@@ -65,6 +65,7 @@ class SpecialCells(NamedTuple):
     words: Places
     blanks: Places
     names: Places
+    guarded: Places  # ="...", =T("...") or =, as exports write it around a value
 
     @classmethod
     def of(cls, grid: Grid, beginnings: Beginnings) -> Self:
@@ -80,7 +81,7 @@ class SpecialCells(NamedTuple):
         cells, second, bits = cells[found], second[found], bits[found]
         words = bits & _WORD != 0
         words &= beginnings.third_of_word.take(grid.data.take(second + 1, mode="clip"))
-        return cls(cells[words], cells[bits & _BLANK != 0], cells[bits & _NAME != 0])
+        return cls(cells[words], *(cells[bits & bit != 0] for bit in (_BLANK, _NAME, _GUARD)))
 
 
 def find_headers(
@@ -142,6 +143,7 @@ def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
         for word in words
         for byte in (_cases(word[2]) if word[2:] else after if word[1:] else range(256))
     }
+    pairs[ord("="), [*b'"Tt0123456789']] |= _GUARD
     for blank in BLANK_BYTES:
         pairs[blank[0], blank[1] if len(blank) > 1 else slice(None)] |= _BLANK
     for name in (*names, _PREFIX) if names else ():

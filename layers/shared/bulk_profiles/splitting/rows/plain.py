@@ -42,6 +42,11 @@ def without_invalid(text: bytes) -> bytes:
     return text
 
 
+# Stands before characters that were UTF-8 in a text of another encoding: as a reader writes it, and in a row.
+MIXED = "\udbff"
+MIXED_MARK = without_invalid(MIXED.encode("utf-8", "surrogatepass"))
+
+
 def fault_row(reason: Reject, column: int | None = None) -> bytes:
     """Return the plain row of a record that could not be taken apart."""
     return FAULT_MARK + f"{reason}:{'' if column is None else column}".encode()

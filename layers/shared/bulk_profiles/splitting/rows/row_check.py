@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .faults import MAX_ID_LENGTH, Fault, Reject, Warn
 from .header_names import HeaderNames, Likeness
-from .plain import FAULT_MARK, SEPARATORS, mark, read_fault, unmark
+from .plain import FAULT_MARK, MIXED_MARK, SEPARATORS, mark, read_fault, unmark
 
 # White space of Unicode but for control characters, and what shows nothing: the default ignorable code points
 # (the soft hyphen, joiners, marks of direction, fillers, variation selectors, tags, and U+FEFF, which is the
@@ -35,7 +35,8 @@ NULL_WORDS = frozenset(
 )
 _NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
 # What keeps a spreadsheet from taking an id for a number: ="00123", =T("00123"), =1001.
-_GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
+GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
+GUARDED_CELL = re.compile(GUARDED.pattern.encode(), re.IGNORECASE)
 # What spreadsheets and programs make of a long number: 1.23E+15, 1,23E+15, 1e+16, 1.5E10. But 12E5 and 4E-17
 # may be ids.
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
@@ -43,6 +44,8 @@ _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
 _DASHED_ROW = re.compile(r"[-=+|:, ]*")
 _DASHES = re.compile("[-=]")
 _FOOTER_ROW = re.compile(r"\s*\([0-9]+ rows?(?: affected| selected)?\)\.?[\s,]*", re.IGNORECASE)
+_EXPONENT = re.compile(r"[0-9]{1,3}[eE][1-9][0-9]{1,2}")  # 1E15, as SAS writes it; it may be an id as well
+LONGEST_EXPONENT = 7
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
 _UNNAMEABLE = re.compile("[\0-\x1f\x7f-\x9f\ufffd\ufffe\uffff]")  # nor does anybody see U+007F to U+009F
@@ -94,7 +97,7 @@ def check_id(text: str, rules: Rules) -> CheckedId:
     for a number.
     """
     plain = text.strip(_ASCII_BLANKS if text.isascii() else BLANKS)
-    guarded = _GUARDED.fullmatch(plain)
+    guarded = GUARDED.fullmatch(plain)
     if guarded:
         plain = "".join(guarded.groups("")).strip(BLANKS)
     reason = _id_reason(plain, rules)
@@ -107,6 +110,8 @@ def check_id(text: str, rules: Rules) -> CheckedId:
         warnings += (Warn.ID_INVISIBLE,)
     if _DECIMAL.fullmatch(plain):
         warnings += (Warn.ID_DECIMAL,)
+    if _EXPONENT.fullmatch(plain):
+        warnings += (Warn.ID_EXPONENT,)
     return CheckedId(plain, None, warnings)
 
 
@@ -134,7 +139,8 @@ def fit_row(row: bytes, rules: Rules) -> CheckedRow:
     cells = row.split(b",")
     if not _is_utf8(row):
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
-        return Fault(Reject.INVALID_UTF8, number if number < rules.width else None), ()
+        reason = Reject.MIXED_ENCODING if MIXED_MARK in cells[number] else Reject.INVALID_UTF8
+        return Fault(reason, number if number < rules.width else None), ()
     return _header_or_blank(row, cells, rules) or _fitted(cells, rules)
 
 

@@ -14,10 +14,11 @@ from .header_names import Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
-from .row_check import BLANKS, Rules
+from .row_check import BLANKS, LONGEST_EXPONENT, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _HYPHEN = ord("-")
+_SMALL_E = ord("e")
 _NO_PLACES = np.empty(0, np.intp)
 _TAIL = 4  # bytes at the end of an id
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
@@ -62,6 +63,7 @@ class BlockView(NamedTuple):
     grid: Grid
     ids: HashedIds
     nulls: NullCells
+    guarded: Places  # cells that may be values in ="...", =T("...") or =
     headers: dict[int, Likeness]  # rows that are one, by their places
     odd: OddCells | None  # None: no byte needs encoding
 
@@ -75,7 +77,9 @@ class BlockView(NamedTuple):
         headers = dict[int, Likeness]()
         if rules.header and (special.names.size or (odd and b"=" in rows)):
             headers = find_headers(rows, grid, special.names, rules.header, beginnings)
-        return cls(grid, hash_ids(rows, grid, rules, unreserved=unreserved), nulls, headers, odd)
+        return cls(
+            grid, hash_ids(rows, grid, rules, unreserved=unreserved), nulls, special.guarded, headers, odd
+        )
 
 
 def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
@@ -86,6 +90,7 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
     if odd or b"." in rows:
         places = _not_ending_in_digits(rows, grid)
         suspects.append(_spoiled_numbers(rows, grid, places))
+    suspects.append(_with_exponent(grid))
     if not odd:  # the hyphen is the only byte at the start of an id that matters then
         suspects.append(np.flatnonzero(grid.data.take(grid.id_starts) == _HYPHEN))
     if odd:
@@ -95,6 +100,18 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
         suspects.append(_holding_odd(rows, grid, view.ids.beyond))
     suspects.append(cells[cells % rules.width == rules.key] // rules.width)
     return np.concatenate(suspects)
+
+
+def _with_exponent(grid: Grid) -> Places:
+    """Return the places of the ids that may be like 1E15: short, with an E after up to three digits."""
+    places = np.flatnonzero(grid.id_sizes <= LONGEST_EXPONENT)
+    if not places.size:
+        return places
+    starts = grid.id_starts[places]
+    found = np.zeros(len(places), np.bool_)
+    for offset in (1, 2, 3):
+        found |= grid.data.take(starts + offset, mode="clip") | _SPACE == _SMALL_E
+    return places[found & _DIGITS.take(grid.data.take(starts))]
 
 
 def _not_ending_in_digits(rows: bytes, grid: Grid) -> Places:
