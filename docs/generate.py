@@ -103,6 +103,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
   counted as `id_exponent`).
+- A word for a sum or for the end of a table (`Total`, `Grand Total`, `Trailer` and their like) is no id, nor
+  is `true` or `false`.
 - `="..."`, `=T("...")` and `=` before digits are taken off values, too, and counted as `value_guarded`.
 - Where the feed names an encoding such as `cp1252`, a row with UTF-8 in it is rejected as `mixed_encoding`.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first

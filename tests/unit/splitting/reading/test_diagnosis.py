@@ -173,3 +173,13 @@ def test_table_drawn_with_lines_rejects_the_file() -> None:
     assert "drawn with lines" in rejection(f"| thirdPartyId | city |\n|---|---|\n{rows}".encode())
     assert "drawn with lines" in rejection(f"+----+\n| thirdPartyId | city |\n+----+\n{rows}".encode())
     assert run(b"|thirdPartyId|city|\n|A1|Ulm|\n").received == [("A1", "Ulm")]
+
+
+@pytest.mark.parametrize("quotes", [("'", "'"), ("\u201c", "\u201d"), ("\u201e", "\u201c")])
+def test_other_quotes_around_names_and_values_reject_the_file(quotes: tuple[str, str]) -> None:
+    opening, closing = quotes
+    rows = [["thirdPartyId", "city"], ["A1", "Ulm, Nord"], ["A2", "Bonn"]]
+    data = "\n".join(",".join(f"{opening}{cell}{closing}" for cell in row) for row in rows)
+    assert "export the table with double quotes" in rejection(data.encode())
+    names = data.split("\n", 1)[0]
+    assert run(f"{names}\nA1,x\n".encode()).received == [("A1", "x")]

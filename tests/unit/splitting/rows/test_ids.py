@@ -224,3 +224,21 @@ def test_id_that_may_be_a_shortened_number_is_sent_and_counted(text: str, rest: 
     assert [row[0] for row in outcome.received] == ["A1", text, "E15", "1E", "1234E15", "1E5"]
     assert outcome.split.warnings == {"id_exponent": 1}
     assert outcome.split.examples.warnings == {"id_exponent": [3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *((word, "total_row") for word in ("Total", "GRAND TOTAL", " subtotal ", "TRAILER", "EOF")),
+        *((word, "empty_id") for word in ("TRUE", "false")),
+    ],
+)
+@pytest.mark.parametrize("rest", ["x", "é"])
+@pytest.mark.parametrize("rows", [1, 30_000])
+def test_word_for_a_sum_or_a_boolean_is_no_id(text: str, code: str, rest: str, rows: int) -> None:
+    filler = "".join(f"A{number},{rest},Total\n" for number in range(rows))
+    outcome = run(f"thirdPartyId,a,b\n{filler}{text},x,3\nTotalA,{rest},true\n".encode())
+    assert outcome.split.rows.sent == rows + 1
+    assert outcome.received[-1] == ("TotalA", rest, "true")
+    assert outcome.rejects == [[str(rows + 2), "thirdPartyId", code]]
+    assert outcome.split.examples.rejects == {code: [rows + 2]}

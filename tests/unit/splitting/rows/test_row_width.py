@@ -112,7 +112,13 @@ def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end
 @pytest.mark.parametrize(
     "feed", [Feed(), FILL, Feed(short_rows=ShortRows.FILL, mapping=Mapping(constants={"s": "t"}))]
 )
-@pytest.mark.parametrize("line", ["(2 rows affected)", "(1 row)", "(2 rows)", "(2 rows),"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("(2 rows affected)", "(1 row)", "(2 rows)", "(2 rows),", "(2 row(s) affected)", "2 rows selected."),
+        *("2 rows in set (0.00 sec)", "2 rows fetched.", "\\.", "\x1a", "\0" * 9),
+    ],
+)
 @pytest.mark.parametrize("header", ["pcId,a", "a,pcId", "pcId"])
 def test_count_of_rows_is_no_row(line: str, feed: Feed, header: str) -> None:
     rows = "x\ny" if header == "pcId" else "x,1\ny,2"

@@ -24,8 +24,10 @@ from .text import HEAD_BYTES, Text
 type _Rows = Sequence[Sequence[str]]  # the cells of records
 
 _OTHER_DELIMITERS = b"\x01\x02\x1e\x1f^~:!#*"  # that exports use, and that a feed has to name
+_OTHER_QUOTES = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_IN_OTHER_QUOTES = re.compile(f"'[^']*'|[{_OTHER_QUOTES}][^{_OTHER_QUOTES}]*[{_OTHER_QUOTES}]")
 # Signs beside each other that are seldom in a name.
-_LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\-]{2,}""")
+_LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\""" + _OTHER_QUOTES + "-]{2,}")
 _PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
 _MOST_LINES = 20  # in which a header is looked for
 _MOST_ROWS = 100  # that are held against the header
@@ -39,6 +41,7 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
     `rows` are the first ones, as plain rows.
     """
     _refuse_drawn(header)
+    _refuse_other_quotes(header, rows)
     width = len(header.names)
     if has_key_column(header.names, feed) and all(row.count(b",") == width - 1 for row in rows):
         return
@@ -56,6 +59,19 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
                 "The file has one line, which names no key column: add a header with a column pcId or "
                 "thirdPartyId, and rows below it."
             )
+
+
+def _refuse_other_quotes(header: Header, rows: Sequence[bytes]) -> None:
+    """Raise `FileRejectedError` if names and values are in quotes that do not enclose values."""
+    starts = {row.decode(errors="replace")[:1] for row in rows}
+    if (
+        starts
+        and starts <= {"'", *_OTHER_QUOTES}
+        and all(_IN_OTHER_QUOTES.fullmatch(name.strip()) for name in header.names)
+    ):
+        raise FileRejectedError(
+            "Names and values are in single or typographic quotes: export the table with double quotes."
+        )
 
 
 def _refuse_drawn(header: Header) -> None:

@@ -29,6 +29,7 @@ from .row_check import (
     check_row,
     fit_row,
     header_row,
+    is_footer,
 )
 from .suspects import BlockView, suspect_ids
 from .warnings import Warnings
@@ -97,7 +98,7 @@ def check_block(
             {
                 number: fit_row(line, rules)
                 for number, line in enumerate(lines)
-                if line.count(b",") != commas or (odd and _is_odd(line))
+                if line.count(b",") != commas or (odd and _is_odd(line)) or (not commas and is_footer(line))
             },
         )
         grid = _even_grid(draft.rows, rules, unreserved=unreserved)

@@ -39,6 +39,10 @@ class Reject(_Code):
         "The id holds U+FFFD, which stands for bytes that were decoded wrongly: export the file again.",
     )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
+    TOTAL_ROW = (
+        "total_row",
+        "The id is a word for a sum or for the end of a table, such as Total: remove the row.",
+    )
     ID_NUMBER = (
         "id_number",
         "The id is a number that is not whole, or that a spreadsheet or an export has shortened: format the "
@@ -155,7 +159,10 @@ class Warn(_Code):
         "dashed_line",
         "Lines of dashes or equals signs, as sqlcmd writes them below the header: they are no rows.",
     )
-    FOOTER = "footer", "Lines with the count of rows, such as (2 rows affected): they are no rows."
+    FOOTER = (
+        "footer",
+        "Lines with the count of rows, such as (2 rows affected), or the end of a file: they are no rows.",
+    )
     NOT_A_NUMBER = (
         "not_a_number",
         "NaN and infinities in Parquet columns of floating-point numbers: they are empty cells.",

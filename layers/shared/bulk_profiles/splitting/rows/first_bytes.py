@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .grid import Grid, Places, union
 from .header_names import HeaderNames, Likeness
 from .plain import mark
-from .row_check import BLANKS, NULL_WORDS, Rules
+from .row_check import BLANKS, ID_WORDS, NULL_WORDS, Rules
 
 type Table = NDArray[np.bool_]  # of each byte
 _WORD, _BLANK, _NAME, _GUARD = 1, 2, 4, 8  # what may begin with two bytes, in bits
@@ -134,7 +134,10 @@ def _forms(letter: str) -> set[bytes]:
 @lru_cache(maxsize=8)
 def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
     pairs = np.zeros((256, 256), np.uint8)
-    words = [mark(word.encode()) for word in (*nulls, *NULL_WORDS, *map(str.upper, NULL_WORDS))]
+    words = [
+        mark(word.encode())
+        for word in (*nulls, *(NULL_WORDS | ID_WORDS), *map(str.upper, NULL_WORDS | ID_WORDS))
+    ]
     after = [*_SEPARATORS, *{blank[0] for blank in BLANK_BYTES}]  # a word: the end of its cell, or a blank
     for word in words:
         pairs[word[0], [*_cases(word[1])] if word[1:] else after] |= _WORD

@@ -33,6 +33,24 @@ NULL_WORDS = frozenset(
     | {"(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n"}
     | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!"}
 )
+# The first cell of a row with sums, or of the last line of a file, in small letters.
+TOTALS = frozenset(
+    {
+        "total",
+        "totals",
+        "grand total",
+        "subtotal",
+        "sub-total",
+        "sum",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "trailer",
+    }
+    | {"eof", "end of file"}
+)
+ID_WORDS = TOTALS | {"true", "false"}  # that are no ids, beside those for no value
+_NO_IDS = NULL_WORDS | ID_WORDS
 _NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
 # What keeps a spreadsheet from taking an id for a number: ="00123", =T("00123"), =1001.
 GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
@@ -43,7 +61,12 @@ _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
 # A line of dashes between tables, and the count of rows below one, as psql, sqlcmd and SQL*Plus write them.
 _DASHED_ROW = re.compile(r"[-=+|:, ]*")
 _DASHES = re.compile("[-=]")
-_FOOTER_ROW = re.compile(r"\s*\([0-9]+ rows?(?: affected| selected)?\)\.?[\s,]*", re.IGNORECASE)
+_FOOTER_ROW = re.compile(
+    r"\s*(?:\([0-9]+ rows?(?:\(s\))?(?: affected| selected)?\)"
+    r"|[0-9]+ rows? (?:affected|selected|fetched|returned)|[0-9]+ rows? in set.*|\\\.|\x1a|\0+)\.?[\s,]*",
+    re.IGNORECASE,
+)
+_BEGINS_NO_ROW = b"-=+|(:\\\x1a\0 0123456789"  # or the first cell of a row
 _EXPONENT = re.compile(r"[0-9]{1,3}[eE][1-9][0-9]{1,2}")  # 1E15, as SAS writes it; it may be an id as well
 LONGEST_EXPONENT = 7
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
@@ -116,8 +139,8 @@ def check_id(text: str, rules: Rules) -> CheckedId:
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
-    if not visible(text) or text in rules.nulls or text.lower() in NULL_WORDS or _NO_ROOM.fullmatch(text):
-        return Reject.EMPTY_ID
+    if not visible(text) or text in rules.nulls or text.lower() in _NO_IDS or _NO_ROOM.fullmatch(text):
+        return Reject.TOTAL_ROW if text.lower() in TOTALS else Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
         return Reject.ID_TOO_LONG
     if _SCIENTIFIC.fullmatch(text):
@@ -202,12 +225,18 @@ def no_row(row: bytes, first: bytes) -> tuple[Warn, ...] | None:
     """
     if is_blank(row):
         return ()
-    if first[:1] not in b"-=+|(":
+    if first[:1] not in _BEGINS_NO_ROW:
         return None
     text = row.decode(errors="replace")
     if _DASHES.search(first.decode(errors="replace")) and _DASHED_ROW.fullmatch(text):
         return (Warn.DASHED_LINE,)
     return (Warn.FOOTER,) if _FOOTER_ROW.fullmatch(text) else None
+
+
+def is_footer(line: bytes) -> bool:
+    """Whether a line of one cell ends a table."""
+    likely = b" row" in line or line == b"\\."
+    return likely and _FOOTER_ROW.fullmatch(line.decode(errors="replace")) is not None
 
 
 def is_blank(cells: bytes) -> bool:
