@@ -253,4 +253,4 @@ def test_earlier_import_that_cannot_be_read_does_not_go_first(
         raise UnreadableEntryError(f"The ledger's entry of import {name} cannot be read.")
 
     monkeypatch.setattr(Ledger, "get_import", unreadable)
-    assert not earlier_goes_first(later, ledger, NOW, DEADLINE)
+    assert not goes_first(later, ledger, NOW, DEADLINE)
