@@ -17,10 +17,14 @@ from bulk_profiles.cli.main import main
 from bulk_profiles.cli.overview import Overview, render_import, render_list
 from bulk_profiles.core.models import BatchState, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from tests.worlds.deployment import IMPORTS_TABLE, START, Deployment
+from tests.worlds.deployment import IMPORTS_TABLE, PROFILES_TABLE, START, Deployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n,x\nu3,Zoe\n"
-OUTPUTS = {"ImportsTableName": IMPORTS_TABLE, "ResultsUri": "s3://data-bucket/imports/"}
+OUTPUTS = {
+    "ImportsTableName": IMPORTS_TABLE,
+    "ProfilesTableName": PROFILES_TABLE,
+    "ResultsUri": "s3://data-bucket/imports/",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +186,39 @@ def test_list_fits_the_terminal(deployment: Deployment, width: int) -> None:
 def test_list_says_how_long_ago(deployment: Deployment, ago: dict[str, int], words: str) -> None:
     import_entry = entry(deployment)
     assert words in render_list([Overview(import_entry, ())], import_entry.started_at + timedelta(**ago), 0)
+
+
+# --- find ---
+
+
+def test_find_has_what_became_of_one_profile_in_every_import(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    first = dropped(deployment)
+    deployment.resume(first)
+    deployment.clock.advance(minutes=5)
+    second = dropped(deployment, file=b"thirdPartyId,name\nu2,Grace\nu4,Amy\n")
+    deployment.resume(second)
+    found = json.loads(shown(capsys, "find", "u2", "--json"))
+    assert [(each["importId"], each["batch"], each["status"], each["basis"]) for each in found] == [
+        (second, 1, "error", "reported"),
+        (first, 1, "error", "reported"),
+    ]
+    assert {(each["clientCode"], each["keyColumn"]) for each in found} == {("demo", "thirdPartyId")}
+    lines = shown(capsys, "find", "u2").splitlines()
+    assert [line.split()[0] for line in lines] == ["error", "error"]
+    assert f"{second} batch 1, reported" in lines[0]
+
+
+def test_find_of_a_profile_without_results_says_where_to_look(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.resume(dropped(deployment))
+    assert main(["find", "u9"]) == 1
+    assert "The files below profiles/ of each import hold every result." in capsys.readouterr().out
+    assert main(["find", "u9", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == []
 
 
 # --- the stack ---

@@ -27,6 +27,7 @@ positional arguments:
     plan      say what an import of a file would do
     list      list imports, the newest first
     show      show where an import stands
+    find      find what became of one profile
 
 options:
   -h, --help  show this help message and exit

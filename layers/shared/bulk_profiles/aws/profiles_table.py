@@ -60,6 +60,23 @@ class ProfilesTable:
                 written += len(part)
         return written, True
 
+    def results_of(self, client_code: str, key_column: KeyColumn, profile_id: str) -> Iterator[Json]:
+        """Yield the items of one profile, over all imports, with their values as texts."""
+        start: Any = {}
+        while True:
+            with translated("DynamoDB did not read the Profiles table", LedgerError):
+                page = self._client.query(
+                    TableName=self._name,
+                    KeyConditionExpression="profile = :profile",
+                    ExpressionAttributeValues={":profile": {"S": f"{client_code}#{key_column}#{profile_id}"}},
+                    **start,
+                )
+            for item in page["Items"]:
+                yield {name: next(iter(value.values())) for name, value in item.items()}
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
     def _write(self, items: tuple[Json, ...]) -> None:
         requests: Any = {self._name: [{"PutRequest": {"Item": item}} for item in items]}
         throttled: dict[str, BulkProfilesError] = {code: _ThrottledError(code) for code in _THROTTLED}

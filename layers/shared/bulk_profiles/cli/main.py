@@ -79,6 +79,15 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _find(options: argparse.Namespace) -> int:
+    from .overview import render_results  # noqa: PLC0415 a plan needs no AWS
+    from .stack import Stack  # noqa: PLC0415
+
+    results = Stack.of(options.stack).results_of(options.profile_id)
+    print(json.dumps(results, indent=2) if options.json else render_results(options.profile_id, results))
+    return 0 if results else _INCOMPLETE
+
+
 def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
@@ -184,7 +193,15 @@ def _add_stack_commands(commands: Any) -> None:
     )
     one.add_argument("import_id", metavar="IMPORT", help="its name, as `list` shows it")
     one.set_defaults(run=_show)
-    for command in (several, one):
+    person = commands.add_parser(
+        "find",
+        help="find what became of one profile",
+        description="Show what became of one profile in all imports, on whose word, the newest first. "
+        f"Exit code 1 where there is no result of it. {shown}",
+    )
+    person.add_argument("profile_id", metavar="ID", help="its thirdPartyId or pcId")
+    person.set_defaults(run=_find)
+    for command in (several, one, person):
         command.add_argument(
             "--stack",
             metavar="NAME",

@@ -146,6 +146,20 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
     return "\n".join(f"{label:<11}{fact}" for label, fact in facts)
 
 
+def render_results(profile_id: str, results: Sequence[Json]) -> str:
+    """Return what became of one profile as text: a line for each batch that had it."""
+    if not results:
+        return (
+            f"No result of {profile_id} is in the Profiles table: no import had it, its results have expired, "
+            "or ProfileResults leaves them out. The files below profiles/ of each import hold every result."
+        )
+    return "\n".join(
+        f"{result['status']:<9}{result['checkedAt'][:16].replace('T', ' ')} UTC  {result['importId']} "
+        f"batch {result['batch']}, {result['basis']}" + (f": {result['reason']}" if result["reason"] else "")
+        for result in results
+    )
+
+
 def _sentence(waiting: Waiting) -> str:
     reason = f": {waiting.reason}" if waiting.reason else "."
     return f"{waiting.text}{reason}"

@@ -139,10 +139,14 @@ class Ledger:
 
     def under_way(self) -> Iterator[str]:
         """Yield the imports of all clients that have been entered in a queue and have not left it."""
-        clients = self._table.get(_CLIENTS)
-        for client_code in clients["clients"] if clients else ():
+        for client_code in self.clients():
             item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
             yield from item["imports"] if item else ()
+
+    def clients(self) -> list[str]:
+        """Return the client codes that have had a queue."""
+        item = self._table.get(_CLIENTS)
+        return list(item["clients"]) if item else []
 
     def untold(self) -> list[str]:
         """Return the imports whose notice was refused."""
