@@ -150,7 +150,7 @@ def render_results(profile_id: str, results: Sequence[Json]) -> str:
     """Return what became of one profile as text: a line for each batch that had it."""
     if not results:
         return (
-            f"No result of {profile_id} is in the Profiles table: no import had it, its results have expired, "
+            f"No result of {profile_id} is in the Profiles table: no import had it, they have expired, "
             "or ProfileResults leaves them out. The files below profiles/ of each import hold every result."
         )
     return "\n".join(
