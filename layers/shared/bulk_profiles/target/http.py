@@ -265,9 +265,10 @@ class _Chunks:
     No line is cut short: half of `0a` is not `0`, the size of the last chunk. Each chunk ends with CRLF.
     """
 
+    _left = 0  # bytes of the chunk that are not read yet
+
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._left = 0  # bytes of the chunk that are not read yet
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -67,8 +67,8 @@ class Parser:
         self._id: str | None = None
         self._word: str | None = None
         self._others: list[str] = []  # further ids of the profile
-        self._usable = True  # whether what the profile says can be read
-        self._odd = False  # whether it says more than an id and a word
+        self._usable: bool  # whether what the profile says can be read; set where one begins
+        self._odd: bool  # whether it says more than an id and a word; likewise
 
     def _listen(self) -> None:
         self._expat.StartElementHandler = self._start
@@ -103,7 +103,8 @@ class Parser:
         if depth == _PART_DEPTH and self._in_profile and name in _PARTS:
             return
         if depth == _FIELD_DEPTH and name == "profile":
-            self._in_profile = self._usable = True
+            self._in_profile = True
+            self._usable = True
             self._odd = bool(attributes)
             self._id = self._word = None
         elif depth == 1:
