@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import boto3
 import pytest
 
 import simulator
@@ -12,10 +11,16 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.models import ImportStatus, ProfileCounts
 from bulk_profiles.steps.messages import Word
 from tests.worlds.deployment import IMPORTS_TABLE, START, Deployment
+from tests.worlds.in_memory import InMemoryDeployment
 
 OLD = b"thirdPartyId,name\nu1,OLD\nu2,OLD\n"
 NEW = b"thirdPartyId,name\nu2,NEW\nu3,NEW\n"
 DEADLINE = timedelta(hours=24)
+
+
+@pytest.fixture
+def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
+    return in_memory
 
 
 def _received(target: simulator.Simulator) -> list[bytes]:
@@ -164,11 +169,10 @@ def test_upload_that_is_sending_is_not_overtaken(deployment: Deployment, target:
 
 @pytest.mark.fault(38, "an earlier import whose ledger entry has expired delays no other")
 def test_import_expired_in_the_ledger_delays_no_other(
-    deployment: Deployment, target: simulator.Simulator
+    deployment: InMemoryDeployment, target: simulator.Simulator
 ) -> None:
     forgotten = _stopped(deployment, target)
-    key = {"pk": f"IMPORT#{forgotten}", "sk": "IMPORT"}
-    boto3.resource("dynamodb").Table(IMPORTS_TABLE).delete_item(Key=key)
+    del deployment.tables._tables[IMPORTS_TABLE][f"IMPORT#{forgotten}", "IMPORT"]
 
     newer = _begun(deployment)
 
@@ -178,12 +182,11 @@ def test_import_expired_in_the_ledger_delays_no_other(
 
 @pytest.mark.fault(58, "imports in the ledger of an earlier version go on")
 def test_import_of_an_earlier_ledger_version_goes_on(
-    deployment: Deployment, target: simulator.Simulator
+    deployment: InMemoryDeployment, target: simulator.Simulator
 ) -> None:
     older = _stopped(deployment, target)
-    table = boto3.resource("dynamodb").Table(IMPORTS_TABLE)
     added = {"unsettled", "activeUntil", "overtakenBy", "putOff", "rejected"}
-    for item in table.scan()["Items"]:
-        table.put_item(Item={name: value for name, value in item.items() if name not in added})
+    for stored in deployment.tables._tables[IMPORTS_TABLE].values():
+        stored.item = {name: value for name, value in stored.item.items() if name not in added}
 
     assert deployment.resume(older).status is ImportStatus.SUCCEEDED
