@@ -231,3 +231,40 @@ def test_a_file_that_would_take_longer_than_batches_are_kept_is_rejected(
     plan = json.loads(capsys.readouterr().out)
     assert plan["status"] == "rejected"
     assert "would take 31 days, and its batches are kept for 30: 30 rows at 1 a day" in plan["reason"]
+
+
+@pytest.mark.parametrize("key", ["pcId", "thirdPartyId"])
+def test_plan_with_a_key_column_that_is_a_kind_of_id_is_of_that_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"pcId,thirdPartyId,a\n1,2,x\n")
+    assert main(["plan", str(path), "--key-column", key, "--json"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith('{\n  "file": "c.csv",\n')
+    assert json.loads(text)["keyColumn"] == key
+
+
+def test_plan_of_a_file_without_fault_gives_no_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"pcId,a\n1,x\n")
+    assert main(["plan", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "succeeded  c.csv, if Target takes every row"
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--max-batch-bytes=20", "Nothing can be sent: "),
+        ("--max-batches=1", "The file makes more than 1 batches"),
+    ],
+)
+def test_plan_keeps_the_limits_of_a_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, reason: str
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"pcId,a\n1,xxxxxxxxx\n2,yyyyyyyyy\n")
+    assert main(["plan", str(path), "--json", "--max-batch-rows", "1", option]) == 1
+    assert json.loads(capsys.readouterr().out)["reason"].startswith(reason)
