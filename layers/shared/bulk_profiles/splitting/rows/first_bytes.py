@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .grid import Grid, Places, union
 from .header_names import HeaderNames, Likeness
 from .plain import mark
-from .row_check import BLANKS, ID_WORDS, NULL_WORDS, Rules
+from .row_check import BLANKS, NULL_WORDS, Rules
 
 type Table = NDArray[np.bool_]  # of each byte
 _WORD, _BLANK, _NAME, _GUARD = 1, 2, 4, 8  # what may begin with two bytes, in bits
@@ -47,7 +47,7 @@ _IS_SIGN = table_of(_SIGNS)
 class Beginnings(NamedTuple):
     """What a cell may be by its first bytes, for the rules of one file."""
 
-    first: Table  # whether the first byte tells anything
+    first: bytes  # of each byte: 1 if it tells anything as the first one
     pair_bits: NDArray[np.uint8]  # of the first two bytes, as one number
     begins_word: Table  # whether a word for no value begins with a byte
     third_of_word: Table  # whether a byte may be the third one of it, or come after a shorter one
@@ -72,7 +72,7 @@ class SpecialCells(NamedTuple):
         """Find these cells."""
         # The first byte of each cell, which is the separator after an empty one.
         first = np.concatenate((grid.data[:1], grid.data[1:][grid.ends[:-1]]))
-        cells = np.flatnonzero(beginnings.first.take(first))
+        cells = np.flatnonzero(np.frombuffer(first.tobytes().translate(beginnings.first), np.bool_))
         second = grid.starts(cells) + 1
         bits = beginnings.pair_bits.take(
             first[cells].astype(np.intp) << 8 | grid.data.take(second, mode="clip")
@@ -134,10 +134,7 @@ def _forms(letter: str) -> set[bytes]:
 @lru_cache(maxsize=8)
 def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
     pairs = np.zeros((256, 256), np.uint8)
-    words = [
-        mark(word.encode())
-        for word in (*nulls, *(NULL_WORDS | ID_WORDS), *map(str.upper, NULL_WORDS | ID_WORDS))
-    ]
+    words = [mark(word.encode()) for word in (*nulls, *NULL_WORDS, *map(str.upper, NULL_WORDS))]
     after = [*_SEPARATORS, *{blank[0] for blank in BLANK_BYTES}]  # a word: the end of its cell, or a blank
     for word in words:
         pairs[word[0], [*_cases(word[1])] if word[1:] else after] |= _WORD
@@ -158,7 +155,7 @@ def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
         pairs[[*_SIGNS]] |= _NAME
     ends = {form[-1] for key in names for form in _forms(key[-1])}
     return Beginnings(
-        pairs.any(axis=1),
+        pairs.any(axis=1).tobytes(),
         pairs.reshape(-1),
         (pairs & _WORD).any(axis=1),
         table_of(third),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .first_bytes import BLANK_BYTES, SpecialCells, Table, table_of
 from .grid import Grid, Places, union
 from .plain import mark, unmark
-from .row_check import ID_WORDS, NULL_WORDS, Rules, visible
+from .row_check import NULL_WORDS, Rules, visible
 
 type WordsBySize = dict[int, list[NDArray[np.uint8]]]
 
@@ -47,14 +47,13 @@ class NullCells(NamedTuple):
 
     empty: Places  # nothing but blanks, or a word that says so in every file, or in those of the feed
     doubtful: Places  # a word that may be a value, unless the feed names it
-    no_ids: Places  # a word that is no id
 
     @classmethod
     def of(cls, rows: bytes, grid: Grid, rules: Rules, special: SpecialCells, begins_word: Table) -> Self:
         """Find these cells in plain rows, of those that are special."""
         words, blanks = special.words, special.blanks
         if not words.size and not blanks.size:
-            return cls(words, blanks, words)
+            return cls(words, blanks)
         empty = _holding(words, grid, _by_size(rules.nulls))
         doubtful = _holding(words, grid, _by_size(NULL_WORDS), small=True)
         padded = _ending_in_blank(words, grid)
@@ -62,8 +61,7 @@ class NullCells(NamedTuple):
         if padded.size or others.size:
             more_empty, more_doubtful = _by_text(rows, grid, _union(padded, others), rules)
             empty, doubtful = _union(empty, more_empty), _union(doubtful, more_doubtful)
-        no_ids = _holding(words, grid, _by_size(ID_WORDS), small=True)
-        return cls(_union(empty, blank_cells), doubtful, no_ids)
+        return cls(_union(empty, blank_cells), doubtful)
 
 
 def without_cells(rows: bytes, grid: Grid, cells: Places) -> bytes:

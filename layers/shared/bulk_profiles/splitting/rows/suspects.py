@@ -14,10 +14,9 @@ from .header_names import Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
-from .row_check import BLANKS, LONGEST_EXPONENT, Rules
+from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
-_HYPHEN = ord("-")
 _SMALL_E = ord("e")
 _NO_PLACES = np.empty(0, np.intp)
 _TAIL = 4  # bytes at the end of an id
@@ -30,6 +29,10 @@ _BLANKS = [mark(blank.encode()) for blank in BLANKS]
 _FIRST = table_of(b"='#(-" + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
+_ID_WORDS = sorted(word.encode() for word in ID_WORDS)
+_LIKELY = _FIRST | table_of(byte for word in _ID_WORDS for byte in (word[0], *word[:1].upper()))
+_WORD_STARTS = np.array(sorted({word[0] << 16 | word[1] << 8 | word[2] for word in _ID_WORDS}))
+_SMALL = 0x202020  # makes small letters of three
 _STARTS_NUMBER = table_of(b"0123456789+-" + PLUS_MARK)
 _DIGITS = table_of(b"0123456789")
 
@@ -91,15 +94,26 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
         places = _not_ending_in_digits(rows, grid)
         suspects.append(_spoiled_numbers(rows, grid, places))
     suspects.append(_with_exponent(grid))
-    if not odd:  # the hyphen is the only byte at the start of an id that matters then
-        suspects.append(np.flatnonzero(grid.data.take(grid.id_starts) == _HYPHEN))
+    first = grid.data.take(grid.id_starts)
+    likely = np.flatnonzero(_LIKELY.take(first))
+    if likely.size:
+        suspects.append(likely[_FIRST.take(first[likely])])
+        suspects.append(_beginning_as_words(grid, likely))
     if odd:
-        suspects.append(np.flatnonzero(_FIRST.take(grid.data.take(grid.id_starts))))
         suspects.append(_ending_in_blank(grid, places))
         cells = np.concatenate((cells, *odd))
         suspects.append(_holding_odd(rows, grid, view.ids.beyond))
     suspects.append(cells[cells % rules.width == rules.key] // rules.width)
     return np.concatenate(suspects)
+
+
+def _beginning_as_words(grid: Grid, places: Places) -> Places:
+    """Return those of some places whose id begins as a word does that is no id, in capitals or not."""
+    starts = grid.id_starts[places]
+    text = np.zeros(len(places), np.intp)
+    for offset in range(3):
+        text = text << 8 | grid.data.take(starts + offset, mode="clip")
+    return places[np.isin(text | _SMALL, _WORD_STARTS)]
 
 
 def _with_exponent(grid: Grid) -> Places:
