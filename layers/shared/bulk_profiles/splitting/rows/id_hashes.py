@@ -39,6 +39,7 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool) -> Hash
     """Hash all ids, and look for some bytes in them on the way; if `unreserved`, the rows have none."""
     starts, sizes = grid.id_starts, grid.id_sizes
     longest = int(sizes.max(initial=0))
+    shortest = int(sizes.min(initial=longest))
     if len(starts) and int(starts[-1]) + longest + 2 * _WORD > len(rows):
         rows += bytes(longest + 2 * _WORD)  # so that the last id, too, can be read in whole words
     words = np.ndarray((max(0, len(rows) - _WORD + 1),), "<u8", rows, strides=(1,))  # one starts at each byte
@@ -51,11 +52,10 @@ def hash_ids(rows: bytes, grid: Grid, rules: Rules, *, unreserved: bool) -> Hash
     hashes = sizes.view(np.uint64)  # so that ids which differ in trailing zero bytes have different hashes
     for offset in range(0, longest, _WORD):
         word = words[starts + offset if offset else starts]
-        remaining = sizes - offset if offset else sizes
-        used = np.minimum(remaining, _WORD)
-        word &= _MASKS[np.maximum(used, 0) if offset else used]
+        if offset + _WORD > shortest:  # what follows an id is no part of it
+            word &= _MASKS[np.clip(sizes - offset, 0, _WORD)]
         mixed = _mix(hashes, word)
-        hashes = np.where(remaining > 0, mixed, hashes) if offset else mixed
+        hashes = np.where(sizes > offset, mixed, hashes) if 0 < offset >= shortest else mixed
         if not is_ascii:
             beyond |= (word & _HIGHS) != 0
         for byte in forbidden:
