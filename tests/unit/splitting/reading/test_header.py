@@ -8,6 +8,7 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.reading import header
+from bulk_profiles.splitting.reading.text import HEAD_BYTES
 from tests.worlds.splitting import run
 
 
@@ -37,7 +38,7 @@ def test_a_header_alone_may_have_a_line_break_in_a_name(delimiter: str, end: str
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
 @pytest.mark.parametrize(
-    ("head_bytes", "size"), [(header.HEAD_BYTES, 64 * 1024), (4 * 1024, 4 * 1024), (4 * 1024, 20_000)]
+    ("head_bytes", "size"), [(HEAD_BYTES, 64 * 1024), (4 * 1024, 4 * 1024), (4 * 1024, 20_000)]
 )
 @pytest.mark.parametrize("key_first", [True, False])
 def test_a_long_header_may_have_line_breaks_in_names(
