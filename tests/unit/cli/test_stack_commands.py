@@ -67,7 +67,7 @@ def test_list_has_the_newest_import_first(deployment: Deployment, capsys: pytest
     assert [each["importId"] for each in json.loads(shown(capsys, "list", "--json", "--feed", "crm"))] == [
         first
     ]
-    lines = shown(capsys, "list").splitlines()
+    lines = [line for line in shown(capsys, "list").splitlines() if not line.startswith(" ")]
     assert [line.split()[:2] for line in lines] == [
         ["STATUS", "IMPORT"],
         ["uploading", second],
@@ -164,10 +164,10 @@ def test_reasons_to_wait_are_grouped_with_the_largest_first(deployment: Deployme
 @pytest.mark.parametrize("why", list(Why))
 def test_every_reason_to_wait_has_words(deployment: Deployment, why: Why) -> None:
     overview = Overview(entry(deployment), (batch(1).waiting(why, START),))
-    assert render_list([overview], START, 0).splitlines()[1].count("waits: 1 batch for ") == 1
+    assert render_list([overview], START, 0).count("waits: 1 batch for ") == 1
 
 
-@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("width", [60, 80])
 def test_list_fits_the_terminal(deployment: Deployment, width: int) -> None:
     overview = Overview(entry(deployment), (batch(1, reason="x" * 99).waiting(Why.TOKEN, START),))
     assert max(map(len, render_list([overview] * 2, START, width).splitlines())) <= width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 
-_COLUMNS = ("STATUS", "IMPORT", "ROWS", "DONE", "FAILED", "REJECTED", "STARTED", "NOTE")
-_RIGHT = frozenset({"ROWS", "DONE", "FAILED", "REJECTED"})
+_COLUMNS = ("STATUS", "IMPORT", "ROWS", "FAILED", "REJECTED")
+_RIGHT = frozenset({"ROWS", "FAILED", "REJECTED"})
+_INDENT = " " * 11  # of what is said of an import, below its line
 _WORDS = {
     Why.CALLS: "the calls a minute",
     Why.PLACES: "a place with Target",
@@ -113,12 +115,14 @@ class Overview:
 
 
 def render_list(overviews: Sequence[Overview], now: datetime, width: int) -> str:
-    """Return imports as a table, one line each, cut to `width` characters; 0: not at all."""
+    """Return imports as a table: a line each, and below it what is to be said, in `width` columns (0: any)."""
     if not overviews:
         return "No imports: nothing has been dropped, or what was has expired."
-    lines = [_COLUMNS, *(_cells(overview, now) for overview in overviews)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS) - 1)]
-    return "\n".join(_cut(_joined(line, widths), width) for line in lines)
+    cells = [_COLUMNS, *map(_cells, overviews)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    head, *lines = (_joined(line, widths) for line in cells)
+    said = (_said(overview, now, width) for overview in overviews)
+    return "\n".join([head, *(f"{line}\n{note}" for line, note in zip(lines, said, strict=True))])
 
 
 def render_import(overview: Overview, outputs: dict[str, str], now: datetime) -> str:
@@ -175,31 +179,33 @@ def _settled(batches: Iterable[BatchEntry]) -> int:
     return sum(batch.settled for batch in batches)
 
 
-def _cells(overview: Overview, now: datetime) -> tuple[str, ...]:
+def _cells(overview: Overview) -> tuple[str, ...]:
     counts, entry = overview.profiles, overview.entry
     rows = sum(batch.rows for batch in overview.batches)
     return (
         overview.status,
         entry.import_id,
         f"{rows:,}" if overview.batches else "-",
-        f"{100 * (counts.success + counts.error) // rows} %" if rows else "-",
         f"{counts.error + counts.unknown:,}" if overview.batches else "-",
         f"{entry.rejected:,}",
-        _ago(entry.started_at, now),
-        overview.note,
+    )
+
+
+def _said(overview: Overview, now: datetime, width: int) -> str:
+    counts, rows = overview.profiles, sum(batch.rows for batch in overview.batches)
+    done = f", {100 * (counts.success + counts.error) // rows} % done" if rows else ""
+    text = f"{_ago(overview.entry.started_at, now)}{done}" + (f": {overview.note}" if overview.note else "")
+    return textwrap.fill(
+        text, width or len(text) + len(_INDENT), initial_indent=_INDENT, subsequent_indent=_INDENT
     )
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [
         f"{cell:>{width}}" if name in _RIGHT else f"{cell:<{width}}"
-        for name, cell, width in zip(_COLUMNS, cells, widths, strict=False)
+        for name, cell, width in zip(_COLUMNS, cells, widths, strict=True)
     ]
-    return "  ".join([*padded, cells[-1]]).rstrip()
-
-
-def _cut(line: str, width: int) -> str:
-    return f"{line[: width - 3]}..." if 0 < width < len(line) else line
+    return "  ".join(padded).rstrip()
 
 
 def _batches(count: int) -> str:
