@@ -400,6 +400,10 @@ def test_read_status_count_that_is_no_number_is_not_given(text: object) -> None:
     assert answer.unclear == ("Target's answer has counts that are no numbers: batchSize, profilesNotFound.",)
 
 
+def test_read_status_answer_that_does_not_begin_as_text_is_unusable() -> None:
+    assert reason(read_status, b"\xff\xff demo-1 a success") == "The answer is neither XML nor UTF-8."
+
+
 def test_read_status_unknown_word_is_kept_for_people() -> None:
     assert status(head(" Pondering\n")).word == "Pondering"
     assert status(head("phase 2 of c-4711")).word == "phase 2 of ***"

@@ -245,6 +245,10 @@ def test_match_ids_odd_pair_of_a_flattened_answer_is_unknown_alone() -> None:
         "success reported",
         "unknown batch",
     ]
+    two = read_status([b"demo-1 complete 4 a odd b skipped c success"])
+    assert results(two, "a", "b", "c", "d")[:3] == ["unknown reported"] * 2 + ["success reported"]
+    three_ids = read_status([b"demo-1 complete 4 a odd b c d success"])
+    assert results(three_ids, "a", "b", "c", "d") == ["unknown reported"] * 4
     missing = read_status([b"demo-1 complete 4 a failed b c success"])  # a word, or the id of another
     assert results(missing, "a", "b", "c", "d")[1:3] == ["unknown reported"] * 2
     beside = read_status([b"demo-1 complete 4 a success b odd zz success"])

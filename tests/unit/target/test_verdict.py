@@ -863,6 +863,11 @@ def test_success_of_an_id_that_an_unknown_part_mentions_is_unknown(part: str) ->
     assert results(failed, *IDS) == ["error reported", "success reported", "pending reported"]
 
 
+def test_no_break_space_within_a_profile_is_a_text_that_is_not_known() -> None:
+    for odd in ("\u00a0<id>a</id><status>success</status>", "<id>a</id><status>success</status>\u00a0"):
+        assert results(status(element("profile", odd)), "a") == ["unknown reported"]
+
+
 def test_words_of_a_known_message_are_no_ids() -> None:
     answer = status(profile("Batch", "success"), element("message", "Batch submitted for processing"))
     assert results(answer, "Batch") == ["success reported"]
