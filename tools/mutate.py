@@ -44,6 +44,7 @@ _TESTS = {
     "splitting.parallel": ("unit/splitting/parallel", "unit/splitting/test_pending_blocks.py"),
     "steps": ("unit/steps", "faults/test_upload_batch.py", "faults/test_check_status.py"),
 }
+_PROPERTIES = "*_properties.py"  # take no part; pytest ignores no file that it is given by name
 _SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change
 _TIMEOUT = 8.0  # times the duration of the tests, plus as many seconds; then the change is an endless loop
 _GOAL = 0.95
@@ -71,9 +72,8 @@ class Room:
     def tests(self) -> list[Path]:
         """The files and folders with the room's tests, from the project's root on."""
         if self.name == "splitting":  # its folder has the tests of the rooms in it, too
-            return sorted(
-                path.relative_to(ROOT) for path in (ROOT / "tests/unit/splitting").glob("test_*.py")
-            )
+            paths = sorted((ROOT / "tests/unit/splitting").glob("test_*.py"))
+            return [path.relative_to(ROOT) for path in paths if not path.match(_PROPERTIES)]
         names = _TESTS.get(self.name) or (f"unit/{self.name.replace('.', '/')}",)
         return [Path("tests") / name for name in names]
 
@@ -208,7 +208,7 @@ class Mutation:
             "also_copy": [*_COPIED, "src"] if handlers else [*_COPIED],
             "only_mutate": [self._copy(source) for source in self.room.sources],
             "pytest_add_cli_args": [
-                *("--import-mode=importlib", "-p", "no:cacheprovider", "--ignore-glob=*_properties.py"),
+                *("--import-mode=importlib", "-p", "no:cacheprovider", f"--ignore-glob={_PROPERTIES}"),
                 *("-c", "setup.cfg"),
             ],
             "pytest_add_cli_args_test_selection": [str(test) for test in self.room.tests],
