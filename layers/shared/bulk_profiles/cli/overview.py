@@ -115,7 +115,7 @@ class Overview:
 
 
 def render_list(overviews: Sequence[Overview], now: datetime, width: int) -> str:
-    """Return imports as a table: a line each, and below it what is to be said, in `width` columns (0: any)."""
+    """Return imports as a table: a line each, and below it what to say, in `width` columns (0: any)."""
     if not overviews:
         return "No imports: nothing has been dropped, or what was has expired."
     cells = [_COLUMNS, *map(_cells, overviews)]
