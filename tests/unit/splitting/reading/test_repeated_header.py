@@ -111,6 +111,7 @@ def test_header_comes_again_with_any_delimiter_and_key_column(delimiter: str) ->
         "thirdPartyId,city,plan,zip",
         "thirdPartyId,street,zip",
         "street,thirdPartyId,plan",
+        "city,thirdPartyId,street,zip,phone",
         '"thirdPartyId","plan","city"',
         "thirdPartyId",
         BOM + "street,thirdPartyId,zip",

@@ -30,7 +30,6 @@ BLANK_BYTES = tuple(mark(blank.encode()) for blank in (*BLANKS, "\0"))
 # start with the last three.
 _SIGNS = {*range(0x80)} - {*_ALPHANUMERIC, *_SEPARATORS} | {*range(0x80, 0xC0), 0xC2, 0xE2, 0xEF}
 _PREFIX, _BATCH = "profile.", b"batch="  # of a name, and of a line
-_ACCENTS = (0xCC, 0xCD)  # the first bytes of those that are characters by themselves
 _MOST_SIGNS = 16  # that are passed over before a name
 
 
@@ -149,8 +148,7 @@ def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
     for name in (*names, _PREFIX) if names else ():
         second = {form[0] for letter in name[1:2] for form in _forms(letter)}
         for form in _forms(name[0]):
-            accents = _ACCENTS if not name[0].isascii() else ()
-            pairs[form[0], [*(form[1:2] or {*second, *accents, *_SIGNS})]] |= _NAME
+            pairs[form[0], [*(form[1:2] or {*second, *_SIGNS})]] |= _NAME
     if names:
         pairs[[*_SIGNS]] |= _NAME
     ends = {form[-1] for key in names for form in _forms(key[-1])}
