@@ -118,4 +118,4 @@ def test_line_end_of_a_header_may_have_more_than_one_return(
     read: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header, "HEAD_BYTES", read)
-    assert run(b"pcId,a\r\r\n1,x\r\n").received == [("1", "x")]
+    assert run(b"pcId,a\r\r\n1,x\ry\r\n").received == [("1", "x\ry")]  # they end no row
