@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.budget.state import BudgetState
-from bulk_profiles.core.errors import ConflictError, LedgerError
+from bulk_profiles.core.errors import ConflictError, LedgerError, UnreadableEntryError
 from bulk_profiles.core.models import ApiVersion, ImportStatus, PlannedBatch, Source
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -353,3 +353,36 @@ class TestReceipts:
         later = self.BATCH.change(number=2, accepted_at=NOW + self.DAY)
         assert self.shared(ledger, later.change(accepted_at=NOW + self.DAY - MS))
         assert not self.shared(ledger, later)
+
+
+def test_imports_whose_notice_was_refused_are_entered_once_until_it_is_told(
+    ledger: Ledger, table: WatchedTable
+) -> None:
+    assert ledger.untold() == []
+    for name in ("crm-1", "crm-2", "crm-1"):
+        ledger.note_notice(name, NOW, told=False)
+    assert ledger.untold() == ["crm-2", "crm-1"]
+    ledger.note_notice("crm-2", NOW, told=True)
+    assert ledger.untold() == ["crm-1"]
+    writes = len(table.written)
+    ledger.note_notice("crm-2", NOW, told=True)
+    assert len(table.written) == writes
+
+
+def test_what_is_known_of_a_token_is_kept_for_each_client(ledger: Ledger) -> None:
+    ledger.change_token("demo", NOW, lambda known: (known.authorized("digest"), None))
+    for client, accepted in (("demo", True), ("other", False)):
+        assert ledger.change_token(client, NOW, lambda known: (known, known.accepted)) is accepted
+
+
+def test_entry_that_cannot_be_read_is_named(ledger: Ledger, table: WatchedTable) -> None:
+    table.put_item(Item={"pk": "IMPORT#crm-1", "sk": "IMPORT", "status": "nonsense"})
+    with pytest.raises(UnreadableEntryError, match=r"^The ledger's entry of import crm-1 cannot be read\.$"):
+        ledger.get_import("crm-1")
+
+
+def test_batch_that_is_saved_is_one_that_has_not_failed(ledger: Ledger) -> None:
+    ledger.claim_import(entry(), NOW)
+    ledger.add_batches("crm-1", BATCHES[:1], NOW)
+    batch = ledger.get_batch("crm-1", 1).change(failure="S3 did not answer.")
+    assert ledger.save_batch(batch, NOW).failure == ledger.get_batch("crm-1", 1).failure == ""
