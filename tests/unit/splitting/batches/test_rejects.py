@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.models import MOST_EXAMPLES
 from bulk_profiles.splitting.batches.cutter import Limits
-from tests.worlds.splitting import run, run_in_slices
+from bulk_profiles.splitting.batches.rejects import RejectLog, Tally
+from bulk_profiles.splitting.reading.blocks import Block, Position, Record
+from bulk_profiles.splitting.rows.faults import Warn
+from tests.worlds.splitting import MemoryFolder, run, run_in_slices
 
 
 def test_rejects_are_in_the_order_of_the_file() -> None:
@@ -75,3 +79,13 @@ def test_advice_is_the_same_however_the_file_is_read(processes: int) -> None:
 )
 def test_last_line_of_a_file_needs_no_end_to_be_a_line_of_the_rejected_rows(data: bytes, row: bytes) -> None:
     assert run(data).objects["rejected-rows.csv"].endswith(row)
+
+
+def test_examples_of_a_warning_end_at_the_first_few_over_all_blocks() -> None:
+    tally = Tally()
+    log = RejectLog(MemoryFolder(), ["pcId"], tally)
+    for start in (10, 20, 30):
+        records = [Record(start + number, b"") for number in range(MOST_EXAMPLES)]
+        block = Block(Position(0, start), b"", lambda numbers, records=records: [records[n] for n in numbers])
+        log.add_examples(block, Warn.NO_VALUES, range(MOST_EXAMPLES - 1))
+    assert tally.warning_examples == {"no_values": [*range(10, 9 + MOST_EXAMPLES), 20]}
