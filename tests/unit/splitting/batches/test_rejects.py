@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from bulk_profiles.core.feeds import Feed
@@ -85,7 +87,10 @@ def test_examples_of_a_warning_end_at_the_first_few_over_all_blocks() -> None:
     tally = Tally()
     log = RejectLog(MemoryFolder(), ["pcId"], tally)
     for start in (10, 20, 30):
-        records = [Record(start + number, b"") for number in range(MOST_EXAMPLES)]
-        block = Block(Position(0, start), b"", lambda numbers, records=records: [records[n] for n in numbers])
+
+        def find(numbers: Sequence[int], start: int = start) -> list[Record]:
+            return [Record(start + number, b"") for number in numbers]
+
+        block = Block(Position(0, start), b"", find)
         log.add_examples(block, Warn.NO_VALUES, range(MOST_EXAMPLES - 1))
     assert tally.warning_examples == {"no_values": [*range(10, 9 + MOST_EXAMPLES), 20]}
