@@ -13,7 +13,7 @@ import pytest
 import simulator
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.core.errors import TokenError
-from bulk_profiles.core.models import BatchState, ImportStatus, ProfileCounts
+from bulk_profiles.core.models import BatchState, ImportStatus, ProfileCounts, Why
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.settings import UnknownPolicy
 from bulk_profiles.steps.slots import Slots
@@ -353,7 +353,7 @@ def test_upload_with_a_renewed_token_is_sent_again_at_once(
     import_id = deployment.split(deployment.drop(FILE)).import_id
 
     outcome = deployment.submit(import_id, 1)
-    assert (outcome.word, outcome.resume_at, outcome.why) == (Word.DEFERRED, START, None)
+    assert (outcome.word, outcome.resume_at, outcome.why) == (Word.DEFERRED, START, Why.TURNED_AWAY)
     summary = deployment.resume(import_id)
 
     assert summary.status is ImportStatus.SUCCEEDED

@@ -120,6 +120,8 @@ REJECTED = {
     Reject.ID_TOO_LONG: HEADER + SOUND + f"{CANARY * 30},x\n".encode(),
     Reject.ID_NUMBER: b'{"thirdPartyId": "u1", "name": "Ada"}\n'
     + f'{{"thirdPartyId": 1.5, "name": "{CANARY}"}}\n'.encode(),
+    Reject.TOTAL_ROW: HEADER + SOUND + f"Total,{CANARY}\n".encode(),
+    Reject.MIXED_ENCODING: HEADER + SOUND + f"u2,{CANARY} \u00e9\n".encode(),
     Reject.TOO_FEW_CELLS: HEADER + SOUND + f"{CANARY}\n".encode(),
     Reject.TOO_MANY_CELLS: HEADER + SOUND + f"u2,{CANARY},{CANARY}\n".encode(),
     Reject.INVALID_UTF8: HEADER + SOUND + CANARY.encode() + b"\xff,x\n",
@@ -138,6 +140,9 @@ def test_values_of_a_rejected_row_are_never_shown(
     application: Application, assert_silent: Silent, reason: Reject
 ) -> None:
     application.configure(SEPARATOR_IN_VALUE="reject")
+    if reason is Reject.MIXED_ENCODING:
+        feed = b'{"encoding": "cp1252"}'
+        boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key="feeds/default.json", Body=feed)
     if reason is Reject.ROW_TOO_LARGE:
         application.configure(MAX_BATCH_BYTES="100")
     application.run(REJECTED[reason])

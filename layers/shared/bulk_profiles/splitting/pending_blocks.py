@@ -41,7 +41,8 @@ class PendingBlocks:
             warn, encode = task()
             prepared = block.prepared or self._preparer.prepare(block.rows, warn=warn, encode=encode)
             if prepared.check.other_header is not None:
-                raise other_header(block.find([prepared.check.other_header])[0].line)
+                record, likeness = prepared.check.other_header
+                raise other_header(block.find([record])[0].line, likeness)
             yield block, prepared
             self.ordinal += len(prepared.check.hashes)
 

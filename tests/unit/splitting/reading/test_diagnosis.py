@@ -144,7 +144,14 @@ def test_delimiter_of_several_characters_rejects_the_file(delimiter: str, quote:
     )
 
 
-@pytest.mark.parametrize("data", [b"thirdPartyId,,city\nA1,x,Ulm\n", b"thirdPartyId;a;b##\nA1;x;y##\n"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"thirdPartyId,,city\nA1,x,Ulm\n",
+        b"thirdPartyId;a;b##\nA1;x;y##\n",
+        b"thirdPartyId,;\nA1,;\n",
+    ],
+)
 def test_signs_beside_each_other_in_a_header_are_no_delimiter(data: bytes) -> None:
     assert run(data).split.rows.sent == 1
     assert run(data.split(b"\n")[0]).split.rows.read == 0

@@ -249,3 +249,19 @@ def test_name_that_is_half_a_character_rejects_its_row() -> None:
     outcome = run(b'{"pcId": "1", "a": "x"}\n{"pcId": "2", "\\ud800": "y"}\n')
     assert outcome.rejects == [["2", "", "invalid_utf8"]]
     assert outcome.received == [("1", "x")]
+
+
+@pytest.mark.parametrize("twice", ["city", "c\\u0069ty", 'city" ', 'city"\t'])
+@pytest.mark.parametrize("others", [0, 2000])
+def test_object_with_a_name_twice_is_rejected(twice: str, others: int) -> None:
+    """Which of the two values is meant, nobody knows."""
+    name = twice if '"' in twice else f'{twice}"'
+    lines = [
+        *(f'{{"thirdPartyId":"B{number}","city":"says \\"city\\": no"}}' for number in range(others)),
+        f'{{"thirdPartyId":"A2","city":"x","{name}:"y"}}',
+        '{"thirdPartyId":"A3","city":"z"}',
+    ]
+    outcome = run("\n".join(lines).encode())
+    assert [reject[0::2] for reject in outcome.rejects] == [[str(others + 1), "bad_json"]]
+    assert outcome.received[-1] == ("A3", "z")
+    assert outcome.split.rows.sent == others + 1

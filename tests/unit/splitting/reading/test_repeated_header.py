@@ -270,3 +270,48 @@ def test_row_that_says_what_kind_its_id_is_is_a_row(row: str) -> None:
 def test_names_that_many_signs_surround_are_names() -> None:
     outcome = run(f"thirdPartyId,city\nA1,x\n{'_' * 20}thirdPartyId{'_' * 20},city\n".encode())
     assert warned(outcome) == {"repeated_header": [3]}
+
+
+# --- files joined without a line end ---
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("rows", [1, 3000])
+@pytest.mark.parametrize(
+    ("first", "glued", "after"),
+    [
+        ("thirdPartyId,city,age", "A2,Oslo,4thirdPartyId,age,city", "A3,5,Bern"),
+        ("thirdPartyId,city,age", f"A2,Oslo,4{BOM}thirdPartyId,age,city", "A3,5,Bern"),
+        ("thirdPartyId,city,age", "A2,Oslo,4thirdPartyId,city,age", "A3,Bern,5"),
+        ("thirdPartyId,city,age", "A2,OslothirdPartyId,age,city", "A3,5,Bern"),
+        ("thirdPartyId,city,age", "A2thirdPartyId,age,city", "A3,5,Bern"),
+        ("thirdPartyId,city,age", "A2thirdPartyId,city,age", "A3,Bern,5"),
+        ("thirdPartyId,city", "A2thirdPartyId,city", "A3,Bern"),
+        ("city,age,thirdPartyId", "Oslo,4,A2age,city,thirdPartyId", "5,Bern,A3"),
+        ('"thirdPartyId","city","age"', '"A2","Oslo","4""thirdPartyId","age","city"', '"A3","5","Bern"'),
+        ("batch=thirdPartyId,city,age", "A2,x,1batch=thirdPartyId,age,city", "A3,5,x"),
+    ],
+)
+def test_row_that_ends_in_a_header_rejects_the_file(
+    first: str, glued: str, after: str, rows: int, processes: int
+) -> None:
+    """The rows below it may have their cells in another order."""
+    lines = [first, *[after] * rows, glued, after]
+    with pytest.raises(
+        FileRejectedError, match=f"^Line {rows + 2} ends in another header: two files were joined"
+    ):
+        run("\n".join(lines).encode(), processes=processes)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "AthirdPartyId,x,city",
+        "AthirdPartyId,city,x",
+        "A2,mythirdPartyId,x",
+        "xage,a,b",
+    ],
+)
+def test_row_that_only_mentions_names_is_a_row(row: str) -> None:
+    outcome = run(f"thirdPartyId,city,age\n{row}\n".encode())
+    assert outcome.received == [tuple(row.split(","))]

@@ -229,7 +229,19 @@ def test_id_that_may_be_a_shortened_number_is_sent_and_counted(text: str, rest: 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        *((word, "total_row") for word in ("Total", "GRAND TOTAL", " subtotal ", "TRAILER", "EOF")),
+        *(
+            (word, "total_row")
+            for word in (
+                "Total",
+                "GRAND TOTAL",
+                " subtotal ",
+                "TRAILER",
+                "EOF",
+                "Total:",
+                "Total (2)",
+                "Gesamt : 7",
+            )
+        ),
         *((word, "empty_id") for word in ("TRUE", "false")),
     ],
 )

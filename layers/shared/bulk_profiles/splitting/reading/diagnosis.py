@@ -94,6 +94,8 @@ def refuse_long_delimiter(start: bytes, feed: Feed) -> None:
     if len(long_delimiters) != 1:
         return
     delimiter = long_delimiters.pop()
+    if len({single for single in DELIMITERS if single.decode() in delimiter}) > 1:
+        return  # as `,;` between a delimiter and a name that begins with another one
     others = first.replace(delimiter, "")
     if any(single in others for single in (*b"".join(DELIMITERS).decode(), feed.delimiter or "\0")):
         return

@@ -93,11 +93,16 @@ def _refuse_other_header(cells: list[bytes], dialect: Dialect, line: int) -> Non
     """Raise `FileRejectedError` where the cells after a byte order mark are a header with other columns."""
     names = [unquote_to_bytes(cell) for cell in cells] if dialect.encoded else cells
     if dialect.header and dialect.header.likeness(names, marked=True) is Likeness.OTHER:
-        raise other_header(line)
+        raise other_header(line, Likeness.OTHER)
 
 
-def other_header(line: int) -> FileRejectedError:
-    """Return the error for a header after which the rows have other columns."""
+def other_header(line: int, likeness: Likeness) -> FileRejectedError:
+    """Return the error for a header after which the rows have other columns, or may have."""
+    if likeness is Likeness.JOINED:
+        return FileRejectedError(
+            f"Line {line} ends in another header: two files were joined without a line end between them. "
+            "Drop the parts as files of their own."
+        )
     return FileRejectedError(
         f"Line {line} is another header, with other columns or in another order than in the first one: drop "
         "the parts as files of their own."

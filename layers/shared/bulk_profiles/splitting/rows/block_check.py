@@ -52,7 +52,8 @@ class BlockCheck:
     faults: dict[int, Fault] = field(default_factory=dict)  # of the other records, by number
     warnings: Warnings = field(default_factory=Warnings)
     valueless: bool = False  # some good rows have nothing but an id
-    other_header: int | None = None  # number of the first record that is a header with other columns
+    # The number of the first record after which rows have other columns, or may have, and what it is.
+    other_header: tuple[int, Likeness] | None = None
 
     def reject(self, places: list[int], reason: Reject) -> dict[int, Fault]:
         """Return a fault for the good rows in each of these places, by the numbers of their records."""
@@ -142,7 +143,7 @@ class _Draft:
     numbers: Places | None = None  # of their records; None: all are there
     faults: dict[int, Fault] = field(default_factory=dict)  # of other records, by number
     warned: dict[Warn, list[int]] = field(default_factory=dict)  # records by the warning that they have
-    other_header: int | None = None  # as in the result
+    other_header: tuple[int, Likeness] | None = None  # as in the result
 
     def replace(self, lines: list[bytes], results: dict[int, CheckedRow]) -> None:
         """Make the rows of lines, which are the present rows, and of the results of a check for some."""
@@ -156,7 +157,8 @@ class _Draft:
                 continue
             good[place] = False
             if isinstance(result, Likeness):
-                self.other_header = number if self.other_header is None else min(number, self.other_header)
+                if self.other_header is None or number < self.other_header[0]:
+                    self.other_header = number, result
             elif result:
                 self.faults[number] = result
         places = np.flatnonzero(good)

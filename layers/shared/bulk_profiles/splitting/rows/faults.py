@@ -72,7 +72,10 @@ class Reject(_Code):
         'first quote, write %22 in a batch= file, or set "quoting": "none" in the feed.',
     )
     BAD_ESCAPE = "bad_escape", "A % is not followed by two hexadecimal digits: write it as %25."
-    BAD_JSON = "bad_json", "The line is not one JSON object, or has the id twice: write one object per line."
+    BAD_JSON = (
+        "bad_json",
+        "The line is not one JSON object, or has a name twice: write one object per line, each name once.",
+    )
     NESTED_VALUE = (
         "nested_value",
         "A value is a list or an object: only text, numbers, booleans and null are sent.",

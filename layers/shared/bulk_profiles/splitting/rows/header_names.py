@@ -14,6 +14,7 @@ from bulk_profiles.core.models import KeyColumn
 from .key_column import KEY_SPELLINGS, meaning
 from .plain import unmark
 
+TAIL = 4  # bytes
 _BATCH = "batch="  # with which a file in Target's own format starts
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 _OTHERS = bytes(sorted({*range(256)} - {*_ALPHANUMERIC}))
@@ -27,6 +28,7 @@ class Likeness(Enum):
 
     REPEATED = auto()  # it has the names of the header, in their order
     OTHER = auto()  # what follows has other columns, or another order of columns
+    JOINED = auto()  # a row with values ends in one: two files were joined without a line end between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class HeaderNames:
     not_sent: frozenset[int]  # numbers of the columns that are not sent: some readers leave their cells empty
     keys: frozenset[str]  # names of key columns, by `meaning`: that of this file, and those of Target
     spellings: frozenset[str]  # the same, by `spelling_key`
+    tail: bytes  # the last bytes of the name of the key column, as it stands there
     _folded: frozenset[bytes] = field(repr=False)  # the names, by `_fold`
     _ends: tuple[bytes, ...] = field(repr=False)  # of the names in `keys`, by `_fold`; one may be empty
 
@@ -51,7 +54,10 @@ class HeaderNames:
         folded = frozenset(_fold(name.encode()) for name in (*names, *header)) - {b""}
         ends = {**_ENDS, key: _ENDS.get(key, _fold(key.encode()) if key.isascii() else b"")}
         spellings = KEY_SPELLINGS | ({key} - {*KeyColumn})
-        return cls(tuple(names), number, not_sent, frozenset(ends), spellings, folded, tuple(ends.values()))
+        tail = header[number].encode()[-TAIL:]
+        return cls(
+            tuple(names), number, not_sent, frozenset(ends), spellings, tail, folded, tuple(ends.values())
+        )
 
     def may_have_key(self, cells: bytes) -> bool:
         """Whether some cells may hold the name of a key column; where that is not ASCII, all may."""
@@ -83,6 +89,18 @@ class HeaderNames:
         likely = in_place in self.keys or (known and in_place in self.names)
         most = 2 * (known + 1) > len(list(filter(None, names))) and known
         return Likeness.OTHER if marked or likely or most else None
+
+    def joined(self, cells: Sequence[bytes]) -> bool:
+        """Whether a row ends in a header that begins within a cell, as `Oslo,4thirdPartyId,city,age`."""
+        known = 0
+        while known < len(cells) and self._is_known(cells[-1 - known]):
+            known += 1
+        if not 0 < known < len(cells):
+            return False
+        keys = tuple(end for end in self._ends if end)
+        before = _fold(cells[-1 - known])
+        has_key = any(_fold(cell).endswith(keys) for cell in cells[-known:])
+        return before.endswith(keys) or (has_key and before.endswith(tuple(self._folded)))
 
     def _is_known(self, cell: bytes) -> bool:
         return _fold(cell) in self._folded

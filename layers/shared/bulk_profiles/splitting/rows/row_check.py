@@ -51,6 +51,7 @@ TOTALS = frozenset(
 )
 ID_WORDS = TOTALS | {"true", "false"}  # that are no ids, beside those for no value
 _NO_IDS = NULL_WORDS | ID_WORDS
+_AFTER_WORD = re.compile(r"\s*(?::|\([0-9]+\)|:\s*[0-9]+)$")  # of a word for a sum: `Total:`, `Total (2)`
 _NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
 # What keeps a spreadsheet from taking an id for a number: ="00123", =T("00123"), =1001.
 GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
@@ -101,7 +102,7 @@ class Rules:
     header: HeaderNames | None = None  # that may come again
 
 
-# The row, or its fault; a header with other columns; None for a line that is no row.
+# The row, or its fault; a header after which the file cannot be read on; None for a line that is no row.
 type CheckedRow = tuple[bytes | Fault | Likeness | None, tuple[Warn, ...]]
 
 
@@ -139,8 +140,9 @@ def check_id(text: str, rules: Rules) -> CheckedId:
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
-    if not visible(text) or text in rules.nulls or text.lower() in _NO_IDS or _NO_ROOM.fullmatch(text):
-        return Reject.TOTAL_ROW if text.lower() in TOTALS else Reject.EMPTY_ID
+    word = _AFTER_WORD.sub("", text).lower()
+    if not visible(text) or text in rules.nulls or word in _NO_IDS or _NO_ROOM.fullmatch(text):
+        return Reject.TOTAL_ROW if word in TOTALS else Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
         return Reject.ID_TOO_LONG
     if _SCIENTIFIC.fullmatch(text):
@@ -171,6 +173,8 @@ def _header_or_blank(row: bytes, cells: list[bytes], rules: Rules) -> CheckedRow
     likeness = rules.header.likeness(cells) if rules.header and rules.header.may_have_key(row) else None
     if likeness:
         return header_row(likeness)
+    if rules.header and rules.header.may_have_key(row) and rules.header.joined(cells):
+        return Likeness.JOINED, ()
     passed_over = None if rules.blank_rows else no_row(row, cells[0])
     return None if passed_over is None else (None, passed_over)
 

@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .first_bytes import Beginnings, SpecialCells, find_headers, table_of
 from .grid import Grid, Places
-from .header_names import Likeness
+from .header_names import TAIL, HeaderNames, Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
@@ -19,7 +20,6 @@ from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, Rules
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _SMALL_E = ord("e")
 _NO_PLACES = np.empty(0, np.intp)
-_TAIL = 4  # bytes at the end of an id
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
 # A number with a fraction, an exponent or both, as a cell of a plain row.
 _NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*(?:[eE][+\xfb-]?[0-9]+)?|[eE][+\xfb-]?[0-9]+)")
@@ -80,9 +80,31 @@ class BlockView(NamedTuple):
         headers = dict[int, Likeness]()
         if rules.header and (special.names.size or (odd and b"=" in rows)):
             headers = find_headers(rows, grid, special.names, rules.header, beginnings)
+        if rules.header and len(rules.header.tail) == TAIL:
+            headers = _joined(rows, grid, rules.header) | headers
         return cls(
             grid, hash_ids(rows, grid, rules, unreserved=unreserved), nulls, special.guarded, headers, odd
         )
+
+
+def _joined(rows: bytes, grid: Grid, header: HeaderNames) -> dict[int, Likeness]:
+    """Return the rows that end in a header, of those whose id ends as the name of the key column does."""
+    ends = grid.id_starts + grid.id_sizes
+    tails = _tails(rows, ends)
+    found = dict[int, Likeness]()
+    for place in np.flatnonzero(tails == np.frombuffer(header.tail, "<u4")).tolist():
+        end = int(grid.ends[(place + 1) * grid.width - 1])
+        if header.joined(rows[end + 1 - int(grid.row_sizes[place]) : end].split(b",")):
+            found[place] = Likeness.JOINED
+    return found
+
+
+def _tails(rows: bytes, ends: Places) -> NDArray[np.uint32]:
+    """Return the four bytes before each of some places, as little-endian numbers."""
+    if ends.size and ends[0] < TAIL:
+        rows, ends = bytes(TAIL) + rows, ends + TAIL  # so that four bytes are before the first end, too
+    words = np.ndarray((max(0, len(rows) - TAIL + 1),), "<u4", rows, strides=(1,))  # one starts at each byte
+    return words[ends - TAIL]
 
 
 def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
@@ -133,11 +155,7 @@ def _not_ending_in_digits(rows: bytes, grid: Grid) -> Places:
 
     This is SWAR: of a byte that is a digit, neither `byte - 48` nor `byte + 70` has the highest bit.
     """
-    ends = grid.id_starts + grid.id_sizes
-    if ends.size and ends[0] < _TAIL:
-        rows, ends = bytes(_TAIL) + rows, ends + _TAIL  # so that four bytes are before the first end, too
-    words = np.ndarray((max(0, len(rows) - _TAIL + 1),), "<u4", rows, strides=(1,))  # one starts at each byte
-    tails = words[ends - _TAIL]
+    tails = _tails(rows, grid.id_starts + grid.id_sizes)
     no_digits = ((tails - _ZEROS) | (tails + _TO_HIGHS)) & _HIGHS
     return np.flatnonzero((no_digits != 0) | (tails == _ZEROS))
 
