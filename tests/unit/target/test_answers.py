@@ -21,8 +21,10 @@ from bulk_profiles.target.answers import (
     read_status,
     read_status_response,
 )
+from bulk_profiles.target.earlier_answers import add_earlier
 from bulk_profiles.target.response import Response, UnusableAnswerError
-from tests.worlds.answers import IDS, counts, element, head, profile, reason, status, xml
+from bulk_profiles.target.verdict import add_details
+from tests.worlds.answers import IDS, counts, element, head, profile, reason, results, status, xml
 
 URL = "http://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=demo-1845664501&m2Node=00"
 ENOUGH = 10_000_000
@@ -329,16 +331,39 @@ def test_read_status_flattened_answer_is_read(text: str, expected: tuple[Any, ..
     ("children", "message"),
     [
         ([], "The answer says nothing of a batch."),
-        ([element("message", "No such batch")], 'The answer says nothing of a batch: "No such batch".'),
+        (
+            [element("message", "Batch submitted for processing")],
+            'The answer says nothing of a batch: "Batch submitted for processing".',
+        ),
+        ([element("message", "")], "The answer says nothing of a batch."),
     ],
 )
 def test_read_status_without_content_raises_a_reason(children: list[str], message: str) -> None:
     assert reason(read_status, xml(*children)) == message
 
 
+@pytest.mark.fault(47, "an answer that names neither the batch nor its state is heard")
+@pytest.mark.parametrize(
+    "children",
+    [
+        element("failedUpdates", 2),
+        element("success", "false"),
+        element("message", "2 profiles failed"),
+        element("error", "Batch failed"),
+        element("batchStatus", "failed"),
+        element("batch", element("status", "failed")),
+        element("profiles", profile("a", "failed")),
+    ],
+)
+def test_read_status_without_batch_and_state_is_heard(children: str) -> None:
+    details = status(children)
+    complete = status(head())
+    for answer in (add_details(complete, details), add_earlier(complete, details)):
+        assert "success implied" not in results(answer, *IDS)
+
+
 BROKEN = [
     xml(),
-    xml(element("success", "false"), element("message", "no")),
     b"<html><body>demo-1</body></html>",
     b"<!DOCTYPE response>" + xml(head()),
     b'<!DOCTYPE response [<!ENTITY a "complete">]>' + xml(element("status", "&a;")),

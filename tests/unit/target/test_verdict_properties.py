@@ -294,7 +294,10 @@ def understood(draw: st.DrawFn, rows: int) -> Parts:
         if (counted or name == "batchSize") and draw(st.integers(0, 3)) < share:
             numbers = [rows] * 4 + [8 if rows < 8 else 9] if name in NUMBERS[:3] else [0, 1]
             texts[name] = str(draw(st.sampled_from(numbers)))
-    return Parts(texts, draw(st.lists(plain_profiles, max_size=4)))
+    profiles = draw(st.lists(plain_profiles, max_size=4))
+    if (len(texts) > 1 or profiles) and draw(st.sampled_from([False, False, False, True])):
+        del texts["batchId"]
+    return Parts(texts, profiles)
 
 
 def spoil(parts: Parts, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:

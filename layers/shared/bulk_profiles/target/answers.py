@@ -162,9 +162,8 @@ def read_status(
     """
     response = read_status_response(pieces, limit_bytes, charset)
     fields, profiles = response.fields, response.profiles
-    message = mask(fields.get("message", ""))
-    about_batch = (fields | response.repeated).keys() & {"batchId", "status"}
-    if not (profiles.statuses or response.unreadable or about_batch):
+    if not _says_anything(response):
+        message = mask(fields.get("message", ""))
         raise UnusableAnswerError("says nothing of a batch" + (f': "{message}"' if message else ""))
     size, consumed, successful, not_found, failed = (_number(fields.get(name, "")) for name in _COUNTS)
     state = _state(fields.get("status"))
@@ -198,6 +197,14 @@ def _named_in_receipt(profiles: Profiles) -> StatusAnswer | None:
         return None
     words = shown(_quoted(profiles.unknown_words))
     return StatusAnswer(None, profiles=statuses, unusable=frozenset(profiles.unusable), unknown_words=words)
+
+
+def _says_anything(response: Response) -> bool:
+    """Whether an answer says anything. What has no meaning may be about the batch, e.g. that it failed."""
+    fields = response.fields
+    said = len(fields) > ("message" in fields) or not _is_known(fields.get("message", ""))
+    odd = response.unknown_parts or response.repeated or response.unreadable
+    return bool(said or odd or response.profiles.statuses)
 
 
 def _unclear_in_receipt(response: Response) -> Iterator[str]:
