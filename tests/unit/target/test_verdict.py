@@ -897,3 +897,23 @@ def test_recall_of_a_success_that_an_answer_about_a_follow_up_denies(word: str, 
         ProfileResult("x", ProfileStatus.UNKNOWN, Basis.COUNTS, "As before."),
     )
     assert [verdict.recall(each) for each in others] == list(others)
+
+
+@pytest.mark.parametrize(
+    ("successful", "others", "reason"),
+    [
+        (2, "success implied", ""),
+        (
+            3,
+            "unknown counts",
+            "Target counted 3 results, it was not done with 1 profile, and 3 rows were sent.",
+        ),
+        (1, "unknown counts", "Target counted 2 of the 3 rows sent, and did not name the other."),
+    ],
+)
+def test_profile_that_is_pending_is_no_counted_update(successful: int, others: str, reason: str) -> None:
+    answer = status(head(), counts(successful, 0, 0, 3), profile("b", "pending"))
+    assert results(answer, *IDS) == [others, "pending reported", others]
+    verdict = settle(answer, IDS, rows=3, overdue=True)
+    assert verdict is not None
+    assert verdict.reason == reason

@@ -171,11 +171,11 @@ def number(said: Said, name: str) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,12}", text) else None
 
 
-def counts_are_doubtful(said: Said, rows: int, errors: int) -> bool:
+def counts_are_doubtful(said: Said, rows: int, errors: int, pending: int) -> bool:
     size, consumed, successful, not_found, failed = (number(said, name) for name in NUMBERS)
     failures = (failed or 0) + (not_found or 0)
     if successful is not None:
-        successful += max(failures, errors)
+        successful += max(failures, errors + pending)
     elif {consumed, failed, not_found} != {None} and None in {failed, not_found}:
         return True
     others = {size, consumed, successful} - {None, rows}
@@ -204,7 +204,9 @@ def expected(said: Said, ids: tuple[str, ...], *, withdrawn: str = "") -> dict[s
             others = "unknown batch"
         case "complete":
             errors = sum(status == "error" for status in statuses.values())
-            others = "unknown counts" if counts_are_doubtful(said, len(ids), errors) else "success implied"
+            pending = sum(status == "pending" for status in statuses.values())
+            uncounted = counts_are_doubtful(said, len(ids), errors, pending)
+            others = "unknown counts" if uncounted else "success implied"
         case "-" if doubt:
             others = "unknown batch"
         case _:
@@ -293,6 +295,8 @@ def understood(draw: st.DrawFn, rows: int) -> Parts:
     for name, share in zip(NUMBERS, (2, 1, 1, 1, 1), strict=True):
         if (counted or name == "batchSize") and draw(st.integers(0, 3)) < share:
             numbers = [rows] * 4 + [8 if rows < 8 else 9] if name in NUMBERS[:3] else [0, 1]
+            if name == "successfulUpdates":
+                numbers.append(rows - 1)
             texts[name] = str(draw(st.sampled_from(numbers)))
     profiles = draw(st.lists(plain_profiles, max_size=4))
     if (len(texts) > 1 or profiles) and draw(st.sampled_from([False, False, False, True])):

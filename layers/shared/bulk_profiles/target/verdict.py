@@ -36,6 +36,7 @@ that this one says is `incomplete`.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -45,6 +46,8 @@ from bulk_profiles.core.text import quantity
 from .answers import StatusAnswer, TargetState
 from .named_ids import NamedIds, match_ids
 from .response import UnusableAnswerError
+
+type ByStatus = Counter[ProfileStatus | None]  # how many ids of the batch; None: Target did not name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,7 @@ def _finished(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str
         return whole_batch(state, ProfileStatus.UNKNOWN, "")
     if named.contradicted or named.by_status[ProfileStatus.SUCCESS] or named.foreign[ProfileStatus.SUCCESS]:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join([_NOT_LISTED, *doubts]))
-    uncounted = _count_doubts(answer, rows, named.by_status[ProfileStatus.ERROR])
+    uncounted = _count_doubts(answer, rows, named.by_status)
     if doubts:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(doubts + uncounted))
     if uncounted:
@@ -269,12 +272,13 @@ def _last_words(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
     return _UNSAID
 
 
-def _count_doubts(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
-    """Return, as sentences, why Target's counts imply no success beside the `errors` that it named.
+def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:
+    """Return, as sentences, why Target's counts imply no success beside the profiles that it named.
 
     They leave room for failures, or contradict the names, one another or the number of rows.
     """
     sentences = []
+    errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
     failures = (answer.failed or 0) + (answer.not_found or 0)
     if failures > errors:
         counts = ((answer.failed, "failed"), (answer.not_found, "not found"))
@@ -283,25 +287,25 @@ def _count_doubts(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
         sentences.append(f"Target counted {counted}, and {named}.")
     elif answer.failed is not None and failures < errors:
         sentences.append(f"Target counted {quantity(failures, 'failure')}, and named {errors}.")
-    totals = (answer.batch_size, answer.consumed, _updated(answer, errors))
+    totals = (answer.batch_size, answer.consumed, _updated(answer, errors + pending))
     lowest = min((count for count in totals if count is not None), default=rows)
     if lowest < rows == 1:
         sentences.append("Target did not count the row that was sent.")
     elif lowest < rows:
         others = "other" if rows - lowest == 1 else "others"
         sentences.append(f"Target counted {lowest} of the {rows} rows sent, and did not name the {others}.")
-    sentences += _surplus(answer, rows, errors)
+    sentences += _surplus(answer, rows, by_status)
     incomplete = answer.successful is None and None in {answer.failed, answer.not_found}
     if not sentences and answer.counted and incomplete:
         sentences.append("Target did not count all outcomes, so there may be failures.")
     return sentences
 
 
-def _updated(answer: StatusAnswer, errors: int) -> int | None:
-    """Return how many profiles Target counted by their outcome, or named as failed."""
+def _updated(answer: StatusAnswer, others: int) -> int | None:
+    """Return how many profiles Target counted by their outcome, or named as one of the `others`."""
     if answer.successful is None:
         return None
-    return answer.successful + max((answer.failed or 0) + (answer.not_found or 0), errors)
+    return answer.successful + max((answer.failed or 0) + (answer.not_found or 0), others)
 
 
 def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
@@ -309,18 +313,23 @@ def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
     remarks = [_withdrawal(answer.withdrawn)] if answer.withdrawn else []
     if answer.batch_size is not None and answer.batch_size < rows:
         remarks.append(_size_of_batch(answer.batch_size, rows))
-    return remarks + _surplus(answer, rows, named.by_status[ProfileStatus.ERROR])
+    return remarks + _surplus(answer, rows, named.by_status)
 
 
-def _surplus(answer: StatusAnswer, rows: int, errors: int) -> list[str]:
+def _surplus(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:
     """Return, as sentences, which of Target's counts are larger than the number of rows."""
     sentences = []
+    errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
     if answer.batch_size is not None and answer.batch_size > rows:
         sentences.append(_size_of_batch(answer.batch_size, rows))
-    for count, what in ((answer.consumed, "consumed row"), (_updated(answer, errors), "result")):
+    results = _updated(answer, errors)
+    sent = f"{quantity(rows, 'row')} {_were(rows)} sent"
+    for count, what in ((answer.consumed, "consumed row"), (results, "result")):
         if count is not None and count > rows:
-            sent = f"{quantity(rows, 'row')} {_were(rows)} sent"
             sentences.append(f"Target counted {quantity(count, what)}, and {sent}.")
+    if results is not None and results <= rows < (_updated(answer, errors + pending) or 0):
+        unfinished = f"it was not done with {quantity(pending, 'profile')}"
+        sentences.append(f"Target counted {quantity(results, 'result')}, {unfinished}, and {sent}.")
     return sentences
 
 
