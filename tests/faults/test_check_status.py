@@ -743,3 +743,28 @@ def test_check_two_executions_do_not_delay_each_other(deployment: Deployment) ->
     assert others[-1].word is Word.PROCESSING
     assert len(outcomes) == 3  # the status, a wait for the next call, and the details
     assert deployment.ledger.get_batch(import_id, 1).state is BatchState.COMPLETE
+
+
+@pytest.mark.fault(
+    46, "a count that contradicts the batch, in an answer before the last: no success is implied"
+)
+@pytest.mark.parametrize(
+    ("early", "sentence"),
+    [
+        ("<batchSize>3</batchSize>", "Target counted 3 rows in the batch, and 2 were sent."),
+        ("<batchSize>1</batchSize>", "Target counted 1 row in the batch, and 2 were sent."),
+        ("<successfulUpdates>3</successfulUpdates>", "Target counted 3 results, and 2 rows were sent."),
+        ("<batchSize>2</batchSize><successfulUpdates>1</successfulUpdates>", ""),
+    ],
+)
+def test_check_count_that_contradicts_the_batch_lasts(
+    deployment: Deployment, target: simulator.Simulator, early: str, sentence: str
+) -> None:
+    start = "<response><batchId>{batchId}</batchId>"
+    body = f"{start}<status>incomplete</status>{early}</response>"
+    target.script(simulator.fault(on="status", code=200, body=body, times=1))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == (ProfileCounts(unknown=2) if sentence else ProfileCounts(success=2))
+    assert sentence in summary.reason

@@ -280,7 +280,8 @@ def test_settle_count_other_than_rows_is_said(children: list[str], note: str) ->
     stuck = [child.replace("complete", "stuck") for child in children]
     verdict = settle(status(*stuck), IDS, rows=3, overdue=False)
     assert verdict is not None
-    assert verdict.note == note
+    assert note in verdict.reason
+    assert not (note and verdict.status == "error")
 
 
 def test_settle_reads_no_ids_where_they_decide_nothing() -> None:
@@ -917,3 +918,47 @@ def test_profile_that_is_pending_is_no_counted_update(successful: int, others: s
     verdict = settle(answer, IDS, rows=3, overdue=True)
     assert verdict is not None
     assert verdict.reason == reason
+
+
+@pytest.mark.fault(45, "stuck in an answer that is not understood: no error is claimed")
+@pytest.mark.parametrize(
+    ("children", "reason"),
+    [
+        ([head("stuck"), "<x/>"], "a part that is not known: x."),
+        ([head("stuck").replace("demo-1", "other-7")], "Target's answer names another batch."),
+        ([head("stuck", size=9)], "Target counted 9 rows in the batch, and 3 were sent."),
+        ([head("stuck"), counts(1, 0, 0)], "Target counted 1 update, and did not name as many."),
+    ],
+)
+def test_stuck_in_an_answer_that_is_not_understood_is_unknown(children: list[str], reason: str) -> None:
+    verdict = settle(status(*children).about("demo-1"), IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert (verdict.state, verdict.status) == (BatchState.STUCK, ProfileStatus.UNKNOWN)
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("successful", [None, 1])
+def test_stuck_with_no_more_updates_than_it_names_is_an_error(successful: int | None) -> None:
+    counted = [] if successful is None else [counts(successful, 0, 0)]
+    answer = status(head("stuck"), profile("a", "success"), *counted)
+    assert results(answer, *IDS) == ["success reported", "error batch", "error batch"]
+
+
+@pytest.mark.fault(44, "failures that were counted are told at the deadline")
+@pytest.mark.parametrize("word", [head("incomplete"), head("odd"), ""])
+def test_failures_that_were_counted_are_told_at_the_deadline(word: str) -> None:
+    verdict = settle(status(word, element("failedUpdates", 3)), IDS, rows=3, overdue=True)
+    assert verdict is not None
+    assert verdict.status is ProfileStatus.PENDING
+    assert "Target counted 3 failed, and named none of them." in verdict.reason
+
+
+@pytest.mark.parametrize("consumed", [0, 2])
+def test_fewer_consumed_rows_than_successes_by_name_deny_them(consumed: int) -> None:
+    names = [profile(name, "success") for name in IDS]
+    answer = status(head(), element("consumedCount", consumed), *names)
+    assert results(answer, *IDS) == ["unknown reported"] * 3
+    verdict = settle(answer, IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert f"Target counted {consumed} consumed rows, and named 3 as a success." in verdict.note
+    assert "success reported" in results(status(head(), element("consumedCount", 3), *names), *IDS)

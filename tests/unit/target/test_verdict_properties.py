@@ -182,6 +182,18 @@ def counts_are_doubtful(said: Said, rows: int, errors: int, pending: int) -> boo
     return failures > errors or (failed is not None and failures < errors) or bool(others)
 
 
+def updates_of_stuck(said: Said, rows: int, successes: int) -> bool:
+    """Whether the counts say that a row was updated that was not named so, or are larger than the batch."""
+    size, consumed, successful, not_found, failed = (number(said, name) for name in NUMBERS)
+    results = (successful or 0) + (failed or 0) + (not_found or 0)
+    return (
+        size not in {None, rows}
+        or (successful or 0) > successes
+        or (successful is not None and results > rows)
+        or (consumed or 0) > rows
+    )
+
+
 def expected(said: Said, ids: tuple[str, ...], *, withdrawn: str = "") -> dict[str, str]:
     """`status basis` of each profile at the deadline."""
     statuses, ambiguous, foreign = named_in(said, ids)
@@ -192,14 +204,18 @@ def expected(said: Said, ids: tuple[str, ...], *, withdrawn: str = "") -> dict[s
     successful, not_found, failed = (number(said, name) for name in NUMBERS[2:])
     successes = sum(status == "success" for status in statuses.values())
     denied = successes > (len(ids) if successful is None else successful)
+    consumed = number(said, "consumedCount")
+    denied |= consumed is not None and successes > consumed
     denied |= successes > 0 and successes + (failed or 0) + (not_found or 0) > len(ids)
     denied |= said.denied or said.texts.get("batchId", "") not in {"", "demo-1"}
     if denied:
         doubt = True
         statuses = {each: status.replace("success", "unknown") for each, status in statuses.items()}
     match said.texts.get("status", "-").lower():
+        case "stuck" if doubt:
+            others = "unknown batch"
         case "stuck":
-            others = "error batch"
+            others = "unknown counts" if updates_of_stuck(said, len(ids), successes) else "error batch"
         case "complete" if doubt or listed:
             others = "unknown batch"
         case "complete":
@@ -295,8 +311,8 @@ def understood(draw: st.DrawFn, rows: int) -> Parts:
     for name, share in zip(NUMBERS, (2, 1, 1, 1, 1), strict=True):
         if (counted or name == "batchSize") and draw(st.integers(0, 3)) < share:
             numbers = [rows] * 4 + [8 if rows < 8 else 9] if name in NUMBERS[:3] else [0, 1]
-            if name == "successfulUpdates":
-                numbers.append(rows - 1)
+            if name in NUMBERS[1:3]:
+                numbers.append(draw(st.integers(0, rows - 1)))
             texts[name] = str(draw(st.sampled_from(numbers)))
     profiles = draw(st.lists(plain_profiles, max_size=4))
     if (len(texts) > 1 or profiles) and draw(st.sampled_from([False, False, False, True])):

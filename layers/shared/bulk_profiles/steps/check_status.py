@@ -28,6 +28,7 @@ from bulk_profiles.target.outcomes import Answered, CheckOutcome, Deferred, Gone
 from bulk_profiles.target.verdict import (
     Verdict,
     add_details,
+    contradictions,
     gives_details,
     needs_details,
     settle,
@@ -145,7 +146,11 @@ class CheckStatus:
                 silence=batch.reason,
                 body="follow-up" if batch.follow_ups else "batch",
             )
-        return (keep_answer(batch, answer, self.storage) if verdict is None else batch), verdict
+        if verdict is None and answer is not None:
+            for contradiction in contradictions(answer, batch.body_rows):
+                answer = answer.doubted(contradiction)
+            batch = keep_answer(batch, answer, self.storage)
+        return batch, verdict
 
     def _park(self, batch: BatchEntry, resume_at: datetime, reason: str) -> BatchEntry:
         """Return the entry of a batch that is not asked about before Target accepts the client's token."""

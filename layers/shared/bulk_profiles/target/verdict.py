@@ -20,7 +20,9 @@ else.
 | `complete`, and its counts leave room for a failure, or contradict   | unknown | counts   |
 | `complete`, with a `success` by name, ours or not: it lists all      | unknown | batch    |
 | `complete`, and something is not understood                          | unknown | batch    |
-| `stuck`                                                              | error   | batch    |
+| `stuck`, and everything is understood                                | error   | batch    |
+| `stuck`, and its counts say that rows were updated, or contradict    | unknown | counts   |
+| `stuck`, and something is not understood                             | unknown | batch    |
 | nothing by the deadline but other profiles, with all understood      | pending | deadline |
 | nothing by the deadline, and something is not understood             | unknown | batch    |
 | `incomplete` or a word that is not known, at the deadline            | pending | deadline |
@@ -92,6 +94,8 @@ _UNFINISHED = "Target was not done with the batch when it was last asked."
 _UNSAID = "Target did not say of every profile what became of it when it was last asked."
 _NO_ANSWER = "Target gave no usable answer when it was last asked about the batch."
 _STUCK = "Target gave up on the batch: it is stuck."
+_CALLED_STUCK = "Target called the batch stuck, in an answer that is not understood."
+_UPDATED = "Target counted {}, and did not name as many."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
 _SIZES = "Target counted {} rows in the batch in one answer, and {} in another."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
@@ -180,7 +184,7 @@ def _last_verdict(
     try:
         named = match_ids(answer, ids, rows)
     except UnusableAnswerError as error:
-        return _expired([_NO_ANSWER, str(error)])
+        return _expired([_NO_ANSWER, str(error), *answer.unclear, *_unnamed_failures(answer, 0)])
     doubts = _doubts(answer, named, body)
     if denial := _denial(answer, named, rows):
         doubts.append(denial)
@@ -188,9 +192,10 @@ def _last_verdict(
     if answer.state is TargetState.COMPLETE or (answer.state is None and _is_finished(named)):
         verdict = _finished(answer, named, rows, doubts)
     elif answer.state is TargetState.STUCK:
-        verdict = whole_batch(BatchState.STUCK, ProfileStatus.ERROR, _STUCK)
+        verdict = _stuck(answer, named, rows, doubts)
     else:
-        verdict = _expired([_last_words(answer, named, rows), *doubts, silence])
+        failures = _unnamed_failures(answer, named.by_status[ProfileStatus.ERROR])
+        verdict = _expired([_last_words(answer, named, rows), *failures, *doubts, silence])
         if (
             answer.state is None and doubts
         ):  # a profile that seems not to be named may be named in another way
@@ -219,10 +224,22 @@ def _finished(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join([_NOT_LISTED, *doubts]))
     uncounted = _count_doubts(answer, rows, named.by_status)
     if doubts:
-        return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(doubts + uncounted))
+        return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(dict.fromkeys(doubts + uncounted)))
     if uncounted:
         return Verdict(state, ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(uncounted))
     return Verdict(state, ProfileStatus.SUCCESS, Basis.IMPLIED)
+
+
+def _stuck(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str]) -> Verdict:
+    """Return the verdict on a stuck batch: an error, unless anything else in the answer casts doubt on it."""
+    uncounted = contradictions(answer, rows)
+    if (answer.successful or 0) > named.by_status[ProfileStatus.SUCCESS]:
+        uncounted.append(_UPDATED.format(quantity(answer.successful or 0, "update")))
+    if not (doubts or uncounted):
+        return whole_batch(BatchState.STUCK, ProfileStatus.ERROR, _STUCK)
+    reason = " ".join(dict.fromkeys([_CALLED_STUCK, *doubts, *uncounted]))
+    basis = Basis.BATCH if doubts else Basis.COUNTS
+    return Verdict(BatchState.STUCK, ProfileStatus.UNKNOWN, basis, reason)
 
 
 def _expired(sentences: list[str]) -> Verdict:
@@ -246,6 +263,9 @@ def _denial(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
     failures = (answer.failed or 0) + (answer.not_found or 0)
     if answer.successful is not None and successes > answer.successful:
         return f"Target counted {quantity(answer.successful, 'update')}, and named {successes} as a success."
+    if answer.consumed is not None and successes > answer.consumed:
+        consumed = quantity(answer.consumed, "consumed row")
+        return f"Target counted {consumed}, and named {successes} as a success."
     if successes and successes + failures > rows:
         return (
             f"Target counted {quantity(failures, 'failure')} of {rows}, and named {successes} as a success."
@@ -280,11 +300,8 @@ def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[
     sentences = []
     errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
     failures = (answer.failed or 0) + (answer.not_found or 0)
-    if failures > errors:
-        counts = ((answer.failed, "failed"), (answer.not_found, "not found"))
-        counted = " and ".join(f"{count} {what}" for count, what in counts if count)
-        named = "did not name it" if failures == 1 else f"named {errors or 'none'} of them"
-        sentences.append(f"Target counted {counted}, and {named}.")
+    if unnamed := _unnamed_failures(answer, errors):
+        sentences += unnamed
     elif answer.failed is not None and failures < errors:
         sentences.append(f"Target counted {quantity(failures, 'failure')}, and named {errors}.")
     totals = (answer.batch_size, answer.consumed, _updated(answer, errors + pending))
@@ -299,6 +316,17 @@ def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[
     if not sentences and answer.counted and incomplete:
         sentences.append("Target did not count all outcomes, so there may be failures.")
     return sentences
+
+
+def _unnamed_failures(answer: StatusAnswer, errors: int) -> list[str]:
+    """Return, as a sentence, that Target counted more failures than the `errors` that it named."""
+    failures = (answer.failed or 0) + (answer.not_found or 0)
+    if failures <= errors:
+        return []
+    counts = ((answer.failed, "failed"), (answer.not_found, "not found"))
+    counted = " and ".join(f"{count} {what}" for count, what in counts if count)
+    named = "did not name it" if failures == 1 else f"named {errors or 'none'} of them"
+    return [f"Target counted {counted}, and {named}."]
 
 
 def _updated(answer: StatusAnswer, others: int) -> int | None:
@@ -331,6 +359,13 @@ def _surplus(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:
         unfinished = f"it was not done with {quantity(pending, 'profile')}"
         sentences.append(f"Target counted {quantity(results, 'result')}, {unfinished}, and {sent}.")
     return sentences
+
+
+def contradictions(answer: StatusAnswer, rows: int) -> list[str]:
+    """Return, as sentences, which counts no later answer can put right: the size, and more than all rows."""
+    size = answer.batch_size
+    wrong_size = [] if size is None or size == rows else [_size_of_batch(size, rows)]
+    return list(dict.fromkeys(wrong_size + _surplus(answer, rows, Counter())))
 
 
 def _size_of_batch(size: int, rows: int) -> str:
