@@ -86,8 +86,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   rejects the file. A row is taken for a header if its id is the name of a key column (that of
   the file, `pcId` or `thirdPartyId`); if it has such a name elsewhere, and most of its cells, or its id, are
   names of the header; or if it has one after a byte order mark or `batch=`. So it is in JSON Lines, too.
-- A row that ends in a header (`A2,Oslo,4thirdPartyId,city,age`) rejects the file: two files were joined without
-  a line end between them.
+- A row that ends in a header (`A2,Oslo,4thirdPartyId,city,age`) rejects the file: two files were joined
+  without a line end between them.
 - Empty cells beyond the header are no cells where the header has as many without a name, or where all of the
   first rows have the same number of them, which is counted as `trailing_cells`. Elsewhere the delimiter that
   adds one may stand in a value, and the row is rejected.
@@ -105,8 +105,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
   counted as `id_exponent`).
-- A word for a sum or for the end of a table (`Total`, `Total (12)`, `Grand Total:`, `Trailer` and their like) is no id, nor
-  is `true` or `false`.
+- A word for a sum or for the end of a table (`Total (12)`, `Grand Total:`, `Trailer` and their like) is no
+  id, nor is `true` or `false`.
 - `="..."`, `=T("...")` and `=` before digits are taken off values, too, and counted as `value_guarded`.
 - Where the feed names an encoding such as `cp1252`, a row with UTF-8 in it is rejected as `mixed_encoding`.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first

@@ -121,7 +121,7 @@ REJECTED = {
     Reject.ID_NUMBER: b'{"thirdPartyId": "u1", "name": "Ada"}\n'
     + f'{{"thirdPartyId": 1.5, "name": "{CANARY}"}}\n'.encode(),
     Reject.TOTAL_ROW: HEADER + SOUND + f"Total,{CANARY}\n".encode(),
-    Reject.MIXED_ENCODING: HEADER + SOUND + f"u2,{CANARY} \u00e9\n".encode(),
+    Reject.MIXED_ENCODING: HEADER + b"u1,Ren\xe9\n" + f"u2,{CANARY} \u00e9\n".encode(),
     Reject.TOO_FEW_CELLS: HEADER + SOUND + f"{CANARY}\n".encode(),
     Reject.TOO_MANY_CELLS: HEADER + SOUND + f"u2,{CANARY},{CANARY}\n".encode(),
     Reject.INVALID_UTF8: HEADER + SOUND + CANARY.encode() + b"\xff,x\n",

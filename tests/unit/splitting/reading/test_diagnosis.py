@@ -191,3 +191,25 @@ def test_other_quotes_around_names_and_values_reject_the_file(quotes: tuple[str,
     assert "export the table with double quotes" in rejection(data.encode())
     names = data.split("\n", 1)[0]
     assert run(f"{names}\nA1,x\n".encode()).received == [("A1", "x")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "thirdPartyId,city\n\u201cA1\u201d,\u201cx\u201d\n\u201cA2\u201d,\n",
+        "thirdPartyId,city,n\n'A1','Rome','x'\n'A2','Oslo','y'\n",
+        "'thirdPartyId','city'\n'A1','Rome'\n",
+    ],
+)
+def test_values_in_other_quotes_reject_the_file(data: str) -> None:
+    assert "are in single or typographic quotes" in rejection(data.encode())
+
+
+@pytest.mark.parametrize("row", ["'00123,Rome", "'A1',Rome", "\u201cA1\u201d,Rome"])
+def test_one_value_in_other_quotes_rejects_no_file(row: str) -> None:
+    assert run(f"thirdPartyId,city\n{row}\n".encode()).split.rows.sent == 1
+
+
+def test_lines_of_a_quoted_mail_reject_the_file() -> None:
+    assert "as in a quoted mail" in rejection(b"> thirdPartyId,city\n> A1,x\n> A2,y\n")
+    assert run(b"> thirdPartyId,city\nA1,x\n").split.rows.sent == 1

@@ -6,7 +6,7 @@ The first lines of the file are looked at. No sentence repeats a value in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -42,6 +42,7 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
     """
     _refuse_drawn(header)
     _refuse_other_quotes(header, rows)
+    _refuse_quoted_mail(header, rows)
     width = len(header.names)
     if has_key_column(header.names, feed) and all(row.count(b",") == width - 1 for row in rows):
         return
@@ -62,16 +63,23 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
 
 
 def _refuse_other_quotes(header: Header, rows: Sequence[bytes]) -> None:
-    """Raise `FileRejectedError` if names and values are in quotes that do not enclose values."""
+    """Raise `FileRejectedError` if names or values are in quotes that do not enclose values."""
+
+    def in_quotes(cells: Iterable[str]) -> bool:
+        return all(_IN_OTHER_QUOTES.fullmatch(cell.strip()) for cell in cells if cell)
+
     starts = {row.decode(errors="replace")[:1] for row in rows}
-    if (
-        starts
-        and starts <= {"'", *_OTHER_QUOTES}
-        and all(_IN_OTHER_QUOTES.fullmatch(name.strip()) for name in header.names)
-    ):
+    values = (unmark(cell).decode(errors="replace") for row in rows for cell in row.split(b","))
+    if starts and starts <= {"'", *_OTHER_QUOTES} and (in_quotes(header.names) or in_quotes(values)):
         raise FileRejectedError(
-            "Names and values are in single or typographic quotes: export the table with double quotes."
+            "The values are in single or typographic quotes: export the table with double quotes."
         )
+
+
+def _refuse_quoted_mail(header: Header, rows: Sequence[bytes]) -> None:
+    """Raise `FileRejectedError` if each line begins with the sign that mail puts before what it quotes."""
+    if rows and header.names[0].startswith(">") and all(row.startswith(b">") for row in rows):
+        raise FileRejectedError("Each line begins with >, as in a quoted mail: remove that from every line.")
 
 
 def _refuse_drawn(header: Header) -> None:
@@ -94,8 +102,8 @@ def refuse_long_delimiter(start: bytes, feed: Feed) -> None:
     if len(long_delimiters) != 1:
         return
     delimiter = long_delimiters.pop()
-    if len({single for single in DELIMITERS if single.decode() in delimiter}) > 1:
-        return  # as `,;` between a delimiter and a name that begins with another one
+    if delimiter != delimiter[::-1] and any(single.decode() in delimiter for single in DELIMITERS):
+        return  # as `,%`, which is a delimiter before a name that begins with a sign
     others = first.replace(delimiter, "")
     if any(single in others for single in (*b"".join(DELIMITERS).decode(), feed.delimiter or "\0")):
         return
