@@ -349,7 +349,8 @@ def test_check_without_details_keeps_the_first_answer(
     assert deployment.clock() - START >= timedelta(hours=24)
     assert summary.profiles == ProfileCounts(success=2)
     assert {result.basis for result in deployment.profiles(import_id, 1)} == {Basis.IMPLIED}
-    assert (summary.batches[0].state, summary.reason) == (BatchState.COMPLETE, "")
+    assert summary.batches[0].state is BatchState.COMPLETE
+    assert "status calls had no usable answer, the last one: Target answered HTTP 503" in summary.reason
 
 
 @pytest.mark.fault(47, "404 for the details of a complete batch: asked for three times, not all day")
@@ -565,15 +566,44 @@ def test_check_with_a_token_never_renewed_ends_at_the_deadline(
     assert len(target.requests) < 60
 
 
-@pytest.mark.fault(49, "a status that could be read at last has no reason any more")
-def test_check_forgets_the_reason_once_the_status_is_read(
+@pytest.mark.fault(49, "a status that could be read at last: how often it was not, and why, is told")
+def test_check_tells_how_often_the_status_was_not_read(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:
     target.script(simulator.fault("server_error", on="status", times=2))
 
     summary = deployment.run(FILE)
 
-    assert (summary.status, summary.reason, summary.batches[0].unread) == (ImportStatus.SUCCEEDED, "", 2)
+    assert (summary.status, summary.batches[0].unread) == (ImportStatus.SUCCEEDED, 2)
+    assert (
+        "2 of 4 status calls had no usable answer, the last one: Target answered HTTP 500" in summary.reason
+    )
+
+
+@pytest.mark.fault(49, "a failure that can be read in an answer with HTTP 500: no success is implied")
+@pytest.mark.parametrize("code", [404, 400, 401, 500, 503])
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("<profile><id>u1</id><status>failed</status></profile>", True),
+        ("<profile><id>u1</id><status>odd</status></profile>", True),
+        ("<failedUpdates>1</failedUpdates>", True),
+        ("<profilesNotFound>1</profilesNotFound>", True),
+        ("<status>stuck</status>", True),
+        ("<success>false</success><message>Wait</message>", False),
+        ("<profile><id>u1</id><status>success</status></profile>", False),
+    ],
+)
+def test_check_failure_beside_an_http_status_that_is_none(
+    deployment: Deployment, target: simulator.Simulator, code: int, said: str, heard: bool
+) -> None:
+    body = f"<response><batchId>{{batchId}}</batchId>{said}</response>"
+    target.script(simulator.fault(on="status", code=code, body=body, times=2))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == (ProfileCounts(unknown=2) if heard else ProfileCounts(success=2))
+    assert summary.reason.count(f"Target answered HTTP {code} with failures.") == heard
 
 
 SIX = b"thirdPartyId,name\n" + b"".join(b"u%d,Ada\n" % number for number in range(1, 7))

@@ -66,6 +66,7 @@ class BatchEntry(JsonObject):
     polls: int = 0  # status calls since Target accepted this body
     # Of these, how many had no usable answer; `reason` has the last one's until there is one.
     unread: int = dataclasses.field(default=0, metadata=as_json(optional=True))
+    silence: str = dataclasses.field(default="", metadata=as_json(optional=True))  # why, of the last of them
     detail_checks: int = 0  # of these, for details that Target answered without giving any
     sending_until: datetime | None = None  # after it, a submission that is still `sending` is dead
     accepted_at: datetime | None = None
@@ -207,11 +208,22 @@ class BatchEntry(JsonObject):
 
     def asked(self, why: str = "", silence: str = "") -> Self:
         """Return the entry after a status call. `silence`: why it had no usable answer, as a sentence."""
-        unread, polls = self.unread + bool(silence), self.polls + 1
-        reason = f"{unread} of {quantity(polls, 'status call')} had no usable answer, the last one: {silence}"
-        return self.change(
-            checks=self.checks + 1, polls=polls, unread=unread, why=why, reason=reason if silence else ""
+        entry = self.change(
+            checks=self.checks + 1,
+            polls=self.polls + 1,
+            unread=self.unread + bool(silence),
+            silence=silence or self.silence,
+            why=why,
         )
+        return entry.change(reason=entry.silent_calls if silence else "")
+
+    @property
+    def silent_calls(self) -> str:
+        """How many status calls about this body had no usable answer, and why, as sentences; "" for none."""
+        if not self.unread:
+            return ""
+        calls = f"{self.unread} of {quantity(self.polls, 'status call')}"
+        return f"{calls} had no usable answer, the last one: {self.silence}"
 
     def follow_up(self, follow_up: FollowUp, known: Bases) -> Self:
         """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
@@ -227,6 +239,7 @@ class BatchEntry(JsonObject):
             follow_ups=(*self.follow_ups, follow_up),
             polls=0,
             unread=0,
+            silence="",
             detail_checks=0,
             terminal=None,
             last_answer=None,

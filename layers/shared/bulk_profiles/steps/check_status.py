@@ -199,7 +199,7 @@ class CheckStatus:
             profiles=counts,
             bases=bases,
             verdict=(BatchState.EXPIRED if expired else verdict.state).value,
-            reason=verdict.reason or verdict.note,
+            reason=_told(verdict.reason or verdict.note, batch.silent_calls),
         )
         return self.ledger.save_batch(written, self.clock())
 
@@ -257,9 +257,15 @@ def _asked(batch: BatchEntry, reply: CheckOutcome, token: str | None) -> BatchEn
         case Answered():
             return batch.asked()
         case Unauthorized():
-            return batch.asked(Why.TOKEN.value, remedy(reply, token))
+            asked = batch.asked(Why.TOKEN.value, remedy(reply, token))
         case _:
-            return batch.asked(Why.STATUS.value, reply.reason)
+            asked = batch.asked(Why.STATUS.value, reply.reason)
+    return asked.change(doubt=_told(asked.doubt, reply.doubt))
+
+
+def _told(text: str, sentence: str) -> str:
+    """Return a text with one more sentence, unless that is empty or there."""
+    return text if sentence in text else f"{text} {sentence}".strip()
 
 
 def _lacks_details(reply: CheckOutcome) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
+from bulk_profiles.core.models import ProfileStatus
+
 from .addresses import with_details
-from .answers import MAX_STATUS_BYTES, Receipt, read_receipt, read_status
+from .answers import MAX_STATUS_BYTES, Receipt, TargetState, read_receipt, read_status
 from .http import Body, BodyError, Reply, TransportError, call, retry_after
 from .outcomes import (
     Accepted,
@@ -29,6 +32,7 @@ _SUCCESS, _REDIRECTION, _CLIENT_ERROR = 2, 3, 4  # HTTP's classes of status code
 _UNAUTHORIZED = frozenset({401, 403})
 _LATER = frozenset({408, 425, 429, 503})  # each says that the request was not dealt with
 _GONE = frozenset({404, 410})
+_FAILURES = frozenset({ProfileStatus.ERROR, ProfileStatus.UNKNOWN})
 
 
 def submit(url: str, body: Body, token: str | None, seconds: float) -> SubmissionOutcome:
@@ -85,7 +89,7 @@ def _submission_outcome(reply: Reply) -> SubmissionOutcome:
     """
     if reply.status // 100 == _SUCCESS:
         return _receipt_outcome(read_receipt(reply.body(_MAX_RECEIPT_BYTES), reply.charset), reply.status)
-    receipt = _other_receipt(reply)
+    receipt = read_receipt(_other_body(reply), reply.charset)
     reason = _reason(reply, receipt)
     if receipt.success:
         return Unknown(f"{reason} Yet its answer says that it took the batch.")
@@ -119,17 +123,17 @@ def _refusal(message: str) -> str:
     )
 
 
-def _other_receipt(reply: Reply) -> Receipt:
-    """Return the receipt in an answer whose HTTP status suffices; an empty one if the body cannot be read.
+def _other_body(reply: Reply) -> bytes:
+    """Return the body of an answer whose HTTP status suffices; an empty one if it cannot be read.
 
     The body of a redirect is not read: it may be of any size, and says nothing.
     """
     if reply.status // 100 == _REDIRECTION:
-        return Receipt()
+        return b""
     try:
-        return read_receipt(reply.body(_MAX_RECEIPT_BYTES), reply.charset)
+        return reply.body(_MAX_RECEIPT_BYTES)
     except TransportError:
-        return Receipt()
+        return b""
 
 
 def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
@@ -139,14 +143,26 @@ def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
         if answer.flattened and may_be_cut and not reply.framed:
             return Unanswered("Nothing shows that all of Target's answer arrived.")
         return Answered(answer)
-    reason = _reason(reply, _other_receipt(reply))
+    body = _other_body(reply)
+    reason = _reason(reply, read_receipt(body, reply.charset))
+    doubt = f"Target answered HTTP {reply.status} with failures." if _has_failures(body, reply) else ""
     if reply.status in _UNAUTHORIZED:
-        return Unauthorized(reason, reply.status)
+        return Unauthorized(reason, reply.status, doubt)
     if reply.status in _GONE:
-        return Gone(reason, reply.status)
+        return Gone(reason, reply.status, doubt)
     if reply.status in _LATER:
-        return _deferred(reply, reason)
-    return Unanswered(reason)
+        return dataclasses.replace(_deferred(reply, reason), doubt=doubt)
+    return Unanswered(reason, doubt)
+
+
+def _has_failures(body: bytes, reply: Reply) -> bool:
+    """Whether an answer that is not believed, for its HTTP status, names or counts failures."""
+    try:
+        answer = read_status([body], charset=reply.charset)
+    except UnusableAnswerError:
+        return False
+    named = not _FAILURES.isdisjoint(answer.profiles.values())
+    return named or bool(answer.failed or answer.not_found) or answer.state is TargetState.STUCK
 
 
 def _deferred(reply: Reply, reason: str) -> Deferred:

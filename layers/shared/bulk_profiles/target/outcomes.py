@@ -38,6 +38,7 @@ class Deferred:
 
     reason: str
     retry_after: timedelta | None  # from a second to an hour; None: Target named no time
+    doubt: str = ""  # that its answer to a status call names failures all the same, as a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Unauthorized:
 
     reason: str
     http_status: int
+    doubt: str = ""  # likewise
 
     @property
     def renewable(self) -> bool:
@@ -83,6 +85,7 @@ class Gone:
 
     reason: str
     http_status: int
+    doubt: str = ""  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Unanswered:
     """Target gave no usable answer."""
 
     reason: str
+    doubt: str = ""  # likewise
 
 
 type CheckOutcome = Answered | Deferred | Gone | Unauthorized | Unanswered
