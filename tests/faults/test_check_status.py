@@ -798,3 +798,59 @@ def test_check_count_that_contradicts_the_batch_lasts(
 
     assert summary.profiles == (ProfileCounts(unknown=2) if sentence else ProfileCounts(success=2))
     assert sentence in summary.reason
+
+
+@pytest.mark.fault(
+    47, "a body before the follow-up that was not understood: told, however the follow-up ends"
+)
+@pytest.mark.parametrize("part", ["<x/>", ""])
+def test_check_reason_of_an_earlier_body_stays(
+    deployment: Deployment, target: simulator.Simulator, part: str
+) -> None:
+    deployment.configure(max_submissions=2)
+    target.script(_look(_says("complete", u2="failed").replace("</response>", f"{part}</response>")))
+
+    summary = deployment.run(FILE)
+
+    assert len(target.submissions) == 2
+    assert summary.profiles == (ProfileCounts(success=1, unknown=1) if part else ProfileCounts(success=2))
+    said = "Batch 1 (2 rows): Attempt 1: Target's answer has a part that is not known: x."
+    assert (said in summary.reason) is bool(part)
+    assert summary.batches[0].reason == (said.removeprefix("Batch 1 (2 rows): ") if part else "")
+
+
+@pytest.mark.fault(47, "a follow-up without a clear end: the failure before it is told")
+def test_check_failure_before_a_lost_follow_up_is_told(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    deployment.configure(max_submissions=2)
+    target.script(_look(_says("complete", u2="failed")), simulator.fault("server_error", skip=1))
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+
+    list(deployment.walk(import_id, 1))
+    summary = deployment.finish(import_id)
+
+    assert summary.profiles == ProfileCounts(success=1, unknown=1)
+    assert "Target named 1 profile as failed in attempt 1." in summary.batches[0].reason
+    [first, second] = deployment.profiles(import_id, 1)
+    assert (first.reason, first.attempt, second.attempt) == ("", 1, 2)
+    assert "Target named this profile as failed in attempt 1." in second.reason
+
+
+@pytest.mark.fault(42, "a failure named in a receipt without a safe status URL: an error")
+@pytest.mark.parametrize("url", ["", "<batchStatus>http://example.com/</batchStatus>"])
+def test_check_failure_in_a_receipt_that_cannot_be_followed(
+    deployment: Deployment, target: simulator.Simulator, url: str
+) -> None:
+    profiles = "".join(
+        f"<profile><id>{name}</id><status>{word}</status></profile>"
+        for name, word in (("u1", "success"), ("u2", "failed"))
+    )
+    body = f"<response><success>true</success>{url}{profiles}</response>"
+    target.script(simulator.fault(code=200, body=body, accepted=True))
+
+    summary = deployment.run(FILE)
+
+    assert summary.profiles == ProfileCounts(error=1, unknown=1)
+    assert "unsafe_status_url" in summary.reason
+    assert len(target.submissions) == 1

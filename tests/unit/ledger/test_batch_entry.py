@@ -52,6 +52,7 @@ NEW_BATCH_ITEM: Json = {
     "statusUrl": "",
     "batchId": "",
     "doubt": "",
+    "history": "",
     "reason": "",
     "failure": "",
     "terminal": "null",
@@ -92,6 +93,7 @@ SETTLED_BATCH = BatchEntry(
     status_url="http://127.0.0.1/status",
     batch_id="demo-1",
     doubt="Target's answer has a comment.",
+    history="Attempt 1: Target's answer has a comment.",
     reason="Target was busy.",
     failure="S3 did not read 'a': AccessDenied.",
     terminal={"state": "complete", "batchSize": 100},
@@ -127,6 +129,7 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "statusUrl": "http://127.0.0.1/status",
     "batchId": "demo-1",
     "doubt": "Target's answer has a comment.",
+    "history": "Attempt 1: Target's answer has a comment.",
     "reason": "Target was busy.",
     "failure": "S3 did not read 'a': AccessDenied.",
     "terminal": '{"state": "complete", "batchSize": 100}',
@@ -307,7 +310,8 @@ class TestBodies:
             ProfileStatus.ERROR: Counter({Basis.REPORTED: 7}),
         }
 
-        assert accepted.follow_up(third, known) == accepted.change(
+        assert accepted.follow_up(third, known, "Odd.") == accepted.change(
+            history="Attempt 1: Target's answer has a comment. Attempt 2: Odd.",
             state=BatchState.PLANNED,
             profiles=ProfileCounts(success=91, error=7),
             bases=known,

@@ -76,6 +76,8 @@ class BatchEntry(JsonObject):
     batch_id: str = ""
     # What is not understood in the answer with which Target took this body, fit to be shown.
     doubt: str = dataclasses.field(default="", metadata=as_json(optional=True))
+    # What else was to be said of the bodies before this one, fit to be shown.
+    history: str = dataclasses.field(default="", metadata=as_json(optional=True))
     reason: str = ""  # why the batch is where it is, fit to be shown
     # What a step has failed with, fit to be shown, until one goes on.
     failure: str = dataclasses.field(default="", metadata=as_json(optional=True))
@@ -225,9 +227,10 @@ class BatchEntry(JsonObject):
         calls = f"{self.unread} of {quantity(self.polls, 'status call')}"
         return f"{calls} had no usable answer, the last one: {self.silence}"
 
-    def follow_up(self, follow_up: FollowUp, known: Bases) -> Self:
+    def follow_up(self, follow_up: FollowUp, known: Bases, said: str = "") -> Self:
         """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
 
+        `said`: what else is to be said of the body before, as sentences.
         Where the same profiles fail as before, the very same bytes reach Target a second time.
         """
         before = {self.sha256, *(earlier.sha256 for earlier in self.follow_ups)}
@@ -237,6 +240,7 @@ class BatchEntry(JsonObject):
             profiles=ProfileCounts.of(known),
             bases=known,
             follow_ups=(*self.follow_ups, follow_up),
+            history=f"{self.history} Attempt {self.attempt}: {said}".strip() if said else self.history,
             polls=0,
             unread=0,
             silence="",

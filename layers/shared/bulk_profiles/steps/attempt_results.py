@@ -10,10 +10,21 @@ from bulk_profiles.accounting.profile_results import read_results, write_results
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.models import Bases, ProfileResult, ProfileStatus
 from bulk_profiles.core.names import attempt_name, object_key
+from bulk_profiles.core.text import quantity
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.target.verdict import Verdict
 
 from .bodies import body_ids
+
+_CLEAR = frozenset({ProfileStatus.SUCCESS, ProfileStatus.ERROR})
+_FAILED_BEFORE = "Target named {} as failed in attempt {}."
+
+
+def failed_before(batch: BatchEntry, verdict: Verdict) -> str:
+    """Return, as a sentence, what is known of the profiles of a follow-up that has no clear end, or ""."""
+    if batch.attempt == 1 or verdict.status in _CLEAR:
+        return ""
+    return _FAILED_BEFORE.format(quantity(batch.body_rows, "profile"), batch.attempt - 1)
 
 
 def write_attempt(batch: BatchEntry, verdict: Verdict, storage: Storage, name: str, now: datetime) -> Bases:
@@ -33,4 +44,7 @@ def _results(batch: BatchEntry, verdict: Verdict, storage: Storage) -> Iterator[
             yield verdict.recall(result)
         else:  # it was sent again: the last word counts
             again = verdict.result_of(result.profile_id)
-            yield dataclasses.replace(again, attempt=batch.attempt)
+            reason = again.reason
+            if again.status not in _CLEAR:
+                reason = f"{reason} {_FAILED_BEFORE.format('this profile', result.attempt)}"
+            yield dataclasses.replace(again, reason=reason, attempt=batch.attempt)

@@ -28,6 +28,7 @@ from bulk_profiles.target.outcomes import Answered, CheckOutcome, Deferred, Gone
 from bulk_profiles.target.verdict import (
     Verdict,
     add_details,
+    add_named,
     contradictions,
     gives_details,
     needs_details,
@@ -35,7 +36,7 @@ from bulk_profiles.target.verdict import (
     whole_batch,
 )
 
-from .attempt_results import write_attempt
+from .attempt_results import failed_before, write_attempt
 from .authorization import Authorization, remedy
 from .bodies import body_ids, write_follow_up
 from .failures import noted
@@ -76,7 +77,7 @@ class CheckStatus:
         if batch.state in {BatchState.PLANNED, BatchState.SENDING}:
             return Outcome(Word.RESUBMIT)
         if batch.profiles_written is None:
-            verdict = _unsent(batch)
+            verdict = self._unfollowed(batch)
             if verdict is None:
                 batch, verdict = self._ask(batch, import_entry)
             if verdict is None:
@@ -152,6 +153,15 @@ class CheckStatus:
             batch = keep_answer(batch, answer, self.storage)
         return batch, verdict
 
+    def _unfollowed(self, batch: BatchEntry) -> Verdict | None:
+        """Return the verdict on a batch that is not asked about, with what its receipt said of profiles."""
+        verdict = _unsent(batch)
+        receipt = last_answer(batch, self.storage) if verdict and batch.accepted_at is None else None
+        if verdict is None or receipt is None:
+            return verdict
+        with body_ids(batch, self.storage) as ids:
+            return add_named(verdict, receipt, ids, batch.body_rows)
+
     def _park(self, batch: BatchEntry, resume_at: datetime, reason: str) -> BatchEntry:
         """Return the entry of a batch that is not asked about before Target accepts the client's token."""
         now = self.clock()
@@ -180,7 +190,7 @@ class CheckStatus:
         follow_up = write_follow_up(batch, self.storage, failed)
         name = attempt_name(batch.number, batch.attempt)
         known = write_attempt(batch, verdict, self.storage, name, self.clock())
-        return batch.follow_up(follow_up, known)
+        return batch.follow_up(follow_up, known, _reason(batch, verdict))
 
     def _send_again(self, batch: BatchEntry, import_entry: ImportEntry, ended: BatchState) -> Outcome:
         now = self.clock()
@@ -199,7 +209,7 @@ class CheckStatus:
             profiles=counts,
             bases=bases,
             verdict=(BatchState.EXPIRED if expired else verdict.state).value,
-            reason=_told(verdict.reason or verdict.note, batch.silent_calls),
+            reason=_told(_told(_reason(batch, verdict), failed_before(batch, verdict)), batch.history),
         )
         return self.ledger.save_batch(written, self.clock())
 
@@ -261,6 +271,11 @@ def _asked(batch: BatchEntry, reply: CheckOutcome, token: str | None) -> BatchEn
         case _:
             asked = batch.asked(Why.STATUS.value, reply.reason)
     return asked.change(doubt=_told(asked.doubt, reply.doubt))
+
+
+def _reason(batch: BatchEntry, verdict: Verdict) -> str:
+    """Return what is to be said of the body that was on its way."""
+    return _told(verdict.reason or verdict.note, batch.silent_calls)
 
 
 def _told(text: str, sentence: str) -> str:

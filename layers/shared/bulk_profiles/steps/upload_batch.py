@@ -162,7 +162,7 @@ class UploadBatch:
 
     def _with_named(self, decision: Decision, reply: SubmissionOutcome) -> Decision:
         """Return the decision with what the receipt says of profiles, as the first answer about the body."""
-        if decision.batch.state is not BatchState.ACCEPTED or not isinstance(reply, Accepted):
+        if not isinstance(reply, Accepted):
             return decision
         batch = keep_answer(decision.batch, reply.named, self.storage)
         return dataclasses.replace(decision, batch=batch)

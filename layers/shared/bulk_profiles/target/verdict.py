@@ -116,6 +116,15 @@ def whole_batch(state: BatchState, status: ProfileStatus, reason: str) -> Verdic
     return Verdict(state, status, Basis.BATCH, reason)
 
 
+def add_named(verdict: Verdict, receipt: StatusAnswer, ids: Iterable[str], rows: int) -> Verdict:
+    """Return the verdict on a batch that cannot be followed with the failures that its receipt names."""
+    try:
+        named = match_ids(receipt, ids, rows)
+    except UnusableAnswerError:
+        return verdict
+    return dataclasses.replace(verdict, named=named.without_successes())
+
+
 def needs_details(answer: StatusAnswer) -> bool:
     """Whether a complete batch is worth a call for details: the answer has neither ids nor counts."""
     return answer.state is TargetState.COMPLETE and not answer.profiles and not answer.counted
