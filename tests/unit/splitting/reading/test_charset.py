@@ -98,3 +98,10 @@ def test_another_encoding_that_the_feed_does_not_name_is_told() -> None:
 def test_text_that_is_cut_inside_a_character_rejects_the_file(encoding: str) -> None:
     with pytest.raises(FileRejectedError, match=r"text, or is cut short: save it as UTF-8\.$"):
         run("thirdPartyId,city\nA1,Köln".encode(encoding)[:-1])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_half_a_surrogate_pair_rejects_its_row(encoding: str) -> None:
+    """It is no character in any encoding, and costs no more than the row."""
+    outcome = run("thirdPartyId,city\nA1,\ud800x\nA2,Ulm\n".encode(encoding, "surrogatepass"))
+    assert (outcome.received, outcome.rejects) == ([("A2", "Ulm")], [["2", "city", "invalid_utf8"]])

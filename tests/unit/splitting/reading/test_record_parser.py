@@ -147,3 +147,9 @@ def test_rows_inside_a_quoted_value_are_counted_with_their_line(delimiter: str, 
         assert split.examples.rejects == {}
         assert split.examples.warnings["swallowed_rows"] == [5]
         assert split.rows.sent == 4
+
+
+def test_spaces_after_delimiters_are_counted_beside_a_row_with_a_wrong_quote() -> None:
+    outcome = run(b'pcId, a, b\n1, "x" y, y\n2, "p""q", z\n3, "u\nv", z\n')
+    assert outcome.received == [("2", 'p"q', "z"), ("3", "u\nv", "z")]
+    assert outcome.split.warnings["space_after_delimiter"] == 5
