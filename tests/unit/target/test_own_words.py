@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulk_profiles.target.own_words import is_html, is_json, mask, words_of
+from bulk_profiles.target.own_words import NOT_READABLE, is_html, is_json, mask, words_of
 
 
 @pytest.mark.fault(62, "an id that Target repeats")
@@ -18,6 +18,18 @@ from bulk_profiles.target.own_words import is_html, is_json, mask, words_of
         (" two\n lines\x00 ", "two lines"),
         ("x" * 301, "x" * 300),
         ("", ""),
+        ("gewählt: naïve\u2026 5 €", "gewählt: naïve\u2026 5 €"),
+        ("complete\u00a0", "complete\\u00a0"),
+        ("a\u200bb\ufeff", "a\\u200bb\\ufeff"),
+        ("no anna.b\uff20c.de ٤٧١١٤٧١١ \uff14\uff17\uff11\uff11\uff14\uff17", NOT_READABLE),
+        ("no anna.b\uff20c.de", "no ***"),
+        ("no \uff14\uff17\uff11\uff11\uff14\uff17", "no ***"),
+        ("no 123\u200b4567 123\u00a04567", "no *** ***"),
+        ("\u0430nna", NOT_READABLE),  # the first letter is Cyrillic
+        ("anna.b@c.de failed".encode("utf-16-le").decode(), NOT_READABLE),
+        ("anna.b@c.de failed".encode("utf-32-be").decode(), NOT_READABLE),
+        (b"anna failed 1".ljust(14).decode("utf-16-le"), NOT_READABLE),
+        (b"anna failed 1".ljust(14).decode("utf-16-be"), NOT_READABLE),
     ],
 )
 def test_mask_hides_words_that_may_be_ids(text: str, shown: str) -> None:

@@ -1,21 +1,27 @@
 """Target's own words, quoted as its own: what an answer says to people, in whatever form it says it.
 
 Target documents only the message of a receipt in XML. Any other words may repeat what was sent, so those that
-may be an id are masked: `Unknown profile ada@example.com` becomes `Unknown profile ***`.
+may be an id are masked: `Unknown profile ada@example.com` becomes `Unknown profile ***`. A text in
+another script than Latin, or with NUL between its letters, was probably decoded with a wrong charset: an id
+in it would not be seen, so nothing of it is shown.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Any
-
-from bulk_profiles.core.text import printable
 
 _MOST_CHARACTERS = 16 * 1024  # of a text that is looked at
 _HTML = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _JSON_MESSAGES = ("message", "error", "error_description", "detail", "title")
-_MAY_BE_ID = re.compile(r"[0-9@]")
+_MOST_SHOWN = 300
+NOT_READABLE = "a text that is not readable"
+_SPACE = re.compile(r"\s+", re.ASCII)
+# Neither ASCII nor Latin letters and their signs, punctuation, currencies, nor U+FFFD, which replaces a byte.
+_OTHER_SCRIPT = re.compile(r"[^\x00-\u02ff\u0300-\u036f\u1e00-\u1eff\u2000-\u206f\u20a0-\u20cf\ufeff\ufffd]")
+_MAY_BE_ID = re.compile(r"[\d@]")
 _SHORT_NUMBER = re.compile(r"\W*[0-9]{1,5}\W*")  # an HTTP status, the number of an error or of a line
 
 
@@ -36,8 +42,36 @@ def words_of(text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Return a text fit to be shown, with `***` for each word that may be an id."""
-    return " ".join("***" if _may_be_id(word) else word for word in printable(text).split())
+    r"""Return a text fit to be shown, with `***` for each word that may be an id.
+
+    A character that cannot be seen is shown as an escape, as `\u00a0`, except control characters.
+    """
+    if not _is_plain(text):
+        return NOT_READABLE
+    return " ".join(filter(None, map(_masked, _SPACE.split(text))))[:_MOST_SHOWN]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether all letters and signs of a text are of those that people write in Latin script."""
+    if "\x00" in text.strip("\x00 \t\r\n"):
+        return False
+    return not _OTHER_SCRIPT.search(unicodedata.normalize("NFKC", text))
+
+
+def _masked(word: str) -> str:
+    visible = "".join(sign for sign in word if not _is_invisible(sign))
+    if _may_be_id(unicodedata.normalize("NFKC", visible)):
+        return "***"
+    shown = (sign if not _is_invisible(sign) else _escape(sign) for sign in word)
+    return "".join(shown)
+
+
+def _is_invisible(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "CZ"
+
+
+def _escape(sign: str) -> str:
+    return "" if unicodedata.category(sign) == "Cc" else f"\\u{ord(sign):04x}"
 
 
 def _may_be_id(word: str) -> bool:
