@@ -332,3 +332,23 @@ def test_check_seconds_follow_from_the_length_of_the_answer() -> None:
     limit = max_status_bytes(500_000, 500_000 * 64)
     assert 66_000_000 / 500_000 < calls.check_seconds(limit) < 300
     assert calls.check_seconds(max_status_bytes(1, 256)) < 62
+
+
+@pytest.mark.fault(46, "a flattened answer of v2 with three counts of four: nobody knows which is missing")
+@pytest.mark.parametrize(
+    ("version", "counted", "doubted"),
+    [
+        (ApiVersion.V2, "4 4 0 0", True),
+        (ApiVersion.V2, "4 4 4 0 0", False),
+        (ApiVersion.V2, "4", False),
+        (ApiVersion.V1, "4 4 0 0", False),
+    ],
+)
+def test_check_flattened_answer_that_lacks_a_count_is_doubted(
+    simulator: Simulator, version: ApiVersion, counted: str, *, doubted: bool
+) -> None:
+    url = status_url(simulator, version)
+    simulator.script(fault(on="status", code=200, body=f"{{batchId}} complete {counted}"))
+    outcome = calls.check(url, None, SECONDS)
+    assert isinstance(outcome, outcomes.Answered)
+    assert bool(outcome.answer.unclear) is doubted

@@ -68,6 +68,11 @@ def with_details(url: str) -> str:
     return f"{url}&showDetails=true"
 
 
+def is_v2(url: str) -> bool:
+    """Whether a safe status URL is one of version 2 of the API."""
+    return "/v2/profile/" in url
+
+
 def batch_id_of(url: str) -> str:
     """Return the batch id in a safe status URL."""
     return _parameters(url.partition("?")[2])["batchId"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from bulk_profiles.core.models import ProfileStatus
 
-from .addresses import with_details
-from .answers import MAX_STATUS_BYTES, Receipt, TargetState, read_receipt, read_status
+from .addresses import is_v2, with_details
+from .answers import MAX_STATUS_BYTES, Receipt, StatusAnswer, TargetState, read_receipt, read_status
 from .http import Body, BodyError, Reply, TransportError, call, retry_after
 from .outcomes import (
     Accepted,
@@ -32,6 +32,7 @@ _SUCCESS, _REDIRECTION, _CLIENT_ERROR = 2, 3, 4  # HTTP's classes of status code
 _UNAUTHORIZED = frozenset({401, 403})
 _LATER = frozenset({408, 425, 429, 503})  # each says that the request was not dealt with
 _GONE = frozenset({404, 410})
+_LACKS_A_COUNT = "Target's answer lost its tags, and has three counts of four."
 _FAILURES = frozenset({ProfileStatus.ERROR, ProfileStatus.UNKNOWN})
 
 
@@ -70,9 +71,12 @@ def check(
     url = with_details(status_url) if details else status_url
     try:
         with call("GET", url, seconds=seconds, token=token) as reply:
-            return _check_outcome(reply, limit_bytes)
+            outcome = _check_outcome(reply, limit_bytes)
     except (TransportError, UnusableAnswerError) as error:
         return Unanswered(str(error))
+    if isinstance(outcome, Answered) and _lacks_a_count(outcome.answer, status_url):
+        return Answered(outcome.answer.doubted(_LACKS_A_COUNT))
+    return outcome
 
 
 def check_seconds(limit_bytes: int) -> float:
@@ -153,6 +157,12 @@ def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
     if reply.status in _LATER:
         return dataclasses.replace(_deferred(reply, reason), doubt=doubt)
     return Unanswered(reason, doubt)
+
+
+def _lacks_a_count(answer: StatusAnswer, status_url: str) -> bool:
+    """Whether one of the counts of v2 is missing in a flattened answer, so that nobody knows which."""
+    counted = answer.flattened and answer.successful is not None
+    return counted and answer.consumed is None and is_v2(status_url)
 
 
 def _has_failures(body: bytes, reply: Reply) -> bool:
