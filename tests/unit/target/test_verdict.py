@@ -441,7 +441,7 @@ B1 = element("batchId", "b1")
         ),
         (
             status(B1, profile("a", "success"), profile("b", "odd"), profile("c", "success")),
-            "Target did not say of every profile what became of it when it was last asked. "
+            "What Target said of 1 profile is not clear. "
             'Target\'s answer has a word for profiles that is not known: "odd".',
         ),
         (
@@ -507,7 +507,7 @@ UNCLEAR = [
     ([element("failedUpdates", "&#160;")], "has a count that is no number: failedUpdates."),
     ([element("failedUpdates", "0&#160;")], "has a count that is no number: failedUpdates."),
     ([element("consumedCount", "")], "has a count that is no number: consumedCount."),
-    ([element("message", "&#160;")], 'has a message: "".'),
+    ([element("message", "&#160;")], 'has a message: "\\u00a0".'),
     (["\u00a0"], "has a part that is not known: text."),
     (
         [f"<e{number}/>" for number in range(9)],
@@ -962,3 +962,25 @@ def test_fewer_consumed_rows_than_successes_by_name_deny_them(consumed: int) -> 
     assert verdict is not None
     assert f"Target counted {consumed} consumed rows, and named 3 as a success." in verdict.note
     assert "success reported" in results(status(head(), element("consumedCount", 3), *names), *IDS)
+
+
+def test_settle_reason_for_one_row_that_was_not_named() -> None:
+    verdict = settle(status(element("batchId", "demo-1")), ("a",), rows=1, overdue=True)
+    assert verdict is not None
+    assert verdict.reason == "Target had not named the profile when it was last asked."
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("failed", "error"), "error reported"),
+        (("Error", "failed"), "error reported"),
+        (("failed", "success"), "unknown reported"),
+        (("failed", "odd"), "unknown reported"),
+        (("odd", "odder"), "unknown reported"),
+    ],
+)
+def test_profile_with_two_words_is_an_error_if_both_say_so(words: tuple[str, str], expected: str) -> None:
+    both = "".join(element("status", word) for word in words)
+    answer = status(head(), element("profile", element("id", "a") + both))
+    assert results(answer, *IDS)[0] == expected

@@ -101,7 +101,8 @@ def read(answer: bytes) -> Said:
 def read_profile(node: ET.Element, said: Said) -> None:
     ids = {part.text or "" for part in node if part.tag == "id" and len(part) == 0}
     words = {(part.text or "").strip(BLANKS) for part in node if part.tag == "status" and len(part) == 0}
-    unusable = len(ids) != 1 or len(words) > 1 or blank("".join(ids))
+    errors = {STATUSES.get(word.lower()) for word in words} == {"error"}
+    unusable = len(ids) != 1 or (len(words) > 1 and not errors) or blank("".join(ids))
     unusable |= any(len(part) for part in node if part.tag in {"id", "status"})
     unusable |= any(not isinstance(part.tag, str) for part in node)
     said.mention(node.text)
@@ -117,7 +118,7 @@ def read_profile(node: ET.Element, said: Said) -> None:
     odd |= any(part.tag not in {"id", "status"} or part.attrib or not blank(part.tail) for part in node)
     odd &= "".join(words).lower() == "success"
     for spelling in filter(str.strip, ids):
-        said.words.setdefault(spelling, []).append("?" if unusable or odd else "".join(words))
+        said.words.setdefault(spelling, []).append("?" if unusable or odd else min(words, default=""))
 
 
 def blank(text: str | None) -> bool:
@@ -256,6 +257,7 @@ odd_profiles = st.one_of(
     st.builds(
         lambda one, word: one.replace("<status>", f"<status>{word}</status><status>"), plain_profiles, words
     ),
+    st.just(plain("u1", "error").replace("<status>", "<status>failed</status><status>")),
     st.builds(
         lambda one, other: one.replace("<status>", f"<id>{other}</id><status>"), plain_profiles, letters
     ),
@@ -304,13 +306,13 @@ class Parts:
 def understood(draw: st.DrawFn, rows: int) -> Parts:
     """An answer about a batch of `rows` rows of which every part is known."""
     texts = {"batchId": "demo-1"}
-    word = draw(st.sampled_from(["complete"] * 6 + ["Complete", "stuck", "stuck", "incomplete", ""]))
+    word = draw(st.sampled_from(["complete"] * 8 + ["Complete", "stuck", "stuck", "incomplete", ""]))
     if word:
         texts["status"] = word
     counted = draw(st.sampled_from([True, True, False]))
     for name, share in zip(NUMBERS, (2, 1, 1, 1, 1), strict=True):
         if (counted or name == "batchSize") and draw(st.integers(0, 3)) < share:
-            numbers = [rows] * 4 + [8 if rows < 8 else 9] if name in NUMBERS[:3] else [0, 1]
+            numbers = [rows] * 8 + [8 if rows < 8 else 9] if name in NUMBERS[:3] else [0, 1]
             if name in NUMBERS[1:3]:
                 numbers.append(draw(st.integers(0, rows - 1)))
             texts[name] = str(draw(st.sampled_from(numbers)))

@@ -22,6 +22,7 @@ from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import TokenError
 from bulk_profiles.core.models import BatchState, Why
 from bulk_profiles.core.names import object_key
+from bulk_profiles.core.text import quantity
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -303,7 +304,9 @@ def _postponed(
 ) -> Decision:
     """Decide on a batch that Target certainly has not taken: this was no submission."""
     if batch.put_off >= timedelta(hours=settings.deadline_hours):
-        reason = f"Target did not take the batch for {settings.deadline_hours} hours: {reply.reason}"
+        reason = (
+            f"Target did not take the batch for {quantity(settings.deadline_hours, 'hour')}: {reply.reason}"
+        )
         return _refused(batch.change(submissions=batch.submissions - 1), reason, now)
     requested = reply.retry_after if isinstance(reply, Deferred) else None
     wait = max(requested or timedelta(0), _backoff(batch.turned_away + 1))

@@ -91,7 +91,6 @@ class Verdict:
 
 
 _UNFINISHED = "Target was not done with the batch when it was last asked."
-_UNSAID = "Target did not say of every profile what became of it when it was last asked."
 _NO_ANSWER = "Target gave no usable answer when it was last asked about the batch."
 _STUCK = "Target gave up on the batch: it is stuck."
 _CALLED_STUCK = "Target called the batch stuck, in an answer that is not understood."
@@ -294,11 +293,12 @@ def _last_words(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
         return f'Target\'s last word for the batch is not known: "{answer.word}".'
     if named.by_status[None]:
         count = rows - named.by_status[None]
-        profiles = "the profile" if rows == 1 else f"the {rows} profiles"
-        return f"Target had named {count or 'none'} of {profiles} when it was last asked."
+        if rows == 1:
+            return "Target had not named the profile when it was last asked."
+        return f"Target had named {count or 'none'} of the {rows} profiles when it was last asked."
     if pending := named.by_status[ProfileStatus.PENDING]:
         return f"Target was not done with {quantity(pending, 'profile')} when it was last asked."
-    return _UNSAID
+    return f"What Target said of {quantity(named.by_status[ProfileStatus.UNKNOWN], 'profile')} is not clear."
 
 
 def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:

@@ -27,6 +27,10 @@ _RAW_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a
 _ESCAPED_AMPERSAND = "&#0000038;"
 
 
+def _are_errors(*words: str) -> bool:
+    return {profile_status(word) for word in words} == {ProfileStatus.ERROR}
+
+
 @dataclass(slots=True)
 class Content:
     """What one unit of an answer says."""
@@ -129,7 +133,7 @@ class Parser:
                     self._others.append(text)
             elif self._word is None:
                 self._word = text.strip(BLANKS)
-            elif text.strip(BLANKS) != self._word:
+            elif text.strip(BLANKS) != self._word and not _are_errors(text.strip(BLANKS), self._word):
                 self._usable = False
         elif name == "profile":
             self._end_profile()
