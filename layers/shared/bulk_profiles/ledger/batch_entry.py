@@ -227,6 +227,11 @@ class BatchEntry(JsonObject):
         calls = f"{self.unread} of {quantity(self.polls, 'status call')}"
         return f"{calls} had no usable answer, the last one: {self.silence}"
 
+    @property
+    def mostly_silent(self) -> str:
+        """The same where it is so of half of them or more: a single call is nothing to tell people."""
+        return self.silent_calls if 2 * self.unread >= self.polls else ""
+
     def follow_up(self, follow_up: FollowUp, known: Bases, said: str = "") -> Self:
         """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
 

@@ -275,7 +275,7 @@ def _asked(batch: BatchEntry, reply: CheckOutcome, token: str | None) -> BatchEn
 
 def _reason(batch: BatchEntry, verdict: Verdict) -> str:
     """Return what is to be said of the body that was on its way."""
-    return _told(verdict.reason or verdict.note, batch.silent_calls)
+    return _told(verdict.reason or verdict.note, batch.mostly_silent)
 
 
 def _told(text: str, sentence: str) -> str:
