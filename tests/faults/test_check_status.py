@@ -567,17 +567,18 @@ def test_check_with_a_token_never_renewed_ends_at_the_deadline(
 
 
 @pytest.mark.fault(49, "a status that could be read at last: how often it was not, and why, is told")
-def test_check_tells_how_often_the_status_was_not_read(
-    deployment: Deployment, target: simulator.Simulator
+@pytest.mark.parametrize(("times", "told"), [(1, False), (2, False), (3, True)])
+def test_check_tells_that_most_looks_had_no_usable_answer(
+    deployment: Deployment, target: simulator.Simulator, times: int, *, told: bool
 ) -> None:
-    target.script(simulator.fault("server_error", on="status", times=2))
+    """Two more looks are made: at the batch and at its details."""
+    target.script(simulator.fault("server_error", on="status", times=times))
 
     summary = deployment.run(FILE)
 
-    assert (summary.status, summary.batches[0].unread) == (ImportStatus.SUCCEEDED, 2)
-    assert (
-        "2 of 4 status calls had no usable answer, the last one: Target answered HTTP 500" in summary.reason
-    )
+    assert (summary.status, summary.batches[0].unread) == (ImportStatus.SUCCEEDED, times)
+    says = f"{times} of {times + 2} status calls had no usable answer, the last one: Target answered HTTP 500"
+    assert (says in summary.reason) is told
 
 
 @pytest.mark.fault(49, "a failure that can be read in an answer with HTTP 500: no success is implied")

@@ -229,8 +229,8 @@ class BatchEntry(JsonObject):
 
     @property
     def mostly_silent(self) -> str:
-        """The same where it is so of half of them or more: a single call is nothing to tell people."""
-        return self.silent_calls if 2 * self.unread >= self.polls else ""
+        """The same where it is so of most of them: a single call is nothing to tell people."""
+        return self.silent_calls if 2 * self.unread > self.polls else ""
 
     def follow_up(self, follow_up: FollowUp, known: Bases, said: str = "") -> Self:
         """Return the entry of a batch whose failed profiles, the errors of `known`, are sent again.
