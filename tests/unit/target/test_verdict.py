@@ -984,3 +984,14 @@ def test_profile_with_two_words_is_an_error_if_both_say_so(words: tuple[str, str
     both = "".join(element("status", word) for word in words)
     answer = status(head(), element("profile", element("id", "a") + both))
     assert results(answer, *IDS)[0] == expected
+
+
+def test_settle_answer_that_fits_no_id_keeps_what_was_counted_and_not_understood() -> None:
+    answer = StatusAnswer(
+        None, failed=2, flattened=True, profiles={"a b": ProfileStatus.ERROR}, unclear=("Odd.",)
+    )
+    verdict = settle(answer, ("complete 3", "b", "c"), rows=3, overdue=True)
+    assert verdict is not None
+    assert verdict.status is ProfileStatus.PENDING
+    assert "Odd." in verdict.reason
+    assert "Target counted 2 failed, and named none of them." in verdict.reason

@@ -156,7 +156,7 @@ class CheckStatus:
     def _unfollowed(self, batch: BatchEntry) -> Verdict | None:
         """Return the verdict on a batch that is not asked about, with what its receipt said of profiles."""
         verdict = _unsent(batch)
-        receipt = last_answer(batch, self.storage) if verdict and batch.accepted_at is None else None
+        receipt = last_answer(batch, self.storage) if verdict else None
         if verdict is None or receipt is None:
             return verdict
         with body_ids(batch, self.storage) as ids:

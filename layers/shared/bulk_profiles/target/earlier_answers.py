@@ -9,8 +9,8 @@
 | does not name it: pending                              | the earlier word, unless now final       |
 
 Final is `complete` or `stuck`. `complete` says more than an earlier `pending`, and lists failures or all
-profiles. Counts of failures last as well, and the size of the batch where a later answer has none. So does
-what is not understood, such as a word for the batch that is not known: it may be a failure.
+profiles. Counts of failures last as well. So does what is not understood, such as a word for the batch that
+is not known, or a count that contradicts the rows sent: it may be a failure.
 Nothing else of an earlier answer lasts.
 """
 
@@ -65,7 +65,6 @@ def add_earlier(answer: StatusAnswer, earlier: StatusAnswer | None) -> StatusAns
     overruled = {spelling for spelling in statuses if answer.profiles.get(spelling) is ProfileStatus.SUCCESS}
     return dataclasses.replace(
         answer,
-        batch_size=earlier.batch_size if answer.batch_size is None else answer.batch_size,
         not_found=_highest(answer.not_found, earlier.not_found),
         failed=_highest(answer.failed, earlier.failed),
         profiles=answer.profiles | statuses,
