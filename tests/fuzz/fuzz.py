@@ -62,8 +62,9 @@ def answers(data: bytes) -> None:
     assert answer == _status([body[place : place + size] for place in range(0, len(body), size)], charset)
     if answer is not None:
         assert StatusAnswer.from_json(answer.to_json()).unclear == answer.unclear
-        for each in (answer, add_details(StatusAnswer(TargetState.COMPLETE, "b-1"), answer)):
-            _settle(each.about("b-1"), b"".join(utf8_pieces([body], charset)))
+        ours = answer.about("b-1")
+        for each in (ours, add_details(StatusAnswer(TargetState.COMPLETE, "b-1"), ours)):
+            _settle(each, b"".join(utf8_pieces([body], charset)))
         _look_again(answer)
 
 
