@@ -748,3 +748,15 @@ def test_retry_after_of_any_text_raises_nothing() -> None:
 
     check()
     assert min(waits[True], waits[False]) >= 10
+
+
+@pytest.mark.parametrize("code", [b"404 Not Found", b"500 Internal Server Error", b"503 Busy"])
+def test_failure_in_an_answer_with_another_status_is_heard_in_its_charset(code: bytes) -> None:
+    body = (
+        "<response><batchId>1</batchId><profile><id>\u00fc2</id><status>failed</status></profile></response>"
+    )
+    content_type = b"Content-Type: text/xml; charset=iso-8859-1"
+    with peer(sends(answer(body.encode("iso-8859-1"), content_type, status=code))) as server:
+        outcome = server.check()
+    assert not isinstance(outcome, outcomes.Answered)
+    assert outcome.doubt == f"Target answered HTTP {code[:3].decode()} with failures."
