@@ -29,8 +29,9 @@ from .pending_blocks import PendingBlocks
 
 _MAX_GROWTH = 3  # an encoded byte is three bytes
 MAX_ROWS = 400_000_000  # of a file: hashes of so many ids are 763 runs, each an open stream of 1,024 at most
-LONG_SORT = 50_000_000  # hashes, and
-LONG_MERGE = 2_000_000  # rows from which on a merge may take longer than what is left of an invocation
+# A sort of more hashes, or a merge of more rows, may take longer than what is left of an invocation.
+LONG_SORT = 50_000_000
+LONG_MERGE = 2_000_000
 
 
 class Job:
