@@ -322,7 +322,7 @@ class Accidents(RuleBasedStateMachine):
         at=st.integers(1, 12),
     )
     def turn_away(self, name: str, retry_after: str, again: str, at: int) -> None:
-        """Let Target refuse the next submission once; then submit the batch again, at once, in time or killed."""
+        """Let Target refuse the next submission once, and submit it again: at once, in time or killed."""
         self.world.target.clear_script()
         headers = {"Retry-After": retry_after} if retry_after else {}
         self.world.target.script(simulator.fault(name, on="submit", headers=headers))

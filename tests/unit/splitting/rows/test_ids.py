@@ -254,3 +254,9 @@ def test_word_for_a_sum_or_a_boolean_is_no_id(text: str, code: str, rest: str, r
     assert outcome.received[-1] == ("TotalA", rest, "true")
     assert outcome.rejects == [[str(rows + 2), "thirdPartyId", code]]
     assert outcome.split.examples.rejects == {code: [rows + 2]}
+
+
+@pytest.mark.parametrize("profile_id", ["NA:5", "none (2)", "True (1)", "Total-7", "Totals2"])
+def test_id_that_begins_with_a_word_is_an_id(profile_id: str) -> None:
+    """Only a word for a sum may have a colon or a count after it."""
+    assert run(f"thirdPartyId,a\n{profile_id},x\nA1,y\n".encode()).received[0][0] == profile_id

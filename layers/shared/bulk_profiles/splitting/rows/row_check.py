@@ -140,9 +140,10 @@ def check_id(text: str, rules: Rules) -> CheckedId:
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
-    word = _AFTER_WORD.sub("", text).lower()
-    if not visible(text) or text in rules.nulls or word in _NO_IDS or _NO_ROOM.fullmatch(text):
-        return Reject.TOTAL_ROW if word in TOTALS else Reject.EMPTY_ID
+    is_total = _AFTER_WORD.sub("", text).lower() in TOTALS
+    is_word = text in rules.nulls or text.lower() in _NO_IDS
+    if is_total or is_word or not visible(text) or _NO_ROOM.fullmatch(text):
+        return Reject.TOTAL_ROW if is_total else Reject.EMPTY_ID
     if len(text) > MAX_ID_LENGTH:
         return Reject.ID_TOO_LONG
     if _SCIENTIFIC.fullmatch(text):
