@@ -1,7 +1,7 @@
 """The documents that are made from the code: `python -m docs.generate docs` writes them.
 
 `docs/file-format.md` says what may be dropped and what becomes of it; `docs/feed.schema.json` is the JSON
-Schema of a feed; `docs/cost.md` says what AWS charges.
+Schema of a feed; `docs/cost.md` says what AWS charges; `docs/command-line.md` is the help of every command.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
+import click
+
 from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
+from bulk_profiles.cli.main import all_commands
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
@@ -260,6 +263,45 @@ def cost() -> str:
     )
 
 
+_COMMANDS = """\
+# The command line
+
+<!-- Made from the code by `python -m docs.generate docs`. -->
+
+`bulk-profiles` needs Python 3.13 or later, on Linux, macOS or Windows. `uvx` and `pipx` run and install it
+from a checkout of this repository:
+
+```sh
+uvx --from '.[cli]' bulk-profiles --help
+pipx install '.[cli]'
+```
+
+`plan` and `feeds check FILE` need nothing else. All other commands look at a deployed stack, which they
+find by the name of `--stack` or of the variable `BULK_PROFILES_STACK`, with the credentials and the region
+of the AWS command line (`AWS_PROFILE`, `AWS_REGION`, `~/.aws/`). They use what CloudFormation says of the
+stack, its two tables, its two buckets and its state machine, and nothing else. On a stack that `make run
+KEEP=1` has left up, they work with the variables that it prints.
+
+Completion, in `~/.bashrc` or `~/.zshrc` (for fish: `fish_source`):
+
+```sh
+eval "$(_BULK_PROFILES_COMPLETE=bash_source bulk-profiles)"
+eval "$(_BULK_PROFILES_COMPLETE=zsh_source bulk-profiles)"
+```
+"""
+
+
+def command_line() -> str:
+    """Return docs/command-line.md."""
+    parts = [_COMMANDS]
+    for name, command in all_commands():
+        context = click.Context(
+            command, info_name=f"bulk-profiles {name}", terminal_width=100, help_option_names=["-h", "--help"]
+        )
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
 def file_format() -> str:
     """Return docs/file-format.md."""
     limits = Limits()
@@ -339,6 +381,7 @@ def main(folder: Path) -> None:
     """Write the documents."""
     (folder / "file-format.md").write_text(file_format(), encoding="utf-8")
     (folder / "cost.md").write_text(cost(), encoding="utf-8")
+    (folder / "command-line.md").write_text(command_line(), encoding="utf-8")
     schema = json.dumps(feed_schema(), indent=2) + "\n"
     (folder / "feed.schema.json").write_text(schema, encoding="utf-8")
 

@@ -14,7 +14,10 @@ def main() -> int:
     # numpy loads OpenBLAS, whose threads take longer to start than a small file, and forbid a safe fork.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the rest is loaded, there is nothing to clean up
-    from bulk_profiles.cli.main import main as run  # noqa: PLC0415 loads all the rest
+    try:
+        from bulk_profiles.cli.main import main as run  # noqa: PLC0415 loads all the rest
+    except ModuleNotFoundError as error:
+        sys.exit(f"bulk-profiles: {error.name} is not installed: install it as bulk-profiles[cli].")
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

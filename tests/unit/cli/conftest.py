@@ -6,6 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from bulk_profiles.aws.stack import StackDescription
+from bulk_profiles.cli import stack as cli_stack
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE
+
+OUTPUTS = {
+    "DataBucketName": DATA_BUCKET,
+    "DropBucketName": DROP_BUCKET,
+    "ImportsTableName": IMPORTS_TABLE,
+    "ProfilesTableName": PROFILES_TABLE,
+    "ResultsUri": "s3://data-bucket/imports/",
+}
+PARAMETERS = {
+    "CallsPerMinute": "50",
+    "MaxInFlight": "10",
+    "RowsPerDay": "3",
+    "ResetHour": "0",
+    "TimeZone": "UTC",
+    "UploadWindow": "",
+}
+
 
 @pytest.fixture
 def customers(tmp_path: Path) -> Path:
@@ -13,3 +33,12 @@ def customers(tmp_path: Path) -> Path:
     path = tmp_path / "customers.csv"
     path.write_bytes(b"thirdPartyId,a\n1,x\n,y\n2,z\n1,w\n")
     return path
+
+
+@pytest.fixture
+def ours(monkeypatch: pytest.MonkeyPatch) -> StackDescription:
+    """A stack of the deployment in this process."""
+    described = StackDescription(dict(OUTPUTS), dict(PARAMETERS))
+    monkeypatch.setattr(cli_stack, "describe_stack", {"ours": described}.get)
+    monkeypatch.setenv("BULK_PROFILES_STACK", "ours")
+    return described

@@ -176,10 +176,10 @@ def test_command_starts_no_threads_of_numpy(customers: Path) -> None:
 def test_main_that_is_interrupted_exits_with_130(
     customers: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bulk_profiles.cli.main._plan", interrupt)
+    monkeypatch.setattr("bulk_profiles.cli.commands.plan.make_plan", interrupt)
     assert main(["plan", str(customers)]) == 130
     assert "interrupted" in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -268,3 +269,13 @@ def test_plan_keeps_the_limits_of_a_batch(
     path.write_bytes(b"pcId,a\n1,xxxxxxxxx\n2,yyyyyyyyy\n")
     assert main(["plan", str(path), "--json", "--max-batch-rows", "1", option]) == 1
     assert json.loads(capsys.readouterr().out)["reason"].startswith(reason)
+
+
+def test_plan_of_the_standard_input_is_that_of_the_same_file(
+    customers: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["plan", str(customers), "--json"])
+    plan = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(customers.read_bytes())))
+    main(["plan", "-", "--json"])
+    assert json.loads(capsys.readouterr().out) == plan | {"file": "standard-input"}

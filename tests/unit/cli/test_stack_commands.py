@@ -12,26 +12,18 @@ from botocore.exceptions import ClientError
 
 import simulator
 from bulk_profiles.aws import stack as aws_stack
+from bulk_profiles.aws.stack import StackDescription
 from bulk_profiles.cli import stack as cli_stack
 from bulk_profiles.cli.main import main
 from bulk_profiles.cli.overview import Overview, render_import, render_list
 from bulk_profiles.core.models import BatchState, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from tests.worlds.deployment import IMPORTS_TABLE, PROFILES_TABLE, START, Deployment
+from tests.worlds.deployment import START, Deployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n,x\nu3,Zoe\n"
-OUTPUTS = {
-    "ImportsTableName": IMPORTS_TABLE,
-    "ProfilesTableName": PROFILES_TABLE,
-    "ResultsUri": "s3://data-bucket/imports/",
-}
+RESULTS = {"ResultsUri": "s3://data-bucket/imports/"}
 
-
-@pytest.fixture(autouse=True)
-def outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack of the deployment in this process."""
-    monkeypatch.setattr(cli_stack, "stack_outputs", lambda name: OUTPUTS if name == "ours" else {})
-    monkeypatch.setenv("BULK_PROFILES_STACK", "ours")
+pytestmark = pytest.mark.usefixtures("ours")
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -68,10 +60,10 @@ def test_list_has_the_newest_import_first(deployment: Deployment, capsys: pytest
         first
     ]
     lines = [line for line in shown(capsys, "list").splitlines() if not line.startswith(" ")]
-    assert [line.split()[:2] for line in lines] == [
-        ["STATUS", "IMPORT"],
-        ["uploading", second],
-        ["uploading", first],
+    assert [line.split()[:3] for line in lines] == [
+        ["STATUS", "IMPORT", "ROWS"],
+        ["●", "uploading", second],
+        ["●", "uploading", first],
     ]
 
 
@@ -113,7 +105,7 @@ def test_show_says_why_a_batch_waits_and_until_when(
     assert [(each["why"], each["batches"]) for each in found["waiting"]] == [("upload_window", [1])]
     assert found["waiting"][0]["until"] == outcome.to_json()["resumeAt"]
     text = shown(capsys, "show", import_id)
-    assert f"waits      1 batch for the upload window until {outcome.resume_at:%Y-%m-%d %H:%M} UTC" in text
+    assert f"waits        1 batch for the upload window until {outcome.resume_at:%Y-%m-%d %H:%M} UTC" in text
 
 
 def test_show_of_an_import_that_there_is_not_says_what_to_do(
@@ -155,9 +147,9 @@ def test_reasons_to_wait_are_grouped_with_the_largest_first(deployment: Deployme
         (Why.ROWS, (2, 3), START),
         (Why.TURNED_AWAY, (1,), START),
     ]
-    text = render_import(overview, OUTPUTS, START)
-    assert "waits      2 batches for the rows of the day until 2026-" in text
-    assert "waits      1 batch for Target, which did not take it" in text
+    text = render_import(overview, RESULTS, START)
+    assert "waits        2 batches for the rows of the day until 2026-" in text
+    assert "waits        1 batch for Target, which did not take it" in text
     assert ": Busy." in text
 
 
@@ -221,6 +213,87 @@ def test_find_of_a_profile_without_results_says_where_to_look(
     assert json.loads(capsys.readouterr().out) == []
 
 
+# --- the forecast ---
+
+
+def test_show_says_when_all_batches_can_be_submitted(
+    ours: StackDescription, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.configure(rows_per_day=2)
+    import_id = dropped(deployment)
+    ours.parameters["RowsPerDay"] = "2"
+    assert json.loads(shown(capsys, "show", import_id, "--json"))["submittedAt"] == ""
+    deployment.submit(import_id, 1)
+    assert deployment.submit(import_id, 2).why is Why.ROWS
+    found = json.loads(shown(capsys, "show", import_id, "--json"))
+    assert found["submittedAt"]
+    assert "all batches submitted by 2026-" in shown(capsys, "show", import_id)
+    ours.parameters.clear()
+    assert json.loads(shown(capsys, "show", import_id, "--json"))["submittedAt"] == ""
+
+
+# --- watch ---
+
+
+def test_watch_prints_a_line_for_each_change_until_the_import_has_ended(
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import_id = dropped(deployment)
+    looks = iter(["nothing", "ends"])
+
+    def sleep(_seconds: float) -> None:
+        if next(looks) == "ends":
+            deployment.resume(import_id)
+
+    monkeypatch.setattr("bulk_profiles.cli.watching.time.sleep", sleep)
+    lines = shown(capsys, "watch", import_id).splitlines()
+    assert [line.partition(" ")[2] for line in lines[:2]] == [
+        "uploading: 0 of 2 batches settled",
+        "succeeded: 2 of 2 batches settled",
+    ]
+    assert lines[2].startswith(f"✓ succeeded  {import_id}")
+    found = [json.loads(line) for line in shown(capsys, "watch", import_id, "--json").splitlines()]
+    assert [each["status"] for each in found] == ["succeeded"]
+
+
+def test_watch_exits_with_1_for_an_import_that_has_not_succeeded_if_asked(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    failed = dropped(deployment)
+    deployment.resume(failed)
+    assert main(["watch", failed]) == 0
+    assert "partial: 2 of 2 batches settled; 1 profiles failed" in capsys.readouterr().out
+    assert main(["watch", failed, "--exit-status"]) == 1
+    succeeded = dropped(deployment, file=b"thirdPartyId,name\nu7,Ada\n")
+    deployment.resume(succeeded)
+    assert main(["watch", succeeded, "--exit-status"]) == 0
+
+
+def test_watch_on_a_terminal_draws_how_far_the_import_is_and_what_it_waits_for(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = dropped(deployment)
+    assert list(deployment.walk(import_id, 1))
+    deployment.configure(upload_window="20:00-21:00")
+    deployment.submit(import_id, 2)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("bulk_profiles.cli.watching.time.sleep", interrupt)
+    assert main(["watch", import_id]) == 130
+    captured = capsys.readouterr()
+    assert "● 1 of 2 batches" in captured.out
+    assert "2 of 3 profiles" in captured.out
+    assert "waits: 1 batch for the upload window until" in captured.out
+    assert "Ctrl-C stops watching, not the import." in captured.out
+    assert "bulk-profiles watch: interrupted" in captured.err
+
+
+def interrupt(_seconds: float) -> None:
+    raise KeyboardInterrupt
+
+
 # --- the stack ---
 
 
@@ -241,7 +314,7 @@ def test_stack_that_is_not_ours_is_told(
             raise ClientError({"Error": {"Code": described}}, "DescribeStacks")
         return {"Stacks": described}
 
-    monkeypatch.setattr(cli_stack, "stack_outputs", aws_stack.stack_outputs)
+    monkeypatch.setattr(cli_stack, "describe_stack", aws_stack.describe_stack)
     monkeypatch.setattr(aws_stack, "client", lambda _: SimpleNamespace(describe_stacks=describe_stacks))
     assert main(["list", "--stack", "none"]) == 2
     assert capsys.readouterr().err.startswith(f"bulk-profiles list: {message}")

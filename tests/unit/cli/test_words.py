@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
 
 from bulk_profiles.cli.cost import estimate_cost
-from bulk_profiles.cli.main import main
+from bulk_profiles.cli.main import all_commands, main
 from bulk_profiles.core.names import import_id
 
 OPTIONS = ("--max-rejected-percent", "25")
@@ -18,75 +21,69 @@ REASON = (
     " rejected-rows.csv can be mended and dropped again."
 )
 HELP = """\
-usage: bulk-profiles [-h] COMMAND ...
+Usage: bulk-profiles [OPTIONS] COMMAND [ARGS]...
 
-Profiles for Adobe Target, in bulk.
+  Send files of customers to Adobe Target, and know what became of every row.
 
-positional arguments:
-  COMMAND
-    plan      say what an import of a file would do
-    list      list imports, the newest first
-    show      show where an import stands
-    find      find what became of one profile
+  Exit codes: 0 all well; 1 an import or a file is not as it should be, or
+  nothing was found; 2 wrong use, or the command could not do its work; 130
+  interrupted.
 
-options:
-  -h, --help  show this help message and exit
-"""
-PLAN_HELP = """\
-Say what an import of a file would do, without sending anything.
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
 
-positional arguments:
-  FILE                  CSV, JSON Lines, Parquet or a batch= file
-
-options:
-  -h, --help            show this help message and exit
-  --out DIR             write the manifest, batches and rejects there
-  --feed FEED.JSON      the feed's configuration
-  --key-column NAME     the column of the file that has the ids
-  --delimiter CHARACTER
-                        comma, semicolon, tab, pipe or another one
-  --encoding NAME       the encoding of the text, such as cp1252
-  --quoting double|none
-                        whether quotes enclose values
-  --short-rows reject|fill
-                        what becomes of rows with fewer cells than the header (reject)
-  --null-value TEXT     a cell that says so is empty; may be given several times
-  --max-rejected-percent N
-                        rejected rows of a hundred above which the import is partial (10)
-  --max-batch-rows N    rows in a batch (500000, which is Target's limit)
-  --max-batch-bytes N   bytes of an encoded batch (49999999: Target wants less than 50 MB)
-  --max-batches N       batches of a file (10000)
-  --rows-a-day N        the budget of rows a day (0: no limit)
-  --retention-days N    the days for which batches are kept, in which an import must end (30)
-  --processes N         processes that share the work (from 64 MiB on one for each processor, four
-                        at most; else 1)
-  --json                print the plan as JSON
-
-Exit code: 0 if the import would end as succeeded, provided that Target takes every row; 1 if it
-would end as partial or rejected; 2 for wrong use. Example: bulk-profiles plan customers.csv --out
-plan
+Commands:
+  plan   Say what an import of a file would do.
+  drop   Upload a file, and so import it.
+  list   List imports, the newest first.
+  show   Show where an import stands.
+  watch  Follow an import to its end.
+  find   Find what became of one profile.
+  feeds  Check the configurations of feeds.
 """
 
 
-def shown(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what the command prints before it exits with 0, on 100 columns."""
-    monkeypatch.setenv("COLUMNS", "100")
-    with pytest.raises(SystemExit) as exited:
-        main(arguments)
-    assert exited.value.code == 0
-    return capsys.readouterr().out
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == HELP
 
 
-def test_help_names_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert shown(["--help"], monkeypatch, capsys) == HELP
+def test_help_explains_every_command_and_every_option() -> None:
+    for name, command in all_commands():
+        assert command.help, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.name}"
+                assert parameter.help.endswith((".", ")")), f"{name} {parameter.name}"
+            else:
+                named = parameter.make_metavar(click.Context(command)).strip("[].")
+                assert named in command.help or parameter.nargs == -1, f"{name} {named}"
 
 
-def test_help_of_plan_explains_every_option(
+@pytest.mark.parametrize("name", [name for name, _ in all_commands()])
+def test_every_command_has_help_that_fits_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*name.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"Usage: bulk-profiles {name} ")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bulk-profiles, version {metadata.version('bulk-profiles')}\n"
+
+
+def test_shell_completes_commands_and_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    usage, _, rest = shown(["plan", "--help"], monkeypatch, capsys).partition("\n\n")
-    assert usage.startswith("usage: bulk-profiles plan [-h] [--out DIR] [--feed FEED.JSON]")
-    assert rest == PLAN_HELP
+    monkeypatch.setenv("_BULK_PROFILES_COMPLETE", "bash_complete")
+    for words, found in (("bulk-profiles wa", "watch"), ("bulk-profiles list --fe", "--feed")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        with contextlib.suppress(SystemExit):
+            main([])
+        assert f"plain,{found}" in capsys.readouterr().out
 
 
 def test_plan_is_one_fact_on_a_line(

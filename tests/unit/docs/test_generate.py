@@ -8,7 +8,7 @@ from pathlib import Path
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.core.names import PASSED_OVER_SUFFIXES
 from bulk_profiles.splitting.rows.faults import Reject, Warn
-from docs.generate import _EXAMPLE, cost, feed_schema, file_format
+from docs.generate import _EXAMPLE, command_line, cost, feed_schema, file_format
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -19,6 +19,10 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_of_costs_is_up_to_date() -> None:
     assert (DOCS / "cost.md").read_text(encoding="utf-8") == cost()
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    assert (DOCS / "command-line.md").read_text(encoding="utf-8") == command_line()
 
 
 def test_the_schema_is_up_to_date() -> None:

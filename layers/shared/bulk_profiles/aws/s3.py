@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bulk_profiles.core.errors import InvalidJsonError, MissingObjectError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Source
-from bulk_profiles.core.names import DROP_PREFIX, SCRATCH, object_key
+from bulk_profiles.core.names import DROP_PREFIX, FEED_SUFFIX, FEEDS, SCRATCH, object_key
 from bulk_profiles.core.timestamps import timestamp
 
 from .s3_objects import PARTS_IN_FLIGHT, READ_AHEAD, ObjectReader, S3Sink, S3SourceFile, s3_errors
@@ -109,6 +109,15 @@ class Storage:
             return [
                 folder + item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", [])
             ]
+
+    def feeds(self) -> list[str]:
+        """Return the names of the feeds that have a configuration."""
+        with s3_errors("list", FEEDS):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=FEEDS)
+            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [
+            key.removeprefix(FEEDS).removesuffix(FEED_SUFFIX) for key in keys if key.endswith(FEED_SUFFIX)
+        ]
 
     def delete(self, key: str) -> None:
         """Delete an object, if it exists."""

@@ -1,6 +1,8 @@
-"""The outputs of a deployed stack, by which everything in it is found."""
+"""A deployed stack as CloudFormation describes it: everything in it is found by its outputs."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from bulk_profiles.core.errors import StackError
 
@@ -8,16 +10,26 @@ from .clients import client
 from .errors import translated
 
 
-def stack_outputs(name: str) -> dict[str, str]:
-    """Return the outputs of a stack by their names. Raises `StackError`."""
+@dataclass(frozen=True, slots=True)
+class StackDescription:
+    """The outputs and the parameters of a stack, by their names."""
+
+    outputs: dict[str, str]
+    parameters: dict[str, str]
+
+
+def describe_stack(name: str) -> StackDescription:
+    """Return what CloudFormation knows of a stack. Raises `StackError`."""
     absent = StackError(f"There is no stack {name} in this account and region: give its name with --stack.")
     with translated(
         f"CloudFormation did not describe the stack {name}", StackError, {"ValidationError": absent}
     ):
-        stacks = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    outputs = {
-        output["OutputKey"]: output["OutputValue"] for stack in stacks for output in stack.get("Outputs", ())
-    }
+        [stack] = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
     if "ImportsTableName" not in outputs:
         raise StackError(f"The stack {name} is none of bulk-profiles: it has no output ImportsTableName.")
-    return outputs
+    parameters = {
+        parameter["ParameterKey"]: parameter.get("ParameterValue", "")
+        for parameter in stack.get("Parameters", ())
+    }
+    return StackDescription(outputs, parameters)

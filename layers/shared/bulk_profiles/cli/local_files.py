@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -46,6 +51,16 @@ class LocalFile:
             raise UsageError(f"{self.path}: {error.strerror}.") from error
         stream.seek(start)
         return stream
+
+
+@contextmanager
+def standard_input() -> Iterator[LocalFile]:
+    """Yield the standard input as a file on the disk, because a file is read more than once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "standard-input")
+        with path.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        yield LocalFile.of(path)
 
 
 class FolderOutput:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bulk_profiles.accounting.summary import batch_profiles
 from bulk_profiles.core.json_object import Json
@@ -17,7 +17,9 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 
 _COLUMNS = ("STATUS", "IMPORT", "ROWS", "FAILED", "REJECTED")
 _RIGHT = frozenset({"ROWS", "FAILED", "REJECTED"})
-_INDENT = " " * 11  # of what is said of an import, below its line
+_INDENT = " " * 13  # of what is said of an import, below its line
+_MARKS = {"succeeded": "✓", "partial": "!", "failed": "✗", "rejected": "✗"}
+_UNDER_WAY = "●"
 _WORDS = {
     Why.CALLS: "the calls a minute",
     Why.PLACES: "a place with Target",
@@ -61,6 +63,27 @@ class Overview:
 
     entry: ImportEntry
     batches: tuple[BatchEntry, ...]
+    submitted_at: datetime | None = None  # the earliest time by which all batches can be submitted, if known
+
+    @property
+    def mark(self) -> str:
+        """A sign for the status."""
+        return _MARKS.get(self.entry.status.value, _UNDER_WAY)
+
+    @property
+    def rows(self) -> int:
+        """The rows of all batches."""
+        return sum(batch.rows for batch in self.batches)
+
+    @property
+    def settled(self) -> int:
+        """How many batches have ended."""
+        return sum(batch.settled for batch in self.batches)
+
+    @property
+    def failed(self) -> int:
+        """The profiles that have failed, or of which nobody knows."""
+        return self.profiles.error + self.profiles.unknown
 
     @property
     def waiting(self) -> list[Waiting]:
@@ -105,11 +128,12 @@ class Overview:
             "versionId": source.version_id,
             "startedAt": timestamp(entry.started_at),
             "finishedAt": timestamp(entry.finished_at) if entry.finished_at else "",
-            "rows": sum(batch.rows for batch in self.batches),
+            "rows": self.rows,
             "rejected": entry.rejected,
             "profiles": self.profiles.to_json(),
-            "batches": {"all": len(self.batches), "settled": _settled(self.batches), "byState": dict(states)},
+            "batches": {"all": len(self.batches), "settled": self.settled, "byState": dict(states)},
             "waiting": [waiting.to_json() for waiting in self.waiting],
+            "submittedAt": timestamp(self.submitted_at) if self.submitted_at else "",
             "reason": entry.reason or entry.last_error,
         }
 
@@ -128,12 +152,14 @@ def render_list(overviews: Sequence[Overview], now: datetime, width: int) -> str
 def render_import(overview: Overview, outputs: dict[str, str], now: datetime) -> str:
     """Return one import as text: a fact on each line."""
     entry, counts = overview.entry, overview.profiles
-    settled, batches = _settled(overview.batches), overview.batches
     facts = [
-        (overview.status, f"{entry.import_id}, feed {entry.feed}, client {entry.client_code}"),
+        (
+            f"{overview.mark} {overview.status}",
+            f"{entry.import_id}, feed {entry.feed}, client {entry.client_code}",
+        ),
         ("file", f"s3://{entry.source.bucket}/{entry.source.key}"),
         ("started", f"{_minute(entry.started_at)}, {_ago(entry.started_at, now)}"),
-        ("batches", f"{settled:,} of {len(batches):,} settled"),
+        ("batches", f"{overview.settled:,} of {len(overview.batches):,} settled"),
         (
             "profiles",
             f"{counts.success:,} success, {counts.error:,} error, {counts.pending:,} pending, "
@@ -141,13 +167,18 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
         ),
         *(("waits", _sentence(waiting)) for waiting in overview.waiting),
         *(
+            [("forecast", f"all batches submitted by {_minute(overview.submitted_at)} at the earliest")]
+            if overview.submitted_at
+            else []
+        ),
+        *(
             [("reason", overview.entry.reason or entry.last_error)]
             if entry.reason or entry.last_error
             else []
         ),
         ("results", f"{outputs.get('ResultsUri', '')}{entry.import_id}/"),
     ]
-    return "\n".join(f"{label:<11}{fact}" for label, fact in facts)
+    return "\n".join(f"{label:<{len(_INDENT)}}{fact}" for label, fact in facts)
 
 
 def render_results(profile_id: str, results: Sequence[Json]) -> str:
@@ -175,29 +206,33 @@ def _waiting(why: Why, batches: Sequence[BatchEntry]) -> Waiting:
     return Waiting(why, tuple(batch.number for batch in batches), min(ends, default=None), reason)
 
 
-def _settled(batches: Iterable[BatchEntry]) -> int:
-    return sum(batch.settled for batch in batches)
-
-
 def _cells(overview: Overview) -> tuple[str, ...]:
-    counts, entry = overview.profiles, overview.entry
-    rows = sum(batch.rows for batch in overview.batches)
+    entry = overview.entry
     return (
-        overview.status,
+        f"{overview.mark} {overview.status}",
         entry.import_id,
-        f"{rows:,}" if overview.batches else "-",
-        f"{counts.error + counts.unknown:,}" if overview.batches else "-",
+        f"{overview.rows:,}" if overview.batches else "-",
+        f"{overview.failed:,}" if overview.batches else "-",
         f"{entry.rejected:,}",
     )
 
 
 def _said(overview: Overview, now: datetime, width: int) -> str:
-    counts, rows = overview.profiles, sum(batch.rows for batch in overview.batches)
-    done = f", {100 * (counts.success + counts.error) // rows} % done" if rows else ""
-    text = f"{_ago(overview.entry.started_at, now)}{done}" + (f": {overview.note}" if overview.note else "")
+    text = ", ".join(_when(overview, now)) + (f": {overview.note}" if overview.note else "")
     return textwrap.fill(
         text, width or len(text) + len(_INDENT), initial_indent=_INDENT, subsequent_indent=_INDENT
     )
+
+
+def _when(overview: Overview, now: datetime) -> Iterator[str]:
+    """Yield the feed, when the import began, and how long it took or how much of it is done."""
+    entry, counts = overview.entry, overview.profiles
+    yield entry.feed
+    yield _ago(entry.started_at, now)
+    if entry.status.final and entry.finished_at:
+        yield f"took {_duration(entry.finished_at - entry.started_at)}"
+    elif overview.rows:
+        yield f"{100 * (counts.success + counts.error) // overview.rows} % done"
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -217,9 +252,15 @@ def _minute(moment: datetime) -> str:
 
 
 def _ago(moment: datetime, now: datetime) -> str:
-    seconds = int((now - moment).total_seconds())
+    elapsed = now - moment
+    return f"{_duration(elapsed)} ago" if elapsed >= timedelta(minutes=1) else "just now"
+
+
+def _duration(elapsed: timedelta) -> str:
+    """Return a duration in its largest unit: `3 days`, `2 h`, `5 min`, `7 s`."""
+    seconds = max(0, int(elapsed.total_seconds()))
     for size, unit in ((86_400, "day"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             count = seconds // size
-            return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''} ago"
-    return "just now"
+            return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}"
+    return f"{seconds} s"

@@ -1,17 +1,21 @@
-"""A deployed stack, to look at: its ledger, by its outputs."""
+"""A deployed stack, to look at and to use: its ledger, its tables and its buckets, by its outputs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from bulk_profiles.aws.clients import client, table
 from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.aws.profiles_table import ProfilesTable
-from bulk_profiles.aws.stack import stack_outputs
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.stack import describe_stack
+from bulk_profiles.budget.forecast import last_submission
+from bulk_profiles.budget.policy import Policy
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import KeyColumn
+from bulk_profiles.core.models import BatchState, KeyColumn, Why
+from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
@@ -19,22 +23,31 @@ from .local_files import UsageError
 from .overview import Overview
 
 _NOTHING_EXPIRES = timedelta(days=36_500)  # nothing is written here
+_FORESEEN = frozenset({Why.ROWS.value, Why.WINDOW.value})  # limits whose end is known
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack's outputs, its ledger, and its Profiles table."""
+    """A stack's outputs and parameters, its ledger, its Data bucket and its Profiles table."""
 
     outputs: dict[str, str]
+    parameters: dict[str, str]
     ledger: Ledger
+    storage: Storage
     profiles: ProfilesTable
 
     @classmethod
     def of(cls, name: str) -> Self:
         """Find a stack by its name. Raises `StackError`."""
-        outputs = stack_outputs(name)
-        ledger = Ledger(VersionedTable(table(outputs["ImportsTableName"]), _NOTHING_EXPIRES))
-        return cls(outputs, ledger, ProfilesTable(client("dynamodb"), outputs["ProfilesTableName"]))
+        described = describe_stack(name)
+        outputs = described.outputs
+        return cls(
+            outputs,
+            described.parameters,
+            Ledger(VersionedTable(table(outputs["ImportsTableName"]), _NOTHING_EXPIRES)),
+            Storage(client("s3"), outputs["DataBucketName"]),
+            ProfilesTable(client("dynamodb"), outputs["ProfilesTableName"]),
+        )
 
     def newest(self, limit: int, feed: str | None = None) -> list[Overview]:
         """Return the imports that began last, of one feed or of all."""
@@ -44,10 +57,14 @@ class Stack:
 
     def overview(self, import_id: str) -> Overview:
         """Return one import. Raises `UsageError` where there is none of this name."""
+        return self._overview(self.entry(import_id))
+
+    def entry(self, import_id: str) -> ImportEntry:
+        """Return the ledger's entry of an import. Raises `UsageError` where there is none of this name."""
         entry = self.ledger.get_import(import_id)
         if entry is None:
             raise UsageError(f"The stack has no import {import_id} (any more): `list` shows those it has.")
-        return self._overview(entry)
+        return entry
 
     def results_of(self, profile_id: str) -> list[Json]:
         """Return what became of one profile in each batch that had it, the newest result first."""
@@ -60,7 +77,31 @@ class Stack:
         return sorted(results, key=lambda result: result["checkedAt"], reverse=True)
 
     def _overview(self, entry: ImportEntry) -> Overview:
-        return Overview(entry, tuple(self.ledger.batches(entry.import_id)))
+        batches = tuple(self.ledger.batches(entry.import_id))
+        return Overview(entry, batches, self._submitted_at(entry, batches))
+
+    def _submitted_at(self, entry: ImportEntry, batches: tuple[BatchEntry, ...]) -> datetime | None:
+        """Return when all batches can have been submitted, where the rows of the day or the window say."""
+        planned = [batch for batch in batches if batch.state is BatchState.PLANNED and not batch.settled]
+        policy = self._policy()
+        if policy is None or not any(batch.why in _FORESEEN for batch in planned):
+            return None
+        budget = self.ledger.budget(entry.client_code)
+        return last_submission(budget, [batch.body_rows for batch in planned], datetime.now(UTC), policy)
+
+    def _policy(self) -> Policy | None:
+        """Return the limits that the stack was deployed with; None where its parameters are not known."""
+        parameters = self.parameters
+        if "RowsPerDay" not in parameters:
+            return None
+        return Policy(
+            calls_per_minute=int(parameters["CallsPerMinute"]),
+            max_in_flight=int(parameters["MaxInFlight"]),
+            rows_per_day=int(parameters["RowsPerDay"]),
+            reset_hour=int(parameters["ResetHour"]),
+            time_zone=parameters["TimeZone"],
+            upload_window=parameters["UploadWindow"],
+        )
 
 
 def _result(item: Json) -> Json:

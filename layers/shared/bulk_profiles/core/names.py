@@ -8,6 +8,7 @@ import unicodedata
 
 DROP_PREFIX = "drop/"
 DEFAULT_FEED = "default"
+FEEDS, FEED_SUFFIX = "feeds/", ".json"  # the configuration of a feed is feeds/<name>.json
 
 # Below an import's folder.
 MANIFEST = "manifest.json"
@@ -127,4 +128,4 @@ def answer_name(number: int, attempt: int) -> str:
 
 def feed_key(feed: str) -> str:
     """Return the key of a feed's configuration in the Data bucket, which need not exist."""
-    return f"feeds/{feed}.json"
+    return f"{FEEDS}{feed}{FEED_SUFFIX}"

@@ -258,6 +258,11 @@ class Ledger:
         """Yield all batches of an import in order."""
         return map(BatchEntry.from_json, self._table.query(f"IMPORT#{import_id}", "BATCH#"))
 
+    def budget(self, client_code: str) -> BudgetState:
+        """Return the client's budget as it stands."""
+        item = self._table.get(_budget_key(client_code))
+        return BudgetState.from_json(json.loads(item["state"])) if item else BudgetState()
+
     def change_budget[T](
         self, client_code: str, now: datetime, change: Callable[[BudgetState], tuple[BudgetState, T]]
     ) -> T:
@@ -271,7 +276,7 @@ class Ledger:
             after, answer = change(before)
             return (None if item and after == before else {"state": json.dumps(after.to_json())}), answer
 
-        return self._table.change({"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}, now, apply, _never)
+        return self._table.change(_budget_key(client_code), now, apply, _never)
 
 
 def _is_over(item: Json) -> bool:
@@ -293,6 +298,10 @@ def _entered(queue: list[str], import_id: str) -> tuple[list[str], list[str]]:
 
 def _import_key(import_id: str) -> dict[str, str]:
     return {"pk": f"IMPORT#{import_id}", "sk": "IMPORT"}
+
+
+def _budget_key(client_code: str) -> dict[str, str]:
+    return {"pk": f"CLIENT#{client_code}", "sk": "BUDGET"}
 
 
 def _batch_key(import_id: str, number: int) -> dict[str, str]:

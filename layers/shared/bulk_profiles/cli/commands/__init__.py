@@ -1,0 +1,1 @@
+"""The commands of `bulk-profiles`: a module for each group of them, loaded when it is used."""

@@ -1,0 +1,37 @@
+"""The options that several commands share, and how their output is printed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import Any
+
+import click
+
+POSITIVE = click.IntRange(min=1)
+NOT_NEGATIVE = click.IntRange(min=0)
+INCOMPLETE = 1  # the exit code where something is not as it should be, or is not there
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+of_stack = click.option(
+    "--stack",
+    "stack_name",
+    metavar="NAME",
+    envvar="BULK_PROFILES_STACK",
+    default="bulk-profiles",
+    show_default=True,
+    show_envvar=True,
+    help="The stack, found with the credentials and the region of the AWS command line.",
+)
+import_argument = click.argument("import_id", metavar="IMPORT")
+
+
+def print_json(data: Any) -> None:
+    """Print an answer as JSON."""
+    click.echo(json.dumps(data, indent=2))
+
+
+def width() -> int:
+    """Return the columns of the terminal; 0 where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
