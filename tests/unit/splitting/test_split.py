@@ -120,3 +120,15 @@ def test_rows_that_no_batch_can_hold_are_rejected_after_an_id_came_twice(
     outcome = run(data, limits=Limits(max_batch_bytes=40))
     assert outcome.rejects == [["5", "", "row_too_large"]]
     assert [cells[0] for cells in outcome.received] == ["1", "2", "4"]
+
+
+def test_split_where_no_process_can_be_forked_is_that_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    file = MemoryFile(b"thirdPartyId,city\n1,a b\n2,c d\n")
+    whole = MemoryFolder()
+    split(file, Feed(), Limits(), whole, processes=1)
+    monkeypatch.delattr("os.fork")
+    monkeypatch.setattr("multiprocessing.get_context", None)
+    folder = MemoryFolder()
+    split(file, Feed(), Limits(), folder, processes=2)
+    assert folder.objects == whole.objects

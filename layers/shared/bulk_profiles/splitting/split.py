@@ -65,7 +65,8 @@ def split(  # four parameters that every caller has, and options
     so that the merge has the whole time of an invocation. `on_read` is called with the bytes read and the
     bytes in all, of the present reading. Without `digests`, all `sha256` are empty, for callers that keep no
     batches. Several `processes` share the work on a file in which there is something to encode; None: as many
-    as processors, four at most, for a large file, and one otherwise. Raises `FileRejectedError` where the
+    as processors, four at most, for a large file, and one otherwise; where a process cannot be forked, as on
+    Windows, it is always one. Raises `FileRejectedError` where the
     file cannot be read; what was written then means nothing.
     """
     keep_freed_memory()
@@ -89,7 +90,7 @@ def split(  # four parameters that every caller has, and options
                         preparer,
                         progress.start,
                         progress.ordinal,
-                        processes=processes or _processes(source.size),
+                        processes=_processes(processes, source.size),
                     )
                     cutter = Cutter(
                         columns.header, limits, output, background, progress.batches, digests=digests
@@ -122,6 +123,8 @@ def split(  # four parameters that every caller has, and options
     )
 
 
-def _processes(size: int) -> int:
+def _processes(wanted: int | None, size: int) -> int:
+    if not hasattr(os, "fork"):  # as on Windows; the helpers are forks
+        return 1
     processors = os.process_cpu_count() or 1
-    return min(processors, _MAX_PROCESSES) if size >= _LARGE_BYTES else 1
+    return wanted or (min(processors, _MAX_PROCESSES) if size >= _LARGE_BYTES else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -23,4 +24,11 @@ def test_keep_freed_memory_sets_both_thresholds(monkeypatch: pytest.MonkeyPatch)
 
 def test_keep_freed_memory_without_mallopt_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace())
+    keep_freed_memory()
+
+
+def test_keep_freed_memory_on_windows_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no library of no name there: `CDLL(None)` raises a TypeError."""
+    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setattr(ctypes, "CDLL", len)
     keep_freed_memory()
