@@ -116,10 +116,11 @@ MUTATE_SAMPLE ?= 0
 # These tools have environments of their own and import the packages of .venv.
 borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
-audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code and template, and for vulnerabilities of the pinned packages
+audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code, template and workflows, and for vulnerabilities of the pinned packages
 	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local simulator tools
 	$(BIN)/cfn-lint template.yaml
 	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
+	.tools/audit/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m tools.advisories
 
 fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, and damaged tables, FUZZ_SECONDS each, then have accidents in EXAMPLES examples of each setting; FUZZ_SEED repeats a run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ import simulator
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.core.errors import NoticeError
 from tests.worlds.application import IMPORTS_TABLE, Application
-from tests.worlds.deployable import Json, common_variables, condition, resolved, resources, template
+from tests.worlds.deployable import ROOT, Json, common_variables, condition, resolved, resources, template
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n"  # with two rows a batch: two batches
 EACH_ALARM = pytest.mark.parametrize("name", resources("CloudWatch::Alarm"))
@@ -403,3 +404,16 @@ def test_import_with_few_rejects_raises_no_alarm(
     values = watched(alarm("TooManyRejectsAlarm"), capsys.readouterr().out)
     assert values == [0]
     assert notices(alarm("TooManyRejectsAlarm"), values, [], values) == 0
+
+
+def test_runbook_says_of_every_alarm_when_it_is_raised_and_what_to_do() -> None:
+    operating = (ROOT / "docs/operating.md").read_text()
+    lines = re.findall(r"^\| `(\w+Alarm)` \| (.+) \| (.+) \|$", operating, re.MULTILINE)
+    assert sorted(name for name, _, _ in lines) == sorted(resources("CloudWatch::Alarm"))
+    anchors = {
+        re.sub(r"\W+", "-", title.lower()) for title in re.findall(r"^#+ (.+)$", operating, re.MULTILINE)
+    }
+    for _, raised, remedy in lines:
+        assert raised
+        assert remedy
+        assert {*re.findall(r"\(#([\w-]+)\)", remedy)} <= anchors
