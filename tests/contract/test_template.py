@@ -195,3 +195,33 @@ def test_samconfig_allows_roles_and_resolves_the_bucket() -> None:
     deploy = config["default"]["deploy"]["parameters"]
     assert deploy["capabilities"] == "CAPABILITY_IAM"
     assert deploy["resolve_s3"] is True
+
+
+def test_metadata_for_the_serverless_application_repository_is_that_of_the_package() -> None:
+    """With limits of the repository: https://docs.aws.amazon.com/serverlessrepo/latest/devguide/."""
+    metadata = template()["Metadata"]["AWS::ServerlessRepo::Application"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert metadata["Name"] == project["name"]
+    assert metadata["SemanticVersion"] == project["version"]
+    assert metadata["SpdxLicenseId"] == project["license"]
+    assert metadata["Description"] == project["description"]
+    assert len(metadata["Description"]) <= 256
+    assert (ROOT / metadata["LicenseUrl"]).is_file()
+    assert (ROOT / metadata["ReadmeUrl"]).is_file()
+    assert len(metadata["Labels"]) <= 10
+
+
+def test_workflows_use_targets_of_the_makefile_and_parameters_of_the_template() -> None:
+    workflows = [path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")]
+    targets = {*re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)}
+    matrix = {
+        word
+        for text in workflows
+        for found in re.findall(r"target: \[(.*)\]", text)
+        for word in found.split(", ")
+    }
+    assert matrix
+    assert {*matrix, *re.findall(r"run: make ([a-z-]+)", "".join(workflows))} <= targets
+    given = {*re.findall(r"\"(\w+)=\$", "".join(workflows))}
+    assert given
+    assert given <= {*template()["Parameters"]}
