@@ -60,6 +60,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "MaxRejectedPercent": ("10", "0", "100"),
     "ProfileResults": ("all", "failures", "none"),
     "RetentionDays": ("30", "2", "3650"),
+    "UnknownFeeds": ("accept", "reject"),
 }
 # What no step reads, with the test that looks at it.
 ELSEWHERE = {

@@ -83,13 +83,13 @@ def test_bulk_profiles_has_the_commands_and_options_of_the_documents(arguments: 
         )
         return
     command: click.Command = commands
-    context = click.Context(commands)
+    context = click.Context(commands, **commands.context_settings)
     while isinstance(command, click.Group) and arguments:
         found = command.get_command(context, arguments[0])
         assert found, arguments[0]
         command, arguments = found, arguments[1:]
     if arguments or isinstance(command, click.Group):  # else the text names the command alone
-        command.make_context("bulk-profiles", arguments)
+        command.make_context("bulk-profiles", arguments, parent=context)
 
 
 @of("python -m")

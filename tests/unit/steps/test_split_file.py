@@ -22,11 +22,12 @@ from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.steps import split_file
 from bulk_profiles.steps.messages import DroppedObject
-from bulk_profiles.steps.settings import SplitFileSettings
+from bulk_profiles.steps.settings import SplitFileSettings, UnknownFeeds
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from tests.worlds.aws.sns import Topic
 from tests.worlds.aws.step_functions import Machine
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, Deployment
+from tests.worlds.in_memory import InMemoryDeployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -361,6 +362,33 @@ def test_the_limit_of_rejected_rows_is_pinned_when_the_import_begins(
 
     assert entry is not None
     assert entry.settings["feed"]["maxRejectedPercent"] == percent
+
+
+def test_an_unknown_feed_is_rejected_with_the_known_ones_where_the_operator_wants_it(
+    in_memory: InMemoryDeployment,
+) -> None:
+    for feed in ("crm", "web"):
+        in_memory.storage.write_json(f"feeds/{feed}.json", {})
+    assert in_memory.split(in_memory.drop(FILE, "drop/crn/a.csv")).manifest is not None
+    in_memory.configure(unknown_feeds=UnknownFeeds.REJECT)
+    assert in_memory.split(in_memory.drop(FILE, "drop/crm/a.csv")).manifest is not None
+    assert in_memory.split(in_memory.drop(FILE, "drop/default/a.csv")).manifest is not None
+    summary = in_memory.split(in_memory.drop(FILE, "drop/crn/b.csv")).summary
+    assert summary is not None
+    assert summary.status is ImportStatus.REJECTED
+    assert summary.reason == (
+        "There is no feed crn: drop the file into the folder of one of crm, default, web, or write "
+        "feeds/crn.json into the Data bucket. Did you mean crm?"
+    )
+
+
+def test_the_known_feeds_are_not_all_listed_where_there_are_many(in_memory: InMemoryDeployment) -> None:
+    for number in range(30):
+        in_memory.storage.write_json(f"feeds/feed-{number:02}.json", {})
+    in_memory.configure(unknown_feeds=UnknownFeeds.REJECT)
+    summary = in_memory.split(in_memory.drop(FILE, "drop/x/b.csv")).summary
+    assert summary is not None
+    assert "feed-18, ..., or write" in summary.reason
 
 
 def test_a_feed_that_is_no_object_rejects_the_file(

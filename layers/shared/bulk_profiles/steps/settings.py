@@ -25,6 +25,13 @@ class UnknownPolicy(StrEnum):
     HOLD = "hold"  # left alone, reported as unknown
 
 
+class UnknownFeeds(StrEnum):
+    """What is done with a file in a feed that has no configuration."""
+
+    ACCEPT = "accept"  # it is imported with the settings of the deployment
+    REJECT = "reject"  # with the list of the feeds that have one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTimeSettings:
     """When uploads may go. Raises `SettingsError` for what the template accepts and nobody can read.
@@ -58,6 +65,7 @@ class SplitFileSettings(LocalTimeSettings):
     max_rejected_percent: int
     deadline_hours: int
     retention_days: int
+    unknown_feeds: UnknownFeeds = UnknownFeeds.ACCEPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

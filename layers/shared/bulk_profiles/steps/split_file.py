@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 from bulk_profiles.accounting.split_verdict import too_long_to_send
@@ -26,6 +27,7 @@ from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import (
     BATCHES,
     CHECKPOINT,
+    DEFAULT_FEED,
     MANIFEST,
     batch_name,
     feed_key,
@@ -44,13 +46,14 @@ from .closing import conclude
 from .lease import LEASE, Lease
 from .messages import DroppedObject
 from .precedence import enter_queue
-from .settings import SplitFileSettings
+from .settings import SplitFileSettings, UnknownFeeds
 from .shared_ids import sharing_ids
 
 _OLDER_VERSION = (
     "A newer version of this file, import {newer}, came first: of this older one nothing was sent. "
     "Drop it again if it is to go after the newer one."
 )
+_SHOWN_FEEDS = 20
 _MOST_TRIES = 24  # of a split without progress: those of eight hours, three an hour
 
 
@@ -170,6 +173,7 @@ class SplitFile:
         except InvalidJsonError as error:
             raise FeedError(f"{error} Mend it, and drop the file again.") from error
         if configured is None:
+            self._check_unknown(feed)
             configured = {}
         if not isinstance(configured, dict):
             return configured  # which is no feed, as it will be told
@@ -179,6 +183,18 @@ class SplitFile:
             "separatorInValue": self.settings.separator_in_value,
             "maxRejectedPercent": self.settings.max_rejected_percent,
         } | {name: value for name, value in configured.items() if value is not None}
+
+    def _check_unknown(self, feed: str) -> None:
+        """Raise `FeedError` for a feed without a configuration, where every feed must have one."""
+        if feed == DEFAULT_FEED or self.settings.unknown_feeds is UnknownFeeds.ACCEPT:
+            return
+        known = sorted({DEFAULT_FEED, *self.storage.feeds()})
+        shown = ", ".join(known[:_SHOWN_FEEDS]) + (", ..." if len(known) > _SHOWN_FEEDS else "")
+        close = "".join(f" Did you mean {name}?" for name in get_close_matches(feed, known, 1))
+        raise FeedError(
+            f"There is no feed {feed}: drop the file into the folder of one of {shown}, or write "
+            f"{feed_key(feed)} into the Data bucket.{close}"
+        )
 
     def _split(self, entry: ImportEntry, feed: Feed, out_of_time: Callable[[], bool]) -> Manifest:
         """Split the file, or go on with it, and write the manifest last."""
