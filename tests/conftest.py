@@ -17,6 +17,7 @@ from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.ledger.ledger import Ledger
 from tests.worlds import strict_moto
+from tests.worlds.client_puts import ClientPuts
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE, Deployment
 from tests.worlds.in_memory import InMemoryDeployment
 
@@ -42,6 +43,14 @@ os.environ.update(
 def _strict_moto(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse in moto what AWS refuses."""
     strict_moto.install(monkeypatch)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _puts_by_client() -> Iterator[None]:
+    """Let the Profiles table write by its client, which moto and the fakes stand behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bulk_profiles.aws.profiles_table.SignedPuts", ClientPuts)
+        yield
 
 
 @pytest.fixture

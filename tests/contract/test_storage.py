@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import boto3
 import pytest
 
 from bulk_profiles.aws.dynamodb import VersionedTable
-from bulk_profiles.aws.profiles_table import profile_items
+from bulk_profiles.aws.profiles_table import profile_puts
 from bulk_profiles.core import names
 from bulk_profiles.core.models import (
     ApiVersion,
@@ -196,7 +197,7 @@ def test_batches_of_an_import_are_read_with_one_query() -> None:
 
 def test_profile_result_fits_the_profiles_table(aws: None) -> None:  # noqa: ARG001  # the table is created in it
     table = create("ProfilesTable")
-    [item] = profile_items(
+    [put] = profile_puts(
         [ProfileResult("id-1", ProfileStatus.ERROR, Basis.REPORTED)],
         ProfileResultsPolicy.ALL,
         client_code="demo",
@@ -206,7 +207,7 @@ def test_profile_result_fits_the_profiles_table(aws: None) -> None:  # noqa: ARG
         now=NOW,
         expires_at=1_800_000_000,
     )
-    boto3.client("dynamodb").put_item(TableName=table.name, Item=item)
+    boto3.client("dynamodb").put_item(TableName=table.name, Item=json.loads(put)["PutRequest"]["Item"])
     [stored] = table.scan()["Items"]
     assert stored[expiry("ProfilesTable")] == 1_800_000_000
 

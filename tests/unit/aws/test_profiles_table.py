@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bulk_profiles.aws.profiles_table import ProfilesTable, profile_items
+from bulk_profiles.aws.profiles_table import ProfilesTable, profile_puts
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
@@ -29,8 +30,9 @@ RESULTS = [
 
 
 def items(policy: ProfileResultsPolicy) -> list[Json]:
-    return list(
-        profile_items(
+    return [
+        json.loads(put)["PutRequest"]["Item"]
+        for put in profile_puts(
             RESULTS,
             policy,
             client_code="demo",
@@ -40,7 +42,7 @@ def items(policy: ProfileResultsPolicy) -> list[Json]:
             now=datetime(2026, 11, 24, 9, tzinfo=UTC),
             expires_at=1_800_000_000,
         )
-    )
+    ]
 
 
 def client(*unprocessed: int) -> DynamoDB:
@@ -52,7 +54,8 @@ def fill(
     dynamodb: DynamoDB, items: list[Json], written: int = 0, out_of_time: Callable[[], bool] = lambda: False
 ) -> tuple[int, bool]:
     table = ProfilesTable(dynamodb, "profiles")  # type: ignore[arg-type]  # stands at the boundary
-    return table.fill(items, written, out_of_time)
+    puts = (json.dumps({"PutRequest": {"Item": item}}) for item in items)
+    return table.fill(puts, written, out_of_time)
 
 
 def refusing(code: str, calls: range) -> DynamoDB:
@@ -72,7 +75,7 @@ def numbered(count: int) -> list[Json]:
     return [{"profile": {"S": str(number)}, "batch": {"S": "crm-1#00001"}} for number in range(count)]
 
 
-def test_profile_items_have_every_result() -> None:
+def test_profile_puts_have_every_result() -> None:
     assert items(ProfileResultsPolicy.ALL)[1] == {
         "profile": {"S": "demo#pcId#u2"},
         "batch": {"S": "crm-1#00003"},
@@ -93,7 +96,7 @@ def test_profile_items_have_every_result() -> None:
         (ProfileResultsPolicy.NONE, []),
     ],
 )
-def test_profile_items_are_those_of_the_policy(policy: ProfileResultsPolicy, ids: list[str]) -> None:
+def test_profile_puts_are_those_of_the_policy(policy: ProfileResultsPolicy, ids: list[str]) -> None:
     assert [item["profile"]["S"].rpartition("#")[2] for item in items(policy)] == ids
 
 
@@ -107,8 +110,8 @@ def test_fill_goes_on_after_the_written_items(written: int) -> None:
 
 def test_fill_out_of_time_returns_how_many_are_written() -> None:
     dynamodb, looks = client(), itertools.count()
-    assert fill(dynamodb, numbered(1500), 0, lambda: next(looks) > 0) == (1000, False)
-    assert len(dynamodb.items("profiles")) == 1000
+    assert fill(dynamodb, numbered(4500), 0, lambda: next(looks) > 0) == (4000, False)
+    assert len(dynamodb.items("profiles")) == 4000
 
 
 def test_fill_that_fails_is_a_ledger_error() -> None:
@@ -123,10 +126,17 @@ def test_fill_writes_unprocessed_items_again(pauses: list[float]) -> None:
     assert pauses == pytest.approx([0.05, 0.1, 0.2])
 
 
-def test_fill_whose_items_stay_unprocessed_is_an_error(pauses: list[float]) -> None:
-    with pytest.raises(LedgerError, match="unwritten 10 times"):
-        fill(client(*[1] * 10), numbered(1))
-    assert len(pauses) == 10
+def test_fill_waits_for_unprocessed_items_until_the_time_is_up(pauses: list[float]) -> None:
+    """What is written counts when a whole round is; waits grow to five seconds."""
+    dynamodb = client(*[1] * 100)
+    assert fill(dynamodb, numbered(1), 0, lambda: len(pauses) > 9) == (0, False)
+    assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5])
+
+
+def test_fill_in_which_some_are_written_each_time_waits_no_longer(pauses: list[float]) -> None:
+    dynamodb = client(20, 15, 10)
+    assert fill(dynamodb, numbered(25)) == (25, True)
+    assert pauses == pytest.approx([0.05, 0.05, 0.05])
 
 
 @pytest.mark.parametrize(
@@ -140,8 +150,8 @@ def test_fill_waits_where_a_request_is_throttled(code: str, pauses: list[float])
 
 
 def test_fill_that_fails_in_the_middle_keeps_what_is_written() -> None:
-    """A round is 1,000 items: the next invocation goes on after those that are whole."""
-    dynamodb = refusing("InternalServerError", range(45, 10_000))
-    assert fill(dynamodb, numbered(2500)) == (1000, False)
+    """A round is 4,000 items: the next invocation goes on after those that are whole."""
+    dynamodb = refusing("InternalServerError", range(165, 10_000))
+    assert fill(dynamodb, numbered(6000)) == (4000, False)
     with pytest.raises(LedgerError, match="InternalServerError"):
-        fill(dynamodb, numbered(2500), 1000)
+        fill(dynamodb, numbered(6000), 4000)

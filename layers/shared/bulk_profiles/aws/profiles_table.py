@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bulk_profiles.core.errors import BulkProfilesError, LedgerError
+from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import KeyColumn, ProfileResult, ProfileResultsPolicy, ProfileStatus
+from bulk_profiles.core.models import Basis, KeyColumn, ProfileResult, ProfileResultsPolicy, ProfileStatus
 from bulk_profiles.core.timestamps import timestamp
 
 from .errors import translated
+from .signed_puts import CONNECTIONS, MOST_PUTS, SignedPuts, ThrottledError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_ITEMS_PER_REQUEST = 25  # BatchWriteItem's limit
-_WRITERS = 8
-_ROUND = _ITEMS_PER_REQUEST * _WRITERS * 5  # items between two looks at the clock
-_MAX_TRIES = 10
-_THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+_ROUND = MOST_PUTS * CONNECTIONS * 20  # items between two looks at what is written
+_MOST_KEPT = 1024  # serialized ends of items: a batch has few, unless Target gives each profile a reason
+_MAX_FAILURES = 10  # of one request in a row
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # seconds
 
 
-class _ThrottledError(LedgerError):
-    """DynamoDB has refused a whole request for now."""
+class _OutOfTimeError(LedgerError):
+    """The time of the function is up while DynamoDB takes no more for the moment."""
 
 
 class ProfilesTable:
-    """The Profiles table of one deployment."""
+    """The Profiles table of one deployment.
 
-    def __init__(self, client: DynamoDBClient, name: str) -> None:
+    `put` sends up to 25 requests of `profile_puts`, and returns those that are left unprocessed: see
+    `SignedPuts`.
+    """
+
+    def __init__(
+        self, client: DynamoDBClient, name: str, put: Callable[[Sequence[str]], list[str]] | None = None
+    ) -> None:
         self._client = client
         self._name = name
+        self._put = put or SignedPuts(client, name)
 
-    def fill(self, items: Iterable[Json], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+    def fill(self, puts: Iterable[str], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
         """Write the items after the first `written`; return how many are written, and whether all are.
 
-        Raises `LedgerError` where DynamoDB refuses items before any was written: what was written is worth
-        keeping. Writing an item twice changes nothing.
+        What DynamoDB throttles is waited for until the time is up: a new table takes 4,000 items a second.
+        Raises `LedgerError` where DynamoDB refuses items before any was written: what
+        was written is worth keeping. Writing an item twice changes nothing.
         """
-        before, remaining = written, itertools.islice(items, written, None)
-        with ThreadPoolExecutor(_WRITERS) as pool:
+        before, remaining = written, itertools.islice(puts, written, None)
+        write = partial(self._write, out_of_time=out_of_time)
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
             for part in itertools.batched(remaining, _ROUND, strict=False):
                 if out_of_time():
                     return written, False
-                requests = itertools.batched(part, _ITEMS_PER_REQUEST, strict=False)
                 try:
-                    for _ in pool.map(self._write, requests):
+                    for _ in pool.map(write, itertools.batched(part, MOST_PUTS, strict=False)):
                         pass
-                except LedgerError:
-                    if written == before:
+                except LedgerError as error:
+                    if written == before and not isinstance(error, _OutOfTimeError):
                         raise
                     return written, False
                 written += len(part)
@@ -77,24 +88,33 @@ class ProfilesTable:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def _write(self, items: tuple[Json, ...]) -> None:
-        requests: Any = {self._name: [{"PutRequest": {"Item": item}} for item in items]}
-        throttled: dict[str, BulkProfilesError] = {code: _ThrottledError(code) for code in _THROTTLED}
-        for attempt in range(_MAX_TRIES):
+    def _write(self, puts: Sequence[str], out_of_time: Callable[[], bool]) -> None:
+        """Send a request until nothing is left unprocessed, with exponential backoff and full jitter."""
+        tries = failures = 0
+        while puts:
             try:
-                with translated("DynamoDB did not write to the Profiles table", LedgerError, throttled):
-                    response = self._client.batch_write_item(RequestItems=requests)
-                requests = response.get("UnprocessedItems")
-            except _ThrottledError:  # none of them is written
-                pass
-            if not requests:
+                left: Sequence[str] = self._put(puts)
+            except ThrottledError:
+                left = puts
+            except UnavailableError:
+                failures += 1
+                if failures == _MAX_FAILURES:
+                    raise
+                left = puts
+            if len(left) < len(puts):
+                tries = failures = 0
+            puts = left
+            if not puts:
                 return
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # spreads rivals, not a secret
-        raise LedgerError(f"DynamoDB left items of the Profiles table unwritten {_MAX_TRIES} times.")
+            if out_of_time():
+                raise _OutOfTimeError
+            longest = min(_FIRST_WAIT * 2**tries, _LONGEST_WAIT)
+            time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
+            tries += 1
 
 
 # Eight parameters: the results, the policy, and six facts that every item of a batch has.
-def profile_items(
+def profile_puts(
     results: Iterable[ProfileResult],
     policy: ProfileResultsPolicy,
     *,
@@ -104,22 +124,32 @@ def profile_items(
     number: int,
     now: datetime,
     expires_at: int,
-) -> Iterator[Json]:
-    """Yield an item of the Profiles table for each result of a batch that the policy asks for."""
+) -> Iterator[str]:
+    """Yield the put of an item of the Profiles table, as JSON, for each result that the policy asks for.
+
+    All that the items of a batch have in common is serialized once: with it, an item costs one string.
+    """
     if policy is ProfileResultsPolicy.NONE:
         return
-    checked_at, expires, batch = timestamp(now), str(expires_at), f"{import_id}#{number:05d}"
+    checked_at, batch = timestamp(now), f"{import_id}#{number:05d}"
     prefix = f"{client_code}#{key_column}#"
+
+    @functools.lru_cache(maxsize=_MOST_KEPT)
+    def rest(status: ProfileStatus, basis: Basis, reason: str, attempt: int) -> str:
+        item = {
+            "batch": {"S": batch},
+            "status": {"S": status.value},
+            "basis": {"S": basis.value},
+            "reason": {"S": reason},
+            "attempt": {"N": str(attempt)},
+            "checkedAt": {"S": checked_at},
+            "expiresAt": {"N": str(expires_at)},
+        }
+        return json.dumps(item)[1:]
+
     for result in results:
         if policy is ProfileResultsPolicy.FAILURES and result.status is ProfileStatus.SUCCESS:
             continue
-        yield {
-            "profile": {"S": prefix + result.profile_id},
-            "batch": {"S": batch},
-            "status": {"S": result.status.value},
-            "basis": {"S": result.basis.value},
-            "reason": {"S": result.reason},
-            "attempt": {"N": str(result.attempt)},
-            "checkedAt": {"S": checked_at},
-            "expiresAt": {"N": expires},
-        }
+        key = json.dumps(prefix + result.profile_id)
+        following = rest(result.status, result.basis, result.reason, result.attempt)
+        yield f'{{"PutRequest":{{"Item":{{"profile":{{"S":{key}}},{following}}}}}'

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bulk_profiles.accounting.profile_results import read_results
-from bulk_profiles.aws.profiles_table import ProfilesTable, profile_items
+from bulk_profiles.aws.profiles_table import ProfilesTable, profile_puts
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
@@ -221,7 +221,7 @@ class CheckStatus:
                 f"Import {batch.import_id} has no key column in the ledger: was its split cut off?"
             )
         now = self.clock()
-        items = profile_items(
+        puts = profile_puts(
             read_results(self.storage, object_key(batch.import_id, profiles_name(batch.number))),
             self.settings.profile_results,
             client_code=import_entry.client_code,
@@ -231,7 +231,7 @@ class CheckStatus:
             now=now,
             expires_at=int((now + timedelta(days=self.settings.retention_days)).timestamp()),
         )
-        written, complete = self.profiles.fill(items, batch.profiles_written or 0, out_of_time)
+        written, complete = self.profiles.fill(puts, batch.profiles_written or 0, out_of_time)
         now = self.clock()
         batch = batch.change(profiles_written=written)
         if not complete:

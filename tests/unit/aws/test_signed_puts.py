@@ -1,0 +1,187 @@
+"""Signed puts: what is sent, and what is made of each answer. A real server answers on a real connection."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import NoCredentialsError
+
+from bulk_profiles.aws import clients
+from bulk_profiles.aws.signed_puts import SignedPuts, ThrottledError, UnavailableError
+from bulk_profiles.core.errors import LedgerError
+
+PUTS = [json.dumps({"PutRequest": {"Item": {"profile": {"S": f"demo#é{number}"}}}}) for number in range(3)]
+ALL_WRITTEN = b'{"UnprocessedItems":{}}'
+
+
+@dataclass
+class Server:
+    """DynamoDB's end of the connection: it keeps what it gets, and answers as it is told."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = ALL_WRITTEN
+    checksum: int | None = None  # None: the right one
+    cut: bool = False  # whether the connection is closed before an answer
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    connections: set[Any] = field(default_factory=set)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            state.connections.add(self.client_address)
+            if state.cut:
+                self.close_connection = True
+                return
+            self.send_response(state.status)
+            self.send_header("Content-Length", str(len(state.body)))
+            checksum = zlib.crc32(state.body) if state.checksum is None else state.checksum
+            self.send_header("x-amz-crc32", str(checksum))
+            self.end_headers()
+            self.wfile.write(state.body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        state.url = f"http://127.0.0.1:{http.server_port}"
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield state
+        http.shutdown()
+
+
+@pytest.fixture
+def puts(server: Server) -> SignedPuts:
+    return SignedPuts(boto3.client("dynamodb", endpoint_url=server.url, region_name="eu-west-1"), 'pro"files')
+
+
+def test_puts_are_one_signed_request(server: Server, puts: SignedPuts) -> None:
+    """The signature is that which botocore makes of what has arrived."""
+    assert puts(PUTS) == []
+    [(headers, body)] = server.requests
+    assert json.loads(body) == {"RequestItems": {'pro"files': [json.loads(put) for put in PUTS]}}
+    assert headers["x-amz-target"] == "DynamoDB_20120810.BatchWriteItem"
+    assert headers["content-type"] == "application/x-amz-json-1.0"
+    arrived = AWSRequest("POST", f"{server.url}/", data=body)
+    for name in ("content-type", "x-amz-target"):
+        arrived.headers[name] = headers[name]
+    arrived.context["timestamp"] = headers["x-amz-date"]
+    arrived.headers["X-Amz-Date"] = headers["x-amz-date"]
+    signer = SigV4Auth(Credentials("test", "test"), "dynamodb", "eu-west-1")
+    signature = signer.signature(signer.string_to_sign(arrived, signer.canonical_request(arrived)), arrived)
+    assert headers["authorization"].endswith(f"Signature={signature}")
+    assert "/eu-west-1/dynamodb/aws4_request" in headers["authorization"]
+
+
+def test_connection_is_kept(server: Server, puts: SignedPuts) -> None:
+    for _ in range(5):
+        puts(PUTS)
+    assert (len(server.requests), len(server.connections)) == (5, 1)
+
+
+def test_token_of_a_role_is_sent(server: Server, puts: SignedPuts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_provider", lambda: Credentials("key", "secret", "session-token"))
+    puts(PUTS)
+    assert server.requests[0][0]["x-amz-security-token"] == "session-token"
+
+
+def test_puts_without_credentials_say_so(puts: SignedPuts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_provider", lambda: None)
+    with pytest.raises(NoCredentialsError):
+        puts(PUTS)
+
+
+def test_unprocessed_puts_are_returned_to_be_sent_again(server: Server, puts: SignedPuts) -> None:
+    left = [json.loads(put) for put in PUTS[1:]]
+    server.body = json.dumps({"UnprocessedItems": {'pro"files': left}}).encode()
+    unprocessed = puts(PUTS)
+    assert [json.loads(put) for put in unprocessed] == left
+    server.body = ALL_WRITTEN
+    assert puts(unprocessed) == []
+    assert json.loads(server.requests[-1][1])["RequestItems"]['pro"files'] == left
+
+
+@pytest.mark.parametrize("body", [b'{"UnprocessedItems": {}}', b'{"UnprocessedItems":{"other":[1]}}'])
+def test_answer_in_another_form_is_read(server: Server, puts: SignedPuts, body: bytes) -> None:
+    server.body = body
+    assert puts(PUTS) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "message"),
+    [
+        (400, "ProvisionedThroughputExceededException", ThrottledError, "Throughput"),
+        (400, "ThrottlingException", ThrottledError, "Throttling"),
+        (400, "RequestLimitExceeded", ThrottledError, "Limit"),
+        (400, "AccessDeniedException", LedgerError, r"Profiles table: AccessDeniedException\.$"),
+        (400, "ResourceNotFoundException", LedgerError, "ResourceNotFoundException"),
+        (500, "InternalServerError", UnavailableError, "InternalServerError"),
+        (503, "ServiceUnavailable", UnavailableError, "ServiceUnavailable"),
+    ],
+)
+def test_refusal_is_an_error_by_its_code(
+    server: Server, puts: SignedPuts, status: int, code: str, kind: type[LedgerError], message: str
+) -> None:
+    server.status = status
+    server.body = json.dumps({"__type": f"com.amazonaws.dynamodb#{code}", "message": "demo#é1"}).encode()
+    with pytest.raises(LedgerError, match=message) as raised:
+        puts(PUTS)
+    assert type(raised.value) is kind
+    assert "demo" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'"x"'])
+def test_refusal_without_a_code_has_the_status(server: Server, puts: SignedPuts, body: bytes) -> None:
+    server.status, server.body = 502, body
+    with pytest.raises(UnavailableError, match="HTTP 502"):
+        puts(PUTS)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"UnprocessedItems":[]}', b'{"UnprocessedItems":{"pro\\"files":1}}']
+)
+def test_answer_that_cannot_be_read_may_be_asked_for_again(
+    server: Server, puts: SignedPuts, body: bytes
+) -> None:
+    server.body = body
+    with pytest.raises(UnavailableError, match="its answer cannot be read"):
+        puts(PUTS)
+
+
+def test_answer_that_was_damaged_may_be_asked_for_again(server: Server, puts: SignedPuts) -> None:
+    server.checksum = 1
+    with pytest.raises(UnavailableError, match="damaged on the way"):
+        puts(PUTS)
+
+
+def test_connection_that_is_closed_may_be_tried_again(server: Server, puts: SignedPuts) -> None:
+    server.cut = True
+    with pytest.raises(UnavailableError, match="ProtocolError"):
+        puts(PUTS)
+    server.cut = False
+    assert puts(PUTS) == []
+
+
+def test_server_that_is_not_there_may_be_tried_again() -> None:
+    client = boto3.client("dynamodb", endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(UnavailableError, match="NewConnectionError"):
+        SignedPuts(client, "profiles")(PUTS)
