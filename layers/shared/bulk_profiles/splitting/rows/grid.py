@@ -19,6 +19,8 @@ type Places = NDArray[np.intp]
 def union(*places: Places) -> Places:
     """Return all of some places, ascending, each once: what numpy has for it takes long to load."""
     merged = np.concatenate(places)
+    if not merged.size:  # as nearly always
+        return merged
     merged.sort()
     return merged[np.diff(merged, prepend=-1) > 0]
 

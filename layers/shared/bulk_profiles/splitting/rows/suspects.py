@@ -90,9 +90,12 @@ class BlockView(NamedTuple):
 def _joined(rows: bytes, grid: Grid, header: HeaderNames) -> dict[int, Likeness]:
     """Return the rows that end in a header, of those whose id ends as the name of the key column does."""
     ends = grid.id_starts + grid.id_sizes
-    tails = _tails(rows, ends)
+    likely = np.flatnonzero(grid.data.take(ends - 1, mode="wrap") == header.tail[-1])
+    if not likely.size:  # as where all ids are numbers
+        return {}
+    tails = _tails(rows, ends[likely])
     found = dict[int, Likeness]()
-    for place in np.flatnonzero(tails == np.frombuffer(header.tail, "<u4")).tolist():
+    for place in likely[tails == np.frombuffer(header.tail, "<u4")].tolist():
         end = int(grid.ends[(place + 1) * grid.width - 1])
         if header.joined(rows[end + 1 - int(grid.row_sizes[place]) : end].split(b",")):
             found[place] = Likeness.JOINED
