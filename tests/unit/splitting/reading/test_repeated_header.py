@@ -315,3 +315,44 @@ def test_row_that_ends_in_a_header_rejects_the_file(
 def test_row_that_only_mentions_names_is_a_row(row: str) -> None:
     outcome = run(f"thirdPartyId,city,age\n{row}\n".encode())
     assert outcome.received == [tuple(row.split(","))]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("rows", [1, 40_000])
+@pytest.mark.parametrize(
+    ("header", "again"),
+    [
+        ("thirdPartyId,age,city", "Email Address,age,city"),
+        ("age,thirdPartyId,city", "age,Kunde,city"),
+        ("age,city,pcId", "AGE,city,Kunde"),
+        ("thirdPartyId,número,é", "Kunde,número,é"),
+    ],
+)
+def test_header_with_an_unknown_name_for_the_key_rejects_the_file(
+    header: str, again: str, rows: int, processes: int
+) -> None:
+    text = "\n".join([header, *["A1,x y,Ulm"] * rows, again, "B1,Bonn,7", ""])
+    with pytest.raises(FileRejectedError, match=rf"^Line {rows + 2} is another header"):
+        run(text.encode(), processes=processes)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("thirdPartyId,age", "A2,age"),  # one name may be a value
+        ("thirdPartyId,age,city", "A2,40,city"),
+        ("thirdPartyId,age,city", "A2,age,Ulm"),
+        ("thirdPartyId,age,city", "A2,city,age"),
+    ],
+)
+def test_row_in_which_a_value_is_the_name_of_a_column_is_a_row(header: str, row: str) -> None:
+    outcome = run(f"{header}\nA1,1,Ulm\n{row}\n".encode())
+    assert tuple(row.split(",")) in outcome.received
+
+
+@pytest.mark.parametrize("end", [b"", b"\x1a", b"\x1a\x1a"])
+@pytest.mark.parametrize("line_end", [b"", b"\n", b"\r\n"])
+def test_mark_with_which_dos_ended_a_file_is_no_part_of_the_last_value(end: bytes, line_end: bytes) -> None:
+    outcome = run(b"pcId,a\nA,x\nB,y z" + line_end + end)
+    assert outcome.received == [("A", "x"), ("B", "y z")]
+    assert outcome.split.warnings == ({"footer": 1} if end else {})

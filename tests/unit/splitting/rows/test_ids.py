@@ -260,3 +260,44 @@ def test_word_for_a_sum_or_a_boolean_is_no_id(text: str, code: str, rest: str, r
 def test_id_that_begins_with_a_word_is_an_id(profile_id: str) -> None:
     """Only a word for a sum may have a colon or a count after it."""
     assert run(f"thirdPartyId,a\n{profile_id},x\nA1,y\n".encode()).received[0][0] == profile_id
+
+
+PLACEHOLDERS = [
+    "{{customer.id}}",
+    "{{ id }}",
+    "{% id %}",
+    "${id}",
+    "#{user_id}",
+    "%%id%%",
+    "*|ID|*",
+    "[[id]]",
+    "<%= id %>",
+    "[object Object]",
+    "[object Undefined]",
+    "(not set)",
+    "(Not Provided)",
+]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+def test_id_that_is_a_placeholder_is_rejected(write: Write, text: str) -> None:
+    outcome = run(write("pcId", ["A", text, "B"]))
+    assert [row[0] for row in outcome.received] == ["A", "B"]
+    assert [reject[2] for reject in outcome.rejects] == ["placeholder_id"]
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "text", ["{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]"]
+)
+def test_id_that_only_looks_a_little_like_a_placeholder_is_kept(write: Write, text: str) -> None:
+    assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", ["inf", "-inf", "+INF", "Infinity", "-Infinity"])
+def test_id_that_is_a_number_without_an_end_is_none(write: Write, text: str) -> None:
+    outcome = run(write("pcId", ["A", text]))
+    assert [row[0] for row in outcome.received] == ["A"]
+    assert [reject[2] for reject in outcome.rejects] == ["empty_id"]

@@ -12,6 +12,7 @@ from bulk_profiles.splitting.rows.header_names import HeaderNames
 from .scans import Places, count, count_lines, line_ends
 
 _LINE_FEED = ord("\n")
+_END_OF_FILE = b"\x1a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,12 @@ class Dialect:
         return b"\r" if self.returns and b"\n" not in data else b"\n"
 
     def end_line(self, data: bytes) -> bytes:
-        """Return the last data of a file with a line end, also where it has none."""
+        """Return the last data of a file with a line end, also where it has none.
+
+        The mark with which DOS ended a file (U+001A) is a line of its own, also right after a value.
+        """
+        if data.endswith(_END_OF_FILE):
+            data = data.rstrip(_END_OF_FILE) + self.ends[0] + _END_OF_FILE
         return data + b"\n" if data and not data.endswith(self.ends) else data
 
     def marked_line(self, text: bytes) -> int:

@@ -137,18 +137,24 @@ class JsonLines:
         for raw in self._raw_blocks(self.first):
             for line in _lines(raw.data):
                 fields = (_object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
-                names.update(
-                    dict.fromkeys(name for name in fields if name not in names and is_utf8_text(name))
-                )
+                for name in fields:
+                    if name not in names and is_utf8_text(name):
+                        names[name] = None
+                        if not without_invisible(name):
+                            raise self._nameless(raw, line)
             if len(names) > _MAX_COLUMNS:
                 raise FileRejectedError(
                     f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
                 )
-            if any(not without_invisible(name) for name in names):
-                raise FileRejectedError("An object has a value with an empty name: name it, or leave it out.")
             if up_to_key_of and _is_table(names, up_to_key_of):
                 break
         return tuple(names)
+
+    def _nameless(self, raw: RawBlock, line: bytes) -> FileRejectedError:
+        number = raw.start.line + _lines(raw.data).index(line)
+        return FileRejectedError(
+            f"The object in line {number} has a value with an empty name: name it, or leave it out."
+        )
 
     def _plain_rows(self, data: bytes) -> PlainRows | None:
         """Return the plain rows of some lines; None where they are not sure to be right."""

@@ -38,6 +38,11 @@ class Reject(_Code):
         "id_decoded",
         "The id holds U+FFFD, which stands for bytes that were decoded wrongly: export the file again.",
     )
+    PLACEHOLDER_ID = (
+        "placeholder_id",
+        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object]: mend "
+        "the export.",
+    )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
     TOTAL_ROW = (
         "total_row",

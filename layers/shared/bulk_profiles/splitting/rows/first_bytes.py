@@ -71,8 +71,9 @@ class SpecialCells(NamedTuple):
         """Find these cells."""
         # The first byte of each cell, which is the separator after an empty one.
         first = np.empty(len(grid.ends), np.uint8)
-        first[0] = grid.data[0]
-        grid.data[1:].take(grid.ends[:-1], out=first[1:], mode="wrap")  # the mode that copies nothing
+        if first.size:
+            first[0] = grid.data[0]
+            grid.data[1:].take(grid.ends[:-1], out=first[1:], mode="wrap")  # the mode that copies nothing
         cells = np.flatnonzero(np.frombuffer(first.tobytes().translate(beginnings.first), np.bool_))
         second = grid.starts(cells) + 1
         bits = beginnings.pair_bits.take(

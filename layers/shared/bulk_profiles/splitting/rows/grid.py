@@ -67,6 +67,11 @@ class Grid:
         starts[cells == 0] = 0
         return starts
 
+    @property
+    def row_starts(self) -> Places:
+        """Where the rows start."""
+        return self.ends[self.width - 1 :: self.width] + 1 - self.row_sizes
+
     def any_valueless(self) -> bool:
         """Whether a row has nothing but its id: then it is as long as the id and its separators."""
         return bool((self.row_sizes == self.id_sizes + self.width).any())

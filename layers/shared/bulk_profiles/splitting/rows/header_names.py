@@ -12,9 +12,10 @@ from bulk_profiles.core.feeds import plain_name
 from bulk_profiles.core.models import KeyColumn
 
 from .key_column import KEY_SPELLINGS, meaning
-from .plain import unmark
+from .plain import mark, unmark
 
 TAIL = 4  # bytes
+_LEAST_OTHERS = 2
 _BATCH = "batch="  # with which a file in Target's own format starts
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 _OTHERS = bytes(sorted({*range(256)} - {*_ALPHANUMERIC}))
@@ -41,6 +42,9 @@ class HeaderNames:
     keys: frozenset[str]  # names of key columns, by `meaning`: that of this file, and those of Target
     spellings: frozenset[str]  # the same, by `spelling_key`
     tail: bytes  # the last bytes of the name of the key column, as it stands there
+    # The column beside the key with the longest name, and that name as it stands there; -1: there is none.
+    long_number: int
+    long_name: bytes
     _folded: frozenset[bytes] = field(repr=False)  # the names, by `_fold`
     _ends: tuple[bytes, ...] = field(repr=False)  # of the names in `keys`, by `_fold`; one may be empty
 
@@ -55,14 +59,29 @@ class HeaderNames:
         ends = {**_ENDS, key: _ENDS.get(key, _fold(key.encode()) if key.isascii() else b"")}
         spellings = KEY_SPELLINGS | ({key} - {*KeyColumn})
         tail = header[number].encode()[-TAIL:]
+        others = [other for other, name in enumerate(header[: len(names)]) if name and other != number]
+        long_number = max(others, key=lambda other: len(header[other]), default=-1)
         return cls(
-            tuple(names), number, not_sent, frozenset(ends), spellings, tail, folded, tuple(ends.values())
+            tuple(names),
+            number,
+            not_sent,
+            frozenset(ends),
+            spellings,
+            tail,
+            long_number,
+            mark(header[long_number].encode()) if others else b"",
+            folded,
+            tuple(ends.values()),
         )
 
     def may_have_key(self, cells: bytes) -> bool:
         """Whether some cells may hold the name of a key column; where that is not ASCII, all may."""
         folded = _fold(cells)
         return any(end in folded for end in self._ends)
+
+    def has_long_name(self, cells: Sequence[bytes]) -> bool:
+        """Whether the cell of the column with the longest name is that name."""
+        return 0 <= self.long_number < len(cells) and cells[self.long_number] == self.long_name
 
     def likeness(self, cells: Sequence[bytes], *, marked: bool = False) -> Likeness | None:
         """Return what a row of these plain cells is; None for one with values.
@@ -73,7 +92,8 @@ class HeaderNames:
         """
         marked = marked or cells[0][: len(_BATCH)].lower() == _BATCH.encode()
         key_cell = cells[self.number] if self.number < len(cells) else b""
-        if not (marked or self.may_have_key(key_cell) or self._is_known(key_cell)):
+        named = self.may_have_key(key_cell) or self._is_known(key_cell)
+        if not (marked or named or self.has_long_name(cells)):
             known = sum(map(self._is_known, cells))
             if 2 * known <= len([cell for cell in cells if cell]):
                 return None
@@ -82,6 +102,8 @@ class HeaderNames:
         if self._is_repeated(names):
             return Likeness.REPEATED
         keys = self.keys.intersection(names)
+        if self._has_all_others(names):
+            return Likeness.JOINED if self.joined(cells) else Likeness.OTHER
         if not keys:
             return None
         known = len(set(self.names).intersection(names) - {""} - keys)
@@ -104,6 +126,12 @@ class HeaderNames:
 
     def _is_known(self, cell: bytes) -> bool:
         return _fold(cell) in self._folded
+
+    def _has_all_others(self, names: Sequence[str]) -> bool:
+        """Whether all columns but the key have their names: at least two, as one may be a value."""
+        others = [number for number, name in enumerate(self.names) if name and number != self.number]
+        in_place = all(names[number] == self.names[number] for number in others)
+        return in_place and len(others) >= _LEAST_OTHERS and not any(names[len(self.names) :])
 
     def _is_repeated(self, names: Sequence[str]) -> bool:
         width = len(self.names)

@@ -49,9 +49,18 @@ TOTALS = frozenset(
     }
     | {"eof", "end of file"}
 )
-ID_WORDS = TOTALS | {"true", "false"}  # that are no ids, beside those for no value
+# That are no ids, beside those for no value: what programs write for truth and for a number without an end.
+ID_WORDS = TOTALS | {"true", "false", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
 _NO_IDS = NULL_WORDS | ID_WORDS
 _AFTER_WORD = re.compile(r"\s*(?::|\([0-9]+\)|:\s*[0-9]+)$")  # of a word for a sum: `Total:`, `Total (2)`
+# What a template or a report has where a value should be: {{customer.id}}, ${id}, #{id}, %%id%%, *|ID|*,
+# [[id]], <%= id %>, {% id %}, [object Object], (not set).
+_PLACEHOLDER = re.compile(
+    r"[{][{%].*[}%][}]|[$#][{].*[}]|%%.+%%|[*][|].*[|][*]|\[\[.*\]\]|<%.*%>"
+    r"|\[object \w+\]|\(not (?:set|provided)\)",
+    re.IGNORECASE | re.DOTALL,
+)
+PLACEHOLDER_STARTS = b"{$#%*[<("
 _NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
 # What keeps a spreadsheet from taking an id for a number: ="00123", =T("00123"), =1001.
 GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
@@ -144,10 +153,10 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
     is_word = text in rules.nulls or text.lower() in _NO_IDS
     if is_total or is_word or not visible(text) or _NO_ROOM.fullmatch(text):
         return Reject.TOTAL_ROW if is_total else Reject.EMPTY_ID
-    if len(text) > MAX_ID_LENGTH:
-        return Reject.ID_TOO_LONG
-    if _SCIENTIFIC.fullmatch(text):
-        return Reject.ID_NUMBER
+    if _PLACEHOLDER.fullmatch(text):
+        return Reject.PLACEHOLDER_ID
+    if len(text) > MAX_ID_LENGTH or _SCIENTIFIC.fullmatch(text):
+        return Reject.ID_TOO_LONG if len(text) > MAX_ID_LENGTH else Reject.ID_NUMBER
     if (rules.third_party_id and ("+" in text or "/" in text)) or _UNNAMEABLE.search(text):
         return Reject.ID_DECODED if REPLACEMENT in text else Reject.ID_CHARACTER
     if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
@@ -171,11 +180,12 @@ def fit_row(row: bytes, rules: Rules) -> CheckedRow:
 
 
 def _header_or_blank(row: bytes, cells: list[bytes], rules: Rules) -> CheckedRow | None:
-    likeness = rules.header.likeness(cells) if rules.header and rules.header.may_have_key(row) else None
-    if likeness:
-        return header_row(likeness)
-    if rules.header and rules.header.may_have_key(row) and rules.header.joined(cells):
-        return Likeness.JOINED, ()
+    header = rules.header
+    if header and (header.may_have_key(row) or header.has_long_name(cells)):
+        if likeness := header.likeness(cells):
+            return header_row(likeness)
+        if header.joined(cells):
+            return Likeness.JOINED, ()
     passed_over = None if rules.blank_rows else no_row(row, cells[0])
     return None if passed_over is None else (None, passed_over)
 

@@ -15,7 +15,7 @@ from .header_names import TAIL, HeaderNames, Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
-from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, Rules
+from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, PLACEHOLDER_STARTS, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _SMALL_E = ord("e")
@@ -26,7 +26,7 @@ _NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*(?:[eE][+\xfb-]?[0-9]+)?|
 
 
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
-_FIRST = table_of(b"='#(-" + bytes({blank[0] for blank in _BLANKS}))
+_FIRST = table_of(b"='#(-" + PLACEHOLDER_STARTS + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
 _ID_WORDS = sorted(word.encode() for word in ID_WORDS)
@@ -80,11 +80,34 @@ class BlockView(NamedTuple):
         headers = dict[int, Likeness]()
         if rules.header and (special.names.size or (odd and b"=" in rows)):
             headers = find_headers(rows, grid, special.names, rules.header, beginnings)
+        if rules.header and rules.header.long_name:
+            headers = _with_long_name(rows, grid, rules.header) | headers
         if rules.header and len(rules.header.tail) == TAIL:
             headers = _joined(rows, grid, rules.header) | headers
         return cls(
             grid, hash_ids(rows, grid, rules, unreserved=unreserved), nulls, special.guarded, headers, odd
         )
+
+
+def _with_long_name(rows: bytes, grid: Grid, header: HeaderNames) -> dict[int, Likeness]:
+    """Return the headers among the rows, of those with the name of a column in it.
+
+    By the longest name, because few values are as long.
+    """
+    number, size = header.long_number, len(header.long_name)
+    ends = grid.ends[number :: grid.width]
+    starts = grid.ends[number - 1 :: grid.width] + 1 if number else grid.row_starts
+    likely = np.flatnonzero(ends - starts == size)
+    likely = likely[grid.data.take(starts[likely]) == header.long_name[0]]
+    likely = likely[grid.data.take(ends[likely] - 1) == header.long_name[-1]]
+    found = dict[int, Likeness]()
+    for place in likely.tolist():
+        end = int(grid.ends[(place + 1) * grid.width - 1])
+        cells = rows[end + 1 - int(grid.row_sizes[place]) : end].split(b",")
+        likeness = header.likeness(cells) if header.has_long_name(cells) else None
+        if likeness:
+            found[place] = likeness
+    return found
 
 
 def _joined(rows: bytes, grid: Grid, header: HeaderNames) -> dict[int, Likeness]:
