@@ -103,6 +103,9 @@ def _s3_needs(call: Call) -> set[Permission]:
     bucket, operation = call.parameters["Bucket"], call.operation
     if operation in _LISTS:
         return {(_LISTS[operation], bucket)}
+    if operation == "CopyObject":  # in place
+        key = f"{bucket}/{call.parameters['Key']}"
+        return {("s3:GetObject", key), ("s3:PutObject", key)}
     if operation in {"HeadObject", "GetObject"}:
         action = "s3:GetObjectVersion" if call.parameters.get("VersionId") else "s3:GetObject"
     else:
@@ -253,6 +256,14 @@ def swept(application: Application) -> None:
     assert swept["SplitBySweep"] == swept["RestartedBySweep"] == swept["ToldBySweep"] == 1
 
 
+def under_way_for_long(application: Application) -> None:
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    follow_up = f"imports/{import_id}/follow-ups/00001-2.batch"
+    boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key=follow_up, Body=b"follow-up")
+    application.clock.reach(datetime.now(UTC) + timedelta(days=40))
+    application.invoke("sweep_imports", {})
+
+
 def _refuse(*_: Any) -> None:
     raise NoticeError("SNS did not take the message: Throttling.")
 
@@ -283,6 +294,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     with_the_ids_of_an_earlier_one,
     finished_before_it_was_split,
     swept,
+    under_way_for_long,
 ]
 
 
