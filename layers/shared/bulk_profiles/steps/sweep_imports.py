@@ -135,9 +135,7 @@ class SweepImports:
         name = entry.import_id
         if entry.status in {ImportStatus.SPLITTING, ImportStatus.REJECTED}:
             return
-        half = timedelta(days=self.settings.retention_days) / 2
-        if not entry.over and now - entry.started_at > half:
-            self.storage.renew(name, now - half)
+        self.storage.renew(name, now - timedelta(days=self.settings.retention_days) / 2)
         manifest = self.storage.read_json(object_key(name, MANIFEST))
         if manifest is None:
             if entry.over:
