@@ -237,6 +237,23 @@ def with_the_ids_of_an_earlier_one(application: Application) -> None:
     application.resume(later)
 
 
+def whose_bodies_are_gone(application: Application) -> None:
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    batch = {"importId": import_id, "batch": 1}
+    body = f"imports/{import_id}/batches/00001.batch"
+    sent = boto3.client("s3").get_object(Bucket=DATA_BUCKET, Key=body)["Body"].read()
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=body)
+    with pytest.raises(Crash, match="no object"):
+        application.invoke("upload_batch", batch)
+    boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key=body, Body=sent)
+    application.invoke("upload_batch", batch)
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=body)
+    application.clock.advance(minutes=5)
+    application.invoke("check_status", batch)  # Target answers in two parts
+    with pytest.raises(Crash, match="no object"):
+        application.invoke("check_status", batch)
+
+
 def finished_before_it_was_split(application: Application) -> None:
     with pytest.raises(Crash):
         application.invoke("finish_import", {"importId": "customers-csv-0a1b2c3d4e5f"})
@@ -292,6 +309,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     broken_after_many_megabytes,
     whose_ids_repeat,
     with_the_ids_of_an_earlier_one,
+    whose_bodies_are_gone,
     finished_before_it_was_split,
     swept,
     under_way_for_long,
