@@ -85,7 +85,7 @@ def test_optional_fields_may_be_missing(path: Path, deployment: Deployment) -> N
 
 
 def optional_keys(kind: type[JsonObject]) -> set[str]:
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every JSON object is a dataclass
+    fields = dataclasses.fields(kind)
     names = (field.name for field in fields if field.metadata.get("optional"))
     return {
         first + "".join(map(str.capitalize, rest)) for first, *rest in (name.split("_") for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +52,7 @@ _OLDER_VERSION = (
     "A newer version of this file, import {newer}, came first: of this older one nothing was sent. "
     "Drop it again if it is to go after the newer one."
 )
+_LARGEST_FEED = 100_000  # bytes as JSON: an import's entry, an item of at most 400 KB, keeps it
 _MOST_TRIES = 24  # of a split without progress: those of eight hours, three an hour
 
 
@@ -173,6 +175,11 @@ class SplitFile:
             configured = {}
         if not isinstance(configured, dict):
             return configured  # which is no feed, as it will be told
+        if len(json.dumps(configured)) > _LARGEST_FEED:
+            raise FeedError(
+                f"The configuration of feed {feed} is larger than {_LARGEST_FEED:,} bytes: is it another file? "
+                "Mend it, and drop the file again."
+            )
         return {
             "clientCode": self.settings.client_code,
             "apiVersion": self.settings.api_version.value,
