@@ -104,6 +104,11 @@ def test_check_fails_where_the_stack_does_not_do_what_it_should(
     assert failed(stack) == {(check.__doc__ or "").strip() for check in checks}
 
 
+def test_execution_that_must_not_be_stopped_is_told_at_once() -> None:
+    reasons = [reason for _, reason in smoke.check(FakeStack(refuses_to_stop=True)) if reason]
+    assert reasons == ["the execution was not stopped: AccessDeniedException"]
+
+
 def test_execution_that_goes_on_after_it_was_stopped_is_a_failure() -> None:
     stack = FakeStack()
     stack.states.stop_execution = lambda **_: None

@@ -37,7 +37,6 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 
 from .split_verdict import SplitVerdict, judge_split, status_line
 
-_LONGEST_REASON = 10_000  # characters of why a file is rejected: a feed may have thousands of faults
 _SHOWN_REASONS = 3
 _SHOWN_BATCHES = 3
 
@@ -120,8 +119,6 @@ class Summary:
 
 def reject(entry: ImportEntry, reason: str, now: datetime) -> Summary:
     """Return the summary of a file that is not split: nothing of it is sent."""
-    if len(reason) > _LONGEST_REASON:
-        reason = f"{reason[:_LONGEST_REASON]} ..."
     return Summary(entry, ImportStatus.REJECTED, reason, now)
 
 

@@ -177,8 +177,8 @@ class SplitFile:
             return configured  # which is no feed, as it will be told
         if len(json.dumps(configured)) > _LARGEST_FEED:
             raise FeedError(
-                f"The configuration of feed {feed} is larger than {_LARGEST_FEED:,} bytes: is it another file? "
-                "Mend it, and drop the file again."
+                f"The configuration of feed {feed} is larger than {_LARGEST_FEED:,} bytes: is it another "
+                "file? Mend it, and drop the file again."
             )
         return {
             "clientCode": self.settings.client_code,
