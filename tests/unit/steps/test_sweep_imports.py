@@ -364,3 +364,22 @@ def test_what_an_import_needs_is_not_written_again_while_it_is_young(deployment:
     deployment.clock.advance(days=14)
 
     assert deployment.sweep().failures == {}
+
+
+def test_event_that_is_replayed_after_its_import_was_forgotten_is_rejected(
+    deployment: InMemoryDeployment,
+) -> None:
+    """Its execution's name is taken for 90 days: it would be under way for ever, and nobody would notice."""
+    deployment.configure(retention_days=2)
+    dropped = deployment.drop(FILE)
+    imported = deployment.resume(deployment.split(dropped).import_id).entry.import_id
+    deployment.clock.advance(days=2, hours=1)
+    deployment.tables.expire(IMPORTS_TABLE, "expiresAt", deployment.clock().timestamp())
+    assert deployment.ledger.get_import(imported) is None
+
+    replayed = deployment.split(dropped)
+
+    assert replayed.summary is not None
+    assert replayed.summary.status is ImportStatus.REJECTED
+    assert "dropped more than 2 days ago" in replayed.summary.reason
+    assert list(deployment.machine.started) == [imported]

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bulk_profiles.accounting.split_verdict import too_long_to_send
@@ -40,7 +40,7 @@ from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.split import split
 
-from .arrival import check_arrival, denial, find_source
+from .arrival import check_age, check_arrival, denial, find_source
 from .closing import conclude
 from .lease import LEASE, Lease
 from .messages import DroppedObject
@@ -91,6 +91,7 @@ class SplitFile:
             return SplitResult(import_id(source.bucket, source.key, source.version_id))
         lease = Lease(entry, self.ledger, self.clock)
         try:
+            check_age(entry, timedelta(days=self.settings.retention_days))
             # A manifest is there if an earlier try died after it: its batches may be on their way.
             manifest = self._manifest(entry)
             if manifest is None:
