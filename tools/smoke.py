@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
 import io
 import json
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 _MIB = 1024 * 1024
 _POLL_SECONDS = 2.0
@@ -163,12 +163,20 @@ def stopped_execution(stack: Stack) -> None:
     """Stop an execution, and start it again with the same input."""
     import_id = stack.drop("stopped.csv", _csv(stack, "stopped", 5))
     arn = stack.execution_arn(import_id)
-    with contextlib.suppress(stack.states.exceptions.ClientError):  # it may have ended already
+    try:
         stack.states.stop_execution(executionArn=arn, cause="Smoke test")
+    except ClientError as error:
+        if _is_running(stack, arn):  # otherwise it has ended already
+            raise SmokeError(f"the execution was not stopped: {error.response['Error']['Code']}") from error
+    stack.wait(f"{import_id} is stopped", lambda: not _is_running(stack, arn))
     state = stack.states.describe_execution(executionArn=arn)["input"]
     machine = stack.outputs["StateMachineArn"]
     stack.states.start_execution(stateMachineArn=machine, name=f"{import_id}-{stack.run}", input=state)
     _expect(stack.finished(import_id), 5)
+
+
+def _is_running(stack: Stack, arn: str) -> bool:
+    return bool(stack.states.describe_execution(executionArn=arn)["status"] == "RUNNING")
 
 
 def dead_letter(stack: Stack) -> None:

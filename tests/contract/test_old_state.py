@@ -6,6 +6,7 @@ test command makes that of a version that has none yet.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tomllib
@@ -15,10 +16,14 @@ from typing import Any
 import pytest
 
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.json_object import JsonObject
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.names import MANIFEST
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import ImportEntry
 from tests.worlds.deployable import ROOT
 from tests.worlds.deployment import Deployment
-from tests.worlds.old_state import FEED, LARGE_FILE, LIMITS, continue_split, record, restore
+from tests.worlds.old_state import FEED, LARGE_FILE, LIMITS, body_of, continue_split, record, restore, text_of
 from tests.worlds.splitting import run
 
 STATES = Path(__file__).parent / "state"
@@ -48,6 +53,42 @@ def test_import_of_an_earlier_version_goes_on_to_its_end(path: Path, deployment:
     assert (summary.profiles.success, summary.rows.sent, summary.rows.rejected) == (4, 4, 1)
     assert deployment.finish(import_id).to_json() | {"finishedAt": ""} == summary.to_json() | {
         "finishedAt": ""
+    }
+
+
+@EACH_VERSION
+def test_fields_of_a_later_version_are_passed_over(path: Path, deployment: Deployment) -> None:
+    """So an update can be rolled back while imports run."""
+    state = load(path)
+    for item in state["items"]:
+        item["addedLater"] = {"anything": [1]}
+    manifest = next(key for key in state["objects"] if key.endswith(MANIFEST))
+    later = json.loads(body_of(state["objects"][manifest])) | {"addedLater": 1}
+    state["objects"][manifest] = text_of(json.dumps(later).encode())
+    import_id = restore(state, deployment)
+    deployment.machine.started[import_id] = [1, 2]
+    summary = deployment.resume(import_id)
+    assert (summary.status, summary.profiles.success) == (ImportStatus.SUCCEEDED, 4)
+
+
+@EACH_VERSION
+def test_optional_fields_may_be_missing(path: Path, deployment: Deployment) -> None:
+    """An entry that was written before a field was added has not got it."""
+    state, optional = load(path), optional_keys(ImportEntry) | optional_keys(BatchEntry)
+    for item in state["items"]:
+        if item["pk"].startswith("IMPORT#"):
+            for key in optional & item.keys():
+                del item[key]
+    import_id = restore(state, deployment)
+    deployment.machine.started[import_id] = [1, 2]
+    assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
+
+
+def optional_keys(kind: type[JsonObject]) -> set[str]:
+    fields = dataclasses.fields(kind)
+    names = (field.name for field in fields if field.metadata.get("optional"))
+    return {
+        first + "".join(map(str.capitalize, rest)) for first, *rest in (name.split("_") for name in names)
     }
 
 

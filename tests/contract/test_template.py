@@ -45,7 +45,7 @@ def test_console_shows_every_parameter_in_one_group() -> None:
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(parameters())
 
 
-@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc"])
 def test_console_has_a_host_in_every_partition(partition: str) -> None:
     assert template()["Mappings"]["Console"][partition]["Host"].startswith("console.")
 
@@ -159,6 +159,8 @@ def test_token_secret_arn_accepts_an_arn_or_nothing() -> None:
         "TokenSecretArn", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:target/demo-AbC123"
     )
     assert not allowed("TokenSecretArn", "target/demo")
+    # IAM compares whole ARNs: without the six characters the secret could not be read.
+    assert not allowed("TokenSecretArn", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:target-token")
 
 
 # --- names and outputs ---

@@ -21,7 +21,7 @@ from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import import_id
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
-from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE, START
 from tests.worlds.in_memory import InMemoryDeployment
 
 HEADER = b"thirdPartyId,name\n"
@@ -165,3 +165,20 @@ def test_file_that_would_outlast_its_batches_is_rejected_at_once(months: Months)
     assert entry is not None
     assert entry.status is ImportStatus.REJECTED
     assert "would take 41 days, and its batches are kept for 8" in entry.reason
+
+
+def test_imports_that_share_the_rows_of_a_day_outlast_their_retention_together(months: Months) -> None:
+    """Each alone would take seven days, and is kept for eight; side by side they take three weeks."""
+    months.deployment.configure(retention_days=8)
+    rows = 12
+    names = [
+        months.drop(f"week-{turn}", HEADER + b"".join(b"%d-%d,Ada\n" % (turn, row) for row in range(rows)))
+        for turn in range(3)
+    ]
+    for _ in range(4 * 30):
+        months.quarter()
+        if months.summaries.keys() == set(names):
+            break
+    assert months.deployment.clock() - START > timedelta(days=16)
+    ended = {name: (each.status, each.unaccounted) for name, each in months.summaries.items()}
+    assert ended == dict.fromkeys(names, (ImportStatus.SUCCEEDED, 0))

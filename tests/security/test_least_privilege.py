@@ -103,6 +103,9 @@ def _s3_needs(call: Call) -> set[Permission]:
     bucket, operation = call.parameters["Bucket"], call.operation
     if operation in _LISTS:
         return {(_LISTS[operation], bucket)}
+    if operation == "CopyObject":  # in place
+        key = f"{bucket}/{call.parameters['Key']}"
+        return {("s3:GetObject", key), ("s3:PutObject", key)}
     if operation in {"HeadObject", "GetObject"}:
         action = "s3:GetObjectVersion" if call.parameters.get("VersionId") else "s3:GetObject"
     else:
@@ -234,6 +237,23 @@ def with_the_ids_of_an_earlier_one(application: Application) -> None:
     application.resume(later)
 
 
+def whose_bodies_are_gone(application: Application) -> None:
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    batch = {"importId": import_id, "batch": 1}
+    body = f"imports/{import_id}/batches/00001.batch"
+    sent = boto3.client("s3").get_object(Bucket=DATA_BUCKET, Key=body)["Body"].read()
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=body)
+    with pytest.raises(Crash, match="no object"):
+        application.invoke("upload_batch", batch)
+    boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key=body, Body=sent)
+    application.invoke("upload_batch", batch)
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=body)
+    application.clock.advance(minutes=5)
+    application.invoke("check_status", batch)  # Target answers in two parts
+    with pytest.raises(Crash, match="no object"):
+        application.invoke("check_status", batch)
+
+
 def finished_before_it_was_split(application: Application) -> None:
     with pytest.raises(Crash):
         application.invoke("finish_import", {"importId": "customers-csv-0a1b2c3d4e5f"})
@@ -251,6 +271,14 @@ def swept(application: Application) -> None:
     application.clock.reach(datetime.now(UTC) + timedelta(hours=1))  # S3 tells the time by itself
     swept = application.invoke("sweep_imports", {})
     assert swept["SplitBySweep"] == swept["RestartedBySweep"] == swept["ToldBySweep"] == 1
+
+
+def under_way_for_long(application: Application) -> None:
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    follow_up = f"imports/{import_id}/follow-ups/00001-2.batch"
+    boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key=follow_up, Body=b"follow-up")
+    application.clock.reach(datetime.now(UTC) + timedelta(days=40))
+    application.invoke("sweep_imports", {})
 
 
 def _refuse(*_: Any) -> None:
@@ -281,8 +309,10 @@ IMPORTS: list[Callable[[Application], None]] = [
     broken_after_many_megabytes,
     whose_ids_repeat,
     with_the_ids_of_an_earlier_one,
+    whose_bodies_are_gone,
     finished_before_it_was_split,
     swept,
+    under_way_for_long,
 ]
 
 

@@ -47,7 +47,7 @@ def record(deployment: Deployment) -> Json:
         "importId": imported,
         # A simulator that is started later would give the same id to another batch.
         "items": [_plain(item, batch_id) for item in table.scan()["Items"]],
-        "objects": {key: _text(body) for key, body in objects.items()},
+        "objects": {key: text_of(body) for key, body in objects.items()},
         "split": _split_under_way(),
     }
 
@@ -58,7 +58,7 @@ def restore(state: Json, deployment: Deployment) -> str:
     for item in state["items"]:
         table.put_item(Item=json.loads(json.dumps(item), parse_float=Decimal))
     for key, text in state["objects"].items():
-        deployment.s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=_body(text))
+        deployment.s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=body_of(text))
     return str(state["importId"])
 
 
@@ -67,7 +67,7 @@ def continue_split(state: Json) -> MemoryFolder:
     recorded = state["split"]
     output, scratch = MemoryFolder(), MemoryFolder()
     for folder, objects in ((output, recorded["output"]), (scratch, recorded["scratch"])):
-        folder.objects.update({name: _body(text) for name, text in objects.items()})
+        folder.objects.update({name: body_of(text) for name, text in objects.items()})
     split(
         MemoryFile(LARGE_FILE),
         Feed(),
@@ -98,8 +98,8 @@ def _split_under_way() -> Json:
     assert checkpoint is not None
     return {
         "checkpoint": checkpoint,
-        "output": {name: _text(body) for name, body in output.objects.items()},
-        "scratch": {name: _text(body) for name, body in scratch.objects.items()},
+        "output": {name: text_of(body) for name, body in output.objects.items()},
+        "scratch": {name: text_of(body) for name, body in scratch.objects.items()},
     }
 
 
@@ -108,9 +108,11 @@ def _plain(item: Json, batch_id: str) -> Json:
     return plain
 
 
-def _text(body: bytes) -> str:
+def text_of(body: bytes) -> str:
+    """Return an object's bytes as a record has them."""
     return base64.b64encode(zlib.compress(body, 9)).decode()
 
 
-def _body(text: str) -> bytes:
+def body_of(text: str) -> bytes:
+    """Return the bytes of a recorded object."""
     return zlib.decompress(base64.b64decode(text))

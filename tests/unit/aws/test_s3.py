@@ -278,3 +278,29 @@ def test_output_and_scratch_are_below_the_folder_of_the_import(storage: Storage)
     assert storage.names("crm-1", "") == ["manifest.json", "scratch/runs-1"]
     with storage.scratch("crm-1").open("runs-1", 1) as stream:
         assert stream.read() == b"1"
+
+
+def test_renewal_writes_what_is_old_again_a_part_at_a_time(
+    s3: S3Client, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import of ten thousand batches must not take a whole sweep."""
+    for number in range(1, 5):
+        storage.write(f"imports/crm-1/batches/{number:05d}.batch", b"body", "text/csv")
+    storage.write_json("imports/crm-1/manifest.json", {})
+    storage.write("imports/crm-1/profiles/00001.csv.gz", b"x", "application/gzip")
+    monkeypatch.setattr("bulk_profiles.aws.s3._MOST_RENEWED", 3)
+
+    def versions() -> list[int]:
+        listed = s3.list_object_versions(Bucket=DATA_BUCKET, Prefix="imports/crm-1/")["Versions"]
+        keys = [version["Key"].removeprefix("imports/crm-1/") for version in listed]
+        return [keys.count(name) for name in sorted(set(keys))]
+
+    storage.renew("crm-1", datetime.now(UTC) - timedelta(minutes=5))
+    assert versions() == [1, 1, 1, 1, 1, 1]
+    storage.renew("crm-1", datetime.now(UTC) + timedelta(minutes=5))
+    assert versions() == [2, 2, 1, 1, 2, 1]
+    manifest = s3.get_object(Bucket=DATA_BUCKET, Key="imports/crm-1/manifest.json")
+    assert (manifest["ContentType"], storage.read_json("imports/crm-1/manifest.json")) == (
+        "application/json",
+        {},
+    )

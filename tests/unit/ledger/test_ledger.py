@@ -262,13 +262,18 @@ class TestBatches:
         assert str(refused.value) == "The ledger's entry changed while it was being worked on."
         assert ledger.save_batch(first.change(checks=3), NOW) == ledger.get_batch("crm-1", 1)
 
-    def test_batch_expires_once_it_is_settled(self, ledger: Ledger, table: WatchedTable) -> None:
+    def test_batch_expires_with_its_import_and_not_once_it_is_settled(
+        self, ledger: Ledger, table: WatchedTable
+    ) -> None:
         ledger.add_batches("crm-1", BATCHES, NOW)
         later = NOW + timedelta(days=40)
         batch = ledger.save_batch(ledger.get_batch("crm-1", 1), later)
         ledger.note_deferral(batch.change(deferrals=1), later)
+        settled = ledger.save_batch(batch.change(settled_at=later), later)
         assert all("expiresAt" not in item for item in table.written)
-        ledger.save_batch(batch.change(settled_at=later), later)
+        ledger.expire_batches([settled, ledger.get_batch("crm-1", 2)], later)
+        assert ledger.get_batch("crm-1", 1) == settled
+        assert [item["sk"] for item in table.written if "expiresAt" in item] == ["BATCH#00001"]
         assert table.written[-1]["expiresAt"] == int((later + RETENTION).timestamp())
 
     @pytest.mark.parametrize(

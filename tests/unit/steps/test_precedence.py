@@ -108,6 +108,21 @@ def test_older_version_is_rejected_once_a_newer_one_may_have_been_sent(
     assert position == QueuePosition("newer-1" if rejected else "")
 
 
+def test_newer_version_whose_entry_cannot_be_read_stops_no_older_one(
+    ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter_queue(enter(ledger, "newer-1", NEWER), storage, ledger, NOW)
+    older, read = enter(ledger, "older-1"), Ledger.get_import
+
+    def unreadable(self: Ledger, name: str) -> ImportEntry | None:
+        if name == "newer-1":
+            raise UnreadableEntryError(f"The ledger's entry of import {name} cannot be read.")
+        return read(self, name)
+
+    monkeypatch.setattr(Ledger, "get_import", unreadable)
+    assert enter_queue(older, storage, ledger, NOW) == QueuePosition()
+
+
 def test_older_version_is_rejected_behind_a_newer_one_in_the_queue(ledger: Ledger, storage: Storage) -> None:
     """That one is about to start."""
     enter_queue(enter(ledger, "newer-1", NEWER, status=ImportStatus.SPLITTING), storage, ledger, NOW)

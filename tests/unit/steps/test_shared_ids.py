@@ -87,6 +87,14 @@ def test_sharing_ids_of_an_import_without_a_manifest_is_assumed(storage: Storage
     assert sharing_ids(split(storage, "ours-1", *OURS), ["theirs-1"], storage) == ["theirs-1"]
 
 
+@pytest.mark.parametrize("damaged", [b"{}", b"{", b"[]", b'{"importId": "theirs-1", "rows": 5}'])
+def test_sharing_ids_of_an_import_with_a_damaged_manifest_is_assumed(
+    storage: Storage, damaged: bytes
+) -> None:
+    storage.write(object_key("theirs-1", MANIFEST), damaged, "application/json")
+    assert sharing_ids(split(storage, "ours-1", *OURS), ["theirs-1"], storage) == ["theirs-1"]
+
+
 def test_sharing_ids_of_an_import_whose_batches_are_gone_is_assumed(storage: Storage) -> None:
     """They may have been deleted by hand, and nobody can say any more what was in them."""
     theirs = manifest("theirs-1", 1)

@@ -554,3 +554,23 @@ def test_a_file_that_would_take_longer_than_its_batches_are_kept_is_rejected(dep
 
     deployment.configure(rows_per_day=2)
     assert deployment.split(deployment.drop(b"thirdPartyId,name\n" + rows)).manifest is not None
+
+
+@pytest.mark.parametrize(
+    ("feed", "reason"),
+    [
+        ({"nullValues": [f"v{number}" for number in range(60_000)]}, "is larger than 100,000 bytes"),
+        ({f"f{number}": 1 for number in range(8_000)}, "f1"),
+    ],
+)
+def test_feed_that_no_entry_could_hold_rejects_its_file(
+    deployment: Deployment, feed: dict[str, Any], reason: str
+) -> None:
+    """An item of DynamoDB has 400 KB at most, with the feed, or with the reason and the notice."""
+    deployment.storage.write_json("feeds/crm.json", feed)
+    import_id = deployment.split(deployment.drop(b"thirdPartyId,name\nu1,Ada\n", "drop/crm/a.csv")).import_id
+    entry = deployment.ledger.get_import(import_id)
+    assert entry is not None
+    assert entry.status is ImportStatus.REJECTED
+    assert reason in entry.reason
+    assert len(deployment.topic.messages) == 1

@@ -10,7 +10,7 @@ import pytest
 from bulk_profiles.accounting.report import render_text
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
-from bulk_profiles.core.errors import NoticeError
+from bulk_profiles.core.errors import LedgerError, NoticeError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import MANIFEST, import_id, object_key
 from bulk_profiles.ledger.ledger import Ledger
@@ -179,6 +179,21 @@ def test_notice_that_sns_refused_is_sent_by_the_sweep_once(
     assert message == f"Import {split.import_id}: {summary.status_line}\n{render_text(summary)}"
 
 
+def test_list_of_refused_notices_that_cannot_be_written_decides_no_outcome(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An item of DynamoDB has 400 KB at most."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Notices, "publish", lambda *_: (_ for _ in ()).throw(NoticeError("Throttling.")))
+        patch.setattr(
+            Ledger, "note_notice", lambda *_, **__: (_ for _ in ()).throw(LedgerError("ValidationException."))
+        )
+        summary = deployment.run(FILE)
+    assert (summary.status, summary.told) == (ImportStatus.SUCCEEDED, False)
+    deployment.clock.advance(minutes=16)
+    assert deployment.sweep().told == 1
+
+
 def test_notice_of_an_import_older_than_a_week_is_sent_all_the_same(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,10 +278,10 @@ def test_split_that_is_under_way_is_left_alone(deployment: Deployment) -> None:
     assert deployment.sweep() == SweepResult(looked_at=1, split=1)
 
 
-def test_import_whose_entry_or_manifest_is_gone_is_left_alone(
+def test_import_whose_entry_is_gone_is_left_alone_and_one_without_a_manifest_is_counted(
     deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An expired entry may still be in a queue; an expired manifest says nothing of its batches."""
+    """An expired entry may still be in a queue. What is under way cannot end without its manifest."""
     imported = deployment.split(deployment.drop(FILE)).import_id
     deployment.machine.statuses[imported] = "FAILED"
     deployment.bucket_store.delete_object(Bucket=DATA_BUCKET, Key=object_key(imported, MANIFEST))
@@ -274,4 +289,97 @@ def test_import_whose_entry_or_manifest_is_gone_is_left_alone(
 
     swept = deployment.sweep()
 
-    assert (swept.looked_at, swept.split, swept.restarted, swept.failures) == (2, 0, 0, {})
+    assert (swept.looked_at, swept.split, swept.restarted) == (2, 0, 0)
+    assert swept.failures == {imported: "MissingObjectError"}
+
+
+@pytest.mark.parametrize("refused", ["ListObjectVersions", "queue", "notices"])
+def test_list_that_cannot_be_read_does_not_stop_the_others(
+    deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    lost = deployment.drop(FILE, "drop/default/lost.csv")
+    dead = deployment.split(deployment.drop(FILE)).import_id
+    deployment.machine.statuses[dead] = "FAILED"
+    table = deployment.tables.table(IMPORTS_TABLE)
+    if refused == "queue":
+        other = {"pk": "CLIENT#abc", "sk": "QUEUE"}
+        table.put_item(Item={"pk": "CLIENTS", "sk": "CLIENTS", "clients": ["abc", "demo"], "version": 9})
+        table.put_item(Item={**other, "imports": 5})
+    elif refused == "notices":
+        table.put_item(Item={"pk": "NOTICES", "sk": "NOTICES", "version": 1})
+    else:
+        deployment.bucket_store.refuse(refused, "SlowDown")
+    name = {"ListObjectVersions": "dropped files", "queue": "queues", "notices": "notices"}[refused]
+
+    result = deployment.sweep_only()
+
+    assert list(result.failures) == [name]
+    assert (result.restarted, result.split) == (1, int(refused != "ListObjectVersions"))
+    assert lost.key
+    if refused == "queue":  # that of the other client was read all the same
+        monkeypatch.setattr(Storage, "dropped", lambda *_: iter(()))
+        assert deployment.sweep_only().looked_at == 1
+
+
+def test_refused_notice_is_forgotten_once_nothing_is_left_to_tell(
+    deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another execution has told it, or the import has expired: the list must not grow for ever."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Notices, "publish", lambda *_: (_ for _ in ()).throw(NoticeError("Throttling.")))
+        told = deployment.run(FILE).entry.import_id
+    deployment.ledger.note_notice("expired", deployment.clock(), told=False)
+    deployment.finish(told)
+    assert deployment.ledger.untold() == [told, "expired"]
+
+    deployment.sweep()
+
+    assert deployment.ledger.untold() == []
+    assert len(deployment.topic.messages) == 1
+
+
+def test_import_under_way_keeps_what_it_needs_from_the_lifecycle(deployment: InMemoryDeployment) -> None:
+    deployment.configure(retention_days=8)
+    store, storage, clock = deployment.bucket_store, deployment.storage, deployment.clock
+    store.clock = clock
+    imported = deployment.split(deployment.drop(FILE)).import_id
+    storage.write(object_key(imported, "follow-ups/00001-2.batch"), b"follow-up", "text/csv")
+    over = deployment.run(b"thirdPartyId,name\nu4,Hedy\n").entry.import_id
+    before = deployment.objects(imported)
+    for _ in range(12):
+        clock.advance(days=1)
+        deployment.sweep()
+        store.expire(DATA_BUCKET, "imports/", clock() - timedelta(days=8))
+
+    assert deployment.objects(imported) == {
+        name: body for name, body in before.items() if not name.startswith("reject")
+    }
+    assert deployment.objects(over) == {}
+    assert deployment.resume(imported).status is ImportStatus.SUCCEEDED
+
+
+def test_what_an_import_needs_is_not_written_again_while_it_is_young(deployment: InMemoryDeployment) -> None:
+    deployment.split(deployment.drop(FILE))
+    deployment.bucket_store.refuse("CopyObject", "SlowDown")
+    deployment.clock.advance(days=14)
+
+    assert deployment.sweep().failures == {}
+
+
+def test_event_that_is_replayed_after_its_import_was_forgotten_is_rejected(
+    deployment: InMemoryDeployment,
+) -> None:
+    """Its execution's name is taken for 90 days: it would be under way for ever, and nobody would notice."""
+    deployment.configure(retention_days=2)
+    dropped = deployment.drop(FILE)
+    imported = deployment.resume(deployment.split(dropped).import_id).entry.import_id
+    deployment.clock.advance(days=2, hours=1)
+    deployment.tables.expire(IMPORTS_TABLE, "expiresAt", deployment.clock().timestamp())
+    assert deployment.ledger.get_import(imported) is None
+
+    replayed = deployment.split(dropped)
+
+    assert replayed.summary is not None
+    assert replayed.summary.status is ImportStatus.REJECTED
+    assert "dropped more than 2 days ago" in replayed.summary.reason
+    assert list(deployment.machine.started) == [imported]

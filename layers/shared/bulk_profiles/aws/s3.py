@@ -7,6 +7,7 @@ is written with the condition that it does not exist.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +17,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bulk_profiles.core.errors import InvalidJsonError, MissingObjectError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Source
-from bulk_profiles.core.names import DROP_PREFIX, FEED_SUFFIX, FEEDS, SCRATCH, object_key
+from bulk_profiles.core.names import (
+    BATCHES,
+    DROP_PREFIX,
+    FEED_SUFFIX,
+    FEEDS,
+    FOLLOW_UPS,
+    MANIFEST,
+    SCRATCH,
+    object_key,
+)
 from bulk_profiles.core.timestamps import timestamp
 
 from .s3_objects import PARTS_IN_FLIGHT, READ_AHEAD, ObjectReader, S3Sink, S3SourceFile, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_MOST_RENEWED = 1_000  # objects of an import in one go: with copies of half a second, about a minute
 
 
 class Storage:
@@ -118,6 +130,36 @@ class Storage:
         return [
             key.removeprefix(FEEDS).removesuffix(FEED_SUFFIX) for key in keys if key.endswith(FEED_SUFFIX)
         ]
+
+    def renew(self, import_id: str, before: datetime) -> None:
+        """Write again what an import still needs and what was written before a moment.
+
+        S3's lifecycle counts from the last write. At most `_MOST_RENEWED` objects are written, so that
+        many imports have their turn: whoever calls comes back.
+        """
+        prefixes = [object_key(import_id, name) for name in (MANIFEST, BATCHES, FOLLOW_UPS)]
+        old = (key for prefix in prefixes for key in self._older(prefix, before))
+        for _ in self._pool.map(self._copy_in_place, itertools.islice(old, _MOST_RENEWED)):
+            pass
+
+    def _older(self, prefix: str, before: datetime) -> Iterator[str]:
+        with s3_errors("list", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            for page in pages:
+                for item in page.get("Contents", []):
+                    if item["LastModified"] < before:
+                        yield item["Key"]
+
+    def _copy_in_place(self, key: str) -> None:
+        kind = "application/json" if key.endswith(".json") else "binary/octet-stream"
+        with s3_errors("renew", key):
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=key,
+                CopySource={"Bucket": self._bucket, "Key": key},
+                MetadataDirective="REPLACE",  # S3 refuses a copy onto itself that changes nothing
+                ContentType=kind,
+            )
 
     def delete(self, key: str) -> None:
         """Delete an object, if it exists."""

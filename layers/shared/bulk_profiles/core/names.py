@@ -17,6 +17,7 @@ REJECTED_ROWS = "rejected-rows.csv"
 SUMMARY = "summary.json"
 REPORT = "report.html"
 BATCHES = "batches/"
+FOLLOW_UPS = "follow-ups/"
 SCRATCH = "scratch/"
 CHECKPOINT = "scratch/checkpoint.json"
 
@@ -108,7 +109,7 @@ def batch_name(number: int) -> str:
 
 def follow_up_name(number: int, attempt: int) -> str:
     """Return the name of a follow-up: a body of a batch's failed profiles, as attempt 2 or later."""
-    return f"follow-ups/{number:05d}-{attempt}.batch"
+    return f"{FOLLOW_UPS}{number:05d}-{attempt}.batch"
 
 
 def profiles_name(number: int) -> str:
@@ -118,7 +119,7 @@ def profiles_name(number: int) -> str:
 
 def attempt_name(number: int, attempt: int) -> str:
     """Return the name of the profile results of an attempt that has a follow-up."""
-    return f"follow-ups/{number:05d}-{attempt}.csv.gz"
+    return f"{FOLLOW_UPS}{number:05d}-{attempt}.csv.gz"
 
 
 def answer_name(number: int, attempt: int) -> str:

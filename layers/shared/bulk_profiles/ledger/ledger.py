@@ -9,8 +9,7 @@ CLIENT#<client> / QUEUE          the imports under way, in their order
 CLIENTS         / CLIENTS        the client codes that have had a queue
 NOTICES         / NOTICES        the imports whose notice was refused
 
-An import expires once it is over and a batch once it is settled, however long that takes. Queues and budgets
-never expire.
+An import and its batches expire once it is over, however long that takes. Queues and budgets never expire.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -138,10 +137,23 @@ class Ledger:
         )
 
     def under_way(self) -> Iterator[str]:
-        """Yield the imports of all clients that have been entered in a queue and have not left it."""
+        """Yield the imports of all clients that have been entered in a queue and have not left it.
+
+        Raises `LedgerError` for a queue that cannot be read, once those of the other clients have been.
+        """
+        failure: LedgerError | None = None
         for client_code in self.clients():
-            item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
-            yield from item["imports"] if item else ()
+            try:
+                item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
+                names = list(item["imports"]) if item else []
+            except LedgerError as error:
+                failure = error
+            except _UNREADABLE:
+                failure = UnreadableEntryError(f"The queue of client {client_code} cannot be read.")
+            else:
+                yield from names
+        if failure is not None:
+            raise failure
 
     def clients(self) -> list[str]:
         """Return the client codes that have had a queue."""
@@ -208,8 +220,19 @@ class Ledger:
         """Write a changed entry. Raises `ConflictError` where it changed meanwhile."""
         saved = entry.change(version=entry.version + 1, failure="")
         key = _batch_key(entry.import_id, entry.number)
-        self._table.replace(key, saved.to_json(), now, entry.version, over=saved.settled)
+        self._table.replace(key, saved.to_json(), now, entry.version, over=False)
         return saved
+
+    def expire_batches(self, batches: Iterable[BatchEntry], now: datetime) -> None:
+        """Let the settled batches of an import that is over expire, as its own entry does."""
+
+        def expire(batch: BatchEntry) -> None:
+            key = _batch_key(batch.import_id, batch.number)
+            self._table.replace(key, batch.to_json(), now, batch.version, over=True)
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(expire, (batch for batch in batches if batch.settled)):
+                pass
 
     def note_deferral(self, entry: BatchEntry, now: datetime) -> None:
         """Write how often the budget deferred a batch, without disturbing another execution that works on it.

@@ -5,15 +5,22 @@ A file that is deleted, in the wrong place, or refused by S3 is not imported: wh
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.errors import DeniedObjectError, FileRejectedError, MissingObjectError
 from bulk_profiles.core.models import Source
 from bulk_profiles.core.names import misplaced
+from bulk_profiles.core.timestamps import moment
 from bulk_profiles.ledger.import_entry import ImportEntry
 
 from .messages import DroppedObject
 
 _DELETED = "The file was deleted before it could be read: drop it again if it is to be imported."
+_FORGOTTEN = (
+    "The file was dropped more than {days} days ago (RetentionDays): whether it was imported then is "
+    "forgotten. Drop it again if it is to be imported."
+)
 _DENIED = (
     "The function that splits files needs s3:GetObjectVersion on the file, kms:Decrypt on a key of your own, "
     "and an object that is not archived. Mend that, and drop the file again."
@@ -53,6 +60,17 @@ def check_arrival(entry: ImportEntry, storage: Storage, unreadable: str) -> None
         raise FileRejectedError(unreadable)
     if not entry.settings and _is_deleted(entry.source, storage):
         raise FileRejectedError(_DELETED)
+
+
+def check_age(entry: ImportEntry, retention: timedelta) -> None:
+    """Raise `FileRejectedError` for a version that is older than what the ledger remembers.
+
+    Only an event that is replayed comes so late. The version may have been imported before, and the execution
+    of that import has the name that this one would need.
+    """
+    dropped_at = entry.source.modified_at
+    if dropped_at and entry.started_at - moment(dropped_at) > retention:
+        raise FileRejectedError(_FORGOTTEN.format(days=retention.days))
 
 
 def _is_deleted(source: Source, storage: Storage) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from bulk_profiles.accounting.report import render_report, render_text
 from bulk_profiles.accounting.summary import Summary
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
-from bulk_profiles.core.errors import NoticeError
+from bulk_profiles.core.errors import LedgerError, NoticeError
 from bulk_profiles.core.names import REPORT, SUMMARY, object_key
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -27,6 +28,7 @@ def conclude(summary: Summary, storage: Storage, ledger: Ledger, notices: Notice
     closed = ledger.change_import(import_id, now, lambda entry: _closed(entry, summary))
     if closed.over:  # otherwise batches may yet be sent, and it keeps its place before later imports
         ledger.leave_queue(summary.entry.client_code, import_id, now)
+        ledger.expire_batches(summary.batches, now)
     return dataclasses.replace(summary, told=tell(closed, ledger, notices, now))
 
 
@@ -36,7 +38,9 @@ def tell(entry: ImportEntry, ledger: Ledger, notices: Notices, now: datetime) ->
     try:
         notices.publish(subject, text)
     except NoticeError:
-        ledger.note_notice(entry.import_id, now, told=False)
+        # Where the list is full, or the ledger refuses, the entry has the notice all the same.
+        with contextlib.suppress(LedgerError):
+            ledger.note_notice(entry.import_id, now, told=False)
         return False
     ledger.change_import(entry.import_id, now, lambda current: dataclasses.replace(current, notice=""))
     return True

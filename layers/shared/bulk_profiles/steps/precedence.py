@@ -109,7 +109,10 @@ def _newer_version(entry: ImportEntry, storage: Storage, ledger: Ledger, now: da
     """Return the import of a newer version of the object whose batches may have left, or an empty text."""
     name = f"{entry.source.bucket}/{entry.source.key}"
     newest = ledger.first_of("KEY", name, entry.import_id, entry.source.modified_at, now)
-    other = ledger.get_import(newest) if newest != entry.import_id else None
+    try:
+        other = ledger.get_import(newest) if newest != entry.import_id else None
+    except UnreadableEntryError:  # then it is not known to be newer, and nobody can send its batches
+        return ""
     if other is None or other.status not in _STARTED:
         return ""
     return newest if _is_newer(other, entry, storage) else ""

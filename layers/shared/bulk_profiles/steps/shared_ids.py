@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bulk_profiles.aws.s3 import Storage
-from bulk_profiles.core.errors import MissingObjectError
+from bulk_profiles.core.errors import InvalidJsonError, MissingObjectError
 from bulk_profiles.core.models import Manifest
 from bulk_profiles.core.names import MANIFEST, batch_name, object_key
 
@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 MAX_ROWS = 20_000_000  # to look at, for all imports together: about 2 GB to read, and 160 MB of hashes
+# What a manifest of another form raises.
+_UNREADABLE = (InvalidJsonError, KeyError, TypeError, ValueError, AttributeError)
 _ID = re.compile(rb"^[^,\n]+", re.MULTILINE)
 
 
 def sharing_ids(manifest: Manifest, others: list[str], storage: Storage) -> list[str]:
     """Return those of the other imports that have, or may have, a profile in common with this one.
 
-    An import whose ids cannot be looked at may have: to wait for it is safe. It is not split yet, or its
-    batches have been deleted, or together with those before it, it has more rows than there is time for.
+    An import whose ids cannot be looked at may have: to wait for it is safe. It is not split yet, its
+    manifest is damaged, its batches have been deleted, or together with those before it, it has more rows
+    than there is time for.
     """
     search = _Search(manifest, storage)
     return [other for other in others if search.may_share(other)]
@@ -44,10 +47,14 @@ class _Search:
         self._rows_left = MAX_ROWS - manifest.rows.sent
 
     def may_share(self, other: str) -> bool:
-        data = self._storage.read_json(object_key(other, MANIFEST))
-        if data is None:
+        try:
+            data = self._storage.read_json(object_key(other, MANIFEST))
+            theirs = None if data is None else Manifest.from_json(data)
+        except _UNREADABLE:
+            theirs = None
+        if theirs is None:
             return True
-        theirs, ours = Manifest.from_json(data), self._manifest
+        ours = self._manifest
         if theirs.client_code != ours.client_code or theirs.key_column is not ours.key_column:
             return False
         self._rows_left -= theirs.rows.sent

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -41,7 +42,7 @@ from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.split import split
 
-from .arrival import check_arrival, denial, find_source
+from .arrival import check_age, check_arrival, denial, find_source
 from .closing import conclude
 from .lease import LEASE, Lease
 from .messages import DroppedObject
@@ -54,6 +55,7 @@ _OLDER_VERSION = (
     "Drop it again if it is to go after the newer one."
 )
 _SHOWN_FEEDS = 20
+_LARGEST_FEED = 100_000  # bytes as JSON: an import's entry, an item of at most 400 KB, keeps it
 _MOST_TRIES = 24  # of a split without progress: those of eight hours, three an hour
 
 
@@ -92,6 +94,7 @@ class SplitFile:
             return SplitResult(import_id(source.bucket, source.key, source.version_id))
         lease = Lease(entry, self.ledger, self.clock)
         try:
+            check_age(entry, timedelta(days=self.settings.retention_days))
             # A manifest is there if an earlier try died after it: its batches may be on their way.
             manifest = self._manifest(entry)
             if manifest is None:
@@ -177,6 +180,11 @@ class SplitFile:
             configured = {}
         if not isinstance(configured, dict):
             return configured  # which is no feed, as it will be told
+        if len(json.dumps(configured)) > _LARGEST_FEED:
+            raise FeedError(
+                f"The configuration of feed {feed} is larger than {_LARGEST_FEED:,} bytes: is it another "
+                "file? Mend it, and drop the file again."
+            )
         return {
             "clientCode": self.settings.client_code,
             "apiVersion": self.settings.api_version.value,

@@ -2,23 +2,25 @@
 
 Events of S3 can be lost, executions can die, notices can be refused, and sums can be wrong. The sweep looks
 at every version that was dropped within a week, but not within a quarter of an hour: those may yet be begun
-by their own event. It also looks at every import that is under way or whose notice was refused, however old.
-A version or an import that it cannot work on is counted, and never stops the others.
+by their own event. It also looks at every import that is under way or whose notice was refused, however old,
+and keeps what such an import still needs from S3's lifecycle, which knows nothing of imports.
+A version, an import or a list that it cannot work on is counted, and never stops the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
 
 from bulk_profiles.accounting.summary import reconcile
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.errors import MissingObjectError
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import MANIFEST, import_id, object_key, passed_over
 from bulk_profiles.ledger.batch_entry import BatchEntry
@@ -42,7 +44,7 @@ class SweepResult:
     restarted: int = 0  # imports whose state machine was started again
     told: int = 0  # notices that were sent at last
     unaccounted: int = 0  # rows: the largest difference that the accounting of any import shows
-    failures: dict[str, str] = field(default_factory=dict)  # by import: the type of what it failed with
+    failures: dict[str, str] = field(default_factory=dict)  # by import or list: the type of the error
 
     def metrics(self) -> dict[str, int]:
         """Return the counts as CloudWatch metrics."""
@@ -75,26 +77,44 @@ class SweepImports:
         """
         now, result = self.clock(), SweepResult()
         seen: set[str] = set()
-        for name, source in self._imports(now):
-            if name in seen:
-                continue
-            seen.add(name)
-            result.looked_at += 1
-            try:
-                self._look_at(name, source, now, result)
-            except Exception as error:  # noqa: BLE001 whatever is wrong with one must not stop the others
-                result.failures[name] = type(error).__name__
+        untold: list[str] = []
+        with _counted(result, "notices"):
+            untold = self.ledger.untold()
+        with _counted(result, "dropped files"):
+            for name, source in self._dropped(now):
+                self._visit(name, source, now, result, seen)
+        with _counted(result, "queues"):
+            for name in self.ledger.under_way():
+                self._visit(name, None, now, result, seen)
+        for name in untold:
+            self._visit(name, None, now, result, seen)
+            with _counted(result, name):
+                self._forget_notice(name, now)
         return result
 
-    def _imports(self, now: datetime) -> Iterator[tuple[str, Source | None]]:
-        """Yield the names of imports, those of dropped versions with their source."""
+    def _visit(
+        self, name: str, source: Source | None, now: datetime, result: SweepResult, seen: set[str]
+    ) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        result.looked_at += 1
+        with _counted(result, name):
+            self._look_at(name, source, now, result)
+
+    def _forget_notice(self, name: str, now: datetime) -> None:
+        """Take an import out of the list of refused notices, if nothing is left to tell of it."""
+        entry = self.ledger.get_import(name)
+        if entry is None or not entry.notice:
+            self.ledger.note_notice(name, now, told=True)
+
+    def _dropped(self, now: datetime) -> Iterator[tuple[str, Source]]:
+        """Yield the names of the imports of dropped versions, with their source."""
         # An import's entry must outlive its version's time in the sweep, or it would be imported again.
         look_back = min(_LOOK_BACK, timedelta(days=self.settings.retention_days - 1))
         for source in self.storage.dropped(self.settings.drop_bucket, now - look_back, now - _YOUNGEST):
             if not passed_over(source.key):
                 yield import_id(source.bucket, source.key, source.version_id), source
-        for name in chain(self.ledger.under_way(), self.ledger.untold()):
-            yield name, None
 
     def _look_at(self, name: str, source: Source | None, now: datetime, result: SweepResult) -> None:
         entry = self.ledger.get_import(name)
@@ -107,7 +127,6 @@ class SweepImports:
         elif not entry.reconciled:
             due = entry.notice and entry.finished_at and entry.finished_at <= now - _YOUNGEST
             if due and tell(entry, self.ledger, self.notices, now):
-                self.ledger.note_notice(name, now, told=True)
                 result.told += 1
             self._follow(entry, now, result)
 
@@ -116,9 +135,12 @@ class SweepImports:
         name = entry.import_id
         if entry.status in {ImportStatus.SPLITTING, ImportStatus.REJECTED}:
             return
+        self.storage.renew(name, now - timedelta(days=self.settings.retention_days) / 2)
         manifest = self.storage.read_json(object_key(name, MANIFEST))
         if manifest is None:
-            return
+            if entry.over:
+                return
+            raise MissingObjectError(f"Import {name} is under way and has no manifest any more.")
         batches = list(self.ledger.batches(name))
         summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
         result.unaccounted = max(result.unaccounted, summary.unaccounted)
@@ -127,6 +149,15 @@ class SweepImports:
             result.restarted += 1
         elif entry.over and not entry.notice and not summary.unaccounted:
             self.ledger.change_import(name, now, _reconciled)
+
+
+@contextlib.contextmanager
+def _counted(result: SweepResult, name: str) -> Iterator[None]:
+    """Count what the `with` block fails with: whatever is wrong with one must not stop the others."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 whatever it is
+        result.failures[name] = type(error).__name__
 
 
 def _reconciled(entry: ImportEntry) -> ImportEntry:
