@@ -24,6 +24,7 @@ PRICES = MappingProxyType(
         "CloudWatch: GB of logs": 0.50,
         "CloudWatch: alarm and month": 0.10,
         "CloudWatch: metric and month": 0.30,
+        "CloudWatch: dashboard and month": 3.00,
         "Secrets Manager: secret and month": 0.40,
     }
 )
@@ -39,6 +40,7 @@ PRICES = MappingProxyType(
     _LOG_GB,
     _ALARM,
     _METRIC,
+    _DASHBOARD,
     _SECRET,
 ) = PRICES.values()
 
@@ -80,7 +82,13 @@ def estimate_cost(
 
 def estimate_month(profiles_a_day: int, retention_days: int = 30) -> dict[str, float]:
     """Return the cost of a stack for 30 days, by what it is for, with one file of so many profiles a day."""
-    idle = ALARMS * _ALARM + _METRICS * _METRIC + _SECRET + _SWEEPS_A_DAY * _DAYS_A_MONTH * _GB_SECOND * 2
+    idle = (
+        ALARMS * _ALARM
+        + _METRICS * _METRIC
+        + _DASHBOARD
+        + _SECRET
+        + _SWEEPS_A_DAY * _DAYS_A_MONTH * _GB_SECOND * 2
+    )
     encoded = profiles_a_day * _BYTES_PER_ENCODED_ROW
     day = estimate_cost(
         profiles_a_day * _BYTES_PER_ROW,
