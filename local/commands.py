@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     goal, *words = sys.argv[1:] if arguments is None else arguments
     try:
         values = dict(word.split("=", 1) for word in words)
-        command, known = _COMMANDS[goal]
+        command, known = COMMANDS[goal]
         variables.check(goal, values, known)
         if goal == "clean":
             return command(values)
@@ -170,7 +170,7 @@ def _needed(goal: str, values: Values, name: str, example: str) -> str:
 
 
 # Each command with the variables that it has.
-_COMMANDS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
+COMMANDS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
     "drop": (_drop, ("FILE", "FEED")),
     "watch": (_watch, ("IMPORT",)),
     "list": (_list, ()),

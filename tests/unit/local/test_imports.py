@@ -121,18 +121,10 @@ def test_snapshot_of_batches_that_wait_late_says_what_for_and_until_when() -> No
 
 def _batch(number: int, why: str, until: datetime, **times: datetime) -> Json:
     """Return the ledger's item of a batch, as DynamoDB gives it."""
-    texts = {
-        "sk": f"BATCH#{number}",
-        "state": "planned",
-        "why": why,
-        "reason": "Mend it.",
-        "resumesAt": until,
-    }
-    values = {
-        name: {"S": value if isinstance(value, str) else timestamp(value)}
-        for name, value in (texts | times).items()
-    }
-    return values | {"number": {"N": str(number)}}
+    moments = {"resumesAt": until, **times}
+    texts = {"sk": f"BATCH#{number}", "state": "planned", "why": why, "reason": "Mend it."}
+    texts |= {name: timestamp(moment) for name, moment in moments.items()}
+    return {name: {"S": text} for name, text in texts.items()} | {"number": {"N": str(number)}}
 
 
 def _read(batches: list[Json]) -> Snapshot:
