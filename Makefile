@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed run test check chaos bench coverage reliability format requirements clean
+.PHONY: help setup installed test check chaos bench coverage reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -26,7 +26,6 @@ setup: ## Install everything, pinned and hashed, below .venv and .tools
 installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
 	@:
 
-run: ## Import a file on this machine, from its drop to its last profile; exit code 0, 1 or 2
 include local/run.mk
 
 test: setup ## Run all tests but those of make chaos and make test-container
@@ -64,7 +63,8 @@ format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## Remove everything that can be made again; results in out/ stay
+clean: ## Remove everything that can be made again, and end kept runs; results in out/ stay
+	@$(BIN)/python -m local.commands clean || echo 'Kept runs, if there are any, go on.'
 	rm -rf .venv .tools .run .aws-sam .*_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

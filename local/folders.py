@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local.errors import LocalRunError
+from local.kept_run import KEPT, KeptRun
 from local.stack import RUNS
 
-KEPT = "kept.json"  # in the folder of a run that goes on after its command has ended
 _LOCK = "lock"
 _LARGE = ("state", "tmp", "sam")
 
@@ -40,9 +40,14 @@ def run_folder() -> Iterator[Path]:
 
 
 def _remove_abandoned() -> None:
-    """Remove the state of runs that were killed: no process holds their locks any more."""
+    """Remove what is left of kept runs that have ended, and the state of runs that were killed.
+
+    No process holds the lock of a killed run any more.
+    """
     for path in RUNS.glob(f"run-*/{_LOCK}"):
         if (path.parent / KEPT).exists():
+            if (kept := KeptRun.read(path.parent)) and not kept.alive:
+                shutil.rmtree(path.parent, ignore_errors=True)
             continue
         with contextlib.suppress(OSError), path.open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bulk_profiles.accounting.split_verdict import status_line
+from bulk_profiles.cli.overview import Waiting
 from bulk_profiles.core.models import Why
 from bulk_profiles.core.names import DROP_PREFIX, SUMMARY, feed_key, import_id, object_key
 from bulk_profiles.core.timestamps import moment
@@ -28,6 +29,7 @@ _ENDED = frozenset({"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"})  # statuses 
 _NOT_SPLIT = frozenset({"waiting", "splitting"})  # statuses of an import
 _REDELIVERY_SECONDS = 40.0  # between deliveries of an event; a second one does a running split no harm
 _TOKEN_SECONDS = 90.0  # in which the token that Target does not accept is tried a second time
+_LATE_SECONDS = 30.0  # from which on a wait is worth a word
 _SUMMARY_SECONDS = 5.0  # from the end of an execution, by when its summary must exist
 
 
@@ -44,6 +46,7 @@ class Snapshot:
     rejected: int = 0  # rows, of an import that has ended
     token: str = ""  # why Target does not accept the token, where a batch waits for that
     parked: int = 0  # batches that wait for that
+    waits: str = ""  # what else batches wait for, and until when, where that is not soon
 
     @property
     def stands(self) -> bool:
@@ -58,7 +61,8 @@ class Snapshot:
             return status
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.batches.items()))
         token = f". {self.token}" if self.token else ""
-        return f"{status}: {self.settled} of {total} settled ({states}){token}"
+        waits = f"; waits: {self.waits}" if self.waits else ""
+        return f"{status}: {self.settled} of {total} settled ({states}){waits}{token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class Import:
             int(entry.get("rejected", {}).get("N", 0)),
             next((batch["reason"]["S"] for batch in parked), ""),
             len(parked),
+            _waits(batches),
         )
 
     def summary(self) -> Json | None:
@@ -142,13 +147,39 @@ class Import:
             yield from page["Items"]
 
 
+def read_feed(feed: str) -> tuple[str, bytes | None]:
+    """Return a feed's name and its configuration, of `crm` or of the file `crm.json`.
+
+    Raises LocalRunError for a file that cannot be read.
+    """
+    if not feed.endswith(".json"):
+        return feed, None
+    try:
+        return Path(feed).stem, Path(feed).read_bytes()
+    except OSError as error:
+        raise LocalRunError(f"The feed's configuration {feed} cannot be read: {error.strerror}") from error
+
+
 def _waits_for_token(batch: Json) -> bool:
     return batch.get("why", {}).get("S") == Why.TOKEN and not batch.get("settledAt", {}).get("S")
 
 
 def _waits_seconds(batch: Json) -> float:
-    at = batch.get("nextCheckAt", {}).get("S", "")
-    return max(0, (moment(at) - datetime.now(UTC)).total_seconds()) if at else 0
+    """Return the seconds until the next status check of a batch, or until it may be submitted."""
+    times = [batch.get(name, {}).get("S", "") for name in ("nextCheckAt", "resumesAt")]
+    return max([0, *((moment(at) - datetime.now(UTC)).total_seconds() for at in times if at)])
+
+
+def _waits(batches: list[Json]) -> str:
+    """Say what batches wait for that come back late, such as the upload window, and until when."""
+    groups: dict[Why, dict[int, datetime]] = {}
+    for batch in batches:
+        why, until = batch.get("why", {}).get("S", ""), batch.get("resumesAt", {}).get("S", "")
+        late = until and _waits_seconds(batch) > _LATE_SECONDS
+        if why and late and not _waits_for_token(batch) and not batch.get("settledAt", {}).get("S"):
+            groups.setdefault(Why(why), {})[int(batch["number"]["N"])] = moment(until)
+    waiting = [Waiting(why, tuple(group), min(group.values()), "") for why, group in groups.items()]
+    return ", ".join(each.text for each in waiting)
 
 
 def drop(deployment: Deployment, file: Path, feed: str, configuration: bytes | None = None) -> Import:

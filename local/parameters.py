@@ -13,6 +13,7 @@ import yaml
 from bulk_profiles.budget.local_time import UploadWindow, time_zone
 from bulk_profiles.core.errors import SettingsError
 from local.errors import LocalRunError
+from local.variables import did_you_mean
 
 type Definition = Mapping[str, Any]
 
@@ -45,15 +46,27 @@ def check(parameters: Mapping[str, str], defined: Mapping[str, Definition]) -> N
     """Raise LocalRunError for the first parameter that the template does not accept."""
     for name, value in parameters.items():
         if name not in defined:
-            raise LocalRunError(f"PARAMS: the template has no parameter {name}; it has {', '.join(defined)}")
+            near = did_you_mean(name, defined) or f"; it has {', '.join(defined)}"
+            raise LocalRunError(f"PARAMS: the template has no parameter {name}{near}")
         for rule, violates in _RULES.items():
             if rule in defined[name] and violates(value, defined[name][rule]):
-                expectation = defined[name].get("ConstraintDescription") or f"{rule} {defined[name][rule]}"
-                raise LocalRunError(f"PARAMS: {name}={value} is not possible: {expectation}")
+                raise LocalRunError(
+                    f"PARAMS: {name}={value} is not possible: {_expected(defined[name], rule)}"
+                )
         try:
             _READERS.get(name, _accept)(value)
         except SettingsError as error:
             raise LocalRunError(f"PARAMS: {name}={value} is not possible: {error}") from error
+
+
+def _expected(definition: Definition, rule: str) -> str:
+    """Return in words what a parameter takes, where a value violates a rule."""
+    if described := definition.get("ConstraintDescription"):
+        return str(described)
+    if rule in {"Type", "Default", "MinValue", "MaxValue"} and {"MinValue", "MaxValue"} <= definition.keys():
+        kind = "a number" if isinstance(definition.get("Default"), float) else "a whole number"
+        return f"{kind}, {definition['MinValue']:,} to {definition['MaxValue']:,}"
+    return f"{rule} {definition[rule]}"
 
 
 def _accept(_value: str) -> None:
@@ -76,6 +89,8 @@ def _number(text: str) -> float:
 
 _RULES: dict[str, Callable[[str, Any], bool]] = {
     "Type": lambda value, kind: kind == "Number" and _number(value) != _number(value),
+    # A parameter whose default is a whole number takes no other: the functions read it as one.
+    "Default": lambda value, default: isinstance(default, int) and not re.fullmatch(r"-?\d+", value),
     "AllowedValues": lambda value, allowed: value not in map(str, allowed),
     "AllowedPattern": lambda value, pattern: not re.fullmatch(pattern, value),
     "MinValue": lambda value, bound: not _number(value) >= float(bound),

@@ -23,13 +23,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from bulk_profiles.core.names import DEFAULT_FEED, passed_over
-from local import parameters, sample, stack
+from local import parameters, sample, stack, variables
 from local.deployment import Deployment, deployment
 from local.display import copy_results, outcome, progress
 from local.engine import CLIENT_ENVIRONMENT, clean_environment
 from local.errors import LocalRunError
 from local.folders import run_folder
-from local.imports import Json, drop, follow
+from local.imports import Json, drop, follow, read_feed
 from local.kept_run import keep
 from simulator import DialectError, dialects
 
@@ -46,6 +46,7 @@ _PARAMETERS = {
 }
 _SAMPLE_PARAMETERS = {"MaxBatchRows": "2500"}
 _FAILING = 3  # ids of the sample that fail the first time they are sent
+_VARIABLES = ("FILE", "TARGET", "PARAMS", "OUT", "FEED", "KEEP", "FAILING", "DIALECT")  # of make run
 _SAMPLE_NAME = "sample-customers.csv"
 
 
@@ -105,7 +106,7 @@ def run(options: Options, console: Console) -> int:
                     ) from error
                 raise LocalRunError(f"{error}; see {deployed.engine.process.log}") from error
             if options.keep:
-                keep(deployed, folder, console)
+                keep(deployed, folder, summary["importId"], console)
     complete = summary["status"] == "succeeded" and not summary["unaccounted"]
     return _SUCCEEDED if complete else _INCOMPLETE
 
@@ -190,15 +191,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _options(arguments: list[str] | None) -> Options:
     options = _parser().parse_args(arguments)
-    feed, configuration = options.feed, None
-    if feed.endswith(".json"):
-        try:
-            configuration = Path(feed).read_bytes()
-        except OSError as error:
-            raise LocalRunError(
-                f"The feed's configuration {feed} cannot be read: {error.strerror}"
-            ) from error
-        feed = Path(feed).stem
+    variables.check("run", options.variables.split(), _VARIABLES)
+    feed, configuration = read_feed(options.feed)
     return Options(
         file=options.file,
         target=options.target.rstrip("/"),
@@ -208,9 +202,20 @@ def _options(arguments: list[str] | None) -> Options:
         configuration=configuration,
         keep=options.keep,
         patience_seconds=options.patience,
-        failing=options.failing,
+        failing=_failing(options.failing, options.file or options.target),
         dialect=options.dialect,
     )
+
+
+def _failing(text: str, other: str | Path) -> int:
+    """Return how many ids of the sample fail; raise LocalRunError for what is no such number."""
+    if not text:
+        return _FAILING
+    if other:
+        raise LocalRunError("FAILING is for the sample and the simulator: leave FILE and TARGET out")
+    if not (text.isascii() and text.isdigit() and int(text) <= sample.CUSTOMERS):
+        raise LocalRunError(f"FAILING={text} is not possible: a whole number, 0 to {sample.CUSTOMERS:,}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -233,10 +238,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--failing",
-        type=int,
-        default=_FAILING,
-        help="ids of the sample that fail the first time they are sent",
+        default="",
+        help=f"ids of the sample that fail the first time they are sent (default: {_FAILING})",
     )
+    parser.add_argument(
+        "--variables", default="", help=argparse.SUPPRESS
+    )  # that make was given, to be checked
     parser.add_argument(
         "--dialect", type=Path, help="file with the simulator's answers by batch; see docs/dialects.md"
     )

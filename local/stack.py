@@ -21,7 +21,7 @@ TEMPLATE = ROOT / "template.yaml"
 RUNS = ROOT / ".run"
 _BUILDS = RUNS / "builds"
 _SOURCES = ("template.yaml", "layers", "functions", "statemachine")
-_STACK = "bulk-profiles"
+STACK = "bulk-profiles"  # its name
 # Here a function runs on this machine's processor, whatever the template's default is.
 _HOST = {"Architecture": "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"}
 _ARTIFACTS = "artifacts"
@@ -52,7 +52,7 @@ def build(folder: Path) -> Path:
             str(ROOT),
             "--parallel",
         ]
-        command += _overrides(_HOST)
+        command += overrides(_HOST)
         try:
             _sam(command, folder, _BUILD_SECONDS, "sam build", {})
             _pack_layers(temporary)
@@ -73,14 +73,14 @@ def deploy(engine: Engine, build_dir: Path, parameters: Mapping[str, str], folde
     command = [
         "deploy",
         *("--template-file", str(build_dir / "template.yaml")),
-        *("--stack-name", _STACK, "--s3-bucket", _ARTIFACTS, "--region", REGION),
+        *("--stack-name", STACK, "--s3-bucket", _ARTIFACTS, "--region", REGION),
         *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
         *("--config-file", str(no_config)),
     ]
-    command += _overrides(_HOST | dict(parameters))
+    command += overrides(_HOST | dict(parameters))
     _sam(command, folder, _DEPLOY_SECONDS, "sam deploy", engine.environment)
     stacks = aws_session().client("cloudformation", endpoint_url=engine.url)
-    [stack] = stacks.describe_stacks(StackName=_STACK)["Stacks"]
+    [stack] = stacks.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
@@ -99,8 +99,14 @@ def _pack_layers(build_dir: Path) -> None:
     template.write_text(text)
 
 
-def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    return ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Return the options of the SAM CLI for parameters by name."""
+    return ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())]
+
+
+def _quoted(value: str) -> str:
+    """Return a value as SAM reads it: it would cut a bare one at the first blank."""
+    return '"' + value.replace('"', r"\"") + '"'
 
 
 def _sam(arguments: list[str], folder: Path, seconds: int, what: str, environment: Mapping[str, str]) -> None:

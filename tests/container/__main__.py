@@ -17,28 +17,25 @@ from local.folders import run_folder
 from tests.container import stand_in
 
 ARCHIVE = "STAND_IN_ARCHIVE"  # the environment variable by which the tests know that all this is installed
-_NAMESPACES = (
-    *("unshare", "--net", "--mount", "--propagation", "private"),
-    *("--pid", "--fork", "--kill-child", "--mount-proc", "--"),
-)
 
 
 def main() -> NoReturn:
     """Replace this process by the tests, or exit with the reason why they cannot run."""
     try:
+        stand_in.check_machine()
         stand_in.install_packages()
         archive = stand_in.archive()
         with run_folder() as folder:
             stack.build(folder)  # before the namespaces: it downloads packages
     except LocalRunError as error:
-        sys.exit(f"Could not run: {error}.")
+        sys.exit(f"NOT RUN: the tests in containers. {error}.")
     _replace_by_the_tests(archive)
 
 
 def _replace_by_the_tests(archive: Path) -> NoReturn:
     pytest = [sys.executable, "-m", "pytest", "-rs", "-m", "container", "tests/container", *sys.argv[1:]]
     # tini is the first process there: it forwards signals and reaps processes.
-    command = [*_NAMESPACES, "tini", "--", *pytest]
+    command = [*stand_in.NAMESPACES, "tini", "--", *pytest]
     sys.stdout.flush()
     os.execvpe(command[0], command, {**os.environ, ARCHIVE: str(archive)})
 

@@ -22,6 +22,11 @@ from local.stack import RUNS
 
 MACHINE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{MACHINE}"  # the name that `sam local invoke` looks for
+NAMESPACES = (
+    *("unshare", "--net", "--mount", "--propagation", "private"),
+    *("--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+)
+_OS_RELEASE = Path("/etc/os-release")
 _FOLDER = RUNS / "container"
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _RELEASE = "trixie"
@@ -49,10 +54,19 @@ _APT_SECONDS, _DEBOOTSTRAP_SECONDS = 600, 1200
 _NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc")
 
 
-def install_packages() -> None:
-    """Install the missing Debian packages; raise LocalRunError where that is not possible."""
+def check_machine() -> None:
+    """Raise LocalRunError where no Docker engine of our own can run, before anything is installed."""
     if os.geteuid() != 0:
         raise LocalRunError("A Docker engine of our own needs root: run make test-container as root")
+    release = _OS_RELEASE.read_text().splitlines() if _OS_RELEASE.exists() else []
+    if "ID=debian" not in release:
+        raise LocalRunError("The stand-in for Lambda's image is built with the packages of a Debian system")
+    if not shutil.which("unshare") or subprocess.run([*NAMESPACES, "true"], check=False).returncode:
+        raise LocalRunError("New namespaces are not allowed here; a container needs --privileged for them")
+
+
+def install_packages() -> None:
+    """Install the missing Debian packages; raise LocalRunError where that is not possible."""
     os.environ["PATH"] += f"{os.pathsep}/usr/sbin{os.pathsep}/sbin"
     missing = sorted({package for command, package in _COMMANDS.items() if not shutil.which(command)})
     if not missing:

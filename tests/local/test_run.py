@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from local.processes import free_port
 from simulator import Settings, Simulator, fault, running
@@ -49,12 +47,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-def test_run_with_keep_leaves_results_and_a_running_stack(target: Simulator, tmp_path: Path) -> None:
+def test_run_leaves_results(target: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "it's a file [1].csv"
     file.write_bytes(CSV)
     out = str(tmp_path / "out")
-    result = run("--file", str(file), "--target", target.url, "--params", FAST, "--out", out, "--keep")
-    assert _stop_kept(result.stdout)
+    result = run("--file", str(file), "--target", target.url, "--params", FAST, "--out", out)
     assert result.returncode == 0, result.stdout + result.stderr
     [folder] = (tmp_path / "out").iterdir()
     summary = json.loads((folder / "summary.json").read_text())
@@ -134,17 +131,6 @@ def test_run_that_is_interrupted_stops_its_processes(tmp_path: Path, number: sig
         code = process.wait(SECONDS)
     assert code == (-number if number is signal.SIGKILL else 130)
     wait_until(lambda: not any(map(_alive, started)))
-
-
-def _stop_kept(output: str) -> bool:
-    """Stop a kept run as its output says, and return whether its engine was healthy until then."""
-    match = re.search(r"AWS at (http://\S+), .*To stop it: kill -KILL -- -(\d+)", output, re.DOTALL)
-    assert match, output
-    healthy = requests.get(f"{match[1]}/_ministack/health", timeout=SECONDS).ok
-    os.killpg(int(match[2]), signal.SIGKILL)
-    [logs] = re.findall("^Logs: (.+)$", output, re.MULTILINE)
-    shutil.rmtree(logs, ignore_errors=True)
-    return healthy
 
 
 def _descendants(pid: int) -> Iterator[int]:

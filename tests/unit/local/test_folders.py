@@ -9,6 +9,7 @@ import pytest
 
 from local import folders
 from local.errors import LocalRunError
+from local.kept_run import KEPT
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_run_folder_keeps_its_logs_after_an_error(runs: Path) -> None:
 def test_run_folder_stays_if_the_run_is_kept(runs: Path) -> None:
     with folders.run_folder() as folder:
         _use(folder)
-        (folder / folders.KEPT).touch()
+        (folder / KEPT).touch()
     with folders.run_folder():
         assert {"engine.log", "tmp"} <= _names(folder)
     assert _names(runs) == {folder.name}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import cast
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from bulk_profiles.core.timestamps import timestamp
 from local.errors import LocalRunError
-from local.imports import Import, Json, Snapshot, follow
+from local.imports import Import, Json, Snapshot, follow, read_feed
 
 WAITING = Snapshot("waiting", Counter(), 0, 0, "[]")
 SENT = Snapshot("uploading", Counter(accepted=2), 0, 0, "a")
@@ -96,6 +100,53 @@ def test_follow_shows_each_change_and_returns_the_summary(clock: Clock) -> None:
 )
 def test_line_of_an_import_has_its_rejected_rows_and_what_it_waits_for(snapshot: Snapshot, line: str) -> None:
     assert snapshot.line() == line
+
+
+def test_snapshot_of_batches_that_wait_late_says_what_for_and_until_when() -> None:
+    now = datetime.now(UTC)
+    opens, later = (now + timedelta(hours=hours) for hours in (5, 6))
+    batches = [
+        _batch(1, "upload_window", later),
+        _batch(2, "upload_window", opens),
+        _batch(3, "upload_window", opens, settledAt=now),
+        _batch(4, "calls_a_minute", now + timedelta(seconds=20)),  # too soon for a word
+        _batch(5, "token", later),  # has a sentence of its own
+    ]
+    snapshot = _read(batches[:4])
+    until = f"{opens:%Y-%m-%d %H:%M} UTC"
+    assert snapshot.line().endswith(f"(4 planned); waits: 2 batches for the upload window until {until}")
+    assert 6 * 3600 - 60 < snapshot.waits_seconds <= 6 * 3600
+    assert _read(batches[4:]).waits == ""
+
+
+def _batch(number: int, why: str, until: datetime, **times: datetime) -> Json:
+    """Return the ledger's item of a batch, as DynamoDB gives it."""
+    moments = {"resumesAt": until, **times}
+    texts = {"sk": f"BATCH#{number}", "state": "planned", "why": why, "reason": "Mend it."}
+    texts |= {name: timestamp(moment) for name, moment in moments.items()}
+    return {name: {"S": text} for name, text in texts.items()} | {"number": {"N": str(number)}}
+
+
+def _read(batches: list[Json]) -> Snapshot:
+    items = [{"sk": {"S": "IMPORT"}, "status": {"S": "uploading"}}, *batches]
+    table = SimpleNamespace(
+        describe_table=lambda **_: {"Table": {"ItemCount": 0}},
+        get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [{"Items": items}]),
+    )
+    outputs = {"ProfilesTableName": "profiles", "ImportsTableName": "imports"}
+    deployed = SimpleNamespace(engine=SimpleNamespace(dynamodb=table), outputs=outputs)
+    return Import(cast("Any", deployed), "customers-csv-0a1b2c3d4e5f", cast("Any", None)).snapshot()
+
+
+@pytest.mark.parametrize("name", ["crm", "crm.json"])
+def test_feed_is_a_name_or_the_file_of_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("crm.json").write_bytes(b"{}")
+    assert read_feed(name) == ("crm", b"{}" if name == "crm.json" else None)
+    with pytest.raises(LocalRunError, match=r"configuration web.json cannot be read"):
+        read_feed("web.json")
 
 
 def test_follow_without_any_change_raises(clock: Clock) -> None:

@@ -33,14 +33,19 @@ def project(tmp_path: Path) -> Path:
 
 
 def make_run(project: Path, code: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `make run` with a program in place of Python that prints its arguments and exits with `code`."""
+    """Run `make run`, as `make` does."""
+    return make(project, code, "run", *arguments)
+
+
+def make(project: Path, code: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make with a program in place of Python that prints its arguments and exits with `code`."""
     python = project / ".venv/bin/python"
     python.parent.mkdir(exist_ok=True)
     python.write_text(PROGRAM.format(code=code))
     python.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
-        ["make", "run", *arguments],
+        ["make", *arguments],
         cwd=project,
         env=environment,
         capture_output=True,
@@ -66,5 +71,25 @@ def test_make_run_passes_its_variables_as_options(project: Path) -> None:
     result = make_run(
         project, 0, f"FILE={file}", "PARAMS=A=1 B=2", "OUT=out", "KEEP=1", "TARGET=", "DIALECT=d.txt"
     )
-    options = ("--params", "A=1 B=2", "--out", "out", "--dialect", "d.txt", "--keep")
-    assert result.stdout.splitlines() == ["-m", "local.run", "--file", file, *options]
+    options = ("--params", "A=1 B=2", "--out", "out", "--dialect", "d.txt", "--keep", "--variables")
+    *others, variables = result.stdout.splitlines()
+    assert others == ["-m", "local.run", "--file", file, *options]
+    assert set(variables.split()) == {"FILE", "PARAMS", "OUT", "KEEP", "TARGET", "DIALECT"}
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 1), (2, 2)])
+def test_commands_on_a_kept_run_get_their_variables_and_exit_as_they_do(
+    project: Path, code: int, expected: int
+) -> None:
+    file = "it's a file [1].csv"
+    result = make(project, code, "drop", f"FILE={file}", "fed=a b")
+    assert result.returncode == expected
+    module, *words = result.stdout.splitlines()[1:]
+    assert (module, words[0], set(words[1:])) == ("local.commands", "drop", {f"FILE={file}", "fed=a b"})
+
+
+def test_make_clean_stops_kept_runs_before_their_folders_go(project: Path) -> None:
+    (project / ".run").mkdir()
+    result = make(project, 0, "clean")
+    assert result.stdout.startswith("-m\nlocal.commands\nclean\n")
+    assert not (project / ".run").exists()

@@ -13,7 +13,8 @@ from tests.worlds.deployable import ROOT
 TEMPLATE = """
 Parameters:
   Code: {Type: String, AllowedPattern: "[a-z]+", MaxLength: 4}
-  Calls: {Type: Number, MinValue: 1, MaxValue: 3000}
+  Calls: {Type: Number, MinValue: 1, MaxValue: 3000, Default: 50}
+  Backoff: {Type: Number, MinValue: 1, MaxValue: 10, Default: 1.5}
   Version: {Type: String, AllowedValues: [v1, v2], ConstraintDescription: v1 or v2}
 Resources:
   Thing: {Type: !Sub "${AWS::Region}", Value: !GetAtt [A, B], Other: !If [x, {a: !Ref C}, y]}
@@ -39,18 +40,21 @@ def defined(tmp_path: Path) -> dict[str, parameters.Definition]:
 
 
 def test_check_accepts_what_the_template_accepts(defined: dict[str, parameters.Definition]) -> None:
-    parameters.check({"Code": "demo", "Calls": "3000", "Version": "v1"}, defined)
+    parameters.check({"Code": "demo", "Calls": "3000", "Backoff": "2.5", "Version": "v1"}, defined)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("Nope", "1", "no parameter Nope; it has Code, Calls, Version"),
+        ("Nope", "1", "no parameter Nope; it has Code, Calls, Backoff, Version"),
+        ("call", "1", r"no parameter call \(did you mean Calls\?\)"),
         ("Code", "Demo", r"Code=Demo is not possible: AllowedPattern \[a-z\]\+"),
         ("Code", "abcde", "MaxLength 4"),
-        ("Calls", "0", "MinValue 1"),
-        ("Calls", "3001", "MaxValue 3000"),
-        ("Calls", "many", "Type Number"),
+        ("Calls", "0", "a whole number, 1 to 3,000"),
+        ("Calls", "3001", "a whole number, 1 to 3,000"),
+        ("Calls", "many", "a whole number, 1 to 3,000"),
+        ("Calls", "1.5", "a whole number, 1 to 3,000"),
+        ("Backoff", "11", "a number, 1 to 10"),
         ("Version", "v3", "v1 or v2"),
     ],
 )

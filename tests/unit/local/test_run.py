@@ -82,6 +82,37 @@ def test_run_that_fails_names_the_log_of_the_engine(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--failing", "20000"], "FAILING=20000 is not possible: a whole number, 0 to 10,000"),
+        (["--failing", "-1"], "FAILING=-1 is not possible: a whole number, 0 to 10,000"),
+        (["--failing", "many"], "FAILING=many is not possible: a whole number, 0 to 10,000"),
+        (["--failing", "3", "--file", "x.csv"], "FAILING is for the sample and the simulator: leave FILE"),
+        (["--failing", "3", "--target", "http://t"], "FAILING is for the sample and the simulator: leave"),
+        (["--variables", "PARAMS file"], "There is no variable file (did you mean FILE?)"),
+        (["--variables", "QUICK"], "There is no variable QUICK; make run has FILE, TARGET, PARAMS,"),
+    ],
+)
+def test_options_that_mean_nothing_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    monkeypatch.setattr(run, "run", lambda *_: 0)
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    given = ["=".join(pair) for pair in zip(arguments[::2], arguments[1::2], strict=True)]
+    assert run.main(given) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "failing"), [("", 3), ("0", 0), ("10000", 10_000)])
+def test_failing_counts_ids_of_the_sample(monkeypatch: pytest.MonkeyPatch, text: str, failing: int) -> None:
+    monkeypatch.setattr(run, "run", lambda options, _: options.failing)
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert run.main([f"--failing={text}", "--variables=FAILING"]) == failing
+
+
+@pytest.mark.parametrize(
     ("outcome", "code", "words"),
     [
         (0, 0, ""),
