@@ -49,6 +49,7 @@ NEW_IMPORT_ITEM: Json = {
     "reconciled": False,
     "activeUntil": "",
     "overtakenBy": "",
+    "givenUp": None,
 }
 ENDED_IMPORT = ImportEntry(
     "crm-1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from .errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
+
+_AT_WORK = frozenset({"RUNNING", "PENDING_REDRIVE", "SUCCEEDED"})  # nobody has to start it again
 
 
 class Executions:
@@ -33,18 +37,29 @@ class Executions:
                 stateMachineArn=self._state_machine_arn, name=name or import_id, input=state
             )
 
-    def died(self, import_id: str) -> bool:
-        """Whether an import has no execution, or its newest one ended without success and was not stopped."""
+    def died(self, import_id: str, *, stopped: bool = False) -> bool:
+        """Whether an import has no execution, or its newest one ended without success and was not stopped.
+
+        With `stopped`, one that was stopped has died too.
+        """
+        newest = next((execution["status"] for execution in self._of(import_id)), None)
+        return newest not in _AT_WORK and (stopped or newest != "ABORTED")
+
+    def stop(self, import_id: str) -> None:
+        """Stop all executions of an import that are running."""
+        for execution in self._of(import_id):
+            if execution["status"] == "RUNNING":
+                with _errors(f"stop import {import_id}"):
+                    self._client.stop_execution(executionArn=execution["executionArn"])
+
+    def _of(self, import_id: str) -> Iterator[ExecutionListItemTypeDef]:
+        """Yield the executions of an import, the newest first."""
         with _errors(f"describe import {import_id}"):
             pages = self._client.get_paginator("list_executions").paginate(
                 stateMachineArn=self._state_machine_arn
             )
-            executions = (execution for page in pages for execution in page["executions"])  # newest first
-            statuses = (
-                execution["status"] for execution in executions if execution["name"].startswith(import_id)
-            )
-            newest = next(statuses, None)
-        return newest not in {"RUNNING", "PENDING_REDRIVE", "ABORTED", "SUCCEEDED"}
+            for page in pages:
+                yield from (each for each in page["executions"] if each["name"].startswith(import_id))
 
 
 class _AlreadyStartedError(ExecutionError):

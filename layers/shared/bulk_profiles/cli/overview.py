@@ -32,6 +32,7 @@ _WORDS = {
     Why.UNANSWERED: "another try after no answer",
     Why.ALIVE: "an earlier invocation",
     Why.TOKEN: "another token",
+    Why.PAUSED: "the end of a pause",
     Why.STATUS: "a status that can be read",
 }
 

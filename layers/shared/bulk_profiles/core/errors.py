@@ -83,6 +83,10 @@ class StackError(BulkProfilesError):
     """There is no such stack, or CloudFormation does not describe it."""
 
 
+class PauseError(BulkProfilesError):
+    """What somebody wants to pause cannot be paused."""
+
+
 class LedgerError(BulkProfilesError):
     """A call to DynamoDB failed, or an item is missing or unreadable."""
 

@@ -71,6 +71,7 @@ class Why(StrEnum):
     UNANSWERED = "unanswered"  # the batch was lost, and is sent again
     ALIVE = "alive"  # an earlier invocation may still be sending the batch
     TOKEN = "token"  # noqa: S105  # a word: Target does not accept the client's token
+    PAUSED = "paused"  # somebody has paused the import, its feed, its client or all
     STATUS = "status"  # Target's last answer about the batch was not usable
 
 
