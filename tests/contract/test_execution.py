@@ -59,8 +59,14 @@ def state_machine(**functions: Function) -> StateMachine:
         "upload_batch": script(outcome(Word.ACCEPTED, wait=True)),
         "check_status": script(outcome(Word.SETTLED)),
         "finish_import": script({"status": "succeeded", "cause": "Every row reached Target."}),
+        "resend_import": script({"outcome": "prepared", "importId": IMPORT, "batches": [2], "says": ""}),
     }
     return StateMachine(machine(), succeeding | functions)
+
+
+def state_for(folder: str) -> Json:
+    """Return an input with which an execution comes to the task of a function."""
+    return {"importId": IMPORT, "resend": ["refused"]} if folder == "resend_import" else import_state(1)
 
 
 def called(execution: StateMachine) -> list[str]:
@@ -136,7 +142,7 @@ def test_functions_are_called_with_import_and_batch() -> None:
 def test_step_that_fails_is_tried_again_for_four_minutes(folder: str, error: str) -> None:
     """On average, as full jitter halves the waits. They grow, and end within a day."""
     execution = state_machine(**{folder: script(StateError(error))})
-    execution.run(import_state(1))
+    execution.run(state_for(folder))
     longest = sum(execution.waits, timedelta())
     assert RETRIED <= longest / 2 < longest < A_DAY
     assert called(execution).count(folder) > 8
@@ -150,7 +156,7 @@ def test_step_that_recovers_goes_on_as_if_nothing_happened(folder: str) -> None:
     answer = state_machine().functions[folder]({})
     errors = [StateError(error) for error in ERRORS]
     execution = state_machine(**{folder: script(*errors, answer)})
-    assert execution.run(import_state(1)) == state_machine().run(import_state(1))
+    assert execution.run(state_for(folder)) == state_machine().run(state_for(folder))
     assert execution.children == [{}]
     assert "Batch failed" not in execution.states
 
@@ -223,6 +229,40 @@ def test_import_of_many_batches_keeps_its_state_small() -> None:
     assert len(json.dumps(execution.events[-1][1])) < 100
 
 
+# --- parts of it again ---
+
+
+def test_resend_sends_the_batches_that_were_opened_again() -> None:
+    execution = state_machine()
+    state = {"importId": IMPORT, "resend": ["refused", "unknown"]}
+    assert execution.run(state, "by-hand").error == ""
+    assert called(execution) == ["resend_import", "upload_batch", "check_status", "finish_import"]
+    assert execution.events[0][1] == {"input": state, "execution": "by-hand"}
+    assert execution.events[1][1] == {"importId": IMPORT, "batch": 2}
+    assert execution.events[3][1] == {"importId": IMPORT}
+
+
+def test_resend_of_which_nothing_can_be_sent_again_fails_with_the_reason() -> None:
+    refused = script({"outcome": "refused", "says": "Import crm-1 has not ended."})
+    execution = state_machine(resend_import=refused)
+    end = execution.run({"importId": IMPORT, "resend": ["refused"]})
+    assert end == End("NothingSentAgain", "Import crm-1 has not ended.")
+    assert called(execution) == ["resend_import"]
+
+
+def test_resend_that_fails_for_ever_fails_in_its_task() -> None:
+    """A redrive begins where an execution failed: with this task, and under the same name."""
+    execution = state_machine(resend_import=script(StateError("StorageError", "S3 did not read it.")))
+    end = execution.run({"importId": IMPORT, "resend": ["refused"]})
+    assert end == End("StorageError", "S3 did not read it.")
+    assert execution.states[-1] == "Resend import"
+
+
+def test_resend_with_an_answer_that_is_none_of_ours_fails() -> None:
+    execution = state_machine(resend_import=script({"outcome": "?"}))
+    assert execution.run({"importId": IMPORT, "resend": ["refused"]}).error == "NotReconciled"
+
+
 # --- the definition over the functions as they are deployed ---
 
 
@@ -269,3 +309,40 @@ def test_execution_ends_with_status_and_reason_of_the_summary(
     assert summary["unaccounted"] == 0
     failed = (status, summary["reason"])
     assert (end.error, end.cause) == (("", "") if status == "succeeded" else failed)
+
+
+def again(application: Application, import_id: str, *words: str) -> End:
+    execution = StateMachine(machine(), deployed_functions(application), application.clock)
+    return execution.run({"importId": import_id, "resend": list(words)}, f"{import_id}-resend")
+
+
+def test_execution_sends_again_what_target_refused(application: Application) -> None:
+    refuse_a_batch(application.target)
+    end, summary = whole_import(application, b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n")
+    assert end.error == "partial"
+
+    assert again(application, summary["importId"], "refused").error == ""
+
+    summary = json.loads(application.read(f"imports/{summary['importId']}/summary.json"))
+    assert (summary["status"], summary["profiles"]["success"], summary["unaccounted"]) == ("succeeded", 3, 0)
+    assert [len(batch["resends"]) for batch in summary["batches"]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["failed"], "these words: refused, error, unknown, pending, notSent"),
+        ([], "these words: refused, error, unknown, pending, notSent"),
+        (["pending"], "has no profile that is pending: there is nothing to send again."),
+    ],
+)
+def test_execution_that_sends_nothing_again_says_why(
+    application: Application, words: list[str], cause: str
+) -> None:
+    _, summary = whole_import(application, b"thirdPartyId,name\nu1,Ada\n")
+    end = again(application, summary["importId"], *words)
+    assert (end.error, cause in end.cause) == ("NothingSentAgain", True)
+
+
+def test_execution_of_an_import_id_that_is_none_says_so(application: Application) -> None:
+    assert "`importId` must be an import's name" in again(application, "No import", "error").cause

@@ -42,7 +42,7 @@ _RETRIER = {
     "MaxAttempts",
 }
 _CATCHER = {"ErrorEquals", "ResultPath", "Next"}
-_RULE = {"Variable", "StringEquals", "Next"}
+_RULES = ({"Variable", "StringEquals", "Next"}, {"Variable", "IsPresent", "Next"})
 MOST_EVENTS = 25_000  # in the history of one execution
 # In the history, by the type of a state: a Task is entered, scheduled, started, succeeded and exited.
 _EVENTS = {"Task": 5, "Map": 4}
@@ -84,10 +84,10 @@ class StateMachine:
     history: list[int] = field(default_factory=list)  # events of each execution, the children's first
     _counts: list[int] = field(default_factory=list)  # events so far, of the execution and of its child
 
-    def run(self, state: Json) -> End:
+    def run(self, state: Json, name: str = "execution") -> End:
         """Run an execution from its input to its end."""
         try:
-            return End(output=self._run(self.definition, state, {}))
+            return End(output=self._run(self.definition, state, {"Execution": {"Name": name}}))
         except StateError as error:
             return End(error.name, error.cause)
 
@@ -183,7 +183,7 @@ def _check_size(value: Any) -> None:
 def _read(path: str, value: Any, context: Json) -> Any:
     root, *names = path.split(".")
     result = {"$": value, "$$": context}[root]
-    for name in names:
+    for name in filter(None, names):
         if not isinstance(result, dict) or name not in result:
             raise StateError("States.ParameterPathFailure", path)
         result = result[name]
@@ -209,12 +209,22 @@ def _placed(state: Json, value: Any, result: Any) -> Any:
 
 def _choice(state: Json, value: Any) -> str:
     for rule in state["Choices"]:
-        _check(rule, _RULE)
-        if _read(rule["Variable"], value, {}) == rule["StringEquals"]:
+        assert set(rule) in _RULES
+        if _holds(rule, value):
             following: str = rule["Next"]
             return following
     default: str = state["Default"]
     return default
+
+
+def _holds(rule: Json, value: Any) -> bool:
+    try:
+        found = _read(rule["Variable"], value, {})
+    except StateError:
+        if "IsPresent" not in rule:
+            raise
+        return rule["IsPresent"] is False
+    return rule["IsPresent"] is True if "IsPresent" in rule else found == rule["StringEquals"]
 
 
 def _timestamp(text: Any) -> datetime:

@@ -43,6 +43,7 @@ NEW_IMPORT_ITEM: Json = {
     "reason": "",
     "rejected": 0,
     "after": [],
+    "place": 0,
     "duplicateOf": "",
     "unsettled": 0,
     "notice": "",
@@ -50,6 +51,7 @@ NEW_IMPORT_ITEM: Json = {
     "activeUntil": "",
     "overtakenBy": "",
     "givenUp": None,
+    "resend": "",
 }
 ENDED_IMPORT = ImportEntry(
     "crm-1",

@@ -167,12 +167,13 @@ def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
     """Count a batch's profiles. Those of an unsettled batch have the status that its state leads to.
 
-    With a follow-up on its way, only the profiles in it are open: those that failed before. Of an accepted
+    With a follow-up on its way, only the profiles in it are open: those that are sent again. Of an accepted
     batch of 100 rows that is not settled, 100 are pending; of one that nobody has sent, 100 are not sent.
     """
     if batch.settled:
         return batch.profiles
-    known = dataclasses.replace(batch.profiles, error=0) if batch.follow_ups else ProfileCounts()
+    # An earlier version did not keep the evidence for what is known.
+    known = ProfileCounts.of(batch.known) if batch.bases else dataclasses.replace(batch.profiles, error=0)
     return known + ProfileCounts.of(_open_bases(batch))
 
 
@@ -180,16 +181,12 @@ def batch_bases(batch: BatchEntry) -> Bases:
     """Count a batch's profiles by the evidence for their status; see `batch_profiles`."""
     if batch.settled:
         return batch.bases
-    known: Bases = {
-        status: counter for status, counter in batch.bases.items() if status is not ProfileStatus.ERROR
-    }
-    return add_bases([known, _open_bases(batch)])
+    return add_bases([batch.known, _open_bases(batch)])
 
 
 def _open_bases(batch: BatchEntry) -> Bases:
     """Count the profiles in the body of an unsettled batch."""
-    count = batch.profiles.error if batch.follow_ups else batch.rows
-    return {_open_status(batch): Counter({Basis.BATCH: count})}
+    return {_open_status(batch): Counter({Basis.BATCH: batch.body_rows})}
 
 
 def _open_status(batch: BatchEntry) -> ProfileStatus:
@@ -325,6 +322,7 @@ def _batch_json(batch: BatchEntry) -> Json:
         "unread": batch.unread,
         "reason": batch.words,
         "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
+        "resends": [resend.to_json() for resend in batch.resends],
         "profiles": batch_profiles(batch).to_json(),
         "bases": _bases_json(batch_bases(batch)),
     }

@@ -37,29 +37,32 @@ class Executions:
                 stateMachineArn=self._state_machine_arn, name=name or import_id, input=state
             )
 
-    def died(self, import_id: str, *, stopped: bool = False) -> bool:
+    def died(self, import_id: str, *, also: str = "", stopped: bool = False) -> bool:
         """Whether an import has no execution, or its newest one ended without success and was not stopped.
 
-        With `stopped`, one that was stopped has died too.
+        `also`: the name of an execution that a person may have given another name than the import's. With
+        `stopped`, one that was stopped has died too.
         """
-        newest = next((execution["status"] for execution in self._of(import_id)), None)
+        newest = next((execution["status"] for execution in self._of(import_id, also)), None)
         return newest not in _AT_WORK and (stopped or newest != "ABORTED")
 
-    def stop(self, import_id: str) -> None:
-        """Stop all executions of an import that are running."""
-        for execution in self._of(import_id):
+    def stop(self, import_id: str, *, also: str = "") -> None:
+        """Stop all executions of an import that are running, and one of another name."""
+        for execution in self._of(import_id, also):
             if execution["status"] == "RUNNING":
                 with _errors(f"stop import {import_id}"):
                     self._client.stop_execution(executionArn=execution["executionArn"])
 
-    def _of(self, import_id: str) -> Iterator[ExecutionListItemTypeDef]:
+    def _of(self, import_id: str, also: str) -> Iterator[ExecutionListItemTypeDef]:
         """Yield the executions of an import, the newest first."""
         with _errors(f"describe import {import_id}"):
             pages = self._client.get_paginator("list_executions").paginate(
                 stateMachineArn=self._state_machine_arn
             )
             for page in pages:
-                yield from (each for each in page["executions"] if each["name"].startswith(import_id))
+                for execution in page["executions"]:
+                    if execution["name"].startswith(import_id) or execution["name"] == also:
+                        yield execution
 
 
 class _AlreadyStartedError(ExecutionError):

@@ -85,6 +85,16 @@ class ProfileStatus(StrEnum):
     NOT_SENT = "notSent"  # nothing of its batch has left
 
 
+class Resendable(StrEnum):
+    """What can be sent again of an import that has ended: profiles, by what became of them."""
+
+    REFUSED = "refused"  # Target refused their body
+    ERROR = "error"  # Target named them as failed, or gave their batch up
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    NOT_SENT = "notSent"
+
+
 class Basis(StrEnum):
     """The evidence for a profile's status."""
 
@@ -222,6 +232,12 @@ class ProfileCounts(JsonObject):
             self.unknown + other.unknown,
             self.not_sent + other.not_sent,
         )
+
+
+def without_bases(bases: Bases, others: Bases) -> Bases:
+    """Return counts without others that are part of them."""
+    rest = {status: counter - others.get(status, Counter()) for status, counter in bases.items()}
+    return {status: counter for status, counter in rest.items() if counter}
 
 
 def add_bases(several: Iterable[Bases]) -> Bases:

@@ -49,6 +49,8 @@ class ImportEntry(JsonObject):
     reason: str = ""
     rejected: int = field(default=0, metadata=as_json(optional=True))  # rows, once the import was reported
     after: tuple[str, ...] = ()  # imports with some of the same ids, which go first
+    # Its number among the imports that entered the client's queue: the order in which they send.
+    place: int = field(default=0, metadata=as_json(optional=True))
     duplicate_of: str = ""  # an earlier import of the same content
     # Rows of the batches that had not settled when the import was reported.
     unsettled: int = field(default=0, metadata=as_json(optional=True))
@@ -60,6 +62,8 @@ class ImportEntry(JsonObject):
     overtaken_by: str = field(default="", metadata=as_json(optional=True))
     # Nothing of it is sent any more, and what was sent is followed: it is over when that has settled.
     given_up: GivenUp | None = field(default=None, metadata=as_json(optional=True))
+    # The execution that sends parts of it again, or was the last to do so.
+    resend: str = field(default="", metadata=as_json(optional=True))
 
     @property
     def sends_nothing(self) -> str:

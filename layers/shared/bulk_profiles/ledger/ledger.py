@@ -117,10 +117,19 @@ class Ledger:
         self._enter_client(client_code, now)
         return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
 
+    def place_in_queue(self, client_code: str, import_id: str) -> int:
+        """Return the number of an import in the client's queue among all that ever entered it, or 0."""
+        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}) or {}
+        return int(item.get("places", {}).get(import_id, 0))
+
+    def queued(self, client_code: str) -> list[str]:
+        """Return the imports in the client's queue, in their order."""
+        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
+        return list(item["imports"]) if item else []
+
     def is_queued(self, client_code: str, import_id: str) -> bool:
         """Whether an import is in the client's queue."""
-        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
-        return item is not None and import_id in item["imports"]
+        return import_id in self.queued(client_code)
 
     def leave_queue(self, client_code: str, import_id: str, now: datetime) -> None:
         """Take an import that has ended out of the client's queue."""
@@ -134,7 +143,7 @@ class Ledger:
         def apply(item: Json | None) -> tuple[Json | None, list[str]]:
             before = list(item["imports"]) if item else []
             after, answer = change(before)
-            return (None if after == before else {"imports": after}), answer
+            return (None if after == before else _queue(item or {}, before, after)), answer
 
         return self._table.change(
             {"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply, _never, _QUEUE_TRIES
@@ -143,8 +152,7 @@ class Ledger:
     def under_way(self) -> Iterator[str]:
         """Yield the imports of all clients that have been entered in a queue and have not left it."""
         for client_code in self.clients():
-            item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
-            yield from item["imports"] if item else ()
+            yield from self.queued(client_code)
 
     def clients(self) -> list[str]:
         """Return the client codes that have had a queue."""
@@ -322,6 +330,14 @@ class Ledger:
             return (None if item and after == before else {"state": json.dumps(after.to_json())}), answer
 
         return self._table.change(_budget_key(client_code), now, apply, _never)
+
+
+def _queue(item: Json, before: list[str], after: list[str]) -> Json:
+    """Return the item of a queue after a change. Who enters it gets a number that nobody gets again."""
+    places, entered = item.get("places", {}), int(item.get("entered", 0))
+    new = {name: entered + count for count, name in enumerate((n for n in after if n not in before), 1)}
+    kept = {name: int(place) for name, place in places.items() if name in after}
+    return {"imports": after, "places": kept | new, "entered": entered + len(new)}
 
 
 def _pauses_in(item: Json | None, now: datetime) -> list[Pause]:

@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from bulk_profiles.core.errors import EventError
+from bulk_profiles.core.errors import EventError, ResendError
 from bulk_profiles.core.json_object import SparseJsonObject, as_json
-from bulk_profiles.core.models import Why
+from bulk_profiles.core.models import Resendable, Why
 from bulk_profiles.core.text import is_utf8_text
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
@@ -80,6 +80,38 @@ class BatchEvent:
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MOST_BATCHES:
             raise EventError("The event's `batch` must be a batch's number, 1 or more.")
         return cls(import_id, number)
+
+
+@dataclass(frozen=True, slots=True)
+class ResendEvent:
+    """The event with which the state machine invokes resend_import: what a person started it with."""
+
+    import_id: str
+    words: frozenset[Resendable]
+    execution: str  # the name of the execution, which stands for this resend
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Read `{"input": {"importId": ..., "resend": [...]}, "execution": ...}`.
+
+        Raises `ResendError` for what a person can have mistaken, with what is right.
+        """
+        given = event["input"]
+        try:
+            import_id = _import_id(given)
+        except EventError as error:
+            raise ResendError(str(error)) from error
+        return cls(import_id, resendable(given["resend"]), event["execution"])
+
+
+def resendable(words: Any) -> frozenset[Resendable]:
+    """Return what is to be sent again. Raises `ResendError` that names the words that there are."""
+    known = [word.value for word in Resendable]
+    if not isinstance(words, list) or not words or not all(word in known for word in words):
+        raise ResendError(
+            f"What is to be sent again must be a list of at least one of these words: {', '.join(known)}."
+        )
+    return frozenset(map(Resendable, words))
 
 
 def _import_id(event: Any) -> str:

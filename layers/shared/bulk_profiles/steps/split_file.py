@@ -251,9 +251,12 @@ class SplitFile:
         if position.newer:
             reason = _OLDER_VERSION.format(newer=position.newer)
             return self._reject(_unsent(entry, manifest, "older_version", reason, now))
+        place = self.ledger.place_in_queue(entry.client_code, entry.import_id)
         after = tuple(sharing_ids(manifest, list(position.earlier), self.storage))
         self.ledger.change_import(
-            entry.import_id, now, lambda current: dataclasses.replace(current, after=after)
+            entry.import_id,
+            now,
+            lambda current: dataclasses.replace(current, after=after, place=current.place or place),
         )
         self.ledger.add_batches(entry.import_id, manifest.batches, now)
         self.executions.start(entry.import_id, [batch.number for batch in manifest.batches])

@@ -21,7 +21,7 @@ def give_up(
     """
     entry = ledger.give_up(import_id, given_up, now)
     if entry.status is not ImportStatus.SPLITTING:  # otherwise its split starts it
-        executions.stop(import_id)
+        executions.stop(import_id, also=entry.resend)
         batches = [batch.number for batch in ledger.batches(import_id)]
         executions.start(import_id, batches, f"{import_id}-give-up-{now:%Y%m%d%H%M%S}")
     return entry
