@@ -11,7 +11,7 @@ import pytest
 
 import simulator
 from bulk_profiles.aws.step_functions import Executions
-from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.models import BatchState, ImportStatus
 from bulk_profiles.steps.messages import BatchEvent, ImportEvent, Outcome, Word
 from tests.worlds.application import Application, Crash
 from tests.worlds.deployable import Json, machine, tasks
@@ -37,7 +37,8 @@ TASKS = pytest.mark.parametrize("folder", tasks())
 
 
 def outcome(word: Word, *, wait: bool = False) -> Json:
-    return Outcome(word, LATER if wait else None).to_json()
+    state = BatchState.COMPLETE if word is Word.SETTLED else None
+    return Outcome(word, LATER if wait else None, state=state).to_json()
 
 
 def import_state(*batches: int) -> Json:
@@ -119,7 +120,7 @@ def test_batch_with_an_unknown_outcome_fails_alone(folder: str) -> None:
     execution = state_machine(**{folder: script({"outcome": "none of ours"})})
     assert execution.run(import_state(1)).error == ""
     assert "Batch failed" in execution.states
-    assert execution.children == [{}]
+    assert execution.children == ["failed"]
     assert called(execution)[-1] == "finish_import"
 
 
@@ -157,7 +158,7 @@ def test_step_that_recovers_goes_on_as_if_nothing_happened(folder: str) -> None:
     errors = [StateError(error) for error in ERRORS]
     execution = state_machine(**{folder: script(*errors, answer)})
     assert execution.run(state_for(folder)) == state_machine().run(state_for(folder))
-    assert execution.children == [{}]
+    assert execution.children == ["complete"]
     assert "Batch failed" not in execution.states
 
 
@@ -176,7 +177,7 @@ def test_batch_that_fails_for_ever_stops_no_other(folder: str) -> None:
     assert execution.run(import_state(1, 2, 3)).error == ""
     assert execution.states.count("Batch settled") == 2
     assert execution.states.count("Batch failed") == 1
-    assert execution.children == [{}] * 3
+    assert execution.children == ["complete", "failed", "complete"]
     assert called(execution)[-1] == "finish_import"
 
 
@@ -193,7 +194,7 @@ def test_child_that_step_functions_fails_stops_no_other() -> None:
     """No error that a machine cannot catch, such as an answer without an outcome, ends its siblings."""
     execution = state_machine(upload_batch=script({}, outcome(Word.ACCEPTED, wait=True)))
     assert execution.run(import_state(1, 2)).error == ""
-    assert execution.children == [{}]
+    assert execution.children == ["complete"]
 
 
 # --- the import ---
@@ -225,8 +226,41 @@ def test_import_of_many_batches_keeps_its_state_small() -> None:
     """The results of ten thousand children would not fit the 256 KiB of a state."""
     execution = state_machine()
     execution.run(import_state(*range(1, 101)))
-    assert execution.children == [{}] * 100
+    assert execution.children == ["complete"] * 100
     assert len(json.dumps(execution.events[-1][1])) < 100
+
+
+def test_results_of_ten_thousand_batches_fit_a_state() -> None:
+    """The longest of their words, as a Distributed Map gathers them before they are discarded."""
+    longest = max((*BatchState, "failed"), key=len)
+    assert len(json.dumps([str(longest)] * 10_000)) < 256 * 1024
+
+
+def test_batch_that_settled_shows_counts_and_reason_before_it_ends() -> None:
+    answer = outcome(Word.SETTLED) | {"error": 2, "reason": "No."}
+    execution = state_machine(check_status=script(answer))
+    execution.run(import_state(1))
+    assert execution.inputs["Batch settled"]["answer"] == answer
+
+
+def test_batch_that_failed_shows_the_error() -> None:
+    execution = state_machine(check_status=script(StateError("StorageError", "S3 did not read it.")))
+    execution.run(import_state(1))
+    failure = {"Error": "StorageError", "Cause": "S3 did not read it."}
+    assert execution.inputs["Batch failed"]["failure"] == failure
+
+
+def test_execution_of_a_rejected_file_fails_with_its_sentence_and_does_nothing() -> None:
+    class Client:
+        def start_execution(self, **request: Any) -> None:
+            self.given = request
+
+    client: Any = Client()
+    Executions(client, "arn").show_rejected(IMPORT, "The file has no key column.")
+    assert client.given["name"] == IMPORT
+    execution = state_machine()
+    assert execution.run(json.loads(client.given["input"])) == End("rejected", "The file has no key column.")
+    assert execution.states == ["What is asked?", "File rejected"]
 
 
 # --- parts of it again ---

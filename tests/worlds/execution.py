@@ -29,7 +29,7 @@ _FIELDS = {
     "Task": {"Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry", "Catch"},
     "Choice": {"Choices", "Default"},
     "Wait": {"TimestampPath"},
-    "Pass": {"Result"},
+    "Pass": {"Result", "InputPath"},
     "Succeed": set[str](),
     "Fail": {"Error", "ErrorPath", "Cause", "CausePath"},
 }
@@ -78,6 +78,7 @@ class StateMachine:
     clock: Clock = field(default_factory=Clock)
     map_error: StateError | None = None  # what the map run ends with, whatever its children do
     states: list[str] = field(default_factory=list)  # those that were entered, in order
+    inputs: dict[str, Any] = field(default_factory=dict)  # of each of them, the last one
     events: list[tuple[str, Json]] = field(default_factory=list)  # function and event of every call
     waits: list[timedelta] = field(default_factory=list)  # the longest that each wait for a retry may be
     children: list[Any] = field(default_factory=list)  # what each child ended with
@@ -102,6 +103,7 @@ class StateMachine:
         following: str | None = definition["StartAt"]
         while following is not None:
             self.states.append(following)
+            self.inputs[following] = value
             state = definition["States"][following]
             self._count(_EVENTS.get(state["Type"], _EVENTS_OF_OTHERS))
             value, following = self._enter(state, value, context)
@@ -126,7 +128,7 @@ class StateMachine:
             case "Wait":
                 self.clock.reach(_timestamp(_read(state["TimestampPath"], value, context)))
             case "Pass":
-                value = state.get("Result", value)
+                value = state.get("Result", _read(state.get("InputPath", "$"), value, context))
             case "Fail":
                 raise StateError(*(_word(state, word, value, context) for word in ("Error", "Cause")))
         return value, following

@@ -18,7 +18,8 @@ _PAGE = 100  # ListExecutions gives no more unless it is asked
 class Machine(Service):
     """One state machine. Nothing runs: whoever tests walks the children and sets the statuses."""
 
-    started: dict[str, list[int]] = field(default_factory=dict)  # execution to the batches of its input
+    # Execution to the batches of its input, but for those that only show a rejected file.
+    started: dict[str, list[int]] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)  # in the order of their starts
     inputs: dict[str, str] = field(default_factory=dict)
     page: int = _PAGE
@@ -40,7 +41,8 @@ class Machine(Service):
                     raise error("StartExecution", "ExecutionAlreadyExists")
             else:
                 self.statuses[name], self.inputs[name] = "RUNNING", input
-                self.started[name] = state["batches"]
+                if "rejected" not in state:
+                    self.started[name] = state.get("batches", [])
             return {"executionArn": f"{stateMachineArn}:{name}"}
 
         return self.call("StartExecution", start)
@@ -75,7 +77,15 @@ class Machine(Service):
     def state_of(self, name: str) -> tuple[str, list[int]]:
         """Return the import and the batches of an execution's input."""
         state = json.loads(self.inputs[name])
-        return state["importId"], state["batches"]
+        return state["importId"], state.get("batches", [])
+
+    def rejected(self, name: str) -> str:
+        """Return why the file of an execution was rejected; empty where it was not."""
+        return str(json.loads(self.inputs[name]).get("rejected", ""))
+
+    def resend_of(self, name: str) -> list[str]:
+        """Return what an execution is to send again."""
+        return list(json.loads(self.inputs[name]).get("resend", []))
 
     def get_paginator(self, operation: str) -> Paginator:
         """Return the paginator of an operation."""

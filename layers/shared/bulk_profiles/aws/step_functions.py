@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bulk_profiles.core.errors import ExecutionError
+from bulk_profiles.core.json_object import Json
 
 from .errors import translated
 
@@ -31,11 +32,20 @@ class Executions:
 
         `name`: where it is not the import's own.
         """
-        state = json.dumps({"importId": import_id, "batches": batches}, separators=(",", ":"))
+        self._start(import_id, name or import_id, {"importId": import_id, "batches": batches})
+
+    def show_rejected(self, import_id: str, reason: str) -> None:
+        """Start an execution that ends at once, so that a rejected file is among those of all imports."""
+        self._start(import_id, import_id, {"importId": import_id, "batches": [], "rejected": reason})
+
+    def send_again(self, import_id: str, words: list[str], name: str) -> None:
+        """Start an execution that sends parts of an ended import again."""
+        self._start(import_id, name, {"importId": import_id, "resend": words})
+
+    def _start(self, import_id: str, name: str, given: Json) -> None:
+        state = json.dumps(given, separators=(",", ":"))
         with contextlib.suppress(_AlreadyStartedError), _errors(f"start import {import_id}"):
-            self._client.start_execution(
-                stateMachineArn=self._state_machine_arn, name=name or import_id, input=state
-            )
+            self._client.start_execution(stateMachineArn=self._state_machine_arn, name=name, input=state)
 
     def died(self, import_id: str, *, also: str = "", stopped: bool = False) -> bool:
         """Whether an import has no execution, or its newest one ended without success and was not stopped.

@@ -234,6 +234,14 @@ class ProfileCounts(JsonObject):
         )
 
 
+def resend_word(status: ProfileStatus, basis: Basis, state: BatchState) -> Resendable | None:
+    """Return the word by which a profile of a settled batch is sent again; None for a success."""
+    if status is ProfileStatus.SUCCESS:
+        return None
+    refused = status is ProfileStatus.ERROR and state is BatchState.REFUSED and basis is Basis.BATCH
+    return Resendable.REFUSED if refused else Resendable(status.value)
+
+
 def without_bases(bases: Bases, others: Bases) -> Bases:
     """Return counts without others that are part of them."""
     rest = {status: counter - others.get(status, Counter()) for status, counter in bases.items()}

@@ -75,7 +75,7 @@ class CheckStatus:
         import_entry = self.ledger.import_of(batch)
         if batch.settled:
             self._slots(import_entry).free(batch, self.clock())
-            return Outcome(Word.SETTLED)
+            return Outcome.settled(batch)
         if batch.state in {BatchState.PLANNED, BatchState.SENDING}:
             return Outcome(Word.RESUBMIT)
         if batch.profiles_written is None:
@@ -249,7 +249,7 @@ class CheckStatus:
             return Outcome(Word.PROCESSING, now)
         batch = self.ledger.save_batch(batch.settled_as(BatchState(batch.verdict), now), now)
         self._slots(import_entry).free(batch, now)
-        return Outcome(Word.SETTLED)
+        return Outcome.settled(batch)
 
 
 def _next_check(

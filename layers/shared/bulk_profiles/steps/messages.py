@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from bulk_profiles.core.errors import EventError, ResendError
 from bulk_profiles.core.json_object import SparseJsonObject, as_json
-from bulk_profiles.core.models import Resendable, Why
+from bulk_profiles.core.models import BatchState, Resendable, Why
 from bulk_profiles.core.text import is_utf8_text
+from bulk_profiles.ledger.batch_entry import BatchEntry
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
@@ -141,3 +142,26 @@ class Outcome(SparseJsonObject):
     resume_at: datetime | None = None  # where the word asks for a wait
     why: Why | None = None  # why the batch waits
     says: str = ""  # the reason in words, fit to be shown
+    state: BatchState | None = None  # of a batch that is not sent now
+    # Of one that is settled, how many of its profiles are what.
+    success: int | None = None
+    error: int | None = None
+    pending: int | None = None
+    unknown: int | None = None
+    not_sent: int | None = None
+    reason: str = ""
+
+    @classmethod
+    def settled(cls, batch: BatchEntry) -> Self:
+        """Return the answer for a batch of which every profile has its result."""
+        counts = batch.profiles
+        return cls(
+            Word.SETTLED,
+            state=batch.state,
+            success=counts.success,
+            error=counts.error,
+            pending=counts.pending,
+            unknown=counts.unknown,
+            not_sent=counts.not_sent,
+            reason=batch.reason,
+        )

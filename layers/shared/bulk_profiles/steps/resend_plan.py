@@ -26,6 +26,7 @@ from bulk_profiles.core.models import (
     ProfileStatus,
     Resendable,
     add_bases,
+    resend_word,
 )
 from bulk_profiles.core.names import MANIFEST, object_key, profiles_name
 from bulk_profiles.core.text import quantity
@@ -70,7 +71,9 @@ class Chosen:
     def marks(self, storage: Storage) -> Iterator[bool]:
         """Yield for each row of the batch whether it is sent again."""
         results = read_results(storage, _results_key(self.batch))
-        return (_word(result.status, result.basis, self.batch.state) in self.words for result in results)
+        return (
+            resend_word(result.status, result.basis, self.batch.state) in self.words for result in results
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,9 @@ def _choice(batch: BatchEntry, words: frozenset[Resendable], storage: Storage) -
         bases = add_bases({status: Counter({basis: count})} for (status, basis), count in pairs.items())
     sends: Bases = {}
     for status, counter in bases.items():
-        kept = Counter({b: n for b, n in counter.items() if n and _word(status, b, batch.state) in words})
+        kept = Counter(
+            {b: n for b, n in counter.items() if n and resend_word(status, b, batch.state) in words}
+        )
         if kept:
             sends[status] = kept
     return Chosen(batch, words, sends)
@@ -243,17 +248,6 @@ def _deleted(import_id: str) -> ResendError:
         f"The batches of import {import_id} have been deleted, as all are after RetentionDays: drop the file "
         "again."
     )
-
-
-def _word(status: ProfileStatus, basis: Basis, state: BatchState) -> Resendable | None:
-    """Return the word by which a profile is chosen; None for a success."""
-    match status:
-        case ProfileStatus.ERROR if state is BatchState.REFUSED and basis is Basis.BATCH:
-            return Resendable.REFUSED
-        case ProfileStatus.SUCCESS:
-            return None
-        case _:
-            return Resendable(status.value)
 
 
 def _nothing(import_id: str, words: frozenset[Resendable]) -> str:

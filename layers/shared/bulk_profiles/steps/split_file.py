@@ -17,6 +17,7 @@ from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.errors import (
     DeniedObjectError,
+    ExecutionError,
     ExistingObjectError,
     FeedError,
     FileRejectedError,
@@ -287,6 +288,8 @@ class SplitFile:
 
     def _reject(self, summary: Summary) -> SplitResult:
         concluded = conclude(summary, self.storage, self.ledger, self.notices, self.clock())
+        with contextlib.suppress(ExecutionError):  # to be seen among the executions decides nothing
+            self.executions.show_rejected(summary.entry.import_id, summary.reason)
         return SplitResult(summary.entry.import_id, summary=concluded)
 
 

@@ -76,7 +76,7 @@ class UploadBatch:
         now = self.clock()
         batch = self.ledger.get_batch(import_id, number)
         if batch.settled:
-            return Outcome(Word.SETTLED)
+            return Outcome.settled(batch)
         import_entry = self.ledger.import_of(batch)
         if (
             batch.state is BatchState.SENDING
@@ -361,9 +361,9 @@ def _outcome(batch: BatchEntry, now: datetime) -> Outcome:
         case BatchState.ACCEPTED:
             return Outcome(Word.ACCEPTED, batch.next_check_at or now)
         case BatchState.UNKNOWN:
-            return Outcome(Word.UNKNOWN)
+            return Outcome(Word.UNKNOWN, state=batch.state, reason=batch.reason)
         case _:
-            return Outcome(Word.REFUSED)
+            return Outcome(Word.REFUSED, state=batch.state, reason=batch.reason)
 
 
 def _turn(elapsed: timedelta, longest_turn: timedelta) -> timedelta:
