@@ -65,6 +65,7 @@ def test_paused_batch_is_not_sent_and_says_who_paused_it(
     assert outcome == Outcome(Word.DEFERRED, START + MINUTE, Why.PAUSED, paused.says)
     batch = deployment.ledger.get_batch(import_id, 1)
     assert (batch.why, batch.resumes_at, batch.version) == (Why.PAUSED, START + MINUTE, 0)
+    assert batch.reason == paused.says
     assert target.requests == []
 
 

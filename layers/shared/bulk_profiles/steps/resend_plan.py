@@ -95,7 +95,20 @@ class ResendPlan:
         counts = {name: count for name, count in self.profiles.to_json().items() if count}
         are = ", ".join(f"{count} {name}" for name, count in counts.items())
         total, batches = quantity(self.profiles.total, "profile"), quantity(len(self.chosen), "batch")
-        return " ".join([*([f"{total} of {batches}: {are}."] if counts else []), *_held_back(self.held_back)])
+        return " ".join([*([f"{total} of {batches}: {are}."] if counts else []), *self.held_back_says])
+
+    @property
+    def held_back_says(self) -> list[str]:
+        """Return, as sentences, which batches are not sent again, and because of which later import."""
+        batches: dict[str, list[int]] = {}
+        for number, other in sorted(self.held_back.items()):
+            batches.setdefault(other, []).append(number)
+        return [
+            f"{_numbered(numbers)} {'is' if len(numbers) == 1 else 'are'} not sent again: the later import "
+            f"{other} has, or may have, some of the same ids, and its values are newer. Drop again what is "
+            "still wanted."
+            for other, numbers in batches.items()
+        ]
 
     def to_json(self) -> Json:
         """Return the plan as the command line prints it."""
@@ -253,19 +266,6 @@ def _deleted(import_id: str) -> ResendError:
 def _nothing(import_id: str, words: frozenset[Resendable]) -> str:
     named = " or ".join(word.value for word in Resendable if word in words)
     return f"Import {import_id} has no profile that is {named}: there is nothing to send again."
-
-
-def _held_back(held_back: dict[int, str]) -> list[str]:
-    """Return, as sentences, which batches are not sent again, and because of which later import."""
-    batches: dict[str, list[int]] = {}
-    for number, other in sorted(held_back.items()):
-        batches.setdefault(other, []).append(number)
-    return [
-        f"{_numbered(numbers)} {'is' if len(numbers) == 1 else 'are'} not sent again: the later import "
-        f"{other} has, or may have, some of the same ids, and its values are newer. Drop again what is still "
-        "wanted."
-        for other, numbers in batches.items()
-    ]
 
 
 def _numbered(numbers: list[int]) -> str:

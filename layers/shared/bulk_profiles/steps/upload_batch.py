@@ -129,7 +129,7 @@ class UploadBatch:
             return None
         until = now + _turn(now - pause.since, _LONGEST_LOOK)
         until = min(until, pause.until) if pause.until else until
-        self.ledger.note_deferral(batch.waiting(Why.PAUSED, until), now)
+        self.ledger.note_deferral(batch.waiting(Why.PAUSED, until).change(reason=pause.says), now)
         return Outcome(Word.DEFERRED, until, Why.PAUSED, pause.says)
 
     def _send(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
