@@ -11,7 +11,7 @@ import pytest
 
 import simulator
 from bulk_profiles.aws.step_functions import Executions
-from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.models import BatchState, ImportStatus
 from bulk_profiles.steps.messages import BatchEvent, ImportEvent, Outcome, Word
 from tests.worlds.application import Application, Crash
 from tests.worlds.deployable import Json, machine, tasks
@@ -37,7 +37,8 @@ TASKS = pytest.mark.parametrize("folder", tasks())
 
 
 def outcome(word: Word, *, wait: bool = False) -> Json:
-    return Outcome(word, LATER if wait else None).to_json()
+    state = BatchState.COMPLETE if word is Word.SETTLED else None
+    return Outcome(word, LATER if wait else None, state=state).to_json()
 
 
 def import_state(*batches: int) -> Json:
@@ -59,8 +60,14 @@ def state_machine(**functions: Function) -> StateMachine:
         "upload_batch": script(outcome(Word.ACCEPTED, wait=True)),
         "check_status": script(outcome(Word.SETTLED)),
         "finish_import": script({"status": "succeeded", "cause": "Every row reached Target."}),
+        "resend_import": script({"outcome": "prepared", "importId": IMPORT, "batches": [2], "says": ""}),
     }
     return StateMachine(machine(), succeeding | functions)
+
+
+def state_for(folder: str) -> Json:
+    """Return an input with which an execution comes to the task of a function."""
+    return {"importId": IMPORT, "resend": ["refused"]} if folder == "resend_import" else import_state(1)
 
 
 def called(execution: StateMachine) -> list[str]:
@@ -113,7 +120,7 @@ def test_batch_with_an_unknown_outcome_fails_alone(folder: str) -> None:
     execution = state_machine(**{folder: script({"outcome": "none of ours"})})
     assert execution.run(import_state(1)).error == ""
     assert "Batch failed" in execution.states
-    assert execution.children == [{}]
+    assert execution.children == ["failed"]
     assert called(execution)[-1] == "finish_import"
 
 
@@ -136,7 +143,7 @@ def test_functions_are_called_with_import_and_batch() -> None:
 def test_step_that_fails_is_tried_again_for_four_minutes(folder: str, error: str) -> None:
     """On average, as full jitter halves the waits. They grow, and end within a day."""
     execution = state_machine(**{folder: script(StateError(error))})
-    execution.run(import_state(1))
+    execution.run(state_for(folder))
     longest = sum(execution.waits, timedelta())
     assert RETRIED <= longest / 2 < longest < A_DAY
     assert called(execution).count(folder) > 8
@@ -150,8 +157,8 @@ def test_step_that_recovers_goes_on_as_if_nothing_happened(folder: str) -> None:
     answer = state_machine().functions[folder]({})
     errors = [StateError(error) for error in ERRORS]
     execution = state_machine(**{folder: script(*errors, answer)})
-    assert execution.run(import_state(1)) == state_machine().run(import_state(1))
-    assert execution.children == [{}]
+    assert execution.run(state_for(folder)) == state_machine().run(state_for(folder))
+    assert execution.children == ["complete"]
     assert "Batch failed" not in execution.states
 
 
@@ -170,7 +177,7 @@ def test_batch_that_fails_for_ever_stops_no_other(folder: str) -> None:
     assert execution.run(import_state(1, 2, 3)).error == ""
     assert execution.states.count("Batch settled") == 2
     assert execution.states.count("Batch failed") == 1
-    assert execution.children == [{}] * 3
+    assert execution.children == ["complete", "failed", "complete"]
     assert called(execution)[-1] == "finish_import"
 
 
@@ -187,7 +194,7 @@ def test_child_that_step_functions_fails_stops_no_other() -> None:
     """No error that a machine cannot catch, such as an answer without an outcome, ends its siblings."""
     execution = state_machine(upload_batch=script({}, outcome(Word.ACCEPTED, wait=True)))
     assert execution.run(import_state(1, 2)).error == ""
-    assert execution.children == [{}]
+    assert execution.children == ["complete"]
 
 
 # --- the import ---
@@ -219,8 +226,75 @@ def test_import_of_many_batches_keeps_its_state_small() -> None:
     """The results of ten thousand children would not fit the 256 KiB of a state."""
     execution = state_machine()
     execution.run(import_state(*range(1, 101)))
-    assert execution.children == [{}] * 100
+    assert execution.children == ["complete"] * 100
     assert len(json.dumps(execution.events[-1][1])) < 100
+
+
+def test_results_of_ten_thousand_batches_fit_a_state() -> None:
+    """The longest of their words, as a Distributed Map gathers them before they are discarded."""
+    longest = max((*BatchState, "failed"), key=len)
+    assert len(json.dumps([str(longest)] * 10_000)) < 256 * 1024
+
+
+def test_batch_that_settled_shows_counts_and_reason_before_it_ends() -> None:
+    answer = outcome(Word.SETTLED) | {"error": 2, "reason": "No."}
+    execution = state_machine(check_status=script(answer))
+    execution.run(import_state(1))
+    assert execution.inputs["Batch settled"]["answer"] == answer
+
+
+def test_batch_that_failed_shows_the_error() -> None:
+    execution = state_machine(check_status=script(StateError("StorageError", "S3 did not read it.")))
+    execution.run(import_state(1))
+    failure = {"Error": "StorageError", "Cause": "S3 did not read it."}
+    assert execution.inputs["Batch failed"]["failure"] == failure
+
+
+def test_execution_of_a_rejected_file_fails_with_its_sentence_and_does_nothing() -> None:
+    class Client:
+        def start_execution(self, **request: Any) -> None:
+            self.given = request
+
+    client: Any = Client()
+    Executions(client, "arn").show_rejected(IMPORT, "The file has no key column.")
+    assert client.given["name"] == IMPORT
+    execution = state_machine()
+    assert execution.run(json.loads(client.given["input"])) == End("rejected", "The file has no key column.")
+    assert execution.states == ["What is asked?", "File rejected"]
+
+
+# --- parts of it again ---
+
+
+def test_resend_sends_the_batches_that_were_opened_again() -> None:
+    execution = state_machine()
+    state = {"importId": IMPORT, "resend": ["refused", "unknown"]}
+    assert execution.run(state, "by-hand").error == ""
+    assert called(execution) == ["resend_import", "upload_batch", "check_status", "finish_import"]
+    assert execution.events[0][1] == {"input": state, "execution": "by-hand"}
+    assert execution.events[1][1] == {"importId": IMPORT, "batch": 2}
+    assert execution.events[3][1] == {"importId": IMPORT}
+
+
+def test_resend_of_which_nothing_can_be_sent_again_fails_with_the_reason() -> None:
+    refused = script({"outcome": "refused", "says": "Import crm-1 has not ended."})
+    execution = state_machine(resend_import=refused)
+    end = execution.run({"importId": IMPORT, "resend": ["refused"]})
+    assert end == End("NothingSentAgain", "Import crm-1 has not ended.")
+    assert called(execution) == ["resend_import"]
+
+
+def test_resend_that_fails_for_ever_fails_in_its_task() -> None:
+    """A redrive begins where an execution failed: with this task, and under the same name."""
+    execution = state_machine(resend_import=script(StateError("StorageError", "S3 did not read it.")))
+    end = execution.run({"importId": IMPORT, "resend": ["refused"]})
+    assert end == End("StorageError", "S3 did not read it.")
+    assert execution.states[-1] == "Resend import"
+
+
+def test_resend_with_an_answer_that_is_none_of_ours_fails() -> None:
+    execution = state_machine(resend_import=script({"outcome": "?"}))
+    assert execution.run({"importId": IMPORT, "resend": ["refused"]}).error == "NotReconciled"
 
 
 # --- the definition over the functions as they are deployed ---
@@ -269,3 +343,40 @@ def test_execution_ends_with_status_and_reason_of_the_summary(
     assert summary["unaccounted"] == 0
     failed = (status, summary["reason"])
     assert (end.error, end.cause) == (("", "") if status == "succeeded" else failed)
+
+
+def again(application: Application, import_id: str, *words: str) -> End:
+    execution = StateMachine(machine(), deployed_functions(application), application.clock)
+    return execution.run({"importId": import_id, "resend": list(words)}, f"{import_id}-resend")
+
+
+def test_execution_sends_again_what_target_refused(application: Application) -> None:
+    refuse_a_batch(application.target)
+    end, summary = whole_import(application, b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\n")
+    assert end.error == "partial"
+
+    assert again(application, summary["importId"], "refused").error == ""
+
+    summary = json.loads(application.read(f"imports/{summary['importId']}/summary.json"))
+    assert (summary["status"], summary["profiles"]["success"], summary["unaccounted"]) == ("succeeded", 3, 0)
+    assert [len(batch["resends"]) for batch in summary["batches"]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["failed"], "these words: refused, error, unknown, pending, notSent"),
+        ([], "these words: refused, error, unknown, pending, notSent"),
+        (["pending"], "has no profile that is pending: there is nothing to send again."),
+    ],
+)
+def test_execution_that_sends_nothing_again_says_why(
+    application: Application, words: list[str], cause: str
+) -> None:
+    _, summary = whole_import(application, b"thirdPartyId,name\nu1,Ada\n")
+    end = again(application, summary["importId"], *words)
+    assert (end.error, cause in end.cause) == ("NothingSentAgain", True)
+
+
+def test_execution_of_an_import_id_that_is_none_says_so(application: Application) -> None:
+    assert "`importId` must be an import's name" in again(application, "No import", "error").cause

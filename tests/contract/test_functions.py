@@ -83,7 +83,8 @@ def test_layer_is_built_for_the_functions(layer: str) -> None:
 def test_every_function_has_the_package_and_split_its_readers() -> None:
     assert common()["Layers"] == [{"Ref": "SharedLayer"}]
     own = {folder: function(folder)["Layers"] for folder in FUNCTIONS if "Layers" in function(folder)}
-    assert own == {"split_file": [{"Ref": "SplittingLayer"}]}
+    readers = [{"Ref": "SplittingLayer"}]
+    assert own == {"split_file": readers, "resend_import": readers}  # to compare ids with other imports
     layers = resources("Serverless::LayerVersion")
     assert layers["SharedLayer"]["ContentUri"] == "layers/shared"
     assert layers["SplittingLayer"]["ContentUri"] == "layers/splitting"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -276,3 +277,29 @@ def test_split_started_import_survives_a_newer_version(
     deployment.resume(import_id)
     deployment.resume(second.import_id)
     assert target.profile("u1") == {"name": "newer"}
+
+
+def test_rejected_file_is_among_the_executions_with_its_sentence(deployment: Deployment) -> None:
+    rejected = deployment.split(deployment.drop(b"no key column\n"))
+    assert rejected.summary is not None
+    given = json.loads(deployment.machine.inputs[rejected.import_id])
+    reason = rejected.summary.reason
+    assert given == {"importId": rejected.import_id, "batches": [], "rejected": reason}
+
+
+def test_rejected_file_whose_execution_cannot_be_started_is_rejected_all_the_same(
+    deployment: Deployment,
+) -> None:
+    deployment.machine.refuse("StartExecution", "ThrottlingException", 1)
+    rejected = deployment.split(deployment.drop(b"no key column\n"))
+    assert rejected.summary is not None
+    assert deployment.machine.inputs == {}
+
+
+def test_sweep_does_not_start_the_execution_of_a_rejected_file_again(deployment: Deployment) -> None:
+    rejected = deployment.split(deployment.drop(b"no key column\n"))
+    deployment.machine.statuses[rejected.import_id] = "FAILED"
+    deployment.clock.now = datetime.now(UTC) + timedelta(hours=1)  # moto tells its own time
+    swept = deployment.sweep_only()
+    assert (swept.looked_at, swept.split, swept.restarted, swept.failures) == (1, 0, 0, {})
+    assert list(deployment.machine.inputs) == [rejected.import_id]

@@ -259,6 +259,18 @@ def finished_before_it_was_split(application: Application) -> None:
         application.invoke("finish_import", {"importId": "customers-csv-0a1b2c3d4e5f"})
 
 
+def sent_again(application: Application) -> None:
+    application.target.configure(generation=2, failed_ids=frozenset({"u2"}))
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    application.resume(import_id)
+    application.run(b"thirdPartyId,name\nv1,Ada\n", "drop/default/later.csv")
+    asked = {"input": {"importId": import_id, "resend": ["error"]}, "execution": "again"}
+    assert application.invoke("resend_import", asked)["batches"] == [1]
+    application.resume(import_id)
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=f"imports/{import_id}/batches/00001.batch")
+    assert application.invoke("resend_import", asked | {"execution": "later"})["outcome"] == "refused"
+
+
 def swept(application: Application) -> None:
     application.patch.setenv("SF_EXECUTION_HISTORY_TYPE", "FAILURE")  # moto's: what is started has failed
     application.drop(FILE, "drop/default/lost.csv")
@@ -311,6 +323,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     with_the_ids_of_an_earlier_one,
     whose_bodies_are_gone,
     finished_before_it_was_split,
+    sent_again,
     swept,
     under_way_for_long,
 ]

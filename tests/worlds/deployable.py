@@ -14,6 +14,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]  # cfn-lint ca
 from bulk_profiles.steps.settings import (
     CheckStatusSettings,
     FinishImportSettings,
+    ResendImportSettings,
     SplitFileSettings,
     SweepImportsSettings,
     UploadBatchSettings,
@@ -31,6 +32,7 @@ SETTINGS: dict[str, type] = {
     "check_status": CheckStatusSettings,
     "sweep_imports": SweepImportsSettings,
     "finish_import": FinishImportSettings,
+    "resend_import": ResendImportSettings,
 }
 FUNCTIONS = tuple(SETTINGS)
 

@@ -29,10 +29,12 @@ from bulk_profiles.core.timestamps import moment
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.check_status import CheckStatus
 from bulk_profiles.steps.finish_import import FinishImport
-from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
+from bulk_profiles.steps.messages import DroppedObject, Outcome, Word, resendable
+from bulk_profiles.steps.resend_import import ResendImport, Resent
 from bulk_profiles.steps.settings import (
     CheckStatusSettings,
     FinishImportSettings,
+    ResendImportSettings,
     SplitFileSettings,
     SweepImportsSettings,
     UnknownPolicy,
@@ -214,6 +216,25 @@ class Deployment:
             data_bucket=DATA_BUCKET, imports_table=IMPORTS_TABLE, client_code="demo", retention_days=30
         )
         return FinishImport(settings, self.storage, self.ledger, self.notices, self.clock).run(import_id)
+
+    def resend(self, import_id: str, *words: str, execution: str = "resend-1") -> Resent:
+        """Open what is to be sent again, as the first step of an execution of that name."""
+        settings = ResendImportSettings(
+            data_bucket=DATA_BUCKET,
+            imports_table=IMPORTS_TABLE,
+            retention_days=self.split_settings.retention_days,
+        )
+        step = ResendImport(settings, self.storage, self.ledger, self.clock)
+        return step.run(import_id, resendable(list(words)), execution)
+
+    def send_again(self, import_id: str, *words: str, execution: str = "resend-1") -> Summary:
+        """Send parts of an ended import again, to the end, and hold the accounting."""
+        for number in self.resend(import_id, *words, execution=execution).batches:
+            for _ in self.walk(import_id, number):
+                pass
+        summary = self.finish(import_id)
+        assert summary.unaccounted == 0
+        return summary
 
     def walk(
         self, import_id: str, number: int, submit: Callable[[str, int], Outcome] | None = None

@@ -29,7 +29,7 @@ _FIELDS = {
     "Task": {"Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry", "Catch"},
     "Choice": {"Choices", "Default"},
     "Wait": {"TimestampPath"},
-    "Pass": {"Result"},
+    "Pass": {"Result", "InputPath"},
     "Succeed": set[str](),
     "Fail": {"Error", "ErrorPath", "Cause", "CausePath"},
 }
@@ -42,7 +42,7 @@ _RETRIER = {
     "MaxAttempts",
 }
 _CATCHER = {"ErrorEquals", "ResultPath", "Next"}
-_RULE = {"Variable", "StringEquals", "Next"}
+_RULES = ({"Variable", "StringEquals", "Next"}, {"Variable", "IsPresent", "Next"})
 MOST_EVENTS = 25_000  # in the history of one execution
 # In the history, by the type of a state: a Task is entered, scheduled, started, succeeded and exited.
 _EVENTS = {"Task": 5, "Map": 4}
@@ -78,16 +78,17 @@ class StateMachine:
     clock: Clock = field(default_factory=Clock)
     map_error: StateError | None = None  # what the map run ends with, whatever its children do
     states: list[str] = field(default_factory=list)  # those that were entered, in order
+    inputs: dict[str, Any] = field(default_factory=dict)  # of each of them, the last one
     events: list[tuple[str, Json]] = field(default_factory=list)  # function and event of every call
     waits: list[timedelta] = field(default_factory=list)  # the longest that each wait for a retry may be
     children: list[Any] = field(default_factory=list)  # what each child ended with
     history: list[int] = field(default_factory=list)  # events of each execution, the children's first
     _counts: list[int] = field(default_factory=list)  # events so far, of the execution and of its child
 
-    def run(self, state: Json) -> End:
+    def run(self, state: Json, name: str = "execution") -> End:
         """Run an execution from its input to its end."""
         try:
-            return End(output=self._run(self.definition, state, {}))
+            return End(output=self._run(self.definition, state, {"Execution": {"Name": name}}))
         except StateError as error:
             return End(error.name, error.cause)
 
@@ -102,6 +103,7 @@ class StateMachine:
         following: str | None = definition["StartAt"]
         while following is not None:
             self.states.append(following)
+            self.inputs[following] = value
             state = definition["States"][following]
             self._count(_EVENTS.get(state["Type"], _EVENTS_OF_OTHERS))
             value, following = self._enter(state, value, context)
@@ -126,7 +128,7 @@ class StateMachine:
             case "Wait":
                 self.clock.reach(_timestamp(_read(state["TimestampPath"], value, context)))
             case "Pass":
-                value = state.get("Result", value)
+                value = state.get("Result", _read(state.get("InputPath", "$"), value, context))
             case "Fail":
                 raise StateError(*(_word(state, word, value, context) for word in ("Error", "Cause")))
         return value, following
@@ -183,7 +185,7 @@ def _check_size(value: Any) -> None:
 def _read(path: str, value: Any, context: Json) -> Any:
     root, *names = path.split(".")
     result = {"$": value, "$$": context}[root]
-    for name in names:
+    for name in filter(None, names):
         if not isinstance(result, dict) or name not in result:
             raise StateError("States.ParameterPathFailure", path)
         result = result[name]
@@ -209,12 +211,22 @@ def _placed(state: Json, value: Any, result: Any) -> Any:
 
 def _choice(state: Json, value: Any) -> str:
     for rule in state["Choices"]:
-        _check(rule, _RULE)
-        if _read(rule["Variable"], value, {}) == rule["StringEquals"]:
+        assert set(rule) in _RULES
+        if _holds(rule, value):
             following: str = rule["Next"]
             return following
     default: str = state["Default"]
     return default
+
+
+def _holds(rule: Json, value: Any) -> bool:
+    try:
+        found = _read(rule["Variable"], value, {})
+    except StateError:
+        if "IsPresent" not in rule:
+            raise
+        return rule["IsPresent"] is False
+    return rule["IsPresent"] is True if "IsPresent" in rule else found == rule["StringEquals"]
 
 
 def _timestamp(text: Any) -> datetime:

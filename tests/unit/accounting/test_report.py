@@ -178,7 +178,9 @@ def test_report_is_a_page_of_tables() -> None:
         "customers-csv-0a1b2c3d4e5f  | partial, 4 rows rejected",
         "4 rows rejected of 1507 read: rejects.csv names line and reason, rejected-rows.csv can be mended and"
         " dropped again. Of 1500 profiles, 1200 succeeded (200 named by Target, 1000 implied by a complete"
-        " batch), 300 failed. Batch 2 (300 rows): customers.csv",
+        " batch), 300 failed. Batch 2 (300 rows): customers.csv Next: start the state machine with"
+        " {&quot;importId&quot;: &quot;customers-csv-0a1b2c3d4e5f&quot;, &quot;resend&quot;:"
+        " [&quot;refused&quot;]} to send them again; mend rejected-rows.csv and drop it.",
         "Import",
         "File | drop/default/customers.csv",
         "Feed | customers.csv",

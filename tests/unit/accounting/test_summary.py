@@ -187,6 +187,47 @@ def test_reconcile_with_a_follow_up_on_its_way_keeps_what_is_known(
     assert reconcile(ENTRY, MANIFEST, (ALL_WELL[0], older), NOW).profiles == summary.profiles
 
 
+def ended(number: int, bases: Bases, state: BatchState = BatchState.COMPLETE) -> BatchEntry:
+    return settled(number, ProfileCounts.of(bases)).change(bases=bases, state=state, reason="")
+
+
+def next_step(*batches: BatchEntry, rejected: int = 0) -> str:
+    rows = dataclasses.replace(MANIFEST.rows, rejected=rejected)
+    reason = reconcile(ENTRY, dataclasses.replace(MANIFEST, rows=rows), batches, NOW).reason
+    return reason.partition("Next: ")[2]
+
+
+def test_next_step_sends_again_what_most_rows_need_first() -> None:
+    errors = ended(
+        1,
+        {
+            ProfileStatus.ERROR: Counter({Basis.REPORTED: 1}),
+            ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: 2}),
+        },
+    )
+    refused = ended(2, {ProfileStatus.ERROR: Counter({Basis.BATCH: 2})}, BatchState.REFUSED)
+    resend = (
+        f'start the state machine with {{"importId": "{ENTRY.import_id}", "resend": ["refused", "error"]}}'
+    )
+    assert next_step(errors, refused) == f"{resend} to send them again."
+    mend = "mend rejected-rows.csv and drop it"
+    assert next_step(errors, refused, rejected=2) == f"{resend} to send them again; {mend}."
+    assert next_step(errors, refused, rejected=4) == f"{mend}; {resend} to send them again."
+
+
+def test_next_step_is_not_told_where_every_row_reached_target() -> None:
+    assert next_step(*ALL_WELL, rejected=3) == ""
+
+
+def test_next_step_of_batches_that_are_not_settled_is_to_start_again() -> None:
+    """Nothing can be sent again before."""
+    refused = ended(2, {ProfileStatus.ERROR: Counter({Basis.BATCH: 2})}, BatchState.REFUSED)
+    unsettled = refused.change(number=1, rows=3, settled_at=None, state=BatchState.PLANNED)
+    assert next_step(unsettled, refused) == ""
+    reason = reconcile(ENTRY, MANIFEST, (unsettled, refused), NOW).reason
+    assert "start the state machine again with the same input" in reason
+
+
 def test_successes_are_counted_by_whose_word_they_are() -> None:
     second = settled(2, ProfileCounts(success=1, error=1)).change(
         bases={
@@ -384,7 +425,9 @@ def test_to_json_is_the_documented_contract() -> None:
         "status": "partial",
         "reason": "1 row rejected of 8 read: rejects.csv names line and reason, rejected-rows.csv can be"
         " mended and dropped again. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
-        " Batch 2 (2 rows): No.",
+        " Batch 2 (2 rows): No."
+        ' Next: start the state machine with {"importId": "customers-csv-0a1b2c3d4e5f", "resend": ["error"]}'
+        " to send them again; mend rejected-rows.csv and drop it.",
         "feed": "default",
         "clientCode": "demo",
         "apiVersion": "v2",
@@ -417,6 +460,7 @@ def test_to_json_is_the_documented_contract() -> None:
                 "unread": 0,
                 "reason": "",
                 "followUps": [],
+                "resends": [],
                 "profiles": {"success": 3, "error": 0, "pending": 0, "unknown": 0, "notSent": 0},
                 "bases": {"success": {"implied": 3}, "error": {}},
             },
@@ -432,7 +476,8 @@ def test_to_json_is_the_documented_contract() -> None:
                 "checks": 4,
                 "unread": 0,
                 "reason": "No.",
-                "followUps": [{"attempt": 2, "rows": 1, "bytes": 30, "sha256": "dd" * 32}],
+                "followUps": [{"attempt": 2, "rows": 1, "bytes": 30, "sha256": "dd" * 32, "sends": {}}],
+                "resends": [],
                 "profiles": {"success": 1, "error": 1, "pending": 0, "unknown": 0, "notSent": 0},
                 "bases": {"success": {"implied": 1}, "error": {"reported": 1}},
             },

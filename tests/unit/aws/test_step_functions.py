@@ -19,12 +19,18 @@ class Machine:
         self.pages = pages  # of executions, the newest first: name and status
         self.refusal = refusal
         self.started: list[dict[str, str]] = []
+        self.stopped: list[str] = []
         self.read = 0
 
     def start_execution(self, **parameters: str) -> None:
         if self.refusal:
             raise ClientError({"Error": {"Code": self.refusal, "Message": "m"}}, "StartExecution")
         self.started.append(parameters)
+
+    def stop_execution(self, executionArn: str) -> None:  # noqa: N803  # the API's own name
+        if self.refusal:
+            raise ClientError({"Error": {"Code": self.refusal, "Message": "m"}}, "StopExecution")
+        self.stopped.append(executionArn)
 
     def get_paginator(self, operation: str) -> Machine:
         assert operation == "list_executions"
@@ -34,7 +40,11 @@ class Machine:
         assert parameters == {"stateMachineArn": "arn"}
         for page in self.pages:
             self.read += 1
-            yield {"executions": [{"name": name, "status": status} for name, status in page]}
+            yield {
+                "executions": [
+                    {"name": name, "status": status, "executionArn": f"arn:{name}"} for name, status in page
+                ]
+            }
 
 
 def executions(machine: Machine) -> Executions:
@@ -75,6 +85,24 @@ def test_died_is_told_by_the_newest_execution(status: str, died: bool) -> None:
     machine = Machine([("web-1", "RUNNING")], [("crm-1-2026112409", status), ("crm-1", "FAILED")], [])
     assert executions(machine).died("crm-1") is died
     assert machine.read == 2
+
+
+@pytest.mark.parametrize(("status", "died"), [("ABORTED", True), ("FAILED", True), ("RUNNING", False)])
+def test_died_of_one_that_may_have_been_stopped_tells_so(status: str, *, died: bool) -> None:
+    assert executions(Machine([("crm-1", status)])).died("crm-1", stopped=True) is died
+
+
+def test_stop_ends_the_running_executions_of_the_import_alone() -> None:
+    machine = Machine(
+        [("web-1", "RUNNING"), ("crm-1-again", "RUNNING")], [("crm-1", "RUNNING"), ("crm-1-0", "FAILED")]
+    )
+    executions(machine).stop("crm-1")
+    assert machine.stopped == ["arn:crm-1-again", "arn:crm-1"]
+
+
+def test_stop_that_fails_is_an_execution_error() -> None:
+    with pytest.raises(ExecutionError, match=r"Step Functions did not stop import crm-1: Throttling\."):
+        executions(Machine([("crm-1", "RUNNING")], refusal="Throttling")).stop("crm-1")
 
 
 def test_died_without_an_execution_is_true() -> None:

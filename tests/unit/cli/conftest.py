@@ -16,11 +16,13 @@ OUTPUTS = {
     "ImportsTableName": IMPORTS_TABLE,
     "ProfilesTableName": PROFILES_TABLE,
     "ResultsUri": "s3://data-bucket/imports/",
+    "StateMachineArn": "arn",
 }
 PARAMETERS = {
     "CallsPerMinute": "50",
     "MaxInFlight": "10",
     "RowsPerDay": "3",
+    "RetentionDays": "30",
     "ResetHour": "0",
     "TimeZone": "UTC",
     "UploadWindow": "",

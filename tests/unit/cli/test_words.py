@@ -34,13 +34,17 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  plan   Say what an import of a file would do.
-  drop   Upload a file, and so import it.
-  list   List imports, the newest first.
-  show   Show where an import stands.
-  watch  Follow an import to its end.
-  find   Find what became of one profile.
-  feeds  Check the configurations of feeds.
+  plan    Say what an import of a file would do.
+  drop    Upload a file, and so import it.
+  list    List imports, the newest first.
+  show    Show where an import stands.
+  watch   Follow an import to its end.
+  find    Find what became of one profile.
+  pause   Send nothing for a while, or list the pauses.
+  resume  End a pause.
+  stop    Pause an import, or give it up.
+  resend  Send failed profiles of an import again.
+  feeds   Check the configurations of feeds.
 """
 
 

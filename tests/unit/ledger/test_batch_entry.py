@@ -17,12 +17,13 @@ from bulk_profiles.core.models import (
     ProfileCounts,
     ProfileStatus,
 )
-from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
+from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp, Resend
 from tests.worlds.watched_table import from_dynamodb
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MS = timedelta(milliseconds=1)
+SENT_AGAIN: Bases = {ProfileStatus.PENDING: Counter({Basis.DEADLINE: 7})}
 NEW_BATCH = BatchEntry("crm-1", 3, 100, 2000, "aa")
 NEW_BATCH_ITEM: Json = {
     "importId": "crm-1",
@@ -63,6 +64,7 @@ NEW_BATCH_ITEM: Json = {
     "bases": "{}",
     "verdict": "",
     "followUps": "[]",
+    "resends": "[]",
     "version": 0,
 }
 SETTLED_BATCH = BatchEntry(
@@ -103,7 +105,8 @@ SETTLED_BATCH = BatchEntry(
     profiles=ProfileCounts(90, 7, 2, 1),
     bases={ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: 90})},
     verdict="complete",
-    follow_ups=(FollowUp(2, 9, 180, "bb"), FollowUp(3, 7, 140, "cc")),
+    follow_ups=(FollowUp(2, 9, 180, "bb"), FollowUp(3, 7, 140, "cc", SENT_AGAIN)),
+    resends=(Resend("crm-1-resend", NOW, 3, SENT_AGAIN, BatchState.EXPIRED, 2, "Not finished."),),
     version=11,
 )
 SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
@@ -140,8 +143,13 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
     "bases": '{"success": {"implied": 90}}',
     "verdict": "complete",
     "followUps": (
-        '[{"attempt": 2, "rows": 9, "bytes": 180, "sha256": "bb"},'
-        ' {"attempt": 3, "rows": 7, "bytes": 140, "sha256": "cc"}]'
+        '[{"attempt": 2, "rows": 9, "bytes": 180, "sha256": "bb", "sends": {}},'
+        ' {"attempt": 3, "rows": 7, "bytes": 140, "sha256": "cc", "sends": {"pending": {"deadline": 7}}}]'
+    ),
+    "resends": (
+        '[{"execution": "crm-1-resend", "at": "2026-11-24T09:00:00.000Z", "attempt": 3, '
+        '"sends": {"pending": {"deadline": 7}}, "state": "expired", "submissions": 2, '
+        '"reason": "Not finished."}]'
     ),
     "version": 11,
 }

@@ -43,12 +43,15 @@ NEW_IMPORT_ITEM: Json = {
     "reason": "",
     "rejected": 0,
     "after": [],
+    "place": 0,
     "duplicateOf": "",
     "unsettled": 0,
     "notice": "",
     "reconciled": False,
     "activeUntil": "",
     "overtakenBy": "",
+    "givenUp": None,
+    "resend": "",
 }
 ENDED_IMPORT = ImportEntry(
     "crm-1",

@@ -70,6 +70,8 @@ class TestItems:
                 "pk": "CLIENT#demo",
                 "sk": "QUEUE",
                 "imports": ["crm-1"],
+                "places": {"crm-1": 1},
+                "entered": 1,
                 "version": 1,
             },
             {

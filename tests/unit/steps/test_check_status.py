@@ -152,7 +152,7 @@ def test_settled_batch_is_settled_without_a_call(
         "demo", START, lambda state: (renew(state, f"{import_id}#1", START, timedelta(minutes=1)), None)
     )
 
-    assert deployment.check(import_id, 1) == Outcome(Word.SETTLED)
+    assert deployment.check(import_id, 1) == Outcome.settled(deployment.ledger.get_batch(import_id, 1))
 
     assert len(target.requests) == requests
     assert deployment.ledger.change_budget("demo", START, lambda state: (state, dict(state.places))) == {}
@@ -194,7 +194,7 @@ def test_results_that_outlast_a_function_go_on_where_they_were(
     batch = deployment.ledger.get_batch(import_id, 1)
     assert (batch.settled, batch.profiles_written, batch.profiles) == (False, 1, ProfileCounts(success=2))
 
-    assert deployment.check(import_id, 1) == Outcome(Word.SETTLED)
+    assert deployment.check(import_id, 1) == Outcome.settled(deployment.ledger.get_batch(import_id, 1))
 
     assert begun == [0, 1]
     assert len(target.requests) == requests

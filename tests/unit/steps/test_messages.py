@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_profiles.core.errors import EventError
+from bulk_profiles.core.errors import EventError, ResendError
+from bulk_profiles.core.models import BatchState, ProfileCounts, Resendable
 from bulk_profiles.core.names import import_id
-from bulk_profiles.steps.messages import BatchEvent, DroppedObject, ImportEvent
+from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.steps.messages import BatchEvent, DroppedObject, ImportEvent, Outcome, ResendEvent
 
 ID = import_id("drop-bucket", "drop/default/Größe & Maß.csv", "v1")
 
@@ -144,3 +146,37 @@ def test_an_error_says_nothing_of_what_the_event_holds(kind: Any) -> None:
     with pytest.raises(EventError) as caught:
         kind.from_event(event)
     assert "5f1d" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_settled_batch_is_told_with_its_state_counts_and_reason() -> None:
+    """Also those that are zero: the console shows the answer as it is."""
+    profiles = ProfileCounts(success=0, error=3, not_sent=1)
+    batch = BatchEntry("crm-1", 1, 4, 20, "aa", state=BatchState.REFUSED, profiles=profiles, reason="No.")
+    assert Outcome.settled(batch).to_json() == {
+        "outcome": "settled",
+        "state": "refused",
+        "success": 0,
+        "error": 3,
+        "pending": 0,
+        "unknown": 0,
+        "notSent": 1,
+        "reason": "No.",
+    }
+
+
+def test_resend_is_read_with_the_execution_that_asks_for_it() -> None:
+    event = {"input": {"importId": ID, "resend": ["error", "notSent"]}, "execution": "by-hand"}
+    words = frozenset({Resendable.ERROR, Resendable.NOT_SENT})
+    assert ResendEvent.from_event(event) == ResendEvent(ID, words, "by-hand")
+
+
+@pytest.mark.parametrize("resend", [None, [], "error", ["error", "failed"], [1], [["error"]], {"error": 1}])
+def test_resend_of_what_is_no_word_is_told_with_the_words(resend: Any) -> None:
+    event = {"input": {"importId": ID, "resend": resend}, "execution": "by-hand"}
+    with pytest.raises(ResendError, match="these words: refused, error, unknown, pending, notSent"):
+        ResendEvent.from_event(event)
+
+
+def test_resend_of_what_is_no_import_is_told() -> None:
+    with pytest.raises(ResendError, match="must be an import's name"):
+        ResendEvent.from_event({"input": {"resend": ["error"]}, "execution": "by-hand"})

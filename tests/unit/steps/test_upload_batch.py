@@ -78,7 +78,7 @@ def test_accepted_batch_keeps_the_doubt_of_its_own_receipt() -> None:
 def test_unsafe_status_url_holds_the_batch_as_unknown() -> None:
     """Target has the batch: it keeps its rows of the day, and is never sent again."""
     found = decision(Accepted("https://example.com/status", ""))
-    assert found.outcome == Outcome(Word.UNKNOWN)
+    assert found.outcome == Outcome(Word.UNKNOWN, state=found.batch.state, reason=found.batch.reason)
     assert (found.batch.state, found.batch.held) == (BatchState.UNKNOWN, True)
     assert found.batch.reason.startswith("unsafe_status_url: ")
     assert not found.gives_back
@@ -86,14 +86,14 @@ def test_unsafe_status_url_holds_the_batch_as_unknown() -> None:
 
 def test_refused_batch_gives_its_reservation_back() -> None:
     found = decision(Refused("Unexpected error", 200))
-    assert found.outcome == Outcome(Word.REFUSED)
+    assert found.outcome == Outcome(Word.REFUSED, state=found.batch.state, reason=found.batch.reason)
     assert (found.batch.state, found.batch.reason) == (BatchState.REFUSED, "Unexpected error")
     assert found.gives_back
 
 
 def test_refused_batch_that_may_have_arrived_before_is_unknown() -> None:
     found = decision(Refused("no", 200), SENDING.change(possibly_duplicate=True))
-    assert found.outcome == Outcome(Word.UNKNOWN)
+    assert found.outcome == Outcome(Word.UNKNOWN, state=found.batch.state, reason=found.batch.reason)
     assert (found.batch.state, found.batch.held) == (BatchState.UNKNOWN, True)
     assert found.gives_back
 
@@ -130,7 +130,7 @@ def test_unauthorized_batch_is_parked_with_the_remedy(token: str | None, status:
 
 def test_batch_unauthorized_alone_is_refused() -> None:
     found = decision(Unauthorized("Target answered HTTP 403.", 403), token_state=TokenState.ACCEPTED)
-    assert found.outcome == Outcome(Word.REFUSED)
+    assert found.outcome == Outcome(Word.REFUSED, state=found.batch.state, reason=found.batch.reason)
     assert (found.batch.state, found.batch.submissions) == (BatchState.REFUSED, 1)
     assert found.batch.reason == "Target answered HTTP 403. It accepts the token for other batches."
 

@@ -138,7 +138,8 @@ def test_settled_batch_is_settled_without_a_call(
 ) -> None:
     assert deployment.resume(import_id).status is ImportStatus.SUCCEEDED
     requests = len(target.requests)
-    assert deployment.submit(import_id, 1) == Outcome(Word.SETTLED)
+    settled = deployment.ledger.get_batch(import_id, 1)
+    assert deployment.submit(import_id, 1) == Outcome.settled(settled)
     assert len(target.requests) == requests
 
 

@@ -18,7 +18,8 @@ _PAGE = 100  # ListExecutions gives no more unless it is asked
 class Machine(Service):
     """One state machine. Nothing runs: whoever tests walks the children and sets the statuses."""
 
-    started: dict[str, list[int]] = field(default_factory=dict)  # execution to the batches of its input
+    # Execution to the batches of its input, but for those that only show a rejected file.
+    started: dict[str, list[int]] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)  # in the order of their starts
     inputs: dict[str, str] = field(default_factory=dict)
     page: int = _PAGE
@@ -40,7 +41,8 @@ class Machine(Service):
                     raise error("StartExecution", "ExecutionAlreadyExists")
             else:
                 self.statuses[name], self.inputs[name] = "RUNNING", input
-                self.started[name] = state["batches"]
+                if "rejected" not in state:
+                    self.started[name] = state.get("batches", [])
             return {"executionArn": f"{stateMachineArn}:{name}"}
 
         return self.call("StartExecution", start)
@@ -53,17 +55,37 @@ class Machine(Service):
             start = int(nextToken or 0)
             part = newest_first[start : start + self.page]
             executions = [
-                {"name": name, "status": status, "stateMachineArn": stateMachineArn} for name, status in part
+                {"name": name, "status": status, "executionArn": f"{stateMachineArn}:{name}"}
+                for name, status in part
             ]
             more = start + self.page < len(newest_first)
             return {"executions": executions} | ({"nextToken": str(start + self.page)} if more else {})
 
         return self.call("ListExecutions", page)
 
+    def stop_execution(self, *, executionArn: str) -> Any:
+        """Stop an execution; one that has ended stays as it is."""
+
+        def stop() -> Any:
+            name = executionArn.rsplit(":", 1)[-1]
+            if self.statuses[name] == "RUNNING":
+                self.statuses[name] = "ABORTED"
+            return {"stopDate": None}
+
+        return self.call("StopExecution", stop)
+
     def state_of(self, name: str) -> tuple[str, list[int]]:
         """Return the import and the batches of an execution's input."""
         state = json.loads(self.inputs[name])
-        return state["importId"], state["batches"]
+        return state["importId"], state.get("batches", [])
+
+    def rejected(self, name: str) -> str:
+        """Return why the file of an execution was rejected; empty where it was not."""
+        return str(json.loads(self.inputs[name]).get("rejected", ""))
+
+    def resend_of(self, name: str) -> list[str]:
+        """Return what an execution is to send again."""
+        return list(json.loads(self.inputs[name]).get("resend", []))
 
     def get_paginator(self, operation: str) -> Paginator:
         """Return the paginator of an operation."""

@@ -11,6 +11,7 @@ What does not add up is `unaccounted`. It is zero, or the software has a fault.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,10 +27,12 @@ from bulk_profiles.core.models import (
     Manifest,
     ProfileCounts,
     ProfileStatus,
+    Resendable,
     RowCounts,
     add_bases,
+    resend_word,
 )
-from bulk_profiles.core.names import REPORT
+from bulk_profiles.core.names import REJECTED_ROWS, REPORT
 from bulk_profiles.core.text import quantity
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
@@ -144,7 +147,9 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
     return Summary(
         entry=entry,
         status=_status(verdict, rows, profiles, unaccounted),
-        reason=_reason(verdict, profiles, bases, batches, unaccounted),
+        reason=" ".join(
+            [*_reason(verdict, profiles, bases, batches, unaccounted), *_next(entry, rows, batches)]
+        ),
         finished_at=now,
         rows=rows,
         rejects=manifest.rejects,
@@ -167,12 +172,13 @@ def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
     """Count a batch's profiles. Those of an unsettled batch have the status that its state leads to.
 
-    With a follow-up on its way, only the profiles in it are open: those that failed before. Of an accepted
+    With a follow-up on its way, only the profiles in it are open: those that are sent again. Of an accepted
     batch of 100 rows that is not settled, 100 are pending; of one that nobody has sent, 100 are not sent.
     """
     if batch.settled:
         return batch.profiles
-    known = dataclasses.replace(batch.profiles, error=0) if batch.follow_ups else ProfileCounts()
+    # An earlier version did not keep the evidence for what is known.
+    known = ProfileCounts.of(batch.known) if batch.bases else dataclasses.replace(batch.profiles, error=0)
     return known + ProfileCounts.of(_open_bases(batch))
 
 
@@ -180,16 +186,12 @@ def batch_bases(batch: BatchEntry) -> Bases:
     """Count a batch's profiles by the evidence for their status; see `batch_profiles`."""
     if batch.settled:
         return batch.bases
-    known: Bases = {
-        status: counter for status, counter in batch.bases.items() if status is not ProfileStatus.ERROR
-    }
-    return add_bases([known, _open_bases(batch)])
+    return add_bases([batch.known, _open_bases(batch)])
 
 
 def _open_bases(batch: BatchEntry) -> Bases:
     """Count the profiles in the body of an unsettled batch."""
-    count = batch.profiles.error if batch.follow_ups else batch.rows
-    return {_open_status(batch): Counter({Basis.BATCH: count})}
+    return {_open_status(batch): Counter({Basis.BATCH: batch.body_rows})}
 
 
 def _open_status(batch: BatchEntry) -> ProfileStatus:
@@ -231,7 +233,7 @@ def _reason(
     bases: Bases,
     batches: tuple[BatchEntry, ...],
     unaccounted: int,
-) -> str:
+) -> list[str]:
     """Return what a person must know, in sentences; nothing where every row reached Target."""
     sentences = [verdict.reason] if verdict.reason else []
     if profiles.success < profiles.total:
@@ -246,7 +248,27 @@ def _reason(
         sentences.append(
             f"{unaccounted} rows are unaccounted for: this is a fault of the software, report it."
         )
-    return " ".join(sentences)
+    return sentences
+
+
+def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...]) -> list[str]:
+    """Return the next step as a sentence: what is to be done for most rows comes first."""
+    words: Counter[Resendable] = Counter()
+    for batch in batches:
+        for status, bases in batch_bases(batch).items():
+            for basis, count in bases.items():
+                if count and (word := resend_word(status, basis, batch.state)):
+                    words[word] += count
+    steps: list[tuple[int, str]] = []
+    if words and all(batch.settled for batch in batches):  # otherwise another sentence says what to do
+        resend = json.dumps(
+            {"importId": entry.import_id, "resend": [word for word, _ in words.most_common()]}
+        )
+        steps.append((words.total(), f"start the state machine with {resend} to send them again"))
+    if rows.rejected:
+        steps.append((rows.rejected, f"mend {REJECTED_ROWS} and drop it"))
+    steps.sort(key=lambda step: -step[0])
+    return [f"Next: {'; '.join(step for _, step in steps)}."] if steps and words else []
 
 
 def _outcomes(profiles: ProfileCounts, bases: Bases) -> str:
@@ -325,6 +347,7 @@ def _batch_json(batch: BatchEntry) -> Json:
         "unread": batch.unread,
         "reason": batch.words,
         "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
+        "resends": [resend.to_json() for resend in batch.resends],
         "profiles": batch_profiles(batch).to_json(),
         "bases": _bases_json(batch_bases(batch)),
     }

@@ -54,11 +54,11 @@ class VersionedTable:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def scan(self, sk: str) -> Iterator[Json]:
-        """Yield all items with this `sk`, in no order. It reads the whole table, a page at a time."""
+        """Yield all items with this `sk`, read consistently, in no order. It reads the whole table."""
         start: dict[str, Any] = {}
         while True:
             with _errors("read all entries"):
-                page = self._table.scan(FilterExpression=Attr("sk").eq(sk), **start)
+                page = self._table.scan(FilterExpression=Attr("sk").eq(sk), ConsistentRead=True, **start)
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return

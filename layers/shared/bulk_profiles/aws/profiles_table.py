@@ -113,11 +113,12 @@ class ProfilesTable:
             tries += 1
 
 
-# Eight parameters: the results, the policy, and six facts that every item of a batch has.
+# Nine parameters: the results, the policy, and seven facts that every item of a batch has.
 def profile_puts(
     results: Iterable[ProfileResult],
     policy: ProfileResultsPolicy,
     *,
+    told_before: int | None = None,
     client_code: str,
     key_column: KeyColumn,
     import_id: str,
@@ -127,6 +128,7 @@ def profile_puts(
 ) -> Iterator[str]:
     """Yield the put of an item of the Profiles table, as JSON, for each result that the policy asks for.
 
+    `told_before`: the first attempt whose profiles have items already, as failures. They are always replaced.
     All that the items of a batch have in common is serialized once: with it, an item costs one string.
     """
     if policy is ProfileResultsPolicy.NONE:
@@ -148,7 +150,9 @@ def profile_puts(
         return json.dumps(item)[1:]
 
     for result in results:
-        if policy is ProfileResultsPolicy.FAILURES and result.status is ProfileStatus.SUCCESS:
+        replaces = told_before is not None and result.attempt >= told_before
+        success = result.status is ProfileStatus.SUCCESS and not replaces
+        if policy is ProfileResultsPolicy.FAILURES and success:
             continue
         key = json.dumps(prefix + result.profile_id)
         following = rest(result.status, result.basis, result.reason, result.attempt)

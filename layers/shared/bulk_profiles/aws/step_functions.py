@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bulk_profiles.core.errors import ExecutionError
+from bulk_profiles.core.json_object import Json
 
 from .errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
+
+_AT_WORK = frozenset({"RUNNING", "PENDING_REDRIVE", "SUCCEEDED"})  # nobody has to start it again
 
 
 class Executions:
@@ -27,24 +32,47 @@ class Executions:
 
         `name`: where it is not the import's own.
         """
-        state = json.dumps({"importId": import_id, "batches": batches}, separators=(",", ":"))
-        with contextlib.suppress(_AlreadyStartedError), _errors(f"start import {import_id}"):
-            self._client.start_execution(
-                stateMachineArn=self._state_machine_arn, name=name or import_id, input=state
-            )
+        self._start(import_id, name or import_id, {"importId": import_id, "batches": batches})
 
-    def died(self, import_id: str) -> bool:
-        """Whether an import has no execution, or its newest one ended without success and was not stopped."""
+    def show_rejected(self, import_id: str, reason: str) -> None:
+        """Start an execution that ends at once, so that a rejected file is among those of all imports."""
+        self._start(import_id, import_id, {"importId": import_id, "batches": [], "rejected": reason})
+
+    def send_again(self, import_id: str, words: list[str], name: str) -> None:
+        """Start an execution that sends parts of an ended import again."""
+        self._start(import_id, name, {"importId": import_id, "resend": words})
+
+    def _start(self, import_id: str, name: str, given: Json) -> None:
+        state = json.dumps(given, separators=(",", ":"))
+        with contextlib.suppress(_AlreadyStartedError), _errors(f"start import {import_id}"):
+            self._client.start_execution(stateMachineArn=self._state_machine_arn, name=name, input=state)
+
+    def died(self, import_id: str, *, also: str = "", stopped: bool = False) -> bool:
+        """Whether an import has no execution, or its newest one ended without success and was not stopped.
+
+        `also`: the name of an execution that a person may have given another name than the import's. With
+        `stopped`, one that was stopped has died too.
+        """
+        newest = next((execution["status"] for execution in self._of(import_id, also)), None)
+        return newest not in _AT_WORK and (stopped or newest != "ABORTED")
+
+    def stop(self, import_id: str, *, also: str = "") -> None:
+        """Stop all executions of an import that are running, and one of another name."""
+        for execution in self._of(import_id, also):
+            if execution["status"] == "RUNNING":
+                with _errors(f"stop import {import_id}"):
+                    self._client.stop_execution(executionArn=execution["executionArn"])
+
+    def _of(self, import_id: str, also: str) -> Iterator[ExecutionListItemTypeDef]:
+        """Yield the executions of an import, the newest first."""
         with _errors(f"describe import {import_id}"):
             pages = self._client.get_paginator("list_executions").paginate(
                 stateMachineArn=self._state_machine_arn
             )
-            executions = (execution for page in pages for execution in page["executions"])  # newest first
-            statuses = (
-                execution["status"] for execution in executions if execution["name"].startswith(import_id)
-            )
-            newest = next(statuses, None)
-        return newest not in {"RUNNING", "PENDING_REDRIVE", "ABORTED", "SUCCEEDED"}
+            for page in pages:
+                for execution in page["executions"]:
+                    if execution["name"].startswith(import_id) or execution["name"] == also:
+                        yield execution
 
 
 class _AlreadyStartedError(ExecutionError):

@@ -22,6 +22,10 @@ _MODULES = {
     "show": "imports",
     "watch": "imports",
     "find": "imports",
+    "pause": "control",
+    "resume": "control",
+    "stop": "control",
+    "resend": "control",
     "feeds": "feeds",
 }
 

@@ -32,6 +32,7 @@ _WORDS = {
     Why.UNANSWERED: "another try after no answer",
     Why.ALIVE: "an earlier invocation",
     Why.TOKEN: "another token",
+    Why.PAUSED: "the end of a pause",
     Why.STATUS: "a status that can be read",
 }
 
@@ -48,7 +49,8 @@ class Waiting:
     @property
     def text(self) -> str:
         """What they wait for, and until when."""
-        until = f" until {_minute(self.until)}" if self.until else ""
+        # The end of a pause is in its reason: until then, a batch only comes back to look.
+        until = f" until {_minute(self.until)}" if self.until and self.why is not Why.PAUSED else ""
         return f"{_batches(len(self.batches))} for {_WORDS[self.why]}{until}"
 
     def to_json(self) -> Json:

@@ -11,6 +11,7 @@ from bulk_profiles.aws.dynamodb import VersionedTable
 from bulk_profiles.aws.profiles_table import ProfilesTable
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.stack import describe_stack
+from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.budget.forecast import last_submission
 from bulk_profiles.budget.policy import Policy
 from bulk_profiles.core.json_object import Json
@@ -22,7 +23,7 @@ from bulk_profiles.ledger.ledger import Ledger
 from .local_files import UsageError
 from .overview import Overview
 
-_NOTHING_EXPIRES = timedelta(days=36_500)  # nothing is written here
+_NOTHING_EXPIRES = timedelta(days=36_500)  # what is written here is not over
 _FORESEEN = frozenset({Why.ROWS.value, Why.WINDOW.value})  # limits whose end is known
 
 
@@ -48,6 +49,16 @@ class Stack:
             Storage(client("s3"), outputs["DataBucketName"]),
             ProfilesTable(client("dynamodb"), outputs["ProfilesTableName"]),
         )
+
+    @property
+    def executions(self) -> Executions:
+        """The executions of the state machine."""
+        return Executions(client("stepfunctions"), self.outputs["StateMachineArn"])
+
+    @property
+    def retention(self) -> timedelta:
+        """How long batches and results are kept."""
+        return timedelta(days=int(self.parameters["RetentionDays"]))
 
     def newest(self, limit: int, feed: str | None = None) -> list[Overview]:
         """Return the imports that began last, of one feed or of all."""

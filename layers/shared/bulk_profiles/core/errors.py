@@ -83,6 +83,14 @@ class StackError(BulkProfilesError):
     """There is no such stack, or CloudFormation does not describe it."""
 
 
+class ResendError(BulkProfilesError):
+    """What somebody wants to send again cannot be sent again; the sentence says why."""
+
+
+class PauseError(BulkProfilesError):
+    """What somebody wants to pause cannot be paused."""
+
+
 class LedgerError(BulkProfilesError):
     """A call to DynamoDB failed, or an item is missing or unreadable."""
 

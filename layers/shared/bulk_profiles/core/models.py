@@ -71,6 +71,7 @@ class Why(StrEnum):
     UNANSWERED = "unanswered"  # the batch was lost, and is sent again
     ALIVE = "alive"  # an earlier invocation may still be sending the batch
     TOKEN = "token"  # noqa: S105  # a word: Target does not accept the client's token
+    PAUSED = "paused"  # somebody has paused the import, its feed, its client or all
     STATUS = "status"  # Target's last answer about the batch was not usable
 
 
@@ -82,6 +83,16 @@ class ProfileStatus(StrEnum):
     PENDING = "pending"
     UNKNOWN = "unknown"
     NOT_SENT = "notSent"  # nothing of its batch has left
+
+
+class Resendable(StrEnum):
+    """What can be sent again of an import that has ended: profiles, by what became of them."""
+
+    REFUSED = "refused"  # Target refused their body
+    ERROR = "error"  # Target named them as failed, or gave their batch up
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    NOT_SENT = "notSent"
 
 
 class Basis(StrEnum):
@@ -221,6 +232,20 @@ class ProfileCounts(JsonObject):
             self.unknown + other.unknown,
             self.not_sent + other.not_sent,
         )
+
+
+def resend_word(status: ProfileStatus, basis: Basis, state: BatchState) -> Resendable | None:
+    """Return the word by which a profile of a settled batch is sent again; None for a success."""
+    if status is ProfileStatus.SUCCESS:
+        return None
+    refused = status is ProfileStatus.ERROR and state is BatchState.REFUSED and basis is Basis.BATCH
+    return Resendable.REFUSED if refused else Resendable(status.value)
+
+
+def without_bases(bases: Bases, others: Bases) -> Bases:
+    """Return counts without others that are part of them."""
+    rest = {status: counter - others.get(status, Counter()) for status, counter in bases.items()}
+    return {status: counter for status, counter in rest.items() if counter}
 
 
 def add_bases(several: Iterable[Bases]) -> Bases:

@@ -8,7 +8,15 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from bulk_profiles.core.json_object import Json, JsonObject, as_json
-from bulk_profiles.core.models import Bases, BatchState, PlannedBatch, ProfileCounts, Why
+from bulk_profiles.core.models import (
+    Bases,
+    BatchState,
+    PlannedBatch,
+    ProfileCounts,
+    ProfileStatus,
+    Why,
+    without_bases,
+)
 from bulk_profiles.core.names import batch_name, follow_up_name
 from bulk_profiles.core.text import quantity
 
@@ -32,12 +40,27 @@ _LEGAL: dict[BatchState, frozenset[BatchState]] = {
 
 @dataclass(frozen=True, slots=True)
 class FollowUp(JsonObject):
-    """The body that sends a batch's failed profiles again, as attempt 2 or later."""
+    """The body that sends some of a batch's profiles again, as attempt 2 or later."""
 
     attempt: int
     rows: int
     size: int = dataclasses.field(metadata=as_json(name="bytes"))
     sha256: str
+    # What was known of these profiles before. An earlier version sent all errors again, and did not say so.
+    sends: Bases = dataclasses.field(default_factory=dict, metadata=as_json(optional=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Resend(JsonObject):
+    """That a person had profiles of a settled batch sent again, and what they were before."""
+
+    execution: str  # of the state machine, which has no two of one name
+    at: datetime
+    attempt: int  # the number of the body
+    sends: Bases  # what was known of the profiles in it
+    state: BatchState  # of the batch before
+    submissions: int  # before
+    reason: str = ""  # of the batch before
 
 
 # Over 150 lines: every field of the item, and every legal move, each of a few lines.
@@ -91,6 +114,7 @@ class BatchEntry(JsonObject):
     bases: Bases = dataclasses.field(default_factory=dict, metadata=as_json(text=True, optional=True))
     verdict: str = ""  # the state in which the batch settles
     follow_ups: tuple[FollowUp, ...] = dataclasses.field(default=(), metadata=as_json(text=True))
+    resends: tuple[Resend, ...] = dataclasses.field(default=(), metadata=as_json(text=True, optional=True))
     version: int = 0  # of the item, for optimistic locking
 
     @classmethod
@@ -129,6 +153,21 @@ class BatchEntry(JsonObject):
     def body_sha256(self) -> str:
         """The SHA-256 of that body (hex)."""
         return self.follow_ups[-1].sha256 if self.follow_ups else self.sha256
+
+    @property
+    def known(self) -> Bases:
+        """What is known of the profiles that are not in that body, while the batch is not settled."""
+        return without_bases(self.bases, self._sent_again) if self.follow_ups else {}
+
+    @property
+    def _sent_again(self) -> Bases:
+        sends, errors = self.follow_ups[-1].sends, self.bases.get(ProfileStatus.ERROR)
+        return sends or ({ProfileStatus.ERROR: errors} if errors else {})
+
+    @property
+    def tries(self) -> int:
+        """The submissions of the batch, or since a person had it sent again."""
+        return self.submissions - (self.resends[-1].submissions if self.resends else 0)
 
     @property
     def settled(self) -> bool:
@@ -256,6 +295,28 @@ class BatchEntry(JsonObject):
             accepted_at=None,
             put_off=timedelta(0),
             next_check_at=None,
+        )
+
+    def reopened(self, resend: Resend, follow_up: FollowUp | None, *, may_have_arrived: bool) -> Self:
+        """Return the entry of a settled batch that is sent again: its own body, or some rows as a follow-up.
+
+        `may_have_arrived`: Target may have taken the same rows before.
+        """
+        if not self.settled:
+            raise ValueError("a batch that is not settled cannot be sent again")
+        before = {self.sha256, *(earlier.sha256 for earlier in self.follow_ups)}
+        arrived = may_have_arrived or (follow_up is not None and follow_up.sha256 in before)
+        planned = type(self)(self.import_id, self.number, self.rows, self.size, self.sha256)
+        return planned.change(
+            submissions=self.submissions,
+            possibly_duplicate=self.possibly_duplicate or arrived,
+            checks=self.checks,
+            history=self.history,
+            profiles=self.profiles if follow_up else ProfileCounts(),
+            bases=self.bases if follow_up else {},
+            follow_ups=(*self.follow_ups, follow_up) if follow_up else (),
+            resends=(*self.resends, resend),
+            version=self.version,
         )
 
     def settled_as(self, state: BatchState, now: datetime) -> Self:

@@ -10,6 +10,22 @@ from bulk_profiles.core.models import ApiVersion, ImportStatus, KeyColumn, Sourc
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp(JsonObject):
+    """Who has given up an import, when and why: what of it was not sent never is."""
+
+    by: str
+    at: datetime
+    why: str = ""
+
+    @property
+    def says(self) -> str:
+        """The same as a sentence, the reason of what is not sent."""
+        by = f" by {self.by}" if self.by else ""
+        why = f": {self.why.rstrip('.')}." if self.why else "."
+        return f"The import was given up{by} at {self.at:%Y-%m-%d %H:%M} UTC{why}"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportEntry(JsonObject):
     """One import, from the claim of its file to its report."""
 
@@ -33,6 +49,8 @@ class ImportEntry(JsonObject):
     reason: str = ""
     rejected: int = field(default=0, metadata=as_json(optional=True))  # rows, once the import was reported
     after: tuple[str, ...] = ()  # imports with some of the same ids, which go first
+    # Its number among the imports that entered the client's queue: the order in which they send.
+    place: int = field(default=0, metadata=as_json(optional=True))
     duplicate_of: str = ""  # an earlier import of the same content
     # Rows of the batches that had not settled when the import was reported.
     unsettled: int = field(default=0, metadata=as_json(optional=True))
@@ -42,6 +60,17 @@ class ImportEntry(JsonObject):
     active_until: datetime | None = field(default=None, metadata=as_json(optional=True))
     # A later import that has gone first: nothing of this one is sent any more.
     overtaken_by: str = field(default="", metadata=as_json(optional=True))
+    # Nothing of it is sent any more, and what was sent is followed: it is over when that has settled.
+    given_up: GivenUp | None = field(default=None, metadata=as_json(optional=True))
+    # The execution that sends parts of it again, or was the last to do so.
+    resend: str = field(default="", metadata=as_json(optional=True))
+
+    @property
+    def sends_nothing(self) -> str:
+        """Why nothing of the import may be sent any more, as a sentence; empty where something may."""
+        if self.overtaken_by:
+            return f"A newer import, {self.overtaken_by}, with some of the same ids has gone first."
+        return self.given_up.says if self.given_up else ""
 
     @property
     def over(self) -> bool:

@@ -8,6 +8,7 @@ CLIENT#<client> / RECEIPT#<id>   the bodies that Target took under an id, which 
 CLIENT#<client> / QUEUE          the imports under way, in their order
 CLIENTS         / CLIENTS        the client codes that have had a queue
 NOTICES         / NOTICES        the imports whose notice was refused
+PAUSES          / PAUSES         the pauses, each a `Pause`
 
 An import and its batches expire once it is over, however long that takes. Queues and budgets never expire.
 """
@@ -30,7 +31,8 @@ from bulk_profiles.core.models import ImportStatus, PlannedBatch
 from bulk_profiles.core.timestamps import timestamp
 
 from .batch_entry import BatchEntry
-from .import_entry import ImportEntry
+from .import_entry import GivenUp, ImportEntry
+from .pauses import Pause
 from .token_entry import TokenEntry
 
 _WRITERS = 8
@@ -38,6 +40,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)  # what an item 
 _QUEUE_TRIES = 100  # hundreds of files may be dropped at once, and none can come back later
 _NOTICES = {"pk": "NOTICES", "sk": "NOTICES"}
 _CLIENTS = {"pk": "CLIENTS", "sk": "CLIENTS"}
+_PAUSES = {"pk": "PAUSES", "sk": "PAUSES"}
 
 
 class Ledger:
@@ -113,10 +116,19 @@ class Ledger:
         self._enter_client(client_code, now)
         return self.change_queue(client_code, now, lambda queue: _entered(queue, import_id))
 
+    def place_in_queue(self, client_code: str, import_id: str) -> int:
+        """Return the number of an import in the client's queue among all that ever entered it, or 0."""
+        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}) or {}
+        return int(item.get("places", {}).get(import_id, 0))
+
+    def queued(self, client_code: str) -> list[str]:
+        """Return the imports in the client's queue, in their order."""
+        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
+        return list(item["imports"]) if item else []
+
     def is_queued(self, client_code: str, import_id: str) -> bool:
         """Whether an import is in the client's queue."""
-        item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
-        return item is not None and import_id in item["imports"]
+        return import_id in self.queued(client_code)
 
     def leave_queue(self, client_code: str, import_id: str, now: datetime) -> None:
         """Take an import that has ended out of the client's queue."""
@@ -130,7 +142,7 @@ class Ledger:
         def apply(item: Json | None) -> tuple[Json | None, list[str]]:
             before = list(item["imports"]) if item else []
             after, answer = change(before)
-            return (None if after == before else {"imports": after}), answer
+            return (None if after == before else _queue(item or {}, before, after)), answer
 
         return self._table.change(
             {"pk": f"CLIENT#{client_code}", "sk": "QUEUE"}, now, apply, _never, _QUEUE_TRIES
@@ -144,8 +156,7 @@ class Ledger:
         failure: LedgerError | None = None
         for client_code in self.clients():
             try:
-                item = self._table.get({"pk": f"CLIENT#{client_code}", "sk": "QUEUE"})
-                names = list(item["imports"]) if item else []
+                names = self.queued(client_code)
             except LedgerError as error:
                 failure = error
             except _UNREADABLE:
@@ -174,6 +185,48 @@ class Ledger:
             return (None if after == before else {"imports": after}), None
 
         self._table.change(_NOTICES, now, apply, _never, _QUEUE_TRIES)
+
+    def pauses(self, now: datetime) -> list[Pause]:
+        """Return the pauses that have not ended, the oldest first."""
+        return _pauses_in(self._table.get(_PAUSES), now)
+
+    def pause(self, pause: Pause, now: datetime) -> None:
+        """Begin a pause, in place of an earlier one of the same scope."""
+
+        def begin(pauses: list[Pause]) -> list[Pause]:
+            return [*(other for other in pauses if other.scope != pause.scope), pause]
+
+        self._change_pauses(now, begin)
+
+    def resume(self, scope: str, now: datetime) -> bool:
+        """End the pause of a scope. Returns whether there was one."""
+        paused = self._change_pauses(now, lambda pauses: [one for one in pauses if one.scope != scope])
+        return any(pause.scope == scope for pause in paused)
+
+    def _change_pauses(self, now: datetime, change: Callable[[list[Pause]], list[Pause]]) -> list[Pause]:
+        """Apply a change to the pauses that have not ended, and return those before it."""
+
+        def apply(item: Json | None) -> tuple[Json | None, list[Pause]]:
+            before = _pauses_in(item, now)
+            after = change(before)
+            return (None if after == before else {"pauses": [one.to_json() for one in after]}), before
+
+        return self._table.change(_PAUSES, now, apply, _never)
+
+    def give_up(self, import_id: str, given_up: GivenUp, now: datetime) -> ImportEntry:
+        """Give up an import: what of it was not sent never is. The first to give it up stays named.
+
+        Raises `LedgerError` where there is no such import, or nothing of it is left to be sent.
+        """
+
+        def change(entry: ImportEntry) -> ImportEntry:
+            if entry.over:
+                raise LedgerError(f"Import {import_id} has ended: nothing of it is left to be given up.")
+            return dataclasses.replace(entry, given_up=entry.given_up or given_up)
+
+        changed = self.change_import(import_id, now, change)
+        self.resume(f"import:{import_id}", now)
+        return changed
 
     def _enter_client(self, client_code: str, now: datetime) -> None:
         def apply(item: Json | None) -> tuple[Json | None, None]:
@@ -300,6 +353,19 @@ class Ledger:
             return (None if item and after == before else {"state": json.dumps(after.to_json())}), answer
 
         return self._table.change(_budget_key(client_code), now, apply, _never)
+
+
+def _queue(item: Json, before: list[str], after: list[str]) -> Json:
+    """Return the item of a queue after a change. Who enters it gets a number that nobody gets again."""
+    places, entered = item.get("places", {}), int(item.get("entered", 0))
+    new = {name: entered + count for count, name in enumerate((n for n in after if n not in before), 1)}
+    kept = {name: int(place) for name, place in places.items() if name in after}
+    return {"imports": after, "places": kept | new, "entered": entered + len(new)}
+
+
+def _pauses_in(item: Json | None, now: datetime) -> list[Pause]:
+    pauses = map(Pause.from_json, item["pauses"]) if item else ()
+    return [pause for pause in pauses if not pause.over(now)]
 
 
 def _is_over(item: Json) -> bool:

@@ -6,6 +6,8 @@ Profiles table is filled from that file; the ledger says that the batch is settl
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +18,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileStatus, Why
+from bulk_profiles.core.models import Bases, BatchState, ProfileCounts, ProfileStatus, Why
 from bulk_profiles.core.names import attempt_name, object_key, profiles_name
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -73,7 +75,7 @@ class CheckStatus:
         import_entry = self.ledger.import_of(batch)
         if batch.settled:
             self._slots(import_entry).free(batch, self.clock())
-            return Outcome(Word.SETTLED)
+            return Outcome.settled(batch)
         if batch.state in {BatchState.PLANNED, BatchState.SENDING}:
             return Outcome(Word.RESUBMIT)
         if batch.profiles_written is None:
@@ -180,14 +182,21 @@ class CheckStatus:
         What is known after this attempt is written first, for the history and for the attempts to come.
         """
         finished = verdict.state in {BatchState.COMPLETE, BatchState.EXPIRED}
-        may_send = finished and batch.submissions < self.settings.max_submissions
+        may_send = finished and batch.tries < self.settings.max_submissions
         if not may_send or not verdict.named.by_status[ProfileStatus.ERROR]:
             return None
 
+        sends: Bases = {ProfileStatus.ERROR: Counter()}
+
         def failed(profile_id: str) -> bool:
-            return verdict.result_of(profile_id).status is ProfileStatus.ERROR
+            result = verdict.result_of(profile_id)
+            if result.status is not ProfileStatus.ERROR:
+                return False
+            sends[ProfileStatus.ERROR][result.basis] += 1
+            return True
 
         follow_up = write_follow_up(batch, self.storage, failed)
+        follow_up = dataclasses.replace(follow_up, sends=sends)
         name = attempt_name(batch.number, batch.attempt)
         known = write_attempt(batch, verdict, self.storage, name, self.clock())
         return batch.follow_up(follow_up, known, _reason(batch, verdict))
@@ -224,6 +233,7 @@ class CheckStatus:
         puts = profile_puts(
             read_results(self.storage, object_key(batch.import_id, profiles_name(batch.number))),
             self.settings.profile_results,
+            told_before=batch.resends[0].attempt if batch.resends else None,
             client_code=import_entry.client_code,
             key_column=import_entry.key_column,
             import_id=batch.import_id,
@@ -239,7 +249,7 @@ class CheckStatus:
             return Outcome(Word.PROCESSING, now)
         batch = self.ledger.save_batch(batch.settled_as(BatchState(batch.verdict), now), now)
         self._slots(import_entry).free(batch, now)
-        return Outcome(Word.SETTLED)
+        return Outcome.settled(batch)
 
 
 def _next_check(

@@ -8,10 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from bulk_profiles.core.errors import EventError
+from bulk_profiles.core.errors import EventError, ResendError
 from bulk_profiles.core.json_object import SparseJsonObject, as_json
-from bulk_profiles.core.models import Why
+from bulk_profiles.core.models import BatchState, Resendable, Why
 from bulk_profiles.core.text import is_utf8_text
+from bulk_profiles.ledger.batch_entry import BatchEntry
 
 _IMPORT_ID = re.compile(r"[a-z0-9-]{1,80}")  # what `names.import_id` returns: no other may name an object
 _MOST_BATCHES = 99_999  # as many as the objects' names have digits for
@@ -82,6 +83,38 @@ class BatchEvent:
         return cls(import_id, number)
 
 
+@dataclass(frozen=True, slots=True)
+class ResendEvent:
+    """The event with which the state machine invokes resend_import: what a person started it with."""
+
+    import_id: str
+    words: frozenset[Resendable]
+    execution: str  # the name of the execution, which stands for this resend
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Read `{"input": {"importId": ..., "resend": [...]}, "execution": ...}`.
+
+        Raises `ResendError` for what a person can have mistaken, with what is right.
+        """
+        given = event["input"]
+        try:
+            import_id = _import_id(given)
+        except EventError as error:
+            raise ResendError(str(error)) from error
+        return cls(import_id, resendable(given["resend"]), event["execution"])
+
+
+def resendable(words: Any) -> frozenset[Resendable]:
+    """Return what is to be sent again. Raises `ResendError` that names the words that there are."""
+    known = [word.value for word in Resendable]
+    if not isinstance(words, list) or not words or not all(word in known for word in words):
+        raise ResendError(
+            f"What is to be sent again must be a list of at least one of these words: {', '.join(known)}."
+        )
+    return frozenset(map(Resendable, words))
+
+
 def _import_id(event: Any) -> str:
     import_id = event.get("importId") if isinstance(event, dict) else None
     if not isinstance(import_id, str) or not _IMPORT_ID.fullmatch(import_id):
@@ -109,3 +142,26 @@ class Outcome(SparseJsonObject):
     resume_at: datetime | None = None  # where the word asks for a wait
     why: Why | None = None  # why the batch waits
     says: str = ""  # the reason in words, fit to be shown
+    state: BatchState | None = None  # of a batch that is not sent now
+    # Of one that is settled, how many of its profiles are what.
+    success: int | None = None
+    error: int | None = None
+    pending: int | None = None
+    unknown: int | None = None
+    not_sent: int | None = None
+    reason: str = ""
+
+    @classmethod
+    def settled(cls, batch: BatchEntry) -> Self:
+        """Return the answer for a batch of which every profile has its result."""
+        counts = batch.profiles
+        return cls(
+            Word.SETTLED,
+            state=batch.state,
+            success=counts.success,
+            error=counts.error,
+            pending=counts.pending,
+            unknown=counts.unknown,
+            not_sent=counts.not_sent,
+            reason=batch.reason,
+        )

@@ -16,6 +16,7 @@ from bulk_profiles.core.errors import MissingObjectError, UnreadableEntryError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.ledger.pauses import longest
 
 _ACTIVE = timedelta(hours=1)  # for which an import's entry is written once; far longer than a function lives
 _STARTED = frozenset(
@@ -80,7 +81,10 @@ def _goes_first(name: str, entry: ImportEntry, ledger: Ledger, now: datetime, de
         return False
     if earlier is None or earlier.over:
         return False
-    if not earlier.abandoned(now, deadline) or not ledger.change_import(name, now, overtake).over:
+    # A pause is on purpose, however long it takes, and also where nobody is left to look at it.
+    if not earlier.abandoned(now, deadline) or longest(ledger.pauses(now), earlier):
+        return True
+    if not ledger.change_import(name, now, overtake).over:
         return True
     ledger.leave_queue(entry.client_code, name, now)
     return False

@@ -117,6 +117,15 @@ class FinishImportSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResendImportSettings:
+    """The environment of resend_import."""
+
+    data_bucket: str
+    imports_table: str
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepImportsSettings:
     """The environment of sweep_imports."""
 

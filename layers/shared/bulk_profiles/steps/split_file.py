@@ -18,6 +18,7 @@ from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.errors import (
     DeniedObjectError,
+    ExecutionError,
     ExistingObjectError,
     FeedError,
     FileRejectedError,
@@ -259,9 +260,12 @@ class SplitFile:
         if position.newer:
             reason = _OLDER_VERSION.format(newer=position.newer)
             return self._reject(_unsent(entry, manifest, "older_version", reason, now))
+        place = self.ledger.place_in_queue(entry.client_code, entry.import_id)
         after = tuple(sharing_ids(manifest, list(position.earlier), self.storage))
         self.ledger.change_import(
-            entry.import_id, now, lambda current: dataclasses.replace(current, after=after)
+            entry.import_id,
+            now,
+            lambda current: dataclasses.replace(current, after=after, place=current.place or place),
         )
         self.ledger.add_batches(entry.import_id, manifest.batches, now)
         self.executions.start(entry.import_id, [batch.number for batch in manifest.batches])
@@ -292,6 +296,8 @@ class SplitFile:
 
     def _reject(self, summary: Summary) -> SplitResult:
         concluded = conclude(summary, self.storage, self.ledger, self.notices, self.clock())
+        with contextlib.suppress(ExecutionError):  # to be seen among the executions decides nothing
+            self.executions.show_rejected(summary.entry.import_id, summary.reason)
         return SplitResult(summary.entry.import_id, summary=concluded)
 
 

@@ -144,7 +144,11 @@ class SweepImports:
         batches = list(self.ledger.batches(name))
         summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
         result.unaccounted = max(result.unaccounted, summary.unaccounted)
-        if _is_unfinished(entry, batches) and self.executions.died(name):
+        stopped = entry.given_up is not None  # who gave it up stopped it, and was to start it again
+        died = _is_unfinished(entry, batches) and self.executions.died(
+            name, also=entry.resend, stopped=stopped
+        )
+        if died:
             self.executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
             result.restarted += 1
         elif entry.over and not entry.notice and not summary.unaccounted:

@@ -26,6 +26,7 @@ from bulk_profiles.core.text import quantity
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.ledger.pauses import longest
 from bulk_profiles.target import calls
 from bulk_profiles.target.addresses import UnsafeStatusUrlError, batch_id_of, safe_status_url, submission_url
 from bulk_profiles.target.http import Body
@@ -50,7 +51,8 @@ from .slots import Slots
 _FIRST_BACKOFF = timedelta(seconds=5)
 _LONGEST_BACKOFF = timedelta(minutes=15)
 _SHORTEST_TURN = timedelta(minutes=1)  # between two looks at an earlier import with some of the same ids
-_TURNS = 16  # the wait between two looks grows to this part of the time since the import began
+_TURNS = 16  # the wait between two looks grows to this part of the time that they have taken so far
+_LONGEST_LOOK = timedelta(minutes=15)  # between two looks at a pause: a month of them fits one execution
 _FIRST_TRIAL = timedelta(minutes=1)  # of a token that was refused, or of another one
 _GRACE = timedelta(seconds=15)  # from the deadline of a call to the certainty that its function is gone
 
@@ -74,7 +76,7 @@ class UploadBatch:
         now = self.clock()
         batch = self.ledger.get_batch(import_id, number)
         if batch.settled:
-            return Outcome(Word.SETTLED)
+            return Outcome.settled(batch)
         import_entry = self.ledger.import_of(batch)
         if (
             batch.state is BatchState.SENDING
@@ -97,23 +99,38 @@ class UploadBatch:
         if recovered.state is BatchState.SENDING:
             recovered = recovered.lost("The upload stopped before Target answered.")
         resend = recovered.state is BatchState.UNKNOWN and may_resend(recovered, self.settings)
-        if resend and not import_entry.overtaken_by:
+        if resend and not import_entry.sends_nothing:
             recovered = recovered.resent()
         return batch if recovered is batch else self.ledger.save_batch(recovered, now)
 
     def _send_in_turn(self, batch: BatchEntry, import_entry: ImportEntry, now: datetime) -> Outcome:
-        if import_entry.overtaken_by:
+        if import_entry.sends_nothing:
             return self._give_up(batch, import_entry)
+        if (paused := self._paused(batch, import_entry, now)) is not None:
+            return paused
         if batch.next_check_at is not None and now < batch.next_check_at:
             return Outcome(Word.DEFERRED, batch.next_check_at, Why.RETRY_AFTER, batch.reason)
         deadline = timedelta(hours=self.settings.deadline_hours)
         if earlier := goes_first(import_entry, self.ledger, now, deadline):
-            longest = timedelta(seconds=self.settings.max_check_seconds)
-            wait = max(_SHORTEST_TURN, min((now - import_entry.started_at) / _TURNS, longest))
-            self.ledger.note_deferral(batch.waiting(Why.EARLIER_IMPORT, now + wait), now)
+            longest_turn = timedelta(seconds=self.settings.max_check_seconds)
+            until = now + _turn(now - import_entry.started_at, longest_turn)
+            self.ledger.note_deferral(batch.waiting(Why.EARLIER_IMPORT, until), now)
             says = f"The earlier import {earlier} has some of the same ids, and goes first."
-            return Outcome(Word.DEFERRED, now + wait, Why.EARLIER_IMPORT, says)
+            return Outcome(Word.DEFERRED, until, Why.EARLIER_IMPORT, says)
         return self._send(batch, import_entry)
+
+    def _paused(self, batch: BatchEntry, import_entry: ImportEntry, now: datetime) -> Outcome | None:
+        """Return the answer for a batch of an import that is paused, None where it is not.
+
+        It looks again before the pause ends, because somebody may end it earlier.
+        """
+        pause = longest(self.ledger.pauses(now), import_entry)
+        if pause is None:
+            return None
+        until = now + _turn(now - pause.since, _LONGEST_LOOK)
+        until = min(until, pause.until) if pause.until else until
+        self.ledger.note_deferral(batch.waiting(Why.PAUSED, until).change(reason=pause.says), now)
+        return Outcome(Word.DEFERRED, until, Why.PAUSED, pause.says)
 
     def _send(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
         permit = self._permit(batch, import_entry.client_code)  # what may take long comes before the slot
@@ -121,7 +138,7 @@ class UploadBatch:
             return self._park(batch, import_entry, permit, permit.resume_at)
         with self.storage.open(object_key(batch.import_id, batch.body_name)) as body:
             import_entry = keep_active(import_entry, self.clock(), self.ledger, self.clock())
-            if import_entry.overtaken_by:
+            if import_entry.sends_nothing:
                 return self._give_up(batch, import_entry)
             slots = Slots(self.ledger, self.settings, import_entry.client_code)
             slot_at = self.clock()
@@ -207,7 +224,8 @@ class UploadBatch:
         """Let a batch wait for a token that Target accepts, until its import has waited for the deadline."""
         now = self.clock()
         since = max(permit.since or now, import_entry.started_at)
-        if now - since >= timedelta(hours=self.settings.deadline_hours):
+        paused = batch.why == Why.PAUSED.value  # until now: the token may have been mended meanwhile
+        if now - since >= timedelta(hours=self.settings.deadline_hours) and not paused:
             return _outcome(self.ledger.save_batch(batch.refused(permit.reason), now), now)
         parked = batch.waiting(Why.TOKEN, resume_at).change(reason=permit.reason)
         if parked.change(resumes_at=batch.resumes_at) != batch:
@@ -227,9 +245,8 @@ class UploadBatch:
         return TokenState.ACCEPTED if alone else TokenState.REFUSED
 
     def _give_up(self, batch: BatchEntry, import_entry: ImportEntry) -> Outcome:
-        """Never send a batch of an import that has been overtaken."""
-        newer = import_entry.overtaken_by
-        batch = batch.refused(f"A newer import, {newer}, with some of the same ids has gone first.")
+        """Never send a batch of an import that has been overtaken or given up."""
+        batch = batch.refused(import_entry.sends_nothing)
         now = self.clock()
         return _outcome(self.ledger.save_batch(batch, now), now)
 
@@ -282,7 +299,7 @@ def decide(
 def may_resend(batch: BatchEntry, settings: UploadBatchSettings) -> bool:
     """Whether a batch that was lost may be sent again."""
     allowed = settings.unknown_policy is UnknownPolicy.RESEND and not batch.held
-    return allowed and batch.submissions < settings.max_submissions
+    return allowed and batch.tries < settings.max_submissions
 
 
 def _accepted(
@@ -344,9 +361,14 @@ def _outcome(batch: BatchEntry, now: datetime) -> Outcome:
         case BatchState.ACCEPTED:
             return Outcome(Word.ACCEPTED, batch.next_check_at or now)
         case BatchState.UNKNOWN:
-            return Outcome(Word.UNKNOWN)
+            return Outcome(Word.UNKNOWN, state=batch.state, reason=batch.reason)
         case _:
-            return Outcome(Word.REFUSED)
+            return Outcome(Word.REFUSED, state=batch.state, reason=batch.reason)
+
+
+def _turn(elapsed: timedelta, longest_turn: timedelta) -> timedelta:
+    """Return the wait before another look at what somebody else decides, the longer it takes already."""
+    return max(_SHORTEST_TURN, min(elapsed / _TURNS, longest_turn))
 
 
 def _backoff(failures: int) -> timedelta:

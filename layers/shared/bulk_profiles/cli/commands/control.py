@@ -1,0 +1,219 @@
+"""`bulk-profiles pause`, `resume`, `stop` and `resend`: what a person decides about imports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from bulk_profiles.aws.identity import caller
+from bulk_profiles.cli.local_files import UsageError
+from bulk_profiles.cli.options import INCOMPLETE, as_json, import_argument, of_stack, print_json
+from bulk_profiles.cli.stack import Stack
+from bulk_profiles.core.models import Resendable
+from bulk_profiles.core.text import quantity
+from bulk_profiles.ledger.import_entry import GivenUp
+from bulk_profiles.ledger.pauses import ALL, Pause
+from bulk_profiles.steps.messages import resendable
+from bulk_profiles.steps.resend_plan import ResendPlan, plan_resend
+from bulk_profiles.steps.stopping import give_up
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_MOST_TEXT = 200  # of a reason, which stands in every report
+_ONLY = ",".join(word.value for word in Resendable if word is not Resendable.PENDING)
+_AGAIN = "Batches that wait go on within a quarter of an hour."
+
+_why = click.option("--why", metavar="TEXT", default="", help="The reason, which people are shown.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def _scoped[Command: Callable[..., Any]](command: Command) -> Command:
+    """Add the options that say what a pause is about."""
+    options = (
+        click.option("--all", "everything", is_flag=True, help="All imports."),
+        click.option("--client", metavar="CODE", help="The imports of a client code."),
+        click.option("--feed", metavar="NAME", help="The imports of a feed."),
+        click.option("--import", "import_id", metavar="IMPORT", help="One import."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("pause", short_help="Send nothing for a while, or list the pauses.")
+@_scoped
+@click.option("--until", metavar="TIME", help="Until 2026-12-01T06:00 (UTC), or for 30m, 12h or 2d.")
+@_why
+@of_stack
+@as_json
+def pause_command(stack_name: str, *, until: str | None, why: str, as_json: bool, **scope: Any) -> None:
+    """Pause an import, a feed, a client code or everything; without options, list the pauses.
+
+    Nothing more of it is sent. What is with Target is followed to its end.
+    """
+    stack, now = Stack.of(stack_name), datetime.now(UTC)
+    named = _scope(stack, **scope)
+    if named:
+        stack.ledger.pause(Pause(named, now, _until(until, now), caller(), _text(why)), now)
+    elif until or why:
+        raise UsageError("What is to be paused? Give --all, --client, --feed or --import.")
+    _print_pauses(stack.ledger.pauses(now), as_json=as_json)
+
+
+@click.command("resume", short_help="End a pause.")
+@_scoped
+@of_stack
+@as_json
+def resume_command(stack_name: str, *, as_json: bool, **scope: Any) -> int:
+    """End the pause of an import, a feed, a client code or everything.
+
+    The exit code is 1 where there was none of this scope.
+    """
+    stack, now = Stack.of(stack_name), datetime.now(UTC)
+    named = _scope(stack, **scope)
+    if not named:
+        raise UsageError("What is to be resumed? Give --all, --client, --feed or --import.")
+    ended = stack.ledger.resume(named, now)
+    if not as_json:
+        click.echo(f"{named}: {_AGAIN}" if ended else f"{named} was not paused.")
+    _print_pauses(stack.ledger.pauses(now), as_json=as_json)
+    return 0 if ended else INCOMPLETE
+
+
+@click.command("stop", short_help="Pause an import, or give it up.")
+@import_argument
+@click.option("--give-up", "for_good", is_flag=True, help="Never send what was not sent.")
+@_why
+@_yes
+@of_stack
+@as_json
+def stop_command(
+    import_id: str, stack_name: str, *, for_good: bool, why: str, yes: bool, as_json: bool
+) -> int:
+    """Pause IMPORT; with --give-up, end it without what was not sent, which cannot be taken back.
+
+    What is with Target is followed to its end.
+    """
+    stack, now = Stack.of(stack_name), datetime.now(UTC)
+    entry = stack.entry(import_id)
+    if entry.over:
+        raise UsageError(f"Import {import_id} has ended: there is nothing to stop.")
+    if for_good and not yes:
+        overview = stack.overview(import_id)
+        unsent = quantity(overview.profiles.not_sent, "profile")
+        click.echo(f"{unsent} of {import_id} would not be sent. This cannot be taken back.", err=True)
+        if not click.confirm("Give it up?", err=True):
+            return INCOMPLETE
+    if for_good:
+        given_up = GivenUp(caller(), now, _text(why))
+        entry = give_up(import_id, given_up, stack.ledger, stack.executions, now)
+        says = entry.sends_nothing
+    else:
+        pause = Pause(f"import:{import_id}", now, None, caller(), _text(why))
+        stack.ledger.pause(pause, now)
+        says = f"{pause.says} It goes on with: bulk-profiles resume --import {import_id}"
+    if as_json:
+        print_json({"importId": import_id, "givenUp": for_good, "says": says})
+    else:
+        click.echo(says)
+    return 0
+
+
+@click.command("resend", short_help="Send failed profiles of an import again.")
+@import_argument
+@click.option(
+    "--only", metavar="WORDS", default=_ONLY, show_default=True, help="What is sent again; also pending."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be sent again, and send nothing.")
+@_yes
+@of_stack
+@as_json
+def resend_command(
+    import_id: str, stack_name: str, *, only: str, dry_run: bool, yes: bool, as_json: bool
+) -> int:
+    """Send those profiles of IMPORT again that Target refused, that failed, or that were not sent.
+
+    What succeeded stays as it is. A batch of which a later import has an id is not sent again. With --json
+    nothing is asked, and nothing sent without --yes.
+    """
+    stack, now = Stack.of(stack_name), datetime.now(UTC)
+    words = resendable([word.strip() for word in only.split(",")])
+    plan = plan_resend(import_id, words, stack.storage, stack.ledger, retention=stack.retention, now=now)
+    execution = ""
+    if not as_json:
+        click.echo(_plan_text(plan))
+    asks = not (dry_run or yes or as_json)
+    if asks and not click.confirm("Send them again?"):
+        return INCOMPLETE
+    if not dry_run and (yes or asks):
+        execution = f"{import_id}-resend-{now:%Y%m%d%H%M%S}"
+        named = [word.value for word in Resendable if word in words]
+        stack.executions.send_again(import_id, named, execution)
+    if as_json:
+        print_json(plan.to_json() | {"execution": execution})
+    elif execution:
+        click.echo(f"Execution {execution} sends them again: bulk-profiles watch {import_id}")
+    return 0
+
+
+def _plan_text(plan: ResendPlan) -> str:
+    """Return a plan for people: what became of the profiles, with the batches and the reason."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for chosen in plan.chosen:
+        for status, counter in chosen.sends.items():
+            group = groups.setdefault((status.value, chosen.batch.words), [0, 0])
+            group[0] += 1
+            group[1] += counter.total()
+    lines = [
+        f"{quantity(batches, 'batch')}, {quantity(profiles, 'profile')} {status}"
+        + (f": {reason}" if reason else "")
+        for (status, reason), (batches, profiles) in sorted(groups.items(), key=lambda item: -item[1][1])
+    ]
+    twice = sum(chosen.may_have_arrived or chosen.batch.possibly_duplicate for chosen in plan.chosen)
+    if twice:
+        lines.append(f"Of {quantity(twice, 'batch')}, Target may have some rows already.")
+    return "\n".join([*lines, *(plan.held_back_says or ["No later import has one of their ids."])])
+
+
+def _scope(
+    stack: Stack, *, everything: bool, client: str | None, feed: str | None, import_id: str | None
+) -> str:
+    """Return the scope that the options name, empty for none. Raises `UsageError` for several."""
+    kinds = {"client": client, "feed": feed, "import": import_id}
+    named = ([ALL] if everything else []) + [f"{kind}:{name}" for kind, name in kinds.items() if name]
+    if len(named) > 1:
+        raise UsageError("Give one of --all, --client, --feed and --import.")
+    if import_id:
+        stack.entry(import_id)
+    return named[0] if named else ""
+
+
+def _until(text: str | None, now: datetime) -> datetime | None:
+    """Return the end of a pause. Raises `UsageError`."""
+    if text is None:
+        return None
+    if span := re.fullmatch(r"(\d{1,4})([mhd])", text):
+        return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--until {text} is no time: give 2026-12-01T06:00, or 30m, 12h or 2d.") from error
+    return until if until.tzinfo else until.replace(tzinfo=UTC)
+
+
+def _text(text: str) -> str:
+    """Return a reason as one line. Raises `UsageError` where it is too long."""
+    line = " ".join(text.split())
+    if len(line) > _MOST_TEXT:
+        raise UsageError(f"The reason has more than {_MOST_TEXT} characters.")
+    return line
+
+
+def _print_pauses(pauses: list[Pause], *, as_json: bool) -> None:
+    if as_json:
+        print_json([pause.to_json() for pause in pauses])
+    else:
+        click.echo("\n".join(pause.says for pause in pauses) or "Nothing is paused.")
