@@ -8,12 +8,13 @@ accidents, the hourly sweep and the state machine bring every import to its end.
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis
@@ -34,17 +35,21 @@ import simulator
 from bulk_profiles.accounting.summary import Summary
 from bulk_profiles.aws import dynamodb, profiles_table
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.models import BatchState, ImportStatus
+from bulk_profiles.core.models import BatchState, ImportStatus, Resendable, Why
 from bulk_profiles.core.names import import_id
 from bulk_profiles.ledger import ledger
 from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import GivenUp
+from bulk_profiles.ledger.pauses import Pause, longest
 from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
+from bulk_profiles.steps.resend_import import Resent
 from bulk_profiles.steps.settings import UnknownPolicy
 from bulk_profiles.steps.split_file import SplitResult
+from bulk_profiles.steps.stopping import give_up
 from simulator.scripts import ALWAYS
 from simulator.target import Target
 from tests.worlds.accidents import Accident, KilledError, Outside, install
-from tests.worlds.children import CHECK, ENDED, FINISH, UPLOAD, Child, Executions, out_of_time_after
+from tests.worlds.children import CHECK, ENDED, FINISH, RESEND, UPLOAD, Child, Executions, out_of_time_after
 from tests.worlds.evidence import Evidence
 from tests.worlds.in_memory import InMemoryDeployment
 
@@ -386,6 +391,63 @@ class Accidents(RuleBasedStateMachine):
             self._attempt("finish", plan, lambda: self.deployment.finish(child.import_id))
         self.reached[f"STOP {status}"] += 1
 
+    @rule(
+        scope=st.sampled_from(["all", "feed:default", "import:"]),
+        hours=st.sampled_from([None, 1, 6]),
+        times=st.integers(1, 4),
+    )
+    def pause(self, scope: str, hours: int | None, times: int) -> None:
+        """Pause something, and have some children look at it."""
+        now = self.deployment.clock()
+        scope += _name(self.dropped[-1]) if scope == "import:" else ""
+        until = now + timedelta(hours=hours) if hours else None
+        with self._quiet():
+            self.deployment.ledger.pause(Pause(scope, now, until, "ana", "Why not."), now)
+        self.reached["PAUSE"] += 1
+        for _ in range(times):
+            self._step_earliest(UPLOAD, Plan())
+
+    @precondition(lambda self: self._paused())
+    @rule()
+    def resume(self) -> None:
+        """End all pauses."""
+        self._resume_all()
+        self.reached["RESUME"] += 1
+
+    @rule(which=st.integers(0, 3), sure=st.booleans())
+    def give_up_import(self, which: int, sure: bool) -> None:
+        """Give an import up, now and then: what was not sent never is."""
+        name = _name(self.dropped[which % len(self.dropped)])
+        machine, now = self.deployment.machine, self.deployment.clock()
+        if not sure or not any(each.startswith(name) for each in machine.statuses):
+            return
+        with self._quiet(), suppress(BulkProfilesError):
+            give_up(name, GivenUp("ana", now), self.deployment.ledger, self.executions.of_machine, now)
+            self.reached["GIVE UP"] += 1
+
+    @precondition(lambda self: self._ended())
+    @rule(
+        which=st.integers(0, 3),
+        words=st.one_of(
+            st.just(list(Resendable)), st.lists(st.sampled_from(Resendable), min_size=1, unique=True)
+        ),
+        plan=plans,
+        twice=st.booleans(),
+    )
+    def send_again(self, which: int, words: list[Resendable], plan: Plan, twice: bool) -> None:
+        """Send parts of an import that has ended again; the first step may be disturbed, or done twice."""
+        ended = self._ended()
+        name, machine = ended[which % len(ended)], self.deployment.machine
+        execution = f"{name}-resend-{len(machine.inputs)}"
+        state = {"importId": name, "resend": [word.value for word in words]}
+        with self._quiet():
+            machine.start_execution(stateMachineArn="arn", name=execution, input=json.dumps(state))
+        for _ in range(1 + twice):
+            for child in self.executions.due():
+                if child.execution == execution and child.state == RESEND:
+                    self._step(dataclasses.replace(child) if twice else child, plan)
+        self.reached["SEND AGAIN"] += 1
+
     @invariant()
     def holds(self) -> None:
         """Check the accounting, the order, the values and the budget."""
@@ -400,6 +462,7 @@ class Accidents(RuleBasedStateMachine):
         self.world.outside.plan(Accident.NONE)
         self.world.target.clear_script()
         self.executions.hurries = 0
+        self._resume_all()
         for service in self.deployment.services:
             service.refusals.clear()
         for _ in range(_MOST_ROUNDS):
@@ -437,11 +500,28 @@ class Accidents(RuleBasedStateMachine):
         for name in self.evidence.values:
             named = [each for each in machine.statuses if each.startswith(name)]
             stopped = bool(named) and machine.statuses[named[-1]] in {"ABORTED", "SUCCEEDED"}
+            named = [each for each in named if not machine.resend_of(each)]  # it cannot be begun anew
             entry = self.deployment.ledger.get_import(name)
             unsettled = not all(batch.settled for batch in self.deployment.ledger.batches(name))
             if entry and stopped and (unsettled or not entry.status.final):
                 self._start_again(named[-1])
         return len(machine.inputs) > before
+
+    def _ended(self) -> list[str]:
+        """Return the imports that have ended, but for rejected files."""
+        with self._quiet():
+            entries = [self.deployment.ledger.get_import(name) for name in self.evidence.values]
+        final = (ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.FAILED)
+        return [entry.import_id for entry in entries if entry and entry.status in final]
+
+    def _paused(self) -> list[Pause]:
+        with self._quiet():
+            return self.deployment.ledger.pauses(self.deployment.clock())
+
+    def _resume_all(self) -> None:
+        with self._quiet():
+            for pause in self._paused():
+                self.deployment.ledger.resume(pause.scope, self.deployment.clock())
 
     def _next(self) -> int:
         self.copies += 1
@@ -510,7 +590,7 @@ class Accidents(RuleBasedStateMachine):
 
     def _step(self, child: Child, plan: Plan) -> None:
         self.deployment.clock.reach(child.due)
-        function = {UPLOAD: "submit", CHECK: "check", FINISH: "finish"}[child.state]
+        function = {UPLOAD: "submit", CHECK: "check", FINISH: "finish", RESEND: "resend"}[child.state]
         result = self._attempt(function, plan, lambda: self._invoke(child), child)
         if result is None:
             self.executions.fail(child)
@@ -519,8 +599,14 @@ class Accidents(RuleBasedStateMachine):
         elif isinstance(result, Outcome):
             child.go_on(result, self.deployment.clock())
 
-    def _invoke(self, child: Child) -> Outcome | Summary:
+    def _invoke(self, child: Child) -> Outcome | Summary | Resent:
         """Invoke the function of a child and note which branch of the step it took."""
+        if child.state == RESEND:
+            resent = self.executions.step(child)
+            assert isinstance(resent, Resent)
+            held_back = "held back" if "later import" in resent.says else "refused"
+            self.reached[f"RESEND {'opened' if resent.batches else held_back}"] += 1
+            return resent
         if child.state == FINISH:
             summary = self.executions.step(child)
             assert isinstance(summary, Summary)
@@ -529,6 +615,7 @@ class Accidents(RuleBasedStateMachine):
         state, now = child.state, self.deployment.clock()
         with self._quiet():
             before = self.deployment.ledger.get_batch(child.import_id, child.number)
+            entry = self.deployment.ledger.import_of(before)
         calls = len(self.world.target.requests)
         outcome = self.executions.step(child)
         assert isinstance(outcome, Outcome)
@@ -536,6 +623,8 @@ class Accidents(RuleBasedStateMachine):
             after = self.deployment.ledger.get_batch(child.import_id, child.number)
         made = len(self.world.target.requests) - calls
         if state == UPLOAD:
+            assert not (made and entry.given_up), "a batch of an import that was given up was sent"
+            assert not (made and longest(self._paused(), entry)), "a batch was sent although it was paused"
             alive = before.sending_until is not None and now < before.sending_until
             if before.state is BatchState.SENDING and alive:
                 assert not made, "a batch was sent while its sender may be alive"
@@ -613,6 +702,7 @@ def _branch_of_submission(
     alive = before.state is BatchState.SENDING and before.sending_until and now < before.sending_until
     reasons = (
         (alive, "may be alive"),
+        (outcome.why is Why.PAUSED, "paused"),
         (after.state is BatchState.UNKNOWN, "lost"),
         (after.turned_away > before.turned_away, "turned away"),
         (before.next_check_at and now < before.next_check_at, "as Target asked"),
@@ -665,6 +755,7 @@ FLOORS = {
     "SUBMIT deferred: budget window": 20,
     "SUBMIT deferred: earlier import": 500,
     "SUBMIT deferred: lost": 5,
+    "SUBMIT deferred: paused": 20,
     "SUBMIT deferred: may be alive": 3,
     "SUBMIT deferred: turned away": 3,
     "SUBMIT refused": 3,
@@ -693,6 +784,14 @@ FLOORS = {
     "SWEEP split": 25,
     "SWEEP restarted": 10,
     "SWEEP idle": 100,
+    "PAUSE": 20,
+    "RESUME": 10,
+    "GIVE UP": 10,
+    "SEND AGAIN": 20,
+    "RESEND opened": 10,
+    "RESEND refused": 5,
+    "RESEND held back": 2,
+    "RESEND killed": 2,
     "END succeeded": 80,
     "END partial": 20,
     "END failed": 5,
@@ -706,7 +805,7 @@ def world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, simulator.running() as target:
         # One writer at a time: the n-th call is the same one each time. Nobody waits for rivals in real time.
         patch.setattr(ledger, "_WRITERS", 1)
-        patch.setattr(profiles_table, "_WRITERS", 1)
+        patch.setattr(profiles_table, "CONNECTIONS", 1)
         for module in (dynamodb, profiles_table, smart_open.s3):
             patch.setattr(module, "time", types.SimpleNamespace(sleep=lambda _: None))
         yield World(target, install(patch))
