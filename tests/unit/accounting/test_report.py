@@ -176,8 +176,8 @@ def test_report_is_a_page_of_tables() -> None:
     lines = [" | ".join(re.findall(r">([^<>\n]+)", line)) for line in marked.splitlines()]
     assert [line for line in lines if line] == [
         "customers-csv-0a1b2c3d4e5f  | partial, 4 rows rejected",
-        "4 rows rejected of 1507 read: rejects.csv names line and reason, rejected-rows.csv can be mended and"
-        " dropped again. Of 1500 profiles, 1200 succeeded (200 named by Target, 1000 implied by a complete"
+        "4 rows rejected of 1507 read: rejected-rows.csv has them with line and reason: mend it, and"
+        " drop it as it is. Of 1500 profiles, 1200 succeeded (200 named by Target, 1000 implied by a complete"
         " batch), 300 failed. Batch 2 (300 rows): customers.csv Next: start the state machine with"
         " {&quot;importId&quot;: &quot;customers-csv-0a1b2c3d4e5f&quot;, &quot;resend&quot;:"
         " [&quot;refused&quot;]} to send them again; mend rejected-rows.csv and drop it.",

@@ -15,7 +15,7 @@ from bulk_profiles.accounting.split_verdict import (
 )
 from bulk_profiles.core.models import ImportStatus, RowCounts
 
-WHERE = "rejects.csv names line and reason, rejected-rows.csv can be mended and dropped again."
+WHERE = "rejected-rows.csv has them with line and reason: mend it, and drop it as it is."
 
 
 @pytest.mark.parametrize(

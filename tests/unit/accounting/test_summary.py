@@ -76,7 +76,7 @@ def test_reconcile_with_every_profile_a_success_is_succeeded() -> None:
     assert summary.unaccounted == 0
     assert summary.profiles == ProfileCounts(success=5)
     assert summary.status_line == "succeeded, 1 row rejected"
-    assert summary.reason.startswith("1 row rejected of 8 read: rejects.csv names")
+    assert summary.reason.startswith("1 row rejected of 8 read: rejected-rows.csv has them")
 
 
 def test_reconcile_above_the_limit_of_the_feed_is_partial() -> None:
@@ -423,8 +423,8 @@ def test_to_json_is_the_documented_contract() -> None:
     assert reconcile(entry, MANIFEST, (ALL_WELL[0], second), NOW).to_json() == {
         "importId": "customers-csv-0a1b2c3d4e5f",
         "status": "partial",
-        "reason": "1 row rejected of 8 read: rejects.csv names line and reason, rejected-rows.csv can be"
-        " mended and dropped again. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
+        "reason": "1 row rejected of 8 read: rejected-rows.csv has them with line and reason: mend it, and"
+        " drop it as it is. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
         " Batch 2 (2 rows): No."
         ' Next: start the state machine with {"importId": "customers-csv-0a1b2c3d4e5f", "resend": ["error"]}'
         " to send them again; mend rejected-rows.csv and drop it.",

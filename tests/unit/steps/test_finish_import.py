@@ -64,7 +64,7 @@ def test_a_limit_of_the_feed_goes_before_that_of_the_deployment(deployment: Depl
     ("body", "status", "cause", "alarm"),
     [
         (SOUND, "succeeded", "Every row reached Target: 9 implied by a complete batch.", 0),
-        (FILE, "succeeded", "1 row rejected of 10 read: rejects.csv names", 0),
+        (FILE, "succeeded", "1 row rejected of 10 read: rejected-rows.csv has", 0),
         (WORSE, "partial", "2 rows rejected of 11 read, which is above the limit of 10 %: ", 1),
     ],
 )

@@ -166,7 +166,8 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
 def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
     """Return the verdict on an import's split, by the limit that was pinned when the import began."""
     feed = entry.settings.get("feed", {})
-    return judge_split(manifest.rows, feed.get("maxRejectedPercent"), manifest.advice)
+    limit = feed.get("maxRejectedPercent")
+    return judge_split(manifest.rows, limit, manifest.advice, manifest.rejected_rows)
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:

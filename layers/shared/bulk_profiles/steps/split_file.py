@@ -236,6 +236,7 @@ class SplitFile:
             warnings=result.warnings,
             examples=result.examples,
             advice=result.advice,
+            rejected_rows=result.rejected_rows,
             batches=result.batches,
         )
         # An earlier try of this split may have come so far: the split is deterministic, so it says the same.
