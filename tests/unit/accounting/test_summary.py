@@ -403,8 +403,8 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
     }
     assert list(data) == [
         *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
-        *("startedAt", "finishedAt", "rows", "rejects", "warnings", "examples", "profiles", "bases"),
-        *("basesByStatus", "batches", "duplicateOf", "unaccounted"),
+        *("startedAt", "finishedAt", "rows", "rejects", "rejectedRows", "failedRows", "warnings", "examples"),
+        *("profiles", "bases", "basesByStatus", "batches", "duplicateOf", "unaccounted"),
     ]
 
 
@@ -437,6 +437,8 @@ def test_to_json_is_the_documented_contract() -> None:
         "finishedAt": "2026-11-24T09:00:00.000Z",
         "rows": {"read": 8, "rejected": 1, "merged": 1, "skipped": 1, "sent": 5},
         "rejects": {"empty_id": 1},
+        "rejectedRows": "rejected-rows.csv",
+        "failedRows": {"file": "", "profiles": 0, "rows": 0, "notFound": 0, "missing": ""},
         "warnings": {"plus_sign": 3},
         "examples": {
             "rejects": {"empty_id": [4]},
