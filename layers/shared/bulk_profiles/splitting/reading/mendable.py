@@ -9,8 +9,11 @@ value; and the notes of one with too few or too many cells stand where its own c
 from __future__ import annotations
 
 import codecs
+import csv
 import json
+import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in its stub
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -26,6 +29,7 @@ from .header import DELIMITERS
 from .record_parser import parse
 
 _BLANKS = " \t\n\r"
+_CACHED_NOTES = 1024
 _VALUE = json.JSONDecoder()
 
 
@@ -48,6 +52,9 @@ class MendableTable:
         self._notes_at_end = len(names) - (self._kept[-1] + 1 if self._kept else 0)
         self._raw_place = next((place for place, number in enumerate(self._kept) if number != key), 0)
         self._recoded = recoded
+        odd = (dialect.delimiter, b'"', b"\n", b"\r", codecs.BOM_UTF8)
+        self._odd = re.compile(b"|".join(map(re.escape, odd)))
+        self._note = lru_cache(_CACHED_NOTES)(self._noted)
         hinted = dialect.delimiter not in DELIMITERS and dialect.delimiter.decode() != named
         self._hint = b"sep=" + dialect.delimiter + b"\n" if hinted else b""
 
@@ -58,7 +65,8 @@ class MendableTable:
     def row(self, raw: bytes, notes: Notes, *, surplus: bool = False) -> bytes:
         """Return a row and its notes."""
         cells = self._fitted(self._cells(raw), surplus=surplus)
-        return self._line([*cells, *(self._note(note).encode() for note in notes.values())])
+        cells = [cell if cell.isalnum() else self._quoted(cell) for cell in cells]
+        return self._dialect.delimiter.join([*cells, *map(self._note, notes.values())]) + b"\n"
 
     def _fitted(self, cells: list[bytes] | str, *, surplus: bool) -> list[bytes]:
         """Return the cells of a row in the columns that are kept; all of them where they do not fit."""
@@ -79,23 +87,42 @@ class MendableTable:
         """Take a record apart; where that is not possible, return its text, and none of one too long."""
         if not raw:
             return ""
+        cells = self._simple_cells(raw)
+        if cells is not None:
+            return cells
         row = plain_row(raw, self._dialect)
         if row is None:
             return restored(raw, recoded=self._recoded).rstrip(b"\r\n").decode("utf-8", "surrogateescape")
         return [restored(unmark(cell), recoded=self._recoded, plain=True) for cell in row.split(b",")]
 
-    def _note(self, text: str) -> str:
-        """Return a note that needs no quotes, where none enclose values."""
-        if self._dialect.quoted:
-            return text
-        return text.replace(self._dialect.delimiter.decode(), " ")
+    def _simple_cells(self, raw: bytes) -> list[bytes] | None:
+        """Take an ordinary record apart, ten times as fast as the parser; None where it may not be one."""
+        dialect = self._dialect
+        if dialect.spaced or self._recoded or raw.startswith(codecs.BOM_UTF8):
+            return None
+        if b'"' not in raw or not dialect.quoted:
+            return raw.rstrip(b"\r\n").split(dialect.delimiter)
+        if b' "' in raw or b'\t"' in raw:
+            return None
+        try:
+            [cells] = csv.reader(
+                [raw.decode("latin-1")], delimiter=dialect.delimiter.decode("latin-1"), strict=True
+            )
+        except (csv.Error, ValueError):
+            return None
+        return [cell.encode("latin-1") for cell in cells]
+
+    def _noted(self, text: str) -> bytes:
+        """Return a note as a cell; without the delimiter in it, where quotes do not enclose values."""
+        if not self._dialect.quoted:
+            text = text.replace(self._dialect.delimiter.decode(), " ")
+        return self._quoted(text.encode())
 
     def _line(self, cells: Sequence[bytes]) -> bytes:
         return self._dialect.delimiter.join(map(self._quoted, cells)) + b"\n"
 
     def _quoted(self, cell: bytes) -> bytes:
-        odd = (self._dialect.delimiter, b'"', b"\n", b"\r", codecs.BOM_UTF8)
-        if not self._dialect.quoted or not any(sign in cell for sign in odd):
+        if not self._dialect.quoted or not self._odd.search(cell):
             return cell
         return b'"' + cell.replace(b'"', b'""') + b'"'
 
