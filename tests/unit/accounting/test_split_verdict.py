@@ -98,7 +98,7 @@ def test_judge_split_of_a_file_that_is_all_rejects_is_above_the_limit() -> None:
 def test_judge_split_says_how_many_rows_are_rejected(rejected: int, sent: int, limit: int) -> None:
     verdict = judge_split(RowCounts(read=rejected + sent, rejected=rejected, sent=sent), limit)
 
-    assert (f"{rejected} row{'s' * (rejected != 1)} rejected" in verdict.reason) is (rejected > 0)
+    assert (f"{rejected:,} row{'s' * (rejected != 1)} rejected" in verdict.reason) is (rejected > 0)
     assert verdict.status in {ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.REJECTED}
 
 

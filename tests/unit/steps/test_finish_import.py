@@ -46,7 +46,7 @@ def test_subject_text_report_and_ledger_say_how_many_rows_were_rejected(
     assert first == f"drop/default/customers.csv: {line}"
     report = deployment.objects(summary.entry.import_id)["report.html"].decode()
     assert f"{summary.entry.import_id}: {line}</title>" in report
-    assert f">{line}</span></h1>" in report
+    assert f">{line}</span></header>" in report
     entry = deployment.ledger.get_import(summary.entry.import_id)
     assert entry is not None
     assert (entry.status, entry.rejected) == (status, summary.rows.rejected)

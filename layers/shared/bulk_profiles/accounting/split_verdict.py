@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bulk_profiles.core.models import MOST_EXAMPLES, ImportStatus, RowCounts
 from bulk_profiles.core.names import REJECTED_ROWS
+from bulk_profiles.core.text import quantity
 
 DEFAULT_MAX_REJECTED_PERCENT = 10
 _WHERE = "{} has them with line and reason: mend it, and drop it as it is."
@@ -45,7 +46,7 @@ def judge_split(
     above = f", which is above the limit of {limit} %" if too_many else ""
     return SplitVerdict(
         ImportStatus.PARTIAL if too_many else ImportStatus.SUCCEEDED,
-        f"{rejected_rows(rows.rejected)} of {rows.read} read{above}: {where}{advice}",
+        f"{rejected_rows(rows.rejected)} of {rows.read:,} read{above}: {where}{advice}",
         too_many,
     )
 
@@ -74,7 +75,7 @@ def status_line(status: str, rejected: int) -> str:
 
 def rejected_rows(count: int) -> str:
     """Return a number of rejected rows in words."""
-    return f"{count} {'row' if count == 1 else 'rows'} rejected"
+    return f"{quantity(count, 'row')} rejected"
 
 
 def first_examples(examples: Sequence[int | str], count: int) -> str:
@@ -90,6 +91,6 @@ def _nothing_to_send(rows: RowCounts, where: str) -> str:
     if rows.read == 0:
         return "Nothing can be sent: the file has a header and no rows."
     if rows.rejected == 0:
-        return f"Nothing can be sent: no row of the {rows.read} read has a value beside its id."
+        return f"Nothing can be sent: no row of the {rows.read:,} read has a value beside its id."
     others = "" if rows.rejected == rows.read else ", and the others have no value beside their id"
-    return f"Nothing can be sent: {rejected_rows(rows.rejected)} of {rows.read} read{others}; {where}"
+    return f"Nothing can be sent: {rejected_rows(rows.rejected)} of {rows.read:,} read{others}; {where}"

@@ -232,7 +232,7 @@ def open_status(batch: BatchEntry) -> ProfileStatus:
 def by_word(evidence: Counter[Basis]) -> str:
     """Return by whose word profiles are successes: `2 named by Target, 3 implied by a complete batch`."""
     phrases = {Basis.REPORTED: "named by Target", Basis.IMPLIED: "implied by a complete batch"}
-    return ", ".join(f"{evidence[basis]} {phrase}" for basis, phrase in phrases.items() if evidence[basis])
+    return ", ".join(f"{evidence[basis]:,} {phrase}" for basis, phrase in phrases.items() if evidence[basis])
 
 
 def _is_as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
@@ -309,7 +309,7 @@ def _outcomes(profiles: ProfileCounts, bases: Bases) -> str:
         (profiles.unknown, f"{are(profiles.unknown)} unknown"),
         (profiles.not_sent, "not sent"),
     ]
-    counted = ", ".join(f"{count} {phrase}" for count, phrase in phrases if count)
+    counted = ", ".join(f"{count:,} {phrase}" for count, phrase in phrases if count)
     return f"Of {quantity(profiles.total, 'profile')}, {counted}."
 
 
