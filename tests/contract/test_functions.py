@@ -85,7 +85,7 @@ def test_every_function_has_the_package_and_those_that_read_files_the_readers() 
     own = {folder: function(folder)["Layers"] for folder in FUNCTIONS if "Layers" in function(folder)}
     readers = [{"Ref": "SplittingLayer"}]
     # resend_import compares ids with those of other imports.
-    assert own == {folder: readers for folder in ("split_file", "resend_import", "finish_import")}
+    assert own == dict.fromkeys(("split_file", "resend_import", "finish_import"), readers)
     layers = resources("Serverless::LayerVersion")
     assert layers["SharedLayer"]["ContentUri"] == "layers/shared"
     assert layers["SplittingLayer"]["ContentUri"] == "layers/splitting"

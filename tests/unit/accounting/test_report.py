@@ -166,10 +166,12 @@ def test_report_shows_every_count_and_batch() -> None:
 def test_report_numbers_what_there_is_to_do() -> None:
     failed = FailedRows("failed-rows.csv", 300, 301)
     page = Page(render_report(dataclasses.replace(summary(reason="No."), failed_rows=failed)))
-    assert page.after("What to do", 5) == [
+    assert page.after("What to do", 7) == [
         "Batch 2, 300 profiles: No.",
         "failed-rows.csv",
         "300 profiles, 301 rows: mend what is wrong with them, and drop the file as it is.",
+        "Or send 300 profiles again as they are:",
+        "bulk-profiles resend customers-csv-0a1b2c3d4e5f --only refused",
         "rejected-rows.csv",
         "4 rows rejected: mend them, and drop the file as it is.",
     ]
@@ -217,7 +219,9 @@ def test_notice_shows_status_counts_and_place_of_results() -> None:
     assert "Batch is not welcome" in lines[1]
     assert lines[3:] == [
         "1. Batch 2, 300 profiles: Batch is not welcome",
-        "2. rejected-rows.csv: 4 rows rejected: mend them, and drop the file as it is.",
+        "2. Send 300 profiles again as they are: bulk-profiles resend customers-csv-0a1b2c3d4e5f"
+        " --only refused",
+        "3. rejected-rows.csv: 4 rows rejected: mend them, and drop the file as it is.",
         "",
         "Rows: 1,507 read = 4 rejected + 2 merged + 1 skipped + 1,500 sent",
         "Profiles: 1,200 success, 300 error, 0 pending, 0 unknown, 0 not sent",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import Basis, ImportStatus, ProfileStatus
+from bulk_profiles.core.models import Basis, BatchState, ImportStatus, ProfileStatus, resend_word
 from bulk_profiles.core.text import printable, quantity
 from bulk_profiles.core.timestamps import moment
 from bulk_profiles.splitting.rows.faults import Reject, Warn
@@ -58,6 +58,7 @@ class ToDo:
 
     text: str
     file: str = ""  # that is needed for it
+    command: str = ""  # that does it
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,15 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
             "wrong with them, and drop the file as it is.",
             failed["file"],
         )
-    elif failed.get("missing"):
+    words = _resendable(summary["batches"])
+    if words and not unsettled:
+        yield ToDo(
+            f"{'Or send' if failed.get('file') else 'Send'} {quantity(words.total(), 'profile')} again as "
+            f"{'it is' if words.total() == 1 else 'they are'}:",
+            command=f"bulk-profiles resend {import_id} --only "
+            + ",".join(word for word, _ in words.most_common()),
+        )
+    if failed.get("missing"):
         yield ToDo(f"There is no file of the failed rows. {failed['missing']}")
     if summary.get("rejectedRows"):
         yield ToDo(
@@ -229,6 +238,18 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
             "as it is.",
             summary["rejectedRows"],
         )
+
+
+def _resendable(batches: Iterable[Json]) -> Counter[str]:
+    """Count the profiles by the words by which they are sent again."""
+    words: Counter[str] = Counter()
+    for batch in batches:
+        for status, bases in batch["bases"].items():
+            for basis, count in bases.items():
+                word = resend_word(ProfileStatus(status), Basis(basis), BatchState(batch["state"]))
+                if word and count:
+                    words[word.value] += count
+    return words
 
 
 def _is_open(batch: Json) -> bool:

@@ -88,16 +88,19 @@ def failed_profiles(batch: BatchEntry, storage: Storage) -> Iterator[ProfileResu
         key = object_key(batch.import_id, profiles_name(batch.number))
         yield from (result for result in read_results(storage, key) if _failed(result))
         return
-    if batch.follow_ups:  # of these, only the profiles that failed before are in the body that is on its way
-        key = object_key(batch.import_id, attempt_name(batch.number, batch.attempt - 1))
-        yield from (
-            result
-            for result in read_results(storage, key)
-            if _failed(result) and result.status is not ProfileStatus.ERROR
-        )
     status = open_status(batch)
     reason = batch.words or f"The batch is {batch.state}, and not settled."
     with body_ids(batch, storage) as ids:
+        if batch.follow_ups:  # what is known of the profiles that are not in the body that is on its way
+            key = object_key(batch.import_id, attempt_name(batch.number, batch.attempt - 1))
+            sent_again = next(ids, None)  # in the order of the batch's rows, as the results are
+            for result in read_results(storage, key):
+                if result.profile_id == sent_again:
+                    yield ProfileResult(result.profile_id, status, Basis.BATCH, reason)
+                    sent_again = next(ids, None)
+                elif _failed(result):
+                    yield result
+            return
         for profile_id in ids:
             yield ProfileResult(profile_id, status, Basis.BATCH, reason)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.text import printable
 
-from .account import account
+from .account import ToDo, account
 from .summary import Summary, by_word
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -26,7 +26,7 @@ def render_text(summary: Summary) -> str:
         f"{printable(summary.entry.source.key)}: {told.status_line}",
         summary.reason,
         "",
-        *(f"{number}. {_to_do(to_do.text, to_do.file)}" for number, to_do in enumerate(told.to_do, 1)),
+        *(f"{number}. {_to_do(to_do)}" for number, to_do in enumerate(told.to_do, 1)),
         *([""] if told.to_do else []),
         f"Rows: {rows.read:,} read = {rows.rejected:,} rejected + {rows.merged:,} merged"
         f" + {rows.skipped:,} skipped + {rows.sent:,} sent",
@@ -57,8 +57,9 @@ def render_report(summary: Summary) -> str:
     )
 
 
-def _to_do(text: str, file: str) -> str:
-    return f"{file}: {text}" if file else text
+def _to_do(to_do: ToDo) -> str:
+    text = f"{to_do.file}: {to_do.text}" if to_do.file else to_do.text
+    return f"{text} {to_do.command}".rstrip()
 
 
 def _cells(batch: Json) -> list[int]:

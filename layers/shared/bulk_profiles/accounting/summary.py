@@ -163,7 +163,10 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
         entry=entry,
         status=_status(verdict, rows, profiles, unaccounted),
         reason=" ".join(
-            [*_reason(verdict, profiles, bases, batches, unaccounted), *_next(entry, rows, batches)]
+            [
+                *_reason(verdict, profiles, bases, batches, unaccounted),
+                *_next(entry, rows, batches, rejected_file(manifest)),
+            ]
         ),
         finished_at=now,
         rows=rows,
@@ -275,7 +278,7 @@ def _reason(
     return sentences
 
 
-def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...]) -> list[str]:
+def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...], file: str) -> list[str]:
     """Return the next step as a sentence: what is to be done for most rows comes first."""
     words: Counter[Resendable] = Counter()
     for batch in batches:
@@ -290,7 +293,7 @@ def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...]) 
         )
         steps.append((words.total(), f"start the state machine with {resend} to send them again"))
     if rows.rejected:
-        steps.append((rows.rejected, f"mend {REJECTED_ROWS} and drop it"))
+        steps.append((rows.rejected, f"mend {file} and drop it"))
     steps.sort(key=lambda step: -step[0])
     return [f"Next: {'; '.join(step for _, step in steps)}."] if steps and words else []
 
