@@ -19,10 +19,11 @@ from bulk_profiles.cli.main import all_commands
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
-from bulk_profiles.core.names import PASSED_OVER_SUFFIXES, REJECTED_ROWS, REJECTS
+from bulk_profiles.core.names import FAILED_ROWS, PASSED_OVER_SUFFIXES, REJECTED_ROWS
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading.signatures import Foreign
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject, Warn
+from bulk_profiles.splitting.rows.notes import NO_BATCH, ROW
 
 _PAGE = """\
 # What may be dropped
@@ -141,15 +142,43 @@ take makes an import `partial`, too; if Target takes nothing, the import is `fai
 
 ## Rejects
 
-A rejected row is not sent. `{rejects}` names its line (in Parquet: its row), column and reason;
-`{rejected_rows}` has the header and the rows themselves, to be mended and dropped again. Rows of more than
-{row_megabytes} MiB are in the list only. Report, `summary.json` and plan name the first lines of each code of
-rejects and warnings, or the columns that a warning is about. If
-most of the rejected rows are not UTF-8 but could be Windows-1252, the reason says so, and how to name it.
+A rejected row is not sent: it is in the file [{rejected_rows}](#rows-to-mend), with its line (in Parquet: its
+row), code and column. Report, `summary.json` and plan name the first lines of each code of rejects and
+warnings, or the columns that a warning is about. If most of the rejected rows are not UTF-8 but could be
+Windows-1252, the reason says so, and how to name it.
 
 | Code | What to do |
 |---|---|
 {reject_table}
+
+## Rows to mend
+
+`{rejected_rows}.csv` has the rejected rows, and `{failed_rows}.csv` those of every profile that was sent or
+should have been, and is not known to be updated: `error`, `unknown`, `pending` or `notSent`. Where rows of
+one id were merged, it has all of them. Both have the rows as they were dropped, in the file's own columns,
+and after these:
+
+| Column | What it says |
+|---|---|
+| `_line` | The line of the dropped file in which the row starts; in Parquet, its row |
+| `_reason` | The code of the reject and its column, as in `empty_id: pcId`; of a failed row, why it failed |
+| `_what_to_do` | A sentence |
+| `_batch` | The number of the batch; of a rejected row `{no_batch}` |
+| `_status` | In `{failed_rows}` only: what became of the profile |
+
+Correct the rows and drop the file into the same feed: columns whose names begin with `_` are never sent,
+unless one is the key column, or the feed's `rename` gives it another name. What is not corrected is rejected
+again.
+
+- A delimited file keeps its delimiter and its quoting. It becomes UTF-8 with a byte order mark, which goes
+  before an encoding that the feed names.
+- JSON Lines stay JSON Lines, in files that end in `.jsonl`, with these names as fields. Parquet and `batch=`
+  files become JSON Lines, too: these are read again whatever delimiter, quoting or encoding the feed names.
+  Of Parquet they have the columns that are sent.
+- A row that is not UTF-8 keeps its bytes. A row that cannot be taken apart, such as one whose quotes are
+  wrong, is one text in the first column that is not the key; in JSON Lines in the field `{row}`.
+- A row with too few or too many cells keeps these, and its notes come right after them.
+- Of a row of more than {row_megabytes} MiB there are the notes only.
 
 ## Warnings
 
@@ -310,8 +339,10 @@ def file_format() -> str:
         rows=limits.max_batch_rows,
         size=limits.max_batch_bytes,
         batches=limits.max_batches,
-        rejects=REJECTS,
         rejected_rows=REJECTED_ROWS,
+        failed_rows=FAILED_ROWS,
+        no_batch=NO_BATCH,
+        row=ROW,
         row_megabytes=MAX_ROW_BYTES >> 20,
         max_rejected_percent=DEFAULT_MAX_REJECTED_PERCENT,
         suffixes=", ".join(f"`{suffix}`" for suffix in PASSED_OVER_SUFFIXES),

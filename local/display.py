@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bulk_profiles.accounting.split_verdict import status_line
+from bulk_profiles.accounting.account import account
 from bulk_profiles.core.names import SCRATCH, batch_name, import_prefix
 from local.imports import Import, Json, Snapshot
 
@@ -46,12 +46,18 @@ def progress(console: Console) -> Iterator[Callable[[Snapshot], None]]:
 
 def outcome(summary: Json) -> Table:
     """Return the table of what became of every row; it fits in 80 columns."""
-    status = status_line(summary["status"], summary["rows"]["rejected"])
-    table = Table(title=f"{summary['importId']}: {status}", title_justify="left", min_width=60)
+    told = account(summary)
+    table = Table(title=f"{told.import_id}: {told.status_line}", title_justify="left", min_width=60)
     table.add_column("What became of every row")
     table.add_column("Rows", justify="right")
-    for name, count in _lines(summary):
-        table.add_row(name, f"{count:,}", end_section=name in _SECTION_ENDS)
+    for line in told.lines:
+        label = f"  {line.label}" if line.detail else line.label
+        table.add_row(label, f"{line.count:,}", end_section=line.kind in _SECTION_ENDS and not line.detail)
+        if line.kind == "rejected":
+            for reject in told.rejects:
+                table.add_row(f"  {reject.code}", f"{reject.count:,}")
+    table.add_row("Batches", f"{told.batches:,}")
+    table.add_row("Submissions", f"{sum(batch['submissions'] for batch in summary['batches']):,}")
     return table
 
 
@@ -72,27 +78,7 @@ def copy_results(import_: Import, out: Path) -> tuple[Path, bool]:
     return folder, with_bodies
 
 
-_SECTION_ENDS = frozenset({"Read", "Sent to Target", "Not sent", "Unaccounted"})
-
-
-def _lines(summary: Json) -> Iterator[tuple[str, int]]:
-    rows, profiles = summary["rows"], summary["profiles"]
-    yield "Read", rows["read"]
-    for code, count in summary["rejects"].items():
-        yield f"Rejected: {code}", count
-    yield "Merged into another row of the same id", rows["merged"]
-    yield "Skipped: no values", rows["skipped"]
-    yield "Sent to Target", rows["sent"]
-    yield "Success", profiles["success"]
-    yield "  named by Target", summary["bases"]["reported"]
-    yield "  implied by a complete batch", summary["bases"]["implied"]
-    yield "Error", profiles["error"]
-    yield "Pending", profiles["pending"]
-    yield "Unknown", profiles["unknown"]
-    yield "Not sent", profiles["notSent"]
-    yield "Unaccounted", summary["unaccounted"]
-    yield "Batches", len(summary["batches"])
-    yield "Submissions", sum(batch["submissions"] for batch in summary["batches"])
+_SECTION_ENDS = frozenset({"read", "sent", "notSent", "unaccounted"})  # kinds of lines
 
 
 def _bar(snapshot: Snapshot) -> str:

@@ -22,7 +22,7 @@ import simulator
 from bulk_profiles.accounting.summary import Summary
 from bulk_profiles.budget.local_time import time_zone
 from bulk_profiles.core.models import BatchState, ImportStatus, ProfileResultsPolicy, ProfileStatus
-from bulk_profiles.core.names import REJECTS, feed_key, import_id, object_key
+from bulk_profiles.core.names import REJECTED_ROWS, ROWS_SUFFIXES, feed_key, import_id, object_key
 from bulk_profiles.steps.messages import DroppedObject, Outcome
 from bulk_profiles.steps.settings import CheckStatusSettings, SplitFileSettings, UploadBatchSettings, load
 from simulator.target import Target
@@ -298,8 +298,14 @@ def _hold_bodies(case: Case, target: simulator.Simulator) -> None:
 
 
 def _rejects(deployment: InMemoryDeployment, name: str) -> list[list[str]]:
-    body = deployment.bucket_store.objects(DATA_BUCKET)[object_key(name, REJECTS)].decode()
-    return list(csv.reader(io.StringIO(body, newline="")))[1:]
+    objects = deployment.bucket_store.objects(DATA_BUCKET)
+    for suffix in ROWS_SUFFIXES:
+        body = objects.get(object_key(name, REJECTED_ROWS + suffix))
+        if body is not None:
+            return list(csv.reader(io.StringIO(body.decode("utf-8-sig", "replace"), newline="")))[
+                suffix == ".csv" :
+            ]
+    return []
 
 
 def test_table_has_every_parameter_with_a_default() -> None:

@@ -228,6 +228,31 @@ def whose_ids_repeat(application: Application) -> None:
     application.run(b"".join(chain([b"thirdPartyId,name\n"], rows)))
 
 
+def finished_before_its_batches(application: Application) -> None:
+    """One batch never left, and of the other one a follow-up is on its way."""
+    application.configure(MAX_BATCH_ROWS="2")
+    application.target.configure(failed_ids=frozenset({"u2"}))
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    batch = {"importId": import_id, "batch": 1}
+    application.invoke("upload_batch", batch)
+    while (outcome := application.invoke("check_status", batch))["outcome"] != "resubmit":
+        application.clock.reach(datetime.fromisoformat(outcome["resumeAt"]))
+    application.invoke("finish_import", {"importId": import_id})
+
+
+def failed_with_many_megabytes_and_no_time_for_them(application: Application) -> None:
+    application.configure(MAX_BATCH_ROWS="500000")
+    application.target.script(simulator.fault("refused"))
+    rows = b"".join(chain([b"thirdPartyId,name\n"], _rows(60_000)))
+    import_id = application.invoke("split_file", application.drop(rows))["importId"]
+    batch = {"importId": import_id, "batch": 1}
+    application.invoke("upload_batch", batch)
+    application.invoke("check_status", batch)
+    application.remaining = chain(repeat(900_000, 40), repeat(1))
+    application.invoke("finish_import", {"importId": import_id})
+    application.remaining = None
+
+
 def with_the_ids_of_an_earlier_one(application: Application) -> None:
     earlier = application.invoke("split_file", application.drop(FILE))["importId"]
     application.invoke("upload_batch", {"importId": earlier, "batch": 1})
@@ -320,6 +345,8 @@ IMPORTS: list[Callable[[Application], None]] = [
     of_many_megabytes,
     broken_after_many_megabytes,
     whose_ids_repeat,
+    finished_before_its_batches,
+    failed_with_many_megabytes_and_no_time_for_them,
     with_the_ids_of_an_earlier_one,
     whose_bodies_are_gone,
     finished_before_it_was_split,

@@ -140,8 +140,8 @@ class AccidentalDeployment(InMemoryDeployment):
     def check(self, import_id: str, number: int, out_of_time: Callable[[], bool] = lambda: False) -> Outcome:
         return self._invoke("check", lambda: Deployment.check(self, import_id, number, out_of_time))
 
-    def finish(self, import_id: str) -> Summary:
-        return self._invoke("finish", lambda: Deployment.finish(self, import_id))
+    def finish(self, import_id: str, out_of_time: Callable[[], bool] = lambda: False) -> Summary:
+        return self._invoke("finish", lambda: Deployment.finish(self, import_id, out_of_time))
 
     def _invoke[T](self, function: str, invocation: Callable[[], T]) -> T:
         for _ in range(_MOST_TRIES):

@@ -211,11 +211,12 @@ class Deployment:
         )
         return step.run(import_id, number, out_of_time)
 
-    def finish(self, import_id: str) -> Summary:
+    def finish(self, import_id: str, out_of_time: Callable[[], bool] = lambda: False) -> Summary:
         settings = FinishImportSettings(
             data_bucket=DATA_BUCKET, imports_table=IMPORTS_TABLE, client_code="demo", retention_days=30
         )
-        return FinishImport(settings, self.storage, self.ledger, self.notices, self.clock).run(import_id)
+        step = FinishImport(settings, self.storage, self.ledger, self.notices, self.clock)
+        return step.run(import_id, out_of_time)
 
     def resend(self, import_id: str, *words: str, execution: str = "resend-1") -> Resent:
         """Open what is to be sent again, as the first step of an execution of that name."""
@@ -267,6 +268,8 @@ class Deployment:
                 pass
         summary = self.finish(import_id)
         assert summary.unaccounted == 0
+        failed = summary.failed_rows
+        assert (failed.profiles, failed.not_found) == (summary.profiles.total - summary.profiles.success, 0)
         return summary
 
     def objects(self, import_id: str) -> dict[str, bytes]:

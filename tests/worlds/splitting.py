@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
-from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.feeds import Feed, Quoting
 from bulk_profiles.core.names import batch_name
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
@@ -66,6 +68,12 @@ class Outcome:
 
     split: Split
     objects: dict[str, bytes] = field(default_factory=dict)
+    quoted: bool = True  # quotes enclose values
+
+    @property
+    def rejected_rows(self) -> bytes:
+        """The file of the rejected rows, without its byte order mark; empty where there is none."""
+        return self.objects.get(self.split.rejected_rows, b"").removeprefix(codecs.BOM_UTF8)
 
     @property
     def bodies(self) -> list[bytes]:
@@ -78,8 +86,28 @@ class Outcome:
 
     @property
     def rejects(self) -> list[list[str]]:
-        lines = csv.reader(io.StringIO(self.objects["rejects.csv"].decode(), newline=""))
-        return [line[:3] for line in lines][1:]
+        """Line, column and code of each rejected row."""
+        if not self.split.rejected_rows:
+            return []
+        text = self.rejected_rows.decode(errors="replace")
+        if self.split.rejected_rows.endswith(".jsonl"):
+            notes = [tuple(json.loads(line).values())[-4:] for line in text.removesuffix("\n").split("\n")]
+        else:
+            head = text[: text.index("_reason")]
+            stream, delimiter = io.StringIO(text, newline=""), head[-1]
+            lines = (
+                csv.reader(stream, delimiter=delimiter)
+                if self.quoted
+                else csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+            )
+            rows = [row for row in lines if row]
+            start = next(number for number, row in enumerate(rows) if "_reason" in row)
+            notes = [tuple(row[-4:]) for row in rows[start + 1 :]]
+        found = []
+        for line, reason, _, _ in notes:
+            code, _, column = reason.partition(": ")
+            found.append([line, column, code])
+        return found
 
 
 def receive(body: bytes) -> list[tuple[str, ...]]:
@@ -102,7 +130,7 @@ def run(
     """Split a file in memory and check what must hold for every split."""
     output = MemoryFolder()
     result = split(MemoryFile(data, name), feed or Feed(), limits or Limits(), output, **more)
-    outcome = Outcome(result, output.objects)
+    outcome = Outcome(result, output.objects, (feed or Feed()).quoting is Quoting.DOUBLE)
     check(outcome, limits or Limits())
     return outcome
 
@@ -147,7 +175,7 @@ def run_in_slices(
         except OutOfTimeError as error:
             checkpoint, invocations = error.checkpoint, invocations + 1
             continue
-        outcome = Outcome(result, output.objects)
+        outcome = Outcome(result, output.objects, feed.quoting is Quoting.DOUBLE)
         check(outcome, limits)
         return outcome, invocations
 

@@ -15,7 +15,7 @@ from bulk_profiles.accounting.split_verdict import (
 )
 from bulk_profiles.core.models import ImportStatus, RowCounts
 
-WHERE = "rejects.csv names line and reason, rejected-rows.csv can be mended and dropped again."
+WHERE = "rejected-rows.csv has them with line and reason: mend it, and drop it as it is."
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_judge_split_of_a_file_that_is_all_rejects_is_above_the_limit() -> None:
 def test_judge_split_says_how_many_rows_are_rejected(rejected: int, sent: int, limit: int) -> None:
     verdict = judge_split(RowCounts(read=rejected + sent, rejected=rejected, sent=sent), limit)
 
-    assert (f"{rejected} row{'s' * (rejected != 1)} rejected" in verdict.reason) is (rejected > 0)
+    assert (f"{rejected:,} row{'s' * (rejected != 1)} rejected" in verdict.reason) is (rejected > 0)
     assert verdict.status in {ImportStatus.SUCCEEDED, ImportStatus.PARTIAL, ImportStatus.REJECTED}
 
 

@@ -76,7 +76,7 @@ def test_reconcile_with_every_profile_a_success_is_succeeded() -> None:
     assert summary.unaccounted == 0
     assert summary.profiles == ProfileCounts(success=5)
     assert summary.status_line == "succeeded, 1 row rejected"
-    assert summary.reason.startswith("1 row rejected of 8 read: rejects.csv names")
+    assert summary.reason.startswith("1 row rejected of 8 read: rejected-rows.csv has them")
 
 
 def test_reconcile_above_the_limit_of_the_feed_is_partial() -> None:
@@ -403,8 +403,8 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
     }
     assert list(data) == [
         *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
-        *("startedAt", "finishedAt", "rows", "rejects", "warnings", "examples", "profiles", "bases"),
-        *("basesByStatus", "batches", "duplicateOf", "unaccounted"),
+        *("startedAt", "finishedAt", "rows", "rejects", "rejectedRows", "failedRows", "warnings", "examples"),
+        *("profiles", "bases", "basesByStatus", "batches", "duplicateOf", "unaccounted"),
     ]
 
 
@@ -423,8 +423,8 @@ def test_to_json_is_the_documented_contract() -> None:
     assert reconcile(entry, MANIFEST, (ALL_WELL[0], second), NOW).to_json() == {
         "importId": "customers-csv-0a1b2c3d4e5f",
         "status": "partial",
-        "reason": "1 row rejected of 8 read: rejects.csv names line and reason, rejected-rows.csv can be"
-        " mended and dropped again. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
+        "reason": "1 row rejected of 8 read: rejected-rows.csv has them with line and reason: mend it, and"
+        " drop it as it is. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
         " Batch 2 (2 rows): No."
         ' Next: start the state machine with {"importId": "customers-csv-0a1b2c3d4e5f", "resend": ["error"]}'
         " to send them again; mend rejected-rows.csv and drop it.",
@@ -437,6 +437,8 @@ def test_to_json_is_the_documented_contract() -> None:
         "finishedAt": "2026-11-24T09:00:00.000Z",
         "rows": {"read": 8, "rejected": 1, "merged": 1, "skipped": 1, "sent": 5},
         "rejects": {"empty_id": 1},
+        "rejectedRows": "rejected-rows.csv",
+        "failedRows": {"file": "", "profiles": 0, "rows": 0, "notFound": 0, "missing": ""},
         "warnings": {"plus_sign": 3},
         "examples": {
             "rejects": {"empty_id": [4]},

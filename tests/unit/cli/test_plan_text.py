@@ -21,7 +21,7 @@ def test_render_plan_shows_rows_and_rejects(customers: Path, capsys: pytest.Capt
     assert main(["plan", str(customers), "--max-rejected-percent", "25"]) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith(
-        "succeeded  customers.csv, if Target takes every row: 1 row rejected of 4 read: rejects.csv"
+        "succeeded  customers.csv, if Target takes every row: 1 row rejected of 4 read: rejected-rows.csv"
     )
     assert "4 read = 2 sent + 1 merged" in shown.out
     assert "empty_id: 1 (line 3)" in shown.out

@@ -17,8 +17,8 @@ from bulk_profiles.core.names import import_id
 
 OPTIONS = ("--max-rejected-percent", "25")
 REASON = (
-    "1 row rejected of 4 read: rejects.csv names line and reason,"
-    " rejected-rows.csv can be mended and dropped again."
+    "1 row rejected of 4 read: rejected-rows.csv has them with line and reason:"
+    " mend it, and drop it as it is."
 )
 HELP = """\
 Usage: bulk-profiles [OPTIONS] COMMAND [ARGS]...

@@ -86,7 +86,8 @@ def test_manifest_to_json_in_full() -> None:
         ' "warnings": {"long_id": 4, "separator_in_value": 3},'
         ' "examples": {"rejects": {"empty_id": [3, 5], "no_values": [7]}, "warnings": {"long_id": [2]},'
         ' "columns": {"a": ["d"], "b": ["c"]}},'
-        ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}], "advice": ""}'
+        ' "batches": [{"number": 1, "rows": 4, "bytes": 99, "sha256": "cd"}], "advice": "",'
+        ' "rejectedRows": ""}'
     )
 
 

@@ -189,8 +189,7 @@ def test_misplaced_of_a_folder_that_cannot_be_a_feed_is_a_sentence(feed: str) ->
 def test_object_key_is_below_the_folder_of_the_import() -> None:
     assert import_prefix("crm-1") == "imports/crm-1/"
     assert object_key("crm-1", names.MANIFEST) == "imports/crm-1/manifest.json"
-    assert object_key("crm-1", names.REJECTS) == "imports/crm-1/rejects.csv"
-    assert object_key("crm-1", names.REJECTED_ROWS) == "imports/crm-1/rejected-rows.csv"
+    assert object_key("crm-1", names.REJECTED_ROWS) == "imports/crm-1/rejected-rows"
     assert object_key("crm-1", names.SUMMARY) == "imports/crm-1/summary.json"
     assert object_key("crm-1", names.REPORT) == "imports/crm-1/report.html"
     assert object_key("crm-1", batch_name(7)) == "imports/crm-1/batches/00007.batch"

@@ -12,6 +12,7 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.batches import repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.reading import delimited
 from bulk_profiles.splitting.split import split
 from tests.worlds.splitting import MemoryFile, MemoryFolder, MemorySink, run
@@ -24,7 +25,8 @@ def test_split_of_a_plain_file_is_one_body() -> None:
     outcome = run(PLAIN)
     assert outcome.bodies == [b"batch=thirdPartyId,city,age\n1,Oslo,40\n2,Rome,50"]
     assert outcome.split.key_column is KeyColumn.THIRD_PARTY_ID
-    assert outcome.objects["rejects.csv"] == b"line,column,reason,detail\n"
+    assert [*outcome.objects] == ["batches/00001.batch"]
+    assert outcome.split.rejected_rows == ""
 
 
 @pytest.mark.fault(12, "a header and no rows")
@@ -132,3 +134,18 @@ def test_split_where_no_process_can_be_forked_is_that_of_one_process(monkeypatch
     folder = MemoryFolder()
     split(file, Feed(), Limits(), folder, processes=2)
     assert folder.objects == whole.objects
+
+
+def test_split_that_release_0_1_0_began_with_rejects_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rejected rows in the scratch have no notes."""
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 3)
+    data = MemoryFile(b"pcId,a\n,x\n1,y\n2,z\n")
+    output, scratch, limits = MemoryFolder(), MemoryFolder(), Limits(max_batch_rows=1)
+    with pytest.raises(OutOfTimeError) as stopped:
+        split(data, Feed(), limits, output, scratch=scratch, out_of_time=lambda: True)
+    checkpoint = stopped.value.checkpoint
+    assert (checkpoint["parts"], checkpoint.pop("noted")) == (1, True)
+    scratch.objects = {"rejected-rows.csv-00000": b",x\n", "rejects.csv-00000": b"2,pcId,empty_id,x\n"}
+    result = split(data, Feed(), limits, output, scratch=scratch, checkpoint=checkpoint)
+    assert (result.rows.rejected, result.rows.sent) == (1, 2)
+    assert output.objects["rejected-rows.csv"].count(b"empty_id") == 1

@@ -371,7 +371,7 @@ def test_split_of_text_with_a_mark_gives_the_same(encoding: str) -> None:
     outcome = run(SAMPLE.decode().encode(encoding))
     assert outcome.bodies == run(SAMPLE).bodies
     assert outcome.rejects == run(SAMPLE).rejects
-    corrected = outcome.objects["rejected-rows.csv"].replace(b"\n,x", b"\n7,x")
+    corrected = outcome.rejected_rows.replace(b"\n,x", b"\n7,x")
     assert run(corrected).received == [("7", "x", "y")]
 
 

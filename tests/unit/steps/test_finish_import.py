@@ -46,7 +46,7 @@ def test_subject_text_report_and_ledger_say_how_many_rows_were_rejected(
     assert first == f"drop/default/customers.csv: {line}"
     report = deployment.objects(summary.entry.import_id)["report.html"].decode()
     assert f"{summary.entry.import_id}: {line}</title>" in report
-    assert f">{line}</span></h1>" in report
+    assert f">{line}</span></header>" in report
     entry = deployment.ledger.get_import(summary.entry.import_id)
     assert entry is not None
     assert (entry.status, entry.rejected) == (status, summary.rows.rejected)
@@ -64,7 +64,7 @@ def test_a_limit_of_the_feed_goes_before_that_of_the_deployment(deployment: Depl
     ("body", "status", "cause", "alarm"),
     [
         (SOUND, "succeeded", "Every row reached Target: 9 implied by a complete batch.", 0),
-        (FILE, "succeeded", "1 row rejected of 10 read: rejects.csv names", 0),
+        (FILE, "succeeded", "1 row rejected of 10 read: rejected-rows.csv has", 0),
         (WORSE, "partial", "2 rows rejected of 11 read, which is above the limit of 10 %: ", 1),
     ],
 )

@@ -297,20 +297,26 @@ def test_a_file_of_which_nothing_can_be_sent_is_rejected_before_anything_else(
     assert (entry.status, entry.rejected) == (ImportStatus.REJECTED, rows.rejected)
     assert topic.messages[0].startswith(f"Import {imported.import_id}: rejected\n")
     names = {name for name in storage.names(imported.import_id, "") if not name.startswith("scratch/")}
-    assert names == {"manifest.json", "rejects.csv", "rejected-rows.csv", "summary.json", "report.html"}
+    kept = {"rejected-rows.csv"} if rows.rejected else set[str]()
+    assert names == {"manifest.json", "summary.json", "report.html"} | kept
     assert run(dropped).summary is None  # the same event again
 
 
-def test_a_file_of_rejects_keeps_their_list_rows_and_lines(
+def test_a_file_of_rejects_keeps_their_rows_with_notes(
     drop: Callable[..., DroppedObject], run: Callable[..., SplitResult], storage: Storage
 ) -> None:
     imported = run(drop(b"thirdPartyId,name\n,x\n,y\n"))
 
     folder = f"imports/{imported.import_id}"
     with storage.open(f"{folder}/rejected-rows.csv") as rejected:
-        assert rejected.read() == b"thirdPartyId,name\n,x\n,y\n"
-    with storage.open(f"{folder}/rejects.csv") as rejects:
-        assert rejects.read().count(b",empty_id,") == 2
+        rows = rejected.read().decode("utf-8-sig").splitlines()
+    assert [row.split(",")[:4] for row in rows[1:]] == [
+        ["", "x", "2", "empty_id: thirdPartyId"],
+        ["", "y", "3", "empty_id: thirdPartyId"],
+    ]
+    manifest = storage.read_json(f"{folder}/manifest.json")
+    assert manifest is not None
+    assert manifest["rejectedRows"] == "rejected-rows.csv"
     for name in ("manifest.json", "summary.json"):
         data = storage.read_json(f"{folder}/{name}")
         assert data is not None

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulk_profiles.core.models import MOST_EXAMPLES, ImportStatus, RowCounts
+from bulk_profiles.core.names import REJECTED_ROWS
+from bulk_profiles.core.text import quantity
 
 DEFAULT_MAX_REJECTED_PERCENT = 10
-_WHERE = "rejects.csv names line and reason, rejected-rows.csv can be mended and dropped again."
+_WHERE = "{} has them with line and reason: mend it, and drop it as it is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,12 @@ class SplitVerdict:
     too_many_rejected: bool  # the share of rejected rows is above the limit
 
 
-def judge_split(rows: RowCounts, max_rejected_percent: int | None, advice: str = "") -> SplitVerdict:
+def judge_split(
+    rows: RowCounts, max_rejected_percent: int | None, advice: str = "", rejected_file: str = ""
+) -> SplitVerdict:
     """Return the verdict on the rows of a split, with its advice. A limit of None is the default.
+
+    `rejected_file` is the name of the file of the rejected rows.
 
     A file of which no row can be sent is rejected. One of whose rows more than `max_rejected_percent` were
     rejected is partial.
@@ -32,14 +38,15 @@ def judge_split(rows: RowCounts, max_rejected_percent: int | None, advice: str =
     limit = DEFAULT_MAX_REJECTED_PERCENT if max_rejected_percent is None else max_rejected_percent
     too_many = 100 * rows.rejected > limit * rows.read
     advice = f" {advice}" if advice else ""
+    where = _WHERE.format(rejected_file or f"{REJECTED_ROWS}.csv")
     if rows.sent == 0:
-        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows) + advice, too_many)
+        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows, where) + advice, too_many)
     if not rows.rejected:
         return SplitVerdict(ImportStatus.SUCCEEDED, "", too_many)
     above = f", which is above the limit of {limit} %" if too_many else ""
     return SplitVerdict(
         ImportStatus.PARTIAL if too_many else ImportStatus.SUCCEEDED,
-        f"{rejected_rows(rows.rejected)} of {rows.read} read{above}: {_WHERE}{advice}",
+        f"{rejected_rows(rows.rejected)} of {rows.read:,} read{above}: {where}{advice}",
         too_many,
     )
 
@@ -68,7 +75,7 @@ def status_line(status: str, rejected: int) -> str:
 
 def rejected_rows(count: int) -> str:
     """Return a number of rejected rows in words."""
-    return f"{count} {'row' if count == 1 else 'rows'} rejected"
+    return f"{quantity(count, 'row')} rejected"
 
 
 def first_examples(examples: Sequence[int | str], count: int) -> str:
@@ -80,10 +87,10 @@ def first_examples(examples: Sequence[int | str], count: int) -> str:
     return ", ".join([*map(str, examples), *more])
 
 
-def _nothing_to_send(rows: RowCounts) -> str:
+def _nothing_to_send(rows: RowCounts, where: str) -> str:
     if rows.read == 0:
         return "Nothing can be sent: the file has a header and no rows."
     if rows.rejected == 0:
-        return f"Nothing can be sent: no row of the {rows.read} read has a value beside its id."
+        return f"Nothing can be sent: no row of the {rows.read:,} read has a value beside its id."
     others = "" if rows.rejected == rows.read else ", and the others have no value beside their id"
-    return f"Nothing can be sent: {rejected_rows(rows.rejected)} of {rows.read} read{others}; {_WHERE}"
+    return f"Nothing can be sent: {rejected_rows(rows.rejected)} of {rows.read:,} read{others}; {where}"

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bulk_profiles.core.json_object import Json
+from bulk_profiles.core.json_object import Json, JsonObject
 from bulk_profiles.core.models import (
     Bases,
     Basis,
@@ -45,6 +45,17 @@ _SHOWN_BATCHES = 3
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRows(JsonObject):
+    """The file of failed rows. Where there is none although there should be, `missing` says why."""
+
+    file: str = ""  # its name below the import's folder
+    profiles: int = 0  # that have rows in it
+    rows: int = 0  # in it: where rows were merged, a profile has several
+    not_found: int = 0  # profiles whose rows are not in the source file; none, or the software has a fault
+    missing: str = ""  # a sentence
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What became of an import: the content of summary.json and of the report."""
 
@@ -62,6 +73,8 @@ class Summary:
     unaccounted: int = 0  # rows that the counts do not explain
     too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
     told: bool = True  # the notice was sent
+    rejected_file: str = ""  # the name of the file of rejected rows, if there is one
+    failed_rows: FailedRows = FailedRows()
 
     @property
     def status_line(self) -> str:
@@ -95,6 +108,8 @@ class Summary:
             "finishedAt": timestamp(self.finished_at),
             "rows": self.rows.to_json(),
             "rejects": dict(sorted(self.rejects.items())),
+            "rejectedRows": self.rejected_file,
+            "failedRows": self.failed_rows.to_json(),
             "warnings": dict(sorted(self.warnings.items())),
             "examples": self.examples.to_json(),
             "profiles": self.profiles.to_json(),
@@ -148,7 +163,10 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
         entry=entry,
         status=_status(verdict, rows, profiles, unaccounted),
         reason=" ".join(
-            [*_reason(verdict, profiles, bases, batches, unaccounted), *_next(entry, rows, batches)]
+            [
+                *_reason(verdict, profiles, bases, batches, unaccounted),
+                *_next(entry, rows, batches, rejected_file(manifest)),
+            ]
         ),
         finished_at=now,
         rows=rows,
@@ -160,13 +178,22 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
         batches=batches,
         unaccounted=unaccounted,
         too_many_rejected=verdict.too_many_rejected,
+        rejected_file=rejected_file(manifest),
     )
+
+
+def rejected_file(manifest: Manifest) -> str:
+    """Return the name of the file of rejected rows; "" where there is none."""
+    if manifest.rejected_rows or not manifest.rows.rejected:
+        return manifest.rejected_rows
+    return f"{REJECTED_ROWS}.csv"  # release 0.1.0 did not write it down
 
 
 def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
     """Return the verdict on an import's split, by the limit that was pinned when the import began."""
     feed = entry.settings.get("feed", {})
-    return judge_split(manifest.rows, feed.get("maxRejectedPercent"), manifest.advice)
+    limit = feed.get("maxRejectedPercent")
+    return judge_split(manifest.rows, limit, manifest.advice, rejected_file(manifest))
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
@@ -191,10 +218,10 @@ def batch_bases(batch: BatchEntry) -> Bases:
 
 def _open_bases(batch: BatchEntry) -> Bases:
     """Count the profiles in the body of an unsettled batch."""
-    return {_open_status(batch): Counter({Basis.BATCH: batch.body_rows})}
+    return {open_status(batch): Counter({Basis.BATCH: batch.body_rows})}
 
 
-def _open_status(batch: BatchEntry) -> ProfileStatus:
+def open_status(batch: BatchEntry) -> ProfileStatus:
     """Return the status of the profiles in the body of an unsettled batch."""
     match batch.state:
         case BatchState.PLANNED | BatchState.REFUSED if not batch.possibly_duplicate:
@@ -208,7 +235,7 @@ def _open_status(batch: BatchEntry) -> ProfileStatus:
 def by_word(evidence: Counter[Basis]) -> str:
     """Return by whose word profiles are successes: `2 named by Target, 3 implied by a complete batch`."""
     phrases = {Basis.REPORTED: "named by Target", Basis.IMPLIED: "implied by a complete batch"}
-    return ", ".join(f"{evidence[basis]} {phrase}" for basis, phrase in phrases.items() if evidence[basis])
+    return ", ".join(f"{evidence[basis]:,} {phrase}" for basis, phrase in phrases.items() if evidence[basis])
 
 
 def _is_as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
@@ -251,7 +278,7 @@ def _reason(
     return sentences
 
 
-def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...]) -> list[str]:
+def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...], file: str) -> list[str]:
     """Return the next step as a sentence: what is to be done for most rows comes first."""
     words: Counter[Resendable] = Counter()
     for batch in batches:
@@ -266,7 +293,7 @@ def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...]) 
         )
         steps.append((words.total(), f"start the state machine with {resend} to send them again"))
     if rows.rejected:
-        steps.append((rows.rejected, f"mend {REJECTED_ROWS} and drop it"))
+        steps.append((rows.rejected, f"mend {file} and drop it"))
     steps.sort(key=lambda step: -step[0])
     return [f"Next: {'; '.join(step for _, step in steps)}."] if steps and words else []
 
@@ -285,7 +312,7 @@ def _outcomes(profiles: ProfileCounts, bases: Bases) -> str:
         (profiles.unknown, f"{are(profiles.unknown)} unknown"),
         (profiles.not_sent, "not sent"),
     ]
-    counted = ", ".join(f"{count} {phrase}" for count, phrase in phrases if count)
+    counted = ", ".join(f"{count:,} {phrase}" for count, phrase in phrases if count)
     return f"Of {quantity(profiles.total, 'profile')}, {counted}."
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.names import MANIFEST, REJECTED_ROWS, REJECTS, batch_name
+from bulk_profiles.core.names import MANIFEST, REJECTED_ROWS, ROWS_SUFFIXES, batch_name
 from bulk_profiles.splitting.files import FileSink, Folder, Sink
 
 _BATCH_FILE = re.compile(r"\d{5}\.batch")
@@ -69,7 +69,8 @@ class FolderOutput:
     def __init__(self, path: Path, source: LocalFile) -> None:
         """Raise `UsageError` where the source file would be deleted."""
         self._path = path
-        earlier = [*(path / name for name in (MANIFEST, REJECTS, REJECTED_ROWS)), *self._batches()]
+        names = [MANIFEST, *(REJECTED_ROWS + suffix for suffix in ROWS_SUFFIXES)]
+        earlier = [*(path / name for name in names), *self._batches()]
         if source.path.resolve() in {file.resolve() for file in earlier}:
             raise UsageError(f"{source.path} would be overwritten: choose another folder for --out.")
         for file in earlier:

@@ -123,7 +123,7 @@ def make_plan(
     if output and folder:
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)
-    verdict = judge_split(result.rows, feed.max_rejected_percent, result.advice)
+    verdict = judge_split(result.rows, feed.max_rejected_percent, result.advice, result.rejected_rows)
     too_long = too_long_to_send(result.rows.sent, rows_a_day, _DEADLINE_HOURS, retention_days)
     if too_long and verdict.status is not ImportStatus.REJECTED:
         verdict = SplitVerdict(ImportStatus.REJECTED, too_long, verdict.too_many_rejected)
@@ -143,6 +143,7 @@ def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result:
         warnings=result.warnings,
         examples=result.examples,
         advice=result.advice,
+        rejected_rows=result.rejected_rows,
         batches=result.batches,
     )
     sink = output.create(MANIFEST)

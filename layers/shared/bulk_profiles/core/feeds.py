@@ -24,6 +24,7 @@ _PREFIX = re.compile(r"\Aprofile\.", re.IGNORECASE | re.ASCII)
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _ALL_PERCENT = 100
+NOTE_PREFIX = "_"  # begins the names of columns that are not sent
 
 
 class Quoting(StrEnum):
@@ -70,7 +71,18 @@ class Mapping(SparseJsonObject):
     tombstone: str = ""  # for empty cells that have no default
 
     def sends(self, name: str) -> bool:
-        """Whether a column is sent. The key column is always sent."""
+        """Whether a column is sent. The key column is always sent, and so is one that gets another name.
+
+        Other columns whose names begin with `_` are not: those are notes about a row, as in a file of
+        rejected rows.
+        """
+        return self._keeps(name) and not self.passes_over(name)
+
+    def passes_over(self, name: str) -> bool:
+        """Whether a column is not sent only for its name, which begins with `_`."""
+        return name.startswith(NOTE_PREFIX) and name not in self.rename and self._keeps(name)
+
+    def _keeps(self, name: str) -> bool:
         return name in self.keep if self.keep else name not in self.drop
 
 

@@ -189,6 +189,8 @@ class Manifest(JsonObject):
     examples: Examples = field(default_factory=Examples, metadata=as_json(optional=True))
     batches: tuple[PlannedBatch, ...] = ()
     advice: str = field(default="", metadata=as_json(optional=True))  # a sentence on the rejects, if any
+    # The name of the file of the rejected rows, if there are any; release 0.1.0 did not write it.
+    rejected_rows: str = field(default="", metadata=as_json(optional=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ FEEDS, FEED_SUFFIX = "feeds/", ".json"  # the configuration of a feed is feeds/<
 
 # Below an import's folder.
 MANIFEST = "manifest.json"
-REJECTS = "rejects.csv"
-REJECTED_ROWS = "rejected-rows.csv"
+REJECTED_ROWS = "rejected-rows"  # and one of ROWS_SUFFIXES
+FAILED_ROWS = "failed-rows"  # the same
+ROWS_SUFFIXES = (".csv", ".jsonl")  # of the files of rows to mend
 SUMMARY = "summary.json"
 REPORT = "report.html"
 BATCHES = "batches/"

@@ -80,6 +80,6 @@ def printable(text: str) -> str:
     return " ".join(line.split())[:_MAX_MESSAGE]
 
 
-def quantity(number: int, noun: str) -> str:
+def quantity(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: `1 row`, `2 rows`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"

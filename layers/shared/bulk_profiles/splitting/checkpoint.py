@@ -47,7 +47,9 @@ class Progress(JsonObject):
     merged_at: int = 0  # bytes of the merged rows that come before the next one
     batches: tuple[PlannedBatch, ...] = ()  # finished in this phase
     tally: Tally = field(default_factory=Tally)
-    parts: int = 0  # of the lists of rejects, in the scratch
+    parts: int = 0  # of the file of rejected rows, in the scratch
+    # These have notes. Checkpoints of release 0.1.0 lack the field, and their rows had none.
+    noted: bool = field(default=False, metadata=as_json(optional=True))
     hash_runs: tuple[int, ...] = ()  # sizes of the runs of hashes in the scratch
     repeats_found: bool = False  # it is known already that some id comes twice
     merge_runs: int = 0  # runs of the merge in the scratch

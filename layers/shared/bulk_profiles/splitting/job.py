@@ -18,7 +18,7 @@ from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowRe
 from bulk_profiles.splitting.batches.rejects import RejectLog
 from bulk_profiles.splitting.batches.repeated_ids import RepeatFilter, RepeatFinder
 from bulk_profiles.splitting.batches.writer import BatchWriter
-from bulk_profiles.splitting.reading.blocks import Block
+from bulk_profiles.splitting.reading.blocks import Block, Mendable
 from bulk_profiles.splitting.rows.block_check import BlockCheck
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
@@ -48,10 +48,11 @@ class Job:
         writer: BatchWriter,
         scratch: Scratch,
         *,
+        mendable: Mendable,
         progress: Progress,
         out_of_time: Callable[[], bool] | None,
     ) -> None:
-        self.log = RejectLog(scratch, preparer.columns.names, progress.tally, progress.parts)
+        self.log = RejectLog(scratch, mendable, preparer.columns.names, progress.tally, progress.parts)
         self._blocks = blocks
         self._preparer = preparer
         self._writer = writer

@@ -41,6 +41,7 @@ class Split:
     batches: tuple[PlannedBatch, ...]
     source_sha256: str  # of the file as stored (hex); empty where no digests are taken
     examples: Examples = field(default_factory=Examples)
+    rejected_rows: str = ""  # the name of the file of the rejected rows, if there are any
     advice: str = ""  # a sentence on the rejects, where one is known that helps with most of them
 
 
@@ -70,7 +71,7 @@ def split(  # four parameters that every caller has, and options
     file cannot be read; what was written then means nothing.
     """
     keep_freed_memory()
-    progress = Progress.from_json(checkpoint) if checkpoint else Progress()
+    progress = _progress(checkpoint)
     with closing(TemporaryScratch()) as temporary, closing(Background()) as background:
         digesting = DigestingSource(source, on_read, background, digests=digests)
         while True:
@@ -101,14 +102,15 @@ def split(  # four parameters that every caller has, and options
                         preparer,
                         writer,
                         scratch or temporary,
+                        mendable=reader.mendable,
                         progress=progress,
                         out_of_time=out_of_time,
                     )
                     counts = job.run()
-                    job.log.publish(output, reader.header)
+                    rejected_rows = job.log.publish(output)
                 break
             except NewColumnError as error:
-                progress = Progress(names=tuple(error.all_names()))
+                progress = Progress(names=tuple(error.all_names()), noted=True)
     if counts.unaccounted:
         raise AccountingError(counts.unaccounted)
     return Split(
@@ -119,8 +121,15 @@ def split(  # four parameters that every caller has, and options
         tuple(cutter.batches),
         (digesting.sha256 or digest(source)) if digests else "",
         Examples(progress.tally.examples, progress.tally.warning_examples, columns.named),
+        rejected_rows,
         progress.tally.advice(named=feed.encoding or "", found=reader.encoding) or columns.advice,
     )
+
+
+def _progress(checkpoint: Json | None) -> Progress:
+    """Return how far a split has come. One whose rejected rows have no notes yet begins anew."""
+    progress = Progress.from_json(checkpoint) if checkpoint else Progress(noted=True)
+    return progress if progress.noted or not progress.parts else Progress(names=progress.names, noted=True)
 
 
 def _processes(wanted: int | None, size: int) -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import datetime
 
+from bulk_profiles.accounting.bodies import body_ids
 from bulk_profiles.accounting.profile_results import read_results, write_results
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.errors import LedgerError
@@ -14,8 +15,6 @@ from bulk_profiles.core.names import attempt_name, object_key
 from bulk_profiles.core.text import quantity
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.target.verdict import Verdict
-
-from .bodies import body_ids
 
 _CLEAR = frozenset({ProfileStatus.SUCCESS, ProfileStatus.ERROR})
 _FAILED_BEFORE = "Target named {} as failed in attempt {}."

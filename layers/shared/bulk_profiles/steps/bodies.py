@@ -1,40 +1,22 @@
-"""The bodies of a batch in the Data bucket: their ids, and the follow-up that sends failed profiles again."""
+"""The follow-up of a batch: a body in the Data bucket that sends failed profiles again."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from urllib.parse import unquote
 
+from bulk_profiles.accounting.bodies import profile_id
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.names import batch_name, follow_up_name, object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
-
-_HEADER_ROWS = 1
-
-
-@contextmanager
-def body_ids(batch: BatchEntry, storage: Storage) -> Iterator[Iterator[str]]:
-    """Open the body that is on its way, for its ids: decoded, in the order of its rows.
-
-    Nothing is read from S3 before the first id is asked for.
-    """
-    with ExitStack() as stack:
-
-        def read() -> Iterator[str]:
-            body = stack.enter_context(storage.open(object_key(batch.import_id, batch.body_name)))
-            yield from map(_profile_id, itertools.islice(body, _HEADER_ROWS, None))
-
-        yield read()
 
 
 def write_follow_up(batch: BatchEntry, storage: Storage, failed: Callable[[str], bool]) -> FollowUp:
     """Write the rows whose id `failed` as a body of their own, the next attempt of the batch."""
     with storage.open(object_key(batch.import_id, batch.body_name)) as body:
         header = body.readline()
-        return _write_body(batch, storage, header, (row for row in body if failed(_profile_id(row))))
+        return _write_body(batch, storage, header, (row for row in body if failed(profile_id(row))))
 
 
 def write_resend(batch: BatchEntry, storage: Storage, chosen: Iterable[bool]) -> FollowUp:
@@ -61,7 +43,3 @@ def _write_body(batch: BatchEntry, storage: Storage, header: bytes, lines: Itera
         digest.update(piece)
     sink.commit()
     return FollowUp(attempt, rows, size, digest.hexdigest())
-
-
-def _profile_id(row: bytes) -> str:
-    return unquote(row.partition(b",")[0].rstrip(b"\n").decode())

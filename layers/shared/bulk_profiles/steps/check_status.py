@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bulk_profiles.accounting.bodies import body_ids
 from bulk_profiles.accounting.profile_results import read_results
 from bulk_profiles.aws.profiles_table import ProfilesTable, profile_puts
 from bulk_profiles.aws.s3 import Storage
@@ -40,7 +41,7 @@ from bulk_profiles.target.verdict import (
 
 from .attempt_results import failed_before, write_attempt
 from .authorization import Authorization, remedy
-from .bodies import body_ids, write_follow_up
+from .bodies import write_follow_up
 from .failures import noted
 from .last_answers import keep_answer, last_answer
 from .messages import Outcome, Word

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulk_profiles.accounting.summary import Summary, reconcile
+from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
-from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.errors import DeniedObjectError, LedgerError, MissingObjectError
 from bulk_profiles.core.models import Manifest
 from bulk_profiles.core.names import MANIFEST, object_key
 from bulk_profiles.ledger.ledger import Ledger
 
 from .closing import conclude
+from .failures import words_of
 from .settings import FinishImportSettings
+
+_GONE = "The dropped file cannot be read any more: take the rows from where it came from."
+_ANOTHER_WAY = "Make the file with bulk-profiles results {} --out DIR."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,11 @@ class FinishImport:
     notices: Notices
     clock: Callable[[], datetime]
 
-    def run(self, import_id: str) -> Summary:
-        """Compare the ledger with the manifest, write summary and report, and tell people.
+    def run(self, import_id: str, out_of_time: Callable[[], bool] = lambda: False) -> Summary:
+        """Compare the ledger with the manifest, write failed rows, summary and report, and tell people.
 
-        Raises `LedgerError` where there is no such import, or it has no manifest yet.
+        The failed rows are left out where `out_of_time` returns true. Raises `LedgerError` where there is no
+        such import, or it has no manifest yet.
         """
         entry = self.ledger.get_import(import_id)
         manifest = self.storage.read_json(object_key(import_id, MANIFEST))
@@ -39,4 +45,21 @@ class FinishImport:
             raise LedgerError(f"There is no split import {import_id}: is the name right, is its split done?")
         now = self.clock()
         summary = reconcile(entry, Manifest.from_json(manifest), self.ledger.batches(import_id), now)
+        summary = dataclasses.replace(summary, failed_rows=self._failed_rows(summary, out_of_time))
         return conclude(summary, self.storage, self.ledger, self.notices, now)
+
+    def _failed_rows(self, summary: Summary, out_of_time: Callable[[], bool]) -> FailedRows:
+        """Write the file of failed rows. If that goes wrong, the import ends all the same, and says so."""
+        if summary.profiles.success == summary.profiles.total:
+            return FailedRows()
+        # It loads what reads source files, which most imports do not need at their end.
+        from bulk_profiles.accounting.failed_rows import write_failed_rows  # noqa: PLC0415
+
+        entry = summary.entry
+        output = self.storage.output(entry.import_id)
+        try:
+            return write_failed_rows(entry, summary.batches, self.storage, output, out_of_time)
+        except (MissingObjectError, DeniedObjectError):
+            return FailedRows(missing=_GONE)
+        except Exception as error:  # noqa: BLE001 it decides nothing, and there is another way to make the file
+            return FailedRows(missing=f"{words_of(error)} {_ANOTHER_WAY.format(entry.import_id)}")

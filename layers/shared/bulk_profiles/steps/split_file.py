@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from bulk_profiles.accounting.split_verdict import too_long_to_send
-from bulk_profiles.accounting.summary import Summary, import_verdict, reconcile, reject
+from bulk_profiles.accounting.summary import Summary, import_verdict, reconcile, reject, rejected_file
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
@@ -236,6 +236,7 @@ class SplitFile:
             warnings=result.warnings,
             examples=result.examples,
             advice=result.advice,
+            rejected_rows=result.rejected_rows,
             batches=result.batches,
         )
         # An earlier try of this split may have come so far: the split is deterministic, so it says the same.
@@ -310,6 +311,7 @@ def _unsent(entry: ImportEntry, manifest: Manifest, code: str, reason: str, now:
         rejects=manifest.rejects | {code: rows.sent},
         warnings=manifest.warnings,
         examples=manifest.examples,
+        rejected_file=rejected_file(manifest),
     )
 
 

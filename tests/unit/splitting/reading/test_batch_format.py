@@ -24,7 +24,12 @@ def test_encoded_rows_are_checked_and_passed_on() -> None:
         ["6", "a b", "invalid_utf8"],
     ]
     assert outcome.split.warnings["plus_sign"] == 1
-    assert outcome.objects["rejected-rows.csv"] == (b"batch=thirdPartyId,a%20b,c\n3,%4,z\n4,50%,z\n5,%E9,z\n")
+    first, second, third = outcome.rejected_rows.splitlines()
+    assert first.startswith(
+        b'{"thirdPartyId": "", "_row": "3,%4,z", "_line": "4", "_reason": "bad_escape: a b", '
+    )
+    assert second.startswith(b'{"thirdPartyId": "", "_row": "4,50%,z", ')
+    assert third.startswith(b'{"thirdPartyId": "5", "a b": "\xe9", "c": "z", "_line": "6", ')
 
 
 def test_encoded_ids_are_compared_decoded() -> None:

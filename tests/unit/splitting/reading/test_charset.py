@@ -89,7 +89,7 @@ def test_ascii_is_read_under_any_encoding() -> None:
 def test_another_encoding_that_the_feed_does_not_name_is_told() -> None:
     outcome = run(KOELN.encode("cp1252"))
     assert outcome.rejects == [["2", "city", "invalid_utf8"]]
-    assert '"encoding": "cp1252"' in outcome.objects["rejects.csv"].decode().replace('""', '"')
+    assert '"encoding": "cp1252"' in outcome.rejected_rows.decode(errors="replace").replace('""', '"')
     with pytest.raises(FileRejectedError, match='"encoding": "cp1252"'):
         run("pcId,Straße\n1,x\n".encode("cp1252"))
 

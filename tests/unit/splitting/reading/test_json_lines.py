@@ -37,7 +37,7 @@ def test_line_ends_do_not_matter(
     outcome = run((text if last else text.rstrip()).encode())
     assert outcome.received == RECEIVED
     assert outcome.rejects == REJECTS
-    mended = outcome.objects["rejected-rows.csv"].replace(b'""', b'"4"').replace(b"[1]", b"")
+    mended = outcome.objects["rejected-rows.jsonl"].replace(b'": ""', b'": "4"')
     assert run(mended).received == [("4", "ü")]
 
 
@@ -64,10 +64,10 @@ def test_rejected_rows_are_read_right_again_under_the_same_feed(encoding: str, n
     feed = Feed(encoding=named)
     outcome = run("\n".join(LINES).encode(encoding), feed)
     assert (outcome.received, outcome.rejects) == (RECEIVED, REJECTS)
-    mended = outcome.objects["rejected-rows.csv"].replace(b'""', b'"4"')
+    mended = outcome.objects["rejected-rows.jsonl"].replace(b'": ""', b'": "4"')
     assert run(mended, feed).received == [("4", "ü")]
     plain = run("\n".join(LINES).encode(), Feed(encoding=named and "utf-8"))
-    assert plain.objects["rejected-rows.csv"].startswith(b"{")
+    assert plain.rejected_rows.startswith(b"{")
 
 
 @pytest.mark.parametrize(

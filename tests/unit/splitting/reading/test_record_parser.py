@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
@@ -77,8 +80,9 @@ def test_record_with_wrong_quotes_is_rejected_with_all_its_lines(case: str, deli
         outcome = run(data, processes=processes)
         assert outcome.rejects == [[str(line), "", "bad_quote"] for line in starts]
         assert [row[0] for row in outcome.received] == ids.split()
-        kept = outcome.objects["rejected-rows.csv"].decode().splitlines()
-        assert kept == [lines[0], *(lines[line - 1] for line in rejected)]
+        kept = csv.reader(io.StringIO(outcome.rejected_rows.decode(), newline=""), delimiter=delimiter)
+        texts = [row[1] for row in kept][1:]
+        assert end.join(texts) == end.join(lines[line - 1] for line in rejected)
 
 
 @pytest.mark.usefixtures("block")

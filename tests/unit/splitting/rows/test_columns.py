@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed, Mapping, plain_name
+from bulk_profiles.core.feeds import Feed, Mapping, SeparatorInValue, plain_name
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.splitting.rows.columns import resolve
 from tests.worlds.splitting import run
@@ -193,9 +193,7 @@ def test_columns_of_a_warning_are_few_and_short() -> None:
     assert split.examples.columns["prefix_stripped"] == [f"profile.{n}" + "x" * 91 for n in range(5)]
 
 
-@pytest.mark.parametrize(
-    "name", ["__index_level_0__", "Unnamed: 0", "Unnamed: 3_level_1", "_corrupt_record", "_airbyte_raw_id"]
-)
+@pytest.mark.parametrize("name", ["level_0", "Unnamed: 0", "Unnamed: 3_level_1"])
 def test_column_that_a_writer_adds_is_sent_with_a_warning(name: str) -> None:
     outcome = run(f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode())
     assert outcome.received == [("A1", "0", "Ulm")]
@@ -204,6 +202,41 @@ def test_column_that_a_writer_adds_is_sent_with_a_warning(name: str) -> None:
         f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode(), Feed.from_json({"mapping": {"drop": [name]}})
     )
     assert (dropped.received, dropped.split.warnings) == ([("A1", "Ulm")], {})
+
+
+@pytest.mark.parametrize("name", ["_airbyte_raw_id", "__index_level_0__", "_corrupt_record", "_score"])
+def test_column_whose_name_begins_with_an_underscore_is_not_sent(name: str) -> None:
+    data = f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode()
+    outcome = run(data)
+    assert outcome.received == [("A1", "Ulm")]
+    assert outcome.split.warnings == {"note_column": 1}
+    assert outcome.split.examples.columns == {"note_column": [name]}
+    lines = f'{{"{name}": [0], "thirdPartyId": "A1", "city": "Ulm"}}\n'.encode()
+    assert run(lines).received == [("A1", "Ulm")]
+    for feed in ({"drop": [name]}, {"keep": ["city"]}):
+        dropped = run(data, Feed.from_json({"mapping": feed}))
+        assert (dropped.received, dropped.split.warnings) == ([("A1", "Ulm")], {})
+    kept = run(data, Feed.from_json({"mapping": {"keep": [name, "city"]}}))
+    assert (kept.received, kept.split.warnings) == ([("A1", "Ulm")], {"note_column": 1})
+    renamed = run(data, Feed.from_json({"mapping": {"rename": {name: "score"}}}))
+    assert (renamed.received, renamed.split.warnings) == ([("A1", "0", "Ulm")], {})
+
+
+def test_key_column_may_begin_with_an_underscore() -> None:
+    outcome = run(b"_id,city\nA1,Ulm\n", Feed(mapping=Mapping(key="_id")))
+    assert (outcome.received, outcome.split.warnings) == ([("A1", "Ulm")], {})
+
+
+def test_our_own_notes_are_no_warning() -> None:
+    outcome = run(b"pcId,city,_line,_reason,_what_to_do,_batch,_status,_row\nA1,Ulm,1,x,y,z,u,v\n")
+    assert (outcome.received, outcome.split.warnings) == ([("A1", "Ulm")], {})
+
+
+def test_values_that_are_not_sent_are_neither_rejected_nor_warned_of() -> None:
+    data = b'pcId,city,_note\nA1,Ulm,"a, b"\nA2,Bonn,"NULL"\nA3,Kiel,"\x01' + b"x" * 300 + b'"\n'
+    for policy in SeparatorInValue:
+        outcome = run(data, Feed(separator_in_value=policy))
+        assert (outcome.rejects, outcome.split.warnings) == ([], {"note_column": 1})
 
 
 @pytest.mark.parametrize(

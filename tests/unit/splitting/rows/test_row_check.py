@@ -35,7 +35,10 @@ def test_bad_row_is_rejected_with_its_line_and_kept(
     line = 4 if quotes else 3
     assert outcome.rejects == [[str(line), column, reason]]
     assert outcome.split.examples.rejects == {reason: [line]}
-    assert outcome.objects["rejected-rows.csv"] == b"thirdPartyId,city,age\n" + row + b"\n"
+    assert outcome.rejected_rows.startswith(b"thirdPartyId,city,age,_line,")
+    kept = b',"9,""Oslo""x,1",' if reason == "bad_quote" else row
+    told = f"{reason}: {column}" if column else reason
+    assert f",{line},{told},".encode() in outcome.rejected_rows.split(b"\n" + kept)[1]
     assert [cells[0] for cells in outcome.received] == (["1", "3", "2"] if quotes else ["1", "2"])
 
 

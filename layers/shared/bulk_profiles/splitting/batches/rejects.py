@@ -1,30 +1,24 @@
-"""The account of a split: its counts, and the files rejects.csv and rejected-rows.csv.
-
-rejects.csv has line, column and reason of each rejected row, and no values. rejected-rows.csv has the rows
-themselves below the header, so that they can be corrected and dropped again.
-"""
+"""The account of a split: its counts, and the file of the rejected rows, which can be mended and dropped."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bulk_profiles.core.json_object import JsonObject, as_json
 from bulk_profiles.core.models import MOST_EXAMPLES
-from bulk_profiles.core.names import REJECTED_ROWS, REJECTS
+from bulk_profiles.core.names import REJECTED_ROWS
 from bulk_profiles.core.text import quantity
 from bulk_profiles.splitting.files import Output, Scratch, Sink
-from bulk_profiles.splitting.reading.blocks import Block
+from bulk_profiles.splitting.reading.blocks import Block, Mendable
 from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
+from bulk_profiles.splitting.rows.notes import BATCH, LINE, NO_BATCH, REASON, WHAT_TO_DO
 from bulk_profiles.splitting.rows.warnings import Warnings
 
 _UTF8 = "utf-8"
 _PIECE = 1024 * 1024
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # in a cell of a spreadsheet
-_TITLES = b"line,column,reason,detail\n"
+_NOTES = (LINE, REASON, WHAT_TO_DO, BATCH)
 
 
 @dataclass(slots=True)
@@ -59,19 +53,20 @@ class Tally(JsonObject):
 class RejectLog:
     """Count rejected rows and write them to the scratch, in parts, and at the end to the output."""
 
-    def __init__(self, scratch: Scratch, names: Sequence[str], tally: Tally, parts: int = 0) -> None:
+    def __init__(
+        self, scratch: Scratch, mendable: Mendable, names: Sequence[str], tally: Tally, parts: int = 0
+    ) -> None:
         self.parts = parts  # that are whole in the scratch
         self._scratch = scratch
+        self._mendable = mendable
         self._names = names
         self._tally = tally
-        self._sinks: list[Sink] = []  # of the part that is open, if any
+        self._sink: Sink | None = None  # of the part that is open, if any
 
     def add(self, block: Block, faults: dict[int, Fault]) -> None:
         """Reject the records of a block that have these numbers."""
         if not faults:
             return
-        listing = io.StringIO()
-        writer = csv.writer(listing, lineterminator="\n")
         rows = bytearray()
         numbers = sorted(faults)
         for number, record in zip(numbers, block.find(numbers), strict=True):
@@ -81,12 +76,15 @@ class RejectLog:
             self._tally.rejects[code] += 1
             lines = self._tally.examples.setdefault(code, [])
             lines += [record.line] * (len(lines) < MOST_EXAMPLES)
-            writer.writerow((record.line, self._column_name(fault), fault.reason, fault.reason.help))
-            rows += record.raw
-        if not self._sinks:
-            self._sinks = [self._scratch.create(_part(name, self.parts)) for name in (REJECTS, REJECTED_ROWS)]
-        for sink, data in zip(self._sinks, (listing.getvalue().encode(), bytes(rows)), strict=True):
-            sink.write(data)
+            notes = (str(record.line), self._reason(fault), fault.reason.help, NO_BATCH)
+            rows += self._mendable.row(
+                record.raw,
+                dict(zip(_NOTES, notes, strict=True)),
+                surplus=fault.reason is Reject.TOO_MANY_CELLS,
+            )
+        if self._sink is None:
+            self._sink = self._scratch.create(_part(self.parts))
+        self._sink.write(bytes(rows))
 
     def count_warnings(self, block: Block, warnings: Warnings) -> None:
         """Count the warnings of a block."""
@@ -104,39 +102,41 @@ class RejectLog:
 
     def flush(self) -> None:
         """Finish the part that is open, if any."""
-        for sink in self._sinks:
-            sink.commit()
-        self.parts += bool(self._sinks)
-        self._sinks = []
+        if self._sink is not None:
+            self._sink.commit()
+            self.parts += 1
+            self._sink = None
 
     def abort(self) -> None:
         """Drop the part that is open, if any."""
-        for sink in self._sinks:
-            sink.abort()
-        self._sinks = []
+        if self._sink is not None:
+            self._sink.abort()
+            self._sink = None
 
-    def publish(self, output: Output, header: bytes) -> None:
-        """Write both files to the output; `header` comes before the rejected rows."""
+    def publish(self, output: Output) -> str:
+        """Write the file of the rejected rows to the output. Returns its name; "" where there are none."""
         self.flush()
-        for name, start in ((REJECTS, _TITLES), (REJECTED_ROWS, header)):
-            sink = output.create(name)
-            sink.write(start)
-            for number in range(self.parts):
-                with self._scratch.open(_part(name, number)) as part:
-                    while piece := part.read(_PIECE):
-                        sink.write(piece)
-            sink.commit()
-
-    def _column_name(self, fault: Fault) -> str:
-        """Return the name of the fault's column, which no spreadsheet takes for a formula."""
-        if fault.column is None or fault.column >= len(self._names):
+        if not self.parts:
             return ""
-        name = self._names[fault.column]
-        return "'" + name if name.startswith(_FORMULA_STARTS) else name
+        name = REJECTED_ROWS + self._mendable.suffix
+        sink = output.create(name)
+        sink.write(self._mendable.head(_NOTES))
+        for number in range(self.parts):
+            with self._scratch.open(_part(number)) as part:
+                while piece := part.read(_PIECE):
+                    sink.write(piece)
+        sink.commit()
+        return name
+
+    def _reason(self, fault: Fault) -> str:
+        """Return a fault's code, with the name of its column if it has one: `empty_id: pcId`."""
+        if fault.column is None or fault.column >= len(self._names):
+            return fault.reason.value
+        return f"{fault.reason.value}: {self._names[fault.column]}"
 
 
-def _part(name: str, number: int) -> str:
-    return f"{name}-{number:05d}"
+def _part(number: int) -> str:
+    return f"{REJECTED_ROWS}-{number:05d}"
 
 
 def _is_windows_1252(raw: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -88,6 +88,29 @@ type TakeApart = Callable[[bytes], PlainRows | None]  # None where the rows are 
 type FindHelpers = Callable[[TakeApart], Helpers | None]  # None while they are not worth their cost
 
 
+type Notes = Mapping[str, str]  # about a row, by the names of their columns
+
+
+class Mendable(Protocol):
+    """The form of a file of rows to mend."""
+
+    @property
+    def suffix(self) -> str:
+        """What the name of the file ends in."""
+        ...
+
+    def head(self, notes: Sequence[str]) -> bytes:
+        """Return what comes before the rows, if each has these notes."""
+        ...
+
+    def row(self, raw: bytes, notes: Notes, *, surplus: bool = False) -> bytes:
+        """Return a record with its notes. `raw` is empty where the record is too long to be held.
+
+        `surplus`: what is wrong with it are empty cells beyond the columns.
+        """
+        ...
+
+
 class Reader(Protocol):
     """A file whose header is known."""
 
@@ -97,8 +120,8 @@ class Reader(Protocol):
         ...
 
     @property
-    def header(self) -> bytes:
-        """What comes before the rows, as it stands in the file."""
+    def mendable(self) -> Mendable:
+        """The form in which rows of the file are kept to be mended."""
         ...
 
     @property

@@ -11,14 +11,17 @@ from urllib.parse import unquote
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.files import SourceFile
+from bulk_profiles.splitting.rows.key_column import key_number
+from bulk_profiles.splitting.rows.plain import FAULT_MARK, PLUS_MARK, unmark
 from bulk_profiles.splitting.rows.row_check import NO_SURPLUS, Surplus
 
-from .batch_format import decoded
-from .blocks import Block, FindHelpers, Position, Reader
+from .batch_format import decode, decoded
+from .blocks import Block, FindHelpers, Mendable, Position, Reader
 from .delimited import DelimitedBlocks
 from .diagnosis import diagnose, refuse_long_delimiter
 from .header import Header, first_rows, read_header
 from .json_lines import JsonLines
+from .mendable import MendableJson, MendableTable, plain_row, restored
 from .signatures import Foreign, Layout, signature_of
 from .surplus import find_surplus
 from .text import HEAD_BYTES, Text
@@ -44,7 +47,9 @@ def open_source(source: SourceFile, feed: Feed, names: Sequence[str] | None = No
             csv = ParquetAsCsv(source, feed, Path(folder))
             # In a table of one column, the plain row of an empty cell has two: it is no blank line.
             surplus = Surplus(header=1)
-            yield Table(Text(csv), csv.header, csv.numbers.checked, by_record=True, surplus=surplus)
+            yield Table(
+                Text(csv), csv.header, csv.mendable, csv.numbers.checked, by_record=True, surplus=surplus
+            )
     else:
         yield _text_reader(Text.of(source, head, feed.encoding), feed, names)
 
@@ -59,7 +64,9 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
         case Layout.TARGET:
             header = read_header(text, feed, encoded=True)
             surplus = find_surplus(header, first_rows(text, header))
-            return Table(text, header, decoded, encoded=True, surplus=surplus)
+            return Table(
+                text, header, _as_objects(text, header, feed), decoded, encoded=True, surplus=surplus
+            )
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
     if not start.strip():
@@ -68,7 +75,42 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
     header = read_header(text, feed)
     rows = first_rows(text, header)
     diagnose(text, header, rows, feed)
-    return Table(text, header, surplus=find_surplus(header, rows))
+    mendable = MendableTable(
+        header.names,
+        header.dialect,
+        key_number(header.names, feed),
+        named=feed.delimiter,
+        recoded=text.recoded,
+    )
+    return Table(text, header, mendable, surplus=find_surplus(header, rows))
+
+
+def _as_objects(text: Text, header: Header, feed: Feed) -> Mendable:
+    """Return the form in which rows of a file in Target's own format are kept: decoded.
+
+    Target stores a raw `+` as a space. An id with one is kept as it is, as it may be forbidden.
+    """
+    names = [_decoded_name(name) for name in header.names]
+    key = key_number(names, feed)
+
+    def cells_of(raw: bytes) -> list[bytes] | None:
+        row = plain_row(raw, header.dialect)
+        row = None if row is None else decode(row)
+        if row is None or row.startswith(FAULT_MARK):
+            return None
+        return [
+            restored(
+                unmark(cell if number == key else cell.replace(PLUS_MARK, b" ")), recoded=False, plain=True
+            )
+            for number, cell in enumerate(row.split(b","))
+        ]
+
+    return MendableJson(
+        marked=bool(feed.encoding) or text.recoded,
+        key="" if key is None else names[key],
+        names=names,
+        cells_of=cells_of,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +119,7 @@ class Table:
 
     text: Text
     head: Header
+    mendable: Mendable
     finish: Callable[[Iterable[Block]], Iterator[Block]] | None = None  # what remains to be done with blocks
     encoded: bool = False  # percent-encoded, as in Target's own format
     by_record: bool = False  # records are numbered instead of lines
@@ -86,12 +129,6 @@ class Table:
     def names(self) -> Sequence[str]:
         """The header's cells."""
         return [_decoded_name(name) for name in self.head.names] if self.encoded else self.head.names
-
-    @property
-    def header(self) -> bytes:
-        """The header as it stands in the file, as UTF-8; with a mark where the file is not plain UTF-8."""
-        raw = self.head.raw if self.head.raw.endswith((b"\n", b"\r")) else self.head.raw + b"\n"
-        return self.text.header_mark + raw
 
     @property
     def encoding(self) -> str:

@@ -38,6 +38,7 @@ from .blocks import (
 )
 from .dialect import Dialect
 from .long_rows import skip_long_row
+from .mendable import MendableJson
 from .read_ahead import ReadAhead
 from .scans import count_lines
 from .text import Text
@@ -79,7 +80,6 @@ class JsonLines:
     surplus = NO_SURPLUS
 
     def __init__(self, text: Text, feed: Feed, names: Sequence[str] | None = None) -> None:
-        self.header = text.header_mark
         self.encoding = text.encoding
         self._text = text
         self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
@@ -88,6 +88,11 @@ class JsonLines:
             raise FileRejectedError("No line of the file is a JSON object: write one object per line.")
         self._cells: Callable[[dict[str, Any]], Sequence[Any]] = itemgetter(*self.names)
         self._key = key_number(self.names, feed)
+        self.mendable = MendableJson(
+            marked=bool(feed.encoding) or text.recoded,
+            recoded=text.recoded,
+            key="" if self._key is None else self.names[self._key],
+        )
         self._not_sent = [n for n, is_sent in enumerate(sent_columns(self.names, feed)) if not is_sent]
 
     def blocks(self, start: Position, find_helpers: FindHelpers | None = None) -> Iterator[Block]:

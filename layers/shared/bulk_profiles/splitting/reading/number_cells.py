@@ -27,6 +27,13 @@ class NumberCells:
     floats: tuple[int, ...]  # numbers of the columns with floating-point numbers, the key column aside
     key: int | None  # number of the key column, if its ids are numbers that need not be whole
 
+    def without_none(self, cells: list[bytes]) -> list[bytes]:
+        """Return the cells of a row, those empty that are no numbers."""
+        return [
+            b"" if number in self.floats and cell in _NO_NUMBERS else cell
+            for number, cell in enumerate(cells)
+        ]
+
     def checked(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Empty the cells that are no numbers, with a warning, and reject the rows whose id is not whole."""
         for block in blocks:
@@ -39,11 +46,9 @@ class NumberCells:
         for number, row in enumerate(rows):
             if row.startswith(FAULT_MARK):
                 continue
-            cells = row.split(b",")
-            for column in self.floats:
-                if cells[column] in _NO_NUMBERS:
-                    cells[column] = b""
-                    emptied.append(number)
+            found = row.split(b",")
+            cells = self.without_none(found)
+            emptied += [number] * (cells.count(b"") - found.count(b""))
             if self.key is not None and not _WHOLE.fullmatch(cells[self.key]):
                 rows[number] = fault_row(Reject.ID_NUMBER, self.key)
             else:

@@ -9,7 +9,6 @@ invalid byte, one reading makes `Jos` and the other one `Jos?`; written is `MARK
 
 from __future__ import annotations
 
-import codecs
 import errno
 import mmap
 import os
@@ -24,10 +23,12 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.text import quoted, without_invisible
 from bulk_profiles.splitting.files import SourceFile
 from bulk_profiles.splitting.rows.key_column import key_number, sent_columns
+from bulk_profiles.splitting.rows.plain import unmark
 
 from .blocks import Position
 from .dialect import Dialect
 from .header import Header
+from .mendable import MendableJson, plain_row
 from .number_cells import NumberCells
 
 if TYPE_CHECKING:
@@ -50,10 +51,7 @@ _MARKED = f"CASE WHEN t.c{{0}} IS DISTINCT FROM r.c{{0}} THEN '{_MARK}' || r.c{{
 
 
 class ParquetAsCsv:
-    """The rows of a Parquet file as a CSV source file, without a header, in a folder that the caller removes.
-
-    `header` is for the file of rejected rows. It has a byte order mark, as the feed may name an encoding.
-    """
+    """The rows of a Parquet file as a CSV source file without a header; the caller removes its folder."""
 
     def __init__(self, source: SourceFile, feed: Feed, folder: Path) -> None:
         original, self._csv = folder / "source.parquet", folder / "source.csv"
@@ -63,16 +61,26 @@ class ParquetAsCsv:
                 shutil.copyfileobj(stream, copy, _PIECE)
             names, kinds = _convert(original, self._csv, feed, delimiter)
         original.unlink()
-        line = delimiter.join('"' + name.replace('"', '""') + '"' for name in names)
         key = key_number(names, feed)
         dialect = Dialect(delimiter.encode())
-        self.header = Header(names, codecs.BOM_UTF8 + line.encode(), dialect, Position(0, 1))
+        self.header = Header(names, b"", dialect, Position(0, 1))
         self.numbers = NumberCells(
             tuple(number for number, kind in enumerate(kinds) if kind in _EXACT_BELOW and number != key),
             key if key is not None and kinds[key] in {*_EXACT_BELOW, _DECIMAL} else None,
         )
+        self.mendable = MendableJson(
+            marked=bool(feed.encoding),
+            key="" if key is None else names[key],
+            names=names,
+            cells_of=self._cells,
+        )
         self.name = source.name
         self.size = self._csv.stat().st_size
+
+    def _cells(self, raw: bytes) -> list[bytes] | None:
+        """Take a record of the CSV apart, without numbers that are none."""
+        row = plain_row(raw, self.header.dialect)
+        return None if row is None else [unmark(cell) for cell in self.numbers.without_none(row.split(b","))]
 
     def open(self, start: int = 0) -> BinaryIO:
         """Open it for reading from byte `start` on."""

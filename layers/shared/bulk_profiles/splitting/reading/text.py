@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -54,9 +53,9 @@ class Text:
         return replace(text, mark=invisible.end() if invisible else 0)
 
     @property
-    def header_mark(self) -> bytes:
-        """The byte order mark with which a part of this text, as UTF-8, is read again under the same feed."""
-        return codecs.BOM_UTF8 if self.encoding not in {"utf-8", "ascii"} or self.mark > 0 else b""
+    def recoded(self) -> bool:
+        """Whether the file is in another encoding than UTF-8."""
+        return self.encoding not in UTF8_NAMES
 
     def open(self, offset: int = 0) -> BinaryIO:
         """Open the text from a byte of its UTF-8 form on, its byte order mark not counted."""

@@ -130,7 +130,7 @@ def check_block(
         guarded = [record for record in guarded if record not in draft.faults]
         if guarded:
             check.warnings.add(Warn.VALUE_GUARDED, guarded, len(guarded))
-        _count_odd_values(draft.rows, view, check)
+        _count_odd_values(draft.rows, view, rules, check)
         _count_long_values(draft.rows, view.grid, rules, check)
     return draft.rows, check
 
@@ -226,7 +226,7 @@ def _is_odd(rows: bytes) -> bool:
     return FAULT_MARK in rows or (b"\xed" in rows and _SURROGATE.search(rows) is not None)
 
 
-def _count_odd_values(rows: bytes, view: BlockView, check: BlockCheck) -> None:
+def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCheck) -> None:
     """Count the values that are sent, and that may not be meant."""
     grid = view.grid
     odd_cells = {Warn.NULL_WORD: view.nulls.doubtful}
@@ -239,7 +239,9 @@ def _count_odd_values(rows: bytes, view: BlockView, check: BlockCheck) -> None:
         odd_cells[Warn.PLUS_SIGN] = grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0]))
     for warning, cells in odd_cells.items():
         if cells.size:
-            _warn(check, warning, cells, grid)
+            sent = cells[~np.isin(cells % rules.width, [*rules.not_sent])] if rules.not_sent else cells
+            if sent.size:
+                _warn(check, warning, sent, grid)
 
 
 def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:
@@ -260,7 +262,7 @@ def _count_long_values(rows: bytes, grid: Grid, rules: Rules, check: BlockCheck)
         length = len(unmark(rows[end + 1 - int(sizes[cell]) : end]).decode())
         if cell % rules.width == rules.key:
             long_ids += [cell] * (length > LONG_ID_LENGTH)
-        else:
+        elif cell % rules.width not in rules.not_sent:
             long_values += [cell] * (length > LONG_VALUE_LENGTH)
     for warning, cells in ((Warn.LONG_ID, long_ids), (Warn.LONG_VALUE, long_values)):
         if cells:

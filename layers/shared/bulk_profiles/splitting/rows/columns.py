@@ -20,14 +20,12 @@ from .encoding import encode
 from .faults import Warn
 from .header_names import HeaderNames
 from .key_column import Key, find_key, kind_of
+from .notes import OUR_COLUMNS
 from .row_check import Rules
 
 _MOST_NAMED = 100  # characters of a column's name with the nearest ones
-# What pandas, dask, Spark, Databricks and the loaders Fivetran, Airbyte, Stitch and dlt add to tables.
-_ADDED = re.compile(
-    r"__index_level_\d+__|Unnamed: \d+(?:_level_\d+)?|level_\d+|__null_dask_index__|_corrupt_record"
-    r"|_rescued_data|_fivetran_\w+|_airbyte_\w+|_sdc_\w+|_dlt_\w+"
-)
+# What pandas adds to tables. What other programs add begins with `_`, as in `_airbyte_ab_id`: it is not sent.
+_ADDED = re.compile(r"Unnamed: \d+(?:_level_\d+)?|level_\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +144,11 @@ def resolve(header: Sequence[str], feed: Feed) -> Columns:
         Warn.CONTROL_IN_NAME: [cell for cell in header[: len(names)] if _has_control(cell)],
         Warn.UNKNOWN_COLUMN: _unknown(names, _listed(mapping)) + _unknown(sent_names, mapping.defaults),
         Warn.WRITER_COLUMN: _added_by_writers(names, others, mapping),
+        Warn.NOTE_COLUMN: [
+            name
+            for number, name in enumerate(names)
+            if number != key.number and mapping.passes_over(name) and name not in OUR_COLUMNS
+        ],
     }
     warnings = Counter[str]({code: len(found) for code, found in named.items() if found})
     if feed.api_version is ApiVersion.V1 and key.kind is KeyColumn.THIRD_PARTY_ID:

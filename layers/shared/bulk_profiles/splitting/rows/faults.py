@@ -197,6 +197,11 @@ class Warn(_Code):
         "Columns that a program added when it wrote the table: they are sent unless the feed's drop names "
         "them. One without a name is not sent.",
     )
+    NOTE_COLUMN = (
+        "note_column",
+        "Columns whose names begin with _: they are not sent, unless the feed's rename gives them another "
+        "name.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,11 @@ class Rules:
     plain_ids: bool = False  # no separator in an id: replaced in values, it would make another id
     header: HeaderNames | None = None  # that may come again
 
+    @property
+    def not_sent(self) -> frozenset[int]:
+        """The numbers of the columns that are not sent: whatever their values are, it does no harm."""
+        return self.header.not_sent if self.header else frozenset()
+
 
 # The row, or its fault; a header after which the file cannot be read on; None for a line that is no row.
 type CheckedRow = tuple[bytes | Fault | Likeness | None, tuple[Warn, ...]]
@@ -217,7 +222,7 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
     cells = row.split(b",")
     if rules.reject_separators:
         for number, cell in enumerate(cells):
-            if cell.translate(None, SEPARATORS) != cell:
+            if cell.translate(None, SEPARATORS) != cell and number not in rules.not_sent:
                 return Fault(Reject.SEPARATOR_IN_VALUE, number), ()
     cells[rules.key] = mark(text.encode())
     return b",".join(cells), warnings
