@@ -1168,7 +1168,7 @@ _BATCHES = _in(
     ("an unknown outcome of a check is no end", "Check outcome?/Default", REMOVED, _UNKNOWN_OUTCOME),
     (
         "the results of all children fill the state",
-        "Batch settled/Result",
+        "Batch settled/InputPath",
         REMOVED,
         "execution.test_import_of_many_batches_keeps_its_state_small",
     ),

@@ -1,4 +1,4 @@
-"""The fast reader of profiles that an answer lists in Target's plainest form, all written alike:
+"""The fast reader of profiles that an answer lists in Target's plainest form.
 
     <profile><id>u1</id><status>success</status></profile><profile><id>u2</id><status>error</status></profile>
 
@@ -14,8 +14,8 @@ import re
 from .response import KNOWN_WORDS, MAX_TEXT
 
 _FIRST = re.compile(
-    rb"([ \t\r\n]*)<profile>([ \t\r\n]*)<id>[^<]*</id>([ \t\r\n]*)<status>[^<]*</status>([ \t\r\n]*)</profile>"
-    rb"(?:([ \t\r\n]*)<profile>)?"
+    rb"([ \t\r\n]*)<profile>([ \t\r\n]*)<id>[^<]*</id>([ \t\r\n]*)<status>[^<]*</status>([ \t\r\n]*)"
+    rb"</profile>(?:([ \t\r\n]*)<profile>)?"
 )
 _ID, _PROFILE = b"\x01", b"\x02"  # end an id and a profile; XML has no such characters
 # What the parser reads in another way, or not at all: markup, references, control characters, the end of a
@@ -28,29 +28,32 @@ _OTHERS = bytes({*range(256)} - {*_SEPARATORS})
 
 def read_plain(unit: bytes | bytearray) -> tuple[list[str], list[str]] | None:
     """Return the ids of a run of profiles and Target's words for them; None where it is not plain."""
-    first = _FIRST.match(unit)
-    if not first:
-        return None
-    before, to_id, to_status, to_end, between = (group or b"" for group in first.groups())
-    start = before + b"<profile>" + to_id + b"<id>"
-    end = b"</status>" + to_end + b"</profile>"
-    if not unit.endswith(end) or _ID in unit or _PROFILE in unit:
-        return None
-    body = unit[len(start) : len(unit) - len(end)]
-    body = body.replace(end + between + start[len(before) :], _PROFILE)
-    body = body.replace(b"</id>" + to_status + b"<status>", _ID)
-    # An id and a word in turn, and nothing else.
-    separators = body.translate(None, _OTHERS)
-    if separators != (_SEPARATORS * len(separators))[: len(separators)] or len(separators) % 2 == 0:
-        return None
-    if len(body.translate(None, _SPECIAL_BYTES)) < len(body) or any(part in body for part in _SPECIAL_PARTS):
+    body = _separated(unit)
+    if body is None:
         return None
     try:
         cells = body.replace(_PROFILE, _ID).decode().split(_ID.decode())
     except UnicodeDecodeError:
         return None
     ids, words = cells[::2], cells[1::2]
-    if not KNOWN_WORDS.issuperset(words) or any(map(str.isspace, ids)):
-        return None
     lengths = [*map(len, ids)]
-    return (ids, words) if 0 < min(lengths) and max(lengths) <= MAX_TEXT else None
+    readable = min(lengths) > 0 and max(lengths) <= MAX_TEXT and not any(map(str.isspace, ids))
+    return (ids, words) if readable and KNOWN_WORDS.issuperset(words) else None
+
+
+def _separated(unit: bytes | bytearray) -> bytes | bytearray | None:
+    """Return the ids and words of a run of profiles, separated; None where it is not plain."""
+    first = _FIRST.match(unit)
+    if not first or _ID in unit or _PROFILE in unit:
+        return None
+    before, to_id, to_status, to_end, between = (group or b"" for group in first.groups())
+    start = b"<profile>" + to_id + b"<id>"
+    end = b"</status>" + to_end + b"</profile>"
+    body = unit[len(before + start) : -len(end)].replace(end + between + start, _PROFILE)
+    body = body.replace(b"</id>" + to_status + b"<status>", _ID)
+    separators = body.translate(None, _OTHERS)
+    in_turn = separators == (_SEPARATORS * len(separators))[: len(separators)] and len(separators) % 2
+    special = len(body.translate(None, _SPECIAL_BYTES)) < len(body) or any(
+        part in body for part in _SPECIAL_PARTS
+    )
+    return body if unit.endswith(end) and in_turn and not special else None
