@@ -37,5 +37,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         reason=summary.reason,
         unaccounted=summary.unaccounted,
     )
+    for why in summary.untold:
+        logger.warning("Something was not told", reason=why)
     counts = {name: summary.to_json()[name] for name in ("profiles", "bases")}
     return {"status": summary.status.value, "cause": summary.conclusion, **counts}

@@ -42,6 +42,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return {"importId": result.import_id, "status": "splitting"}
     if result.summary is not None:
         logger.warning("File rejected", reason=result.summary.reason)
+        for why in result.summary.untold:
+            logger.warning("Something was not told", reason=why)
         for name, count in result.summary.metrics().items():
             metrics.add_metric(name, MetricUnit.Count, count)
         metrics.flush_metrics()

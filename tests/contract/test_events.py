@@ -38,6 +38,7 @@ def test_finish_import_event_names_an_import() -> None:
         ({"source": "another.source"}, False),
         ({"detail-type": "Object Deleted"}, False),
         ({"key": "elsewhere/customers.csv"}, True),  # a file beside drop/ is told, not ignored
+        ({"key": "results/crm/customers.csv/x/report.html"}, False),  # no file that was dropped
         ({"bucket": "another-bucket"}, False),
     ],
 )
@@ -73,4 +74,6 @@ def matches(pattern: dict[str, Any], event_: dict[str, Any]) -> bool:
 
 
 def _alternative(wanted: Any, value: Any) -> bool:
+    if isinstance(wanted, dict) and "anything-but" in wanted:
+        return not str(value).startswith(wanted["anything-but"]["prefix"])
     return bool(value == (wanted["Ref"] if isinstance(wanted, dict) else wanted))

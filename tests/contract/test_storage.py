@@ -129,7 +129,9 @@ def test_dropped_file_stays_until_the_sweep_has_looked_for_it() -> None:
 
 def test_dropped_files_expire_whatever_their_key() -> None:
     rules = resources("S3::Bucket")["DropBucket"]["LifecycleConfiguration"]["Rules"]
-    assert not [rule for rule in rules if {"Prefix", "TagFilters", "ObjectSizeGreaterThan"} & set(rule)]
+    filtered = [rule for rule in rules if {"Prefix", "TagFilters", "ObjectSizeGreaterThan"} & set(rule)]
+    assert [rule["Prefix"] for rule in filtered] == [names.RESULTS_PREFIX]  # these expire as the files do
+    assert filtered[0]["ExpirationInDays"] == RETENTION
 
 
 def test_results_expire_and_feeds_stay() -> None:

@@ -31,6 +31,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n,Nobody\nu3,Zo\xc3\xab\n"
 _MULTIPART = {"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
 _LISTS = {"ListObjectsV2": "s3:ListBucket", "ListObjectVersions": "s3:ListBucketVersions"}
+_PUT_EVENTS = (
+    "events:PutEvents",
+    "the-arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default",
+)
 _NOT_THERE = {"404", "NoSuchKey", "NoSuchVersion"}
 
 # (function, action) -> why it is allowed and not called here.
@@ -84,8 +88,9 @@ def needs(call: Call) -> set[Permission]:
         case "dynamodb":
             tables = given["RequestItems"] if "RequestItems" in given else [given["TableName"]]
             return {(f"dynamodb:{call.operation}", table) for table in tables}
-        case "sns":
-            return {("sns:Publish", _last(given["TopicArn"]))}
+        case "events" | "sns":
+            told = ("sns:Publish", _last(given["TopicArn"])) if "TopicArn" in given else _PUT_EVENTS
+            return {told}
         case "stepfunctions":
             return {(f"states:{call.operation}", _last(given["stateMachineArn"]))}
         case "secretsmanager":
@@ -103,9 +108,10 @@ def _s3_needs(call: Call) -> set[Permission]:
     bucket, operation = call.parameters["Bucket"], call.operation
     if operation in _LISTS:
         return {(_LISTS[operation], bucket)}
-    if operation == "CopyObject":  # in place
-        key = f"{bucket}/{call.parameters['Key']}"
-        return {("s3:GetObject", key), ("s3:PutObject", key)}
+    if operation == "CopyObject":
+        source = call.parameters["CopySource"]
+        target = ("s3:PutObject", f"{bucket}/{call.parameters['Key']}")
+        return {("s3:GetObject", f"{source['Bucket']}/{source['Key']}"), target}
     if operation in {"HeadObject", "GetObject"}:
         action = "s3:GetObjectVersion" if call.parameters.get("VersionId") else "s3:GetObject"
     else:

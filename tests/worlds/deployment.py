@@ -17,6 +17,7 @@ import boto3
 from bulk_profiles.accounting.profile_results import read_results
 from bulk_profiles.accounting.summary import Summary
 from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.profiles_table import ProfilesTable
 from bulk_profiles.aws.s3 import Storage
@@ -43,6 +44,7 @@ from bulk_profiles.steps.settings import (
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from bulk_profiles.steps.sweep_imports import SweepImports, SweepResult
 from bulk_profiles.steps.upload_batch import UploadBatch
+from tests.worlds.aws.events import Bus
 from tests.worlds.aws.functions import Functions
 from tests.worlds.aws.sns import Topic
 from tests.worlds.aws.step_functions import Machine
@@ -83,6 +85,8 @@ class Deployment:
     clock: Clock = field(default_factory=Clock)
     machine: Machine = field(default_factory=Machine)
     topic: Topic = field(default_factory=Topic)
+    bus: Bus = field(default_factory=Bus)
+    console_url: str = ""
     functions: Functions = field(default_factory=lambda: Functions(frozenset({"split"})))
     split_settings: SplitFileSettings = field(
         default_factory=lambda: SplitFileSettings(
@@ -168,6 +172,7 @@ class Deployment:
             self.ledger,
             Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             self.notices,
+            Events(self.bus),  # type: ignore[arg-type]  # stands at the boundary
             self.clock,
         )
         return step.run(dropped, out_of_time)
@@ -189,12 +194,14 @@ class Deployment:
                 state_machine_arn="arn",
                 split_file_function="split",
                 retention_days=self.split_settings.retention_days,
+                waits_told_after_hours=24,
             ),
             self.storage,
             self.ledger,
             Executions(self.machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             Invocations(self.functions, "split"),  # type: ignore[arg-type]  # stands at the boundary
             self.notices,
+            Events(self.bus),  # type: ignore[arg-type]  # stands at the boundary
             self.clock,
         )
         return step.run()
@@ -213,9 +220,14 @@ class Deployment:
 
     def finish(self, import_id: str, out_of_time: Callable[[], bool] = lambda: False) -> Summary:
         settings = FinishImportSettings(
-            data_bucket=DATA_BUCKET, imports_table=IMPORTS_TABLE, client_code="demo", retention_days=30
+            data_bucket=DATA_BUCKET,
+            imports_table=IMPORTS_TABLE,
+            client_code="demo",
+            retention_days=30,
+            console_url=self.console_url,
         )
-        step = FinishImport(settings, self.storage, self.ledger, self.notices, self.clock)
+        bus = Events(self.bus)  # type: ignore[arg-type]  # stands at the boundary
+        step = FinishImport(settings, self.storage, self.ledger, self.notices, bus, self.clock)
         return step.run(import_id, out_of_time)
 
     def resend(self, import_id: str, *words: str, execution: str = "resend-1") -> Resent:

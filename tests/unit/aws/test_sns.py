@@ -30,24 +30,29 @@ def notices(topic: Topic, arn: str = "arn") -> Notices:
 
 def test_publish_sends_subject_and_message() -> None:
     topic = Topic()
-    notices(topic).publish("Import crm-1: succeeded", "Rows: 3 read\n")
+    notices(topic).publish("Import crm-1: succeeded", "Rows: 3 read\n", {"feed": "crm"})
     assert topic.published == [
-        {"TopicArn": "arn", "Subject": "Import crm-1: succeeded", "Message": "Rows: 3 read\n"}
+        {
+            "TopicArn": "arn",
+            "Subject": "Import crm-1: succeeded",
+            "Message": "Rows: 3 read\n",
+            "MessageAttributes": {"feed": {"DataType": "String", "StringValue": "crm"}},
+        }
     ]
 
 
 def test_publish_cuts_a_subject_that_sns_would_refuse() -> None:
     topic = Topic()
-    notices(topic).publish("x" * 101, "m")
+    notices(topic).publish("x" * 101, "m", {})
     assert topic.published[0]["Subject"] == "x" * 100
 
 
 def test_publish_without_a_topic_sends_nothing() -> None:
     topic = Topic()
-    notices(topic, "").publish("Import crm-1: succeeded", "m")
+    notices(topic, "").publish("Import crm-1: succeeded", "m", {})
     assert topic.published == []
 
 
 def test_publish_that_fails_is_a_notice_error() -> None:
     with pytest.raises(NoticeError, match=r"^SNS did not take the message: Throttling\.$"):
-        notices(Topic("Throttling")).publish("s", "m")
+        notices(Topic("Throttling")).publish("s", "m", {})

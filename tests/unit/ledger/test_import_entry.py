@@ -49,6 +49,7 @@ NEW_IMPORT_ITEM: Json = {
     "notice": "",
     "reconciled": False,
     "activeUntil": "",
+    "waitToldAt": "",
     "overtakenBy": "",
     "givenUp": None,
     "resend": "",
@@ -96,6 +97,7 @@ ENDED_IMPORT_ITEM = NEW_IMPORT_ITEM | {
     "notice": "Import crm-1: partial\nRows: 3",
     "reconciled": True,
     "activeUntil": "2026-11-24T12:00:00.000Z",
+    "waitToldAt": "",
     "overtakenBy": "crm-2",
 }
 

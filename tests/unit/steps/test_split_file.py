@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
@@ -24,6 +25,7 @@ from bulk_profiles.steps import split_file
 from bulk_profiles.steps.messages import DroppedObject
 from bulk_profiles.steps.settings import SplitFileSettings, UnknownFeeds
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
+from tests.worlds.aws.events import Bus
 from tests.worlds.aws.sns import Topic
 from tests.worlds.aws.step_functions import Machine
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, Deployment
@@ -81,6 +83,7 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
             ledger,
             Executions(machine, "arn"),  # type: ignore[arg-type]  # stands at the boundary
             Notices(topic, "arn"),  # type: ignore[arg-type]  # stands at the boundary
+            Events(Bus()),  # type: ignore[arg-type]  # stands at the boundary
             lambda: now,
         )
         return step.run(dropped)
@@ -322,7 +325,7 @@ def test_a_file_of_rejects_keeps_their_rows_with_notes(
         assert data is not None
         assert data["examples"] == {"rejects": {"empty_id": [2, 3]}, "warnings": {}, "columns": {}}
     with storage.open(f"{folder}/report.html") as report:
-        assert b"<td>2, 3</td>" in report.read()
+        assert b"lines 2, 3" in report.read()
 
 
 def test_a_rejected_file_whose_end_was_interrupted_is_ended_by_the_next_try(

@@ -176,7 +176,7 @@ def test_notice_that_sns_refused_is_sent_by_the_sweep_once(
 
     assert (deployment.sweep().told, deployment.sweep().told) == (1, 0)
     [message] = deployment.topic.messages
-    assert message == f"Import {split.import_id}: {summary.status_line}\n{render_text(summary)}"
+    assert message.startswith(f"Import {split.import_id}: {summary.status_line}\n{render_text(summary)}\n")
 
 
 def test_list_of_refused_notices_that_cannot_be_written_decides_no_outcome(

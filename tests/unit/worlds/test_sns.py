@@ -49,5 +49,5 @@ def test_subject_of_other_than_one_line_of_ascii_is_refused(
 
 def test_notice_has_its_subject_as_first_line() -> None:
     topic = Topic()
-    Notices(topic, "arn").publish("Import crm-1: succeeded", "All of it.")  # type: ignore[arg-type]  # stands at the boundary
+    Notices(topic, "arn").publish("Import crm-1: succeeded", "All of it.", {})  # type: ignore[arg-type]  # stands at the boundary
     assert topic.messages == ["Import crm-1: succeeded\nAll of it."]

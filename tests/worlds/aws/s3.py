@@ -103,16 +103,24 @@ class S3(Service):
         return self.call("GetObject", get)
 
     def copy_object(
-        self, *, Bucket: str, Key: str, CopySource: Any, MetadataDirective: str, ContentType: str
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        CopySource: Any,
+        MetadataDirective: str = "COPY",
+        ContentType: str = "",
     ) -> Any:
-        """Copy an object onto itself, which makes a new version."""
+        """Copy an object; onto itself, that makes a new version."""
 
         def copy() -> Any:
-            assert CopySource == {"Bucket": Bucket, "Key": Key}, "no test copies elsewhere"
-            assert ContentType
-            if MetadataDirective != "REPLACE":
-                raise error("CopyObject", "InvalidRequest")
-            body = self._version("CopyObject", Bucket, Key, "").body
+            if not 0 < len(Key.encode()) <= MOST_KEY_BYTES:
+                raise error("CopyObject", "KeyTooLongError")
+            if CopySource == {"Bucket": Bucket, "Key": Key}:
+                assert ContentType
+                if MetadataDirective != "REPLACE":
+                    raise error("CopyObject", "InvalidRequest")
+            body = self._version("CopyObject", CopySource["Bucket"], CopySource["Key"], "").body
             return {"VersionId": self._add(Bucket, Key, body).version_id}
 
         return self.call("CopyObject", copy)

@@ -18,8 +18,11 @@ class Topic(Service):
     """One topic. It has no subscribers."""
 
     messages: list[str] = field(default_factory=list)  # each with its subject as first line
+    attributes: list[dict[str, str]] = field(default_factory=list)  # of these messages
 
-    def publish(self, *, TopicArn: str, Subject: str, Message: str) -> Any:
+    def publish(
+        self, *, TopicArn: str, Subject: str, Message: str, MessageAttributes: dict[str, Any] | None = None
+    ) -> Any:
         """Publish a message to all subscribers."""
 
         def publish() -> Any:
@@ -27,7 +30,11 @@ class Topic(Service):
                 raise error("Publish", "InvalidParameter", "Subject")
             if not 0 < len(Message.encode()) <= MOST_MESSAGE_BYTES:
                 raise error("Publish", "InvalidParameter", "Message")
+            values = {name: value["StringValue"] for name, value in (MessageAttributes or {}).items()}
+            if not all(values.values()):
+                raise error("Publish", "InvalidParameterValue", "MessageAttributes")
             self.messages.append(f"{Subject}\n{Message}")
+            self.attributes.append(values)
             return {"MessageId": f"{TopicArn}/{len(self.messages)}"}
 
         return self.call("Publish", publish)

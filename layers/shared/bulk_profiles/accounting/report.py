@@ -34,7 +34,6 @@ def render_text(summary: Summary) -> str:
         f" {profiles.unknown:,} unknown, {profiles.not_sent:,} not sent",
         f"Success: {by_word(summary.evidence) or 'none'}",
         f"Unaccounted: {summary.unaccounted}",
-        f"Results: imports/{summary.entry.import_id}/ in the Data bucket",
     ]
     return "\n".join(lines)
 

@@ -73,6 +73,7 @@ class Summary:
     unaccounted: int = 0  # rows that the counts do not explain
     too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
     told: bool = True  # the notice was sent
+    untold: tuple[str, ...] = ()  # why results were not copied or no event was put, as sentences
     rejected_file: str = ""  # the name of the file of rejected rows, if there is one
     failed_rows: FailedRows = FailedRows()
 

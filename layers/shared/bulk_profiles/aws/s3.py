@@ -42,7 +42,7 @@ class Storage:
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
-        self._bucket = bucket
+        self.bucket = bucket  # the Data bucket
         self._pool = ThreadPoolExecutor(PARTS_IN_FLIGHT)
 
     def source(self, bucket: str, key: str, version_id: str) -> Source:
@@ -93,11 +93,11 @@ class Storage:
 
     def sink(self, key: str) -> S3Sink:
         """Start to write an object."""
-        return S3Sink(self._client, self._pool, self._bucket, key)
+        return S3Sink(self._client, self._pool, self.bucket, key)
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
         """Open an object of the Data bucket as a stream from byte `start` on."""
-        return io.BufferedReader(ObjectReader(self._client, self._bucket, key, start), READ_AHEAD)
+        return io.BufferedReader(ObjectReader(self._client, self.bucket, key, start), READ_AHEAD)
 
     def read_json(self, key: str) -> Json | None:
         """Return the JSON of an object, or None where the object does not exist.
@@ -110,14 +110,14 @@ class Storage:
         except MissingObjectError:
             return None
         except ValueError as error:
-            raise InvalidJsonError(f"s3://{self._bucket}/{key} is not JSON.") from error
+            raise InvalidJsonError(f"s3://{self.bucket}/{key} is not JSON.") from error
         return data
 
     def names(self, import_id: str, folder: str) -> list[str]:
         """Return the names of an import's objects in one of its folders."""
         prefix = object_key(import_id, folder)
         with s3_errors("list", prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [
                 folder + item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", [])
             ]
@@ -125,7 +125,7 @@ class Storage:
     def feeds(self) -> list[str]:
         """Return the names of the feeds that have a configuration."""
         with s3_errors("list", FEEDS):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=FEEDS)
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=FEEDS)
             keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return [
             key.removeprefix(FEEDS).removesuffix(FEED_SUFFIX) for key in keys if key.endswith(FEED_SUFFIX)
@@ -144,7 +144,7 @@ class Storage:
 
     def _older(self, prefix: str, before: datetime) -> Iterator[str]:
         with s3_errors("list", prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             for page in pages:
                 for item in page.get("Contents", []):
                     if item["LastModified"] < before:
@@ -154,24 +154,31 @@ class Storage:
         kind = "application/json" if key.endswith(".json") else "binary/octet-stream"
         with s3_errors("renew", key):
             self._client.copy_object(
-                Bucket=self._bucket,
+                Bucket=self.bucket,
                 Key=key,
-                CopySource={"Bucket": self._bucket, "Key": key},
+                CopySource={"Bucket": self.bucket, "Key": key},
                 MetadataDirective="REPLACE",  # S3 refuses a copy onto itself that changes nothing
                 ContentType=kind,
+            )
+
+    def copy(self, key: str, bucket: str, target: str) -> None:
+        """Copy an object of the Data bucket to another bucket; one of more than 5 GB cannot be copied."""
+        with s3_errors("copy", key):
+            self._client.copy_object(
+                CopySource={"Bucket": self.bucket, "Key": key}, Bucket=bucket, Key=target
             )
 
     def delete(self, key: str) -> None:
         """Delete an object, if it exists."""
         with s3_errors("delete", key):
-            self._client.delete_object(Bucket=self._bucket, Key=key)
+            self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def write(self, key: str, body: bytes, content_type: str, *, once: bool = False) -> None:
         """Write a small object. With `once`, raises `ExistingObjectError` where it exists already."""
         condition: Any = {"IfNoneMatch": "*"} if once else {}
         with s3_errors("write", key):
             self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, **condition
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, **condition
             )
 
     def write_json(self, key: str, data: Json, *, once: bool = False) -> None:

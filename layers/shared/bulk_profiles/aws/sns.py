@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bulk_profiles.core.errors import NoticeError
@@ -21,9 +22,16 @@ class Notices:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, subject: str, message: str) -> None:
-        """Send a message to all subscribers."""
+    def publish(self, subject: str, message: str, attributes: Mapping[str, str]) -> None:
+        """Send a message to all subscribers, but those who choose others by the attributes."""
         if not self._topic_arn:
             return
         with translated("SNS did not take the message", NoticeError):
-            self._client.publish(TopicArn=self._topic_arn, Subject=subject[:_SUBJECT_LENGTH], Message=message)
+            self._client.publish(
+                TopicArn=self._topic_arn,
+                Subject=subject[:_SUBJECT_LENGTH],
+                Message=message,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                },
+            )

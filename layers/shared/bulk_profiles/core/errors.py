@@ -16,7 +16,7 @@
     │   └── ConflictError          another writer changed the item first
     ├── ExecutionError         a call to Step Functions failed
     ├── InvocationError        Lambda did not accept an event
-    ├── NoticeError            SNS did not accept a message
+    ├── NoticeError            SNS did not accept a message, or EventBridge an event
     └── TokenError             Secrets Manager did not return a token that can be sent
 
 An error that only one module raises is defined in that module: `cli.local_files.UsageError`,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from datetime import datetime
 
 DROP_PREFIX = "drop/"
+RESULTS_PREFIX = "results/"  # in the Drop bucket, too
 DEFAULT_FEED = "default"
 FEEDS, FEED_SUFFIX = "feeds/", ".json"  # the configuration of a feed is feeds/<name>.json
 
@@ -39,6 +41,7 @@ PASSED_OVER_SUFFIXES = (
 )
 
 _SLUG_LENGTH = 40
+_DIGEST_LENGTH = 12
 _DOTS = frozenset({".", ".."})  # the names of folders themselves, as `find` prints them: ./customers.csv
 _FEED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -52,7 +55,7 @@ def import_id(bucket: str, key: str, version_id: str) -> str:
     name = key.rsplit("/", 1)[-1]
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_name)[:_SLUG_LENGTH].strip("-") or "file"
-    digest = hashlib.sha256(f"{bucket}\n{key}\n{version_id}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{bucket}\n{key}\n{version_id}".encode()).hexdigest()[:_DIGEST_LENGTH]
     return f"{slug}-{digest}"
 
 
@@ -65,6 +68,8 @@ def passed_over(key: str) -> str:
     `._COPYING_` (hadoop fs -put). The reason never quotes the key.
     """
     names = key.split("/")
+    if key.startswith(RESULTS_PREFIX):
+        return "it is a result of an import"
     if not names[-1]:
         return "it is the marker of a folder"
     hidden = next((name for name in names if name.startswith(("_", ".")) and name not in _DOTS), "")
@@ -126,6 +131,17 @@ def attempt_name(number: int, attempt: int) -> str:
 def answer_name(number: int, attempt: int) -> str:
     """Return the name of what Target last said of the profiles of an attempt that it had not finished."""
     return f"answers/{number:05d}-{attempt}.json.gz"
+
+
+def results_prefix(key: str, import_id: str, started_at: datetime) -> str:
+    """Return the folder in the Drop bucket for the results of a dropped file's version.
+
+    `drop/crm/customers.csv` has `results/crm/customers.csv/2026-11-27T013705Z-86a3bcf6935a/` and one more
+    folder for each other version, in the order of time.
+    """
+    names = (feed_name(key), key.rsplit("/", 1)[-1])
+    feed, file = ("_" if name in _DOTS else name for name in names)
+    return f"{RESULTS_PREFIX}{feed}/{file}/{started_at:%Y-%m-%dT%H%M%SZ}-{import_id[-_DIGEST_LENGTH:]}/"
 
 
 def feed_key(feed: str) -> str:

@@ -58,6 +58,8 @@ class ImportEntry(JsonObject):
     reconciled: bool = field(default=False, metadata=as_json(optional=True))  # by a sweep, once it was over
     # Nothing of the import is sent later than this, unless it is renewed.
     active_until: datetime | None = field(default=None, metadata=as_json(optional=True))
+    # When an event was last put because it waits.
+    wait_told_at: datetime | None = field(default=None, metadata=as_json(optional=True))
     # A later import that has gone first: nothing of this one is sent any more.
     overtaken_by: str = field(default="", metadata=as_json(optional=True))
     # Nothing of it is sent any more, and what was sent is followed: it is over when that has settled.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile
+from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.core.errors import DeniedObjectError, LedgerError, MissingObjectError
@@ -15,7 +16,7 @@ from bulk_profiles.core.models import Manifest
 from bulk_profiles.core.names import MANIFEST, object_key
 from bulk_profiles.ledger.ledger import Ledger
 
-from .closing import conclude
+from .closing import Closing
 from .failures import words_of
 from .settings import FinishImportSettings
 
@@ -31,6 +32,7 @@ class FinishImport:
     storage: Storage
     ledger: Ledger
     notices: Notices
+    events: Events
     clock: Callable[[], datetime]
 
     def run(self, import_id: str, out_of_time: Callable[[], bool] = lambda: False) -> Summary:
@@ -46,7 +48,8 @@ class FinishImport:
         now = self.clock()
         summary = reconcile(entry, Manifest.from_json(manifest), self.ledger.batches(import_id), now)
         summary = dataclasses.replace(summary, failed_rows=self._failed_rows(summary, out_of_time))
-        return conclude(summary, self.storage, self.ledger, self.notices, now)
+        closing = Closing(self.storage, self.ledger, self.notices, self.events, self.settings.console_url)
+        return closing.conclude(summary, now)
 
     def _failed_rows(self, summary: Summary, out_of_time: Callable[[], bool]) -> FailedRows:
         """Write the file of failed rows. If that goes wrong, the import ends all the same, and says so."""

@@ -65,6 +65,7 @@ class SplitFileSettings(LocalTimeSettings):
     max_rejected_percent: int
     deadline_hours: int
     retention_days: int
+    console_url: str = ""
     unknown_feeds: UnknownFeeds = UnknownFeeds.ACCEPT
 
 
@@ -114,6 +115,7 @@ class FinishImportSettings:
     topic_arn: str = ""
     client_code: str
     retention_days: int
+    console_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class SweepImportsSettings:
     topic_arn: str = ""
     split_file_function: str
     retention_days: int
+    waits_told_after_hours: int
 
 
 def load[T](settings: type[T], environment: Mapping[str, str]) -> T:

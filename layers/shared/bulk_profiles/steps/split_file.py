@@ -13,6 +13,7 @@ from typing import Any
 
 from bulk_profiles.accounting.split_verdict import too_long_to_send
 from bulk_profiles.accounting.summary import Summary, import_verdict, reconcile, reject, rejected_file
+from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
@@ -44,7 +45,7 @@ from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.split import split
 
 from .arrival import check_age, check_arrival, denial, find_source
-from .closing import conclude
+from .closing import Closing
 from .lease import LEASE, Lease
 from .messages import DroppedObject
 from .precedence import enter_queue
@@ -79,6 +80,7 @@ class SplitFile:
     ledger: Ledger
     executions: Executions
     notices: Notices
+    events: Events
     clock: Callable[[], datetime]
 
     def run(self, dropped: DroppedObject, out_of_time: Callable[[], bool] = lambda: False) -> SplitResult:
@@ -296,7 +298,8 @@ class SplitFile:
         )
 
     def _reject(self, summary: Summary) -> SplitResult:
-        concluded = conclude(summary, self.storage, self.ledger, self.notices, self.clock())
+        closing = Closing(self.storage, self.ledger, self.notices, self.events, self.settings.console_url)
+        concluded = closing.conclude(summary, self.clock())
         with contextlib.suppress(ExecutionError):  # to be seen among the executions decides nothing
             self.executions.show_rejected(summary.entry.import_id, summary.reason)
         return SplitResult(summary.entry.import_id, summary=concluded)

@@ -11,23 +11,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bulk_profiles.accounting.summary import reconcile
+from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
-from bulk_profiles.core.errors import MissingObjectError
+from bulk_profiles.core.errors import MissingObjectError, NoticeError
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import MANIFEST, import_id, object_key, passed_over
+from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
-from .closing import tell
+from .closing import WAITS, event_of, tell
 from .messages import DroppedObject
 from .settings import SweepImportsSettings
 
@@ -68,6 +71,7 @@ class SweepImports:
     executions: Executions
     invocations: Invocations  # of split_file
     notices: Notices
+    events: Events
     clock: Callable[[], datetime]
 
     def run(self) -> SweepResult:
@@ -148,11 +152,37 @@ class SweepImports:
         died = _is_unfinished(entry, batches) and self.executions.died(
             name, also=entry.resend, stopped=stopped
         )
+        self._tell_of_wait(entry, batches, now, result)
         if died:
             self.executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
             result.restarted += 1
         elif entry.over and not entry.notice and not summary.unaccounted:
             self.ledger.change_import(name, now, _reconciled)
+
+    def _tell_of_wait(
+        self, entry: ImportEntry, batches: list[BatchEntry], now: datetime, result: SweepResult
+    ) -> None:
+        """Put an event for an import that has been under way for long, if all that is left of it waits."""
+        hours = timedelta(hours=self.settings.waits_told_after_hours)
+        left = [batch for batch in batches if not batch.settled]
+        waits = left and all(batch.why for batch in left)
+        if entry.over or not hours or not waits or now - (entry.wait_told_at or entry.started_at) < hours:
+            return
+        resumes = [batch.resumes_at for batch in left if batch.resumes_at]
+        detail = {
+            "startedAt": timestamp(entry.started_at),
+            "batches": len(batches),
+            "waiting": dict(Counter(batch.why for batch in left)),
+            "resumesAt": timestamp(min(resumes)) if resumes else "",
+        }
+        try:
+            self.events.put(WAITS, event_of(entry) | detail)
+        except NoticeError as error:  # the next hour tries again
+            result.failures[entry.import_id] = str(error)
+            return
+        self.ledger.change_import(
+            entry.import_id, now, lambda current: dataclasses.replace(current, wait_told_at=now)
+        )
 
 
 @contextlib.contextmanager

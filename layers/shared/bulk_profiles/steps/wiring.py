@@ -12,6 +12,7 @@ from typing import Any
 
 from bulk_profiles.aws.clients import client, table
 from bulk_profiles.aws.dynamodb import VersionedTable
+from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.functions import Invocations
 from bulk_profiles.aws.profiles_table import ProfilesTable
 from bulk_profiles.aws.s3 import Storage
@@ -30,6 +31,7 @@ _EDGES: dict[str, Callable[[Any], object]] = {
     "profiles": lambda settings: ProfilesTable(client("dynamodb"), settings.profiles_table),
     "executions": lambda settings: Executions(client("stepfunctions"), settings.state_machine_arn),
     "invocations": lambda settings: Invocations(client("lambda"), settings.split_file_function),
+    "events": lambda _settings: Events(client("events")),
     "notices": lambda settings: Notices(client("sns"), settings.topic_arn),
     "tokens": lambda settings: Tokens(settings.token_secret_arn),
     "clock": lambda _settings: lambda: datetime.now(UTC),
