@@ -44,6 +44,7 @@ Commands:
   resume  End a pause.
   stop    Pause an import, or give it up.
   resend  Send failed profiles of an import again.
+  forget  Remove every copy of one person.
   feeds   Check the configurations of feeds.
 """
 

@@ -26,6 +26,7 @@ _MODULES = {
     "resume": "control",
     "stop": "control",
     "resend": "control",
+    "forget": "forget",
     "feeds": "feeds",
 }
 
