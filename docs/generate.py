@@ -308,9 +308,9 @@ pipx install '.[cli]'
 `plan` and `feeds check FILE` need nothing else. All other commands look at a deployed stack, which they
 find by the name of `--stack` or of the variable `BULK_PROFILES_STACK`, with the credentials and the region
 of the AWS command line (`AWS_PROFILE`, `AWS_REGION`, `~/.aws/`). They use what CloudFormation says of the
-stack, its two tables, its two buckets, its state machine and, for `pause` and `stop`, of whose the
-credentials are, and nothing else. On a stack that `make run KEEP=1` has left up, they work with the
-variables that it prints; `make drop`, `make watch` and others set them.
+stack, its two tables, its two buckets and its state machine; `pause` and `stop` ask STS who calls. On a
+stack that `make run KEEP=1` has left up, they work with the variables that it prints; `make drop`,
+`make watch` and others set them.
 
 Completion, in `~/.bashrc` or `~/.zshrc` (for fish: `fish_source`):
 

@@ -38,6 +38,7 @@ _COPIED = (
 )
 # Rooms whose tests are not, or not only, those in the folder of the same name.
 _TESTS = {
+    "cli.commands": ("unit/cli",),
     "splitting.rows": ("unit/splitting/rows", "unit/splitting/test_split.py"),
     "splitting.batches": ("unit/splitting/batches", "unit/splitting/test_split.py"),
     "splitting.reading": ("unit/splitting/reading", "unit/splitting/test_split.py"),

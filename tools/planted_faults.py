@@ -561,13 +561,13 @@ _FUNCTIONS = [
             "split_file cannot read every format",
             "SplitFileFunction/Properties/Layers",
             REMOVED,
-            "functions.test_every_function_has_the_package_and_split_its_readers",
+            "functions.test_every_function_has_the_package_and_those_that_read_files_the_readers",
         ),
         (
             "the shared layer holds the other one's content",
             "SharedLayer/Properties/ContentUri",
             "layers/splitting",
-            "functions.test_every_function_has_the_package_and_split_its_readers",
+            "functions.test_every_function_has_the_package_and_those_that_read_files_the_readers",
         ),
         (
             "a layer is built for another Python",
@@ -625,7 +625,7 @@ _FUNCTIONS = [
             "functions have no package",
             "Layers",
             REMOVED,
-            "functions.test_every_function_has_the_package_and_split_its_readers",
+            "functions.test_every_function_has_the_package_and_those_that_read_files_the_readers",
         ),
         (
             "functions leave no trace",
@@ -1168,7 +1168,7 @@ _BATCHES = _in(
     ("an unknown outcome of a check is no end", "Check outcome?/Default", REMOVED, _UNKNOWN_OUTCOME),
     (
         "the results of all children fill the state",
-        "Batch settled/Result",
+        "Batch settled/InputPath",
         REMOVED,
         "execution.test_import_of_many_batches_keeps_its_state_small",
     ),

@@ -216,6 +216,7 @@ def _walked(deployment: InMemoryDeployment) -> dict[str, Summary]:
             child.go_on(result, deployment.clock())
         else:
             assert child.state == FINISH
+            assert isinstance(result, Summary)
             summaries[child.import_id] = result
     raise AssertionError("the batches go round in circles")
 

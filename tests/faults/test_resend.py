@@ -705,3 +705,8 @@ def test_import_whose_batches_are_about_to_be_deleted_is_told(
     deployment.clock.now = START + timedelta(days=29)
     with pytest.raises(ResendError, match="will be within a day"):
         deployment.resend(import_id, "refused")
+    _change(deployment, import_id, finished_at=START + timedelta(days=20))  # it took so long
+    assert plan(deployment, import_id, "refused").chosen
+    _change(deployment, import_id, finished_at=START + timedelta(days=15))
+    with pytest.raises(ResendError, match="will be within a day"):
+        deployment.resend(import_id, "refused")

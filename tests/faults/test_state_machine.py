@@ -8,12 +8,13 @@ accidents, the hourly sweep and the state machine bring every import to its end.
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis
@@ -34,22 +35,26 @@ import simulator
 from bulk_profiles.accounting.summary import Summary
 from bulk_profiles.aws import dynamodb, profiles_table
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.models import BatchState, ImportStatus
+from bulk_profiles.core.models import BatchState, ImportStatus, Resendable, Why
 from bulk_profiles.core.names import import_id
 from bulk_profiles.ledger import ledger
 from bulk_profiles.ledger.batch_entry import BatchEntry
+from bulk_profiles.ledger.import_entry import GivenUp
+from bulk_profiles.ledger.pauses import Pause, longest
 from bulk_profiles.steps.messages import DroppedObject, Outcome, Word
+from bulk_profiles.steps.resend_import import Resent
 from bulk_profiles.steps.settings import UnknownPolicy
 from bulk_profiles.steps.split_file import SplitResult
+from bulk_profiles.steps.stopping import give_up
 from simulator.scripts import ALWAYS
 from simulator.target import Target
 from tests.worlds.accidents import Accident, KilledError, Outside, install
-from tests.worlds.children import CHECK, ENDED, FINISH, UPLOAD, Child, Executions, out_of_time_after
+from tests.worlds.children import CHECK, ENDED, FINISH, RESEND, UPLOAD, Child, Executions, out_of_time_after
 from tests.worlds.evidence import Evidence
 from tests.worlds.in_memory import InMemoryDeployment
 
 EXAMPLES = 10  # of each setting in the suite; `make fuzz` runs many more
-STEPS = 25  # of one example, before the undisturbed end
+STEPS = 30  # of one example, before the undisturbed end
 _MOST_ROUNDS = 40  # of sweeps until every import has ended
 _MOST_DROPS = 4
 _MOST_WALKED = 6_000  # steps in one of these rounds
@@ -209,7 +214,7 @@ class Accidents(RuleBasedStateMachine):
         ids=st.one_of(rows, rows, st.just([""])),
         name=st.sampled_from("aab"),
         lost=st.booleans(),
-        replaced=st.booleans(),
+        replaced=st.sampled_from([True, True, False]),
     )
     def drop(self, ids: list[str], name: str, lost: bool = False, replaced: bool = False) -> None:
         """Drop a file, perhaps a new version of another one. Its event may be lost.
@@ -317,16 +322,18 @@ class Accidents(RuleBasedStateMachine):
         name=st.sampled_from(
             ["unavailable", "too_many_requests", "server_error", "reset_after_body", "refused"]
         ),
-        retry_after=st.sampled_from(["", "300"]),
-        again=st.sampled_from(["", "at once", "in time", "killed"]),
+        retry_after=st.sampled_from(["", "300", "300"]),
+        again=st.sampled_from(["", "at once", "at once", "in time", "killed"]),
         at=st.integers(1, 12),
     )
     def turn_away(self, name: str, retry_after: str, again: str, at: int) -> None:
         """Let Target refuse the next submission once, and submit it again: at once, in time or killed."""
+        self._resume_all()
         self.world.target.clear_script()
         headers = {"Retry-After": retry_after} if retry_after else {}
         self.world.target.script(simulator.fault(name, on="submit", headers=headers))
-        child = next(child for child in self.executions.due() if child.state == UPLOAD)
+        children = [child for child in self.executions.due() if child.state == UPLOAD]
+        child = min(children, key=lambda child: self.evidence.queued.index(child.import_id))
         self._step(child, Plan())
         if child.state == UPLOAD and again in {"in time", "killed"}:
             self._step(child, Plan(Accident.KILLED, at) if again == "killed" else Plan())
@@ -386,6 +393,60 @@ class Accidents(RuleBasedStateMachine):
             self._attempt("finish", plan, lambda: self.deployment.finish(child.import_id))
         self.reached[f"STOP {status}"] += 1
 
+    @precondition(lambda self: not self._paused())
+    @rule(
+        scope=st.sampled_from(["all", "feed:default", "import:"]),
+        hours=st.sampled_from([None, 1, 6]),
+        times=st.integers(1, 4),
+    )
+    def pause(self, scope: str, hours: int | None, times: int) -> None:
+        """Pause something, and have some children look at it."""
+        now = self.deployment.clock()
+        scope += _name(self.dropped[-1]) if scope == "import:" else ""
+        until = now + timedelta(hours=hours) if hours else None
+        with self._quiet():
+            self.deployment.ledger.pause(Pause(scope, now, until, "ana", "Why not."), now)
+        self.reached["PAUSE"] += 1
+        for _ in range(times):
+            self._step_earliest(UPLOAD, Plan())
+
+    @precondition(lambda self: self._paused())
+    @rule()
+    def resume(self) -> None:
+        """End all pauses."""
+        self._resume_all()
+        self.reached["RESUME"] += 1
+
+    @rule(which=st.integers(0, 3), sure=st.booleans())
+    def give_up_import(self, which: int, sure: bool) -> None:
+        """Give an import up, now and then: what was not sent never is."""
+        name = _name(self.dropped[which % len(self.dropped)])
+        machine, now = self.deployment.machine, self.deployment.clock()
+        if not sure or not any(each.startswith(name) for each in machine.statuses):
+            return
+        with self._quiet(), suppress(BulkProfilesError):
+            give_up(name, GivenUp("ana", now), self.deployment.ledger, self.executions.of_machine, now)
+            self.reached["GIVE UP"] += 1
+
+    @precondition(lambda self: self._ended())
+    @rule(
+        which=st.integers(0, 3),
+        words=st.one_of(
+            st.just(list(Resendable)), st.lists(st.sampled_from(Resendable), min_size=1, unique=True)
+        ),
+        plan=st.one_of(st.just(Plan()), killed, killed, raced),
+        twice=st.booleans(),
+    )
+    def send_again(self, which: int, words: list[Resendable], plan: Plan, twice: bool) -> None:
+        """Send parts of an import that has ended again; the first step may be disturbed, or done twice."""
+        ended = self._ended(failed=True) or self._ended()
+        execution = self._start_resend(ended[which % len(ended)], words)
+        for _ in range(1 + twice):
+            for child in self.executions.due():
+                if child.execution == execution and child.state == RESEND:
+                    self._step(dataclasses.replace(child) if twice else child, plan)
+        self.reached["SEND AGAIN"] += 1
+
     @invariant()
     def holds(self) -> None:
         """Check the accounting, the order, the values and the budget."""
@@ -400,8 +461,30 @@ class Accidents(RuleBasedStateMachine):
         self.world.outside.plan(Accident.NONE)
         self.world.target.clear_script()
         self.executions.hurries = 0
+        self._resume_all()
         for service in self.deployment.services:
             service.refusals.clear()
+        self._bring_to_an_end()
+        if not self.late_first:
+            self._send_failed_again()
+            self._bring_to_an_end()
+        if self.evidence.shared:
+            self.reached["EXAMPLE with imports that share ids"] += 1
+        for name in self.evidence.values:
+            self.reached[f"END {self.evidence.hold_end(name)}"] += 1
+        if len(self.dropped) > 1:
+            self.reached["EXAMPLE with two imports"] += 1
+
+    def _send_failed_again(self) -> None:
+        """Send what failed of every import again; the first step is killed once, at any of its calls."""
+        for name in self._ended(failed=True):
+            execution = self._start_resend(name, Resendable)
+            for child in self.executions.due():
+                if child.execution == execution and child.state == RESEND:
+                    self._step(child, Plan(Accident.KILLED, 1 + self._next() % 12))
+
+    def _bring_to_an_end(self) -> None:
+        """Walk, sweep and operate until nothing is left to do."""
         for _ in range(_MOST_ROUNDS):
             while self.events:
                 self.deliver(0, Plan(), None)
@@ -414,12 +497,6 @@ class Accidents(RuleBasedStateMachine):
                 break
         else:
             raise AssertionError("the imports never end")
-        if self.evidence.shared:
-            self.reached["EXAMPLE with imports that share ids"] += 1
-        for name in self.evidence.values:
-            self.reached[f"END {self.evidence.hold_end(name)}"] += 1
-        if len(self.dropped) > 1:
-            self.reached["EXAMPLE with two imports"] += 1
 
     def _walk(self) -> None:
         """Walk all children until every execution has ended."""
@@ -437,11 +514,36 @@ class Accidents(RuleBasedStateMachine):
         for name in self.evidence.values:
             named = [each for each in machine.statuses if each.startswith(name)]
             stopped = bool(named) and machine.statuses[named[-1]] in {"ABORTED", "SUCCEEDED"}
+            named = [each for each in named if not machine.resend_of(each)]  # it cannot be begun anew
             entry = self.deployment.ledger.get_import(name)
             unsettled = not all(batch.settled for batch in self.deployment.ledger.batches(name))
             if entry and stopped and (unsettled or not entry.status.final):
                 self._start_again(named[-1])
         return len(machine.inputs) > before
+
+    def _start_resend(self, name: str, words: Iterable[Resendable]) -> str:
+        machine = self.deployment.machine
+        execution = f"{name}-resend-{len(machine.inputs)}"
+        state = {"importId": name, "resend": [word.value for word in words]}
+        with self._quiet():
+            machine.start_execution(stateMachineArn="arn", name=execution, input=json.dumps(state))
+        return execution
+
+    def _ended(self, *, failed: bool = False) -> list[str]:
+        """Return the imports that have ended, but for rejected files; or only those that did not succeed."""
+        with self._quiet():
+            entries = [self.deployment.ledger.get_import(name) for name in self.evidence.values]
+        final = {ImportStatus.PARTIAL, ImportStatus.FAILED} | (set() if failed else {ImportStatus.SUCCEEDED})
+        return [entry.import_id for entry in entries if entry and entry.status in final]
+
+    def _paused(self) -> list[Pause]:
+        with self._quiet():
+            return self.deployment.ledger.pauses(self.deployment.clock())
+
+    def _resume_all(self) -> None:
+        with self._quiet():
+            for pause in self._paused():
+                self.deployment.ledger.resume(pause.scope, self.deployment.clock())
 
     def _next(self) -> int:
         self.copies += 1
@@ -510,7 +612,7 @@ class Accidents(RuleBasedStateMachine):
 
     def _step(self, child: Child, plan: Plan) -> None:
         self.deployment.clock.reach(child.due)
-        function = {UPLOAD: "submit", CHECK: "check", FINISH: "finish"}[child.state]
+        function = {UPLOAD: "submit", CHECK: "check", FINISH: "finish", RESEND: "resend"}[child.state]
         result = self._attempt(function, plan, lambda: self._invoke(child), child)
         if result is None:
             self.executions.fail(child)
@@ -519,8 +621,14 @@ class Accidents(RuleBasedStateMachine):
         elif isinstance(result, Outcome):
             child.go_on(result, self.deployment.clock())
 
-    def _invoke(self, child: Child) -> Outcome | Summary:
+    def _invoke(self, child: Child) -> Outcome | Summary | Resent:
         """Invoke the function of a child and note which branch of the step it took."""
+        if child.state == RESEND:
+            resent = self.executions.step(child)
+            assert isinstance(resent, Resent)
+            held_back = "held back" if "later import" in resent.says else "refused"
+            self.reached[f"RESEND {'opened' if resent.batches else held_back}"] += 1
+            return resent
         if child.state == FINISH:
             summary = self.executions.step(child)
             assert isinstance(summary, Summary)
@@ -529,6 +637,7 @@ class Accidents(RuleBasedStateMachine):
         state, now = child.state, self.deployment.clock()
         with self._quiet():
             before = self.deployment.ledger.get_batch(child.import_id, child.number)
+            entry = self.deployment.ledger.import_of(before)
         calls = len(self.world.target.requests)
         outcome = self.executions.step(child)
         assert isinstance(outcome, Outcome)
@@ -541,7 +650,11 @@ class Accidents(RuleBasedStateMachine):
                 assert not made, "a batch was sent while its sender may be alive"
             bodies = {after.sha256, *(follow_up.sha256 for follow_up in after.follow_ups)}
             for request in self.world.target.requests[calls:]:
-                if request.sha256 in bodies and after.sending_until is not None:
+                if request.sha256 not in bodies:  # what happened meanwhile has sent it
+                    continue
+                assert entry.given_up is None, "a batch of an import that was given up was sent"
+                assert longest(self._paused(), entry) is None, "a batch was sent although it was paused"
+                if after.sending_until is not None:
                     over = request.at + self.deployment.upload_settings.upload_timeout_seconds
                     assert over <= after.sending_until.timestamp(), "a batch was sent by one held to be dead"
             branch = _branch_of_submission(before, after, outcome, now, made)
@@ -613,6 +726,7 @@ def _branch_of_submission(
     alive = before.state is BatchState.SENDING and before.sending_until and now < before.sending_until
     reasons = (
         (alive, "may be alive"),
+        (outcome.why is Why.PAUSED, "paused"),
         (after.state is BatchState.UNKNOWN, "lost"),
         (after.turned_away > before.turned_away, "turned away"),
         (before.next_check_at and now < before.next_check_at, "as Target asked"),
@@ -665,6 +779,7 @@ FLOORS = {
     "SUBMIT deferred: budget window": 20,
     "SUBMIT deferred: earlier import": 500,
     "SUBMIT deferred: lost": 5,
+    "SUBMIT deferred: paused": 20,
     "SUBMIT deferred: may be alive": 3,
     "SUBMIT deferred: turned away": 3,
     "SUBMIT refused": 3,
@@ -693,6 +808,14 @@ FLOORS = {
     "SWEEP split": 25,
     "SWEEP restarted": 10,
     "SWEEP idle": 100,
+    "PAUSE": 20,
+    "RESUME": 10,
+    "GIVE UP": 10,
+    "SEND AGAIN": 20,
+    "RESEND opened": 10,
+    "RESEND refused": 5,
+    "RESEND held back": 2,
+    "RESEND killed": 2,
     "END succeeded": 80,
     "END partial": 20,
     "END failed": 5,
@@ -706,7 +829,7 @@ def world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, simulator.running() as target:
         # One writer at a time: the n-th call is the same one each time. Nobody waits for rivals in real time.
         patch.setattr(ledger, "_WRITERS", 1)
-        patch.setattr(profiles_table, "_WRITERS", 1)
+        patch.setattr(profiles_table, "CONNECTIONS", 1)
         for module in (dynamodb, profiles_table, smart_open.s3):
             patch.setattr(module, "time", types.SimpleNamespace(sleep=lambda _: None))
         yield World(target, install(patch))

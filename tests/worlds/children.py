@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bulk_profiles.accounting.summary import Summary
+from bulk_profiles.aws.step_functions import Executions as StepFunctions
+from bulk_profiles.core.errors import ResendError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.timestamps import moment
 from bulk_profiles.steps.messages import Outcome, Word
+from bulk_profiles.steps.resend_import import Resent
 
 from .deployment import Deployment
 
-UPLOAD, CHECK, FINISH, ENDED = "Upload batch", "Check status", "Finish import", ""
+RESEND, UPLOAD, CHECK, FINISH, ENDED = "Resend import", "Upload batch", "Check status", "Finish import", ""
 _TRIES = 9  # one, and eight retries
 _FIRST_WAIT = timedelta(seconds=2)
 
@@ -63,13 +66,20 @@ class Executions:
     children: dict[str, list[Child]] = field(default_factory=dict)  # by execution
     hurries: int = 0  # looks at the clock that show no time left
 
+    @property
+    def of_machine(self) -> StepFunctions:
+        """The executions as the application sees them."""
+        return StepFunctions(self.deployment.machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
+
     def due(self) -> list[Child]:
         """Return what may be done next, by the time at which it is due."""
         return sorted(self._running(), key=lambda child: child.due)
 
-    def step(self, child: Child) -> Outcome | Summary:
+    def step(self, child: Child) -> Outcome | Summary | Resent:
         """Invoke the function of a child once. What it raises, the caller counts with `fail`."""
         match child.state:
+            case "Resend import":
+                return self._resend(child)
             case "Finish import":
                 summary = self.deployment.finish(child.import_id)
                 success = summary.status is ImportStatus.SUCCEEDED
@@ -80,6 +90,19 @@ class Executions:
             case _:
                 outcome = self.deployment.check(child.import_id, child.number, self._is_out_of_time)
         return outcome
+
+    def _resend(self, child: Child) -> Resent:
+        """Open batches again, and go on with them; or end the execution, if nothing can be sent again."""
+        words = self.deployment.machine.resend_of(child.execution)
+        try:
+            resent = self.deployment.resend(child.import_id, *words, execution=child.execution)
+        except ResendError as error:
+            self.end(child.execution, "FAILED")
+            return Resent([], str(error))
+        child.state, now = ENDED, self.deployment.clock()
+        batches = [Child(child.execution, child.import_id, number, now) for number in resent.batches]
+        self.children[child.execution] += batches
+        return resent
 
     def _is_out_of_time(self) -> bool:
         """Whether a check that asks has no time left. It asks only while it fills the table."""
@@ -98,12 +121,17 @@ class Executions:
 
     def _running(self) -> Iterator[Child]:
         now = self.deployment.clock()
-        for name, status in self.deployment.machine.statuses.items():
+        for name, status in list(self.deployment.machine.statuses.items()):
             if status != "RUNNING":
+                continue
+            if self.deployment.machine.rejected(name):
+                self.end(name, "FAILED")  # to be seen is all that it is for
                 continue
             if name not in self.children:
                 import_id, numbers = self.deployment.machine.state_of(name)
                 self.children[name] = [Child(name, import_id, number, now) for number in numbers]
+                if self.deployment.machine.resend_of(name):
+                    self.children[name] = [Child(name, import_id, 0, now, RESEND)]
             open_children = [child for child in self.children[name] if child.state != ENDED]
             if not open_children:
                 import_id, _ = self.deployment.machine.state_of(name)

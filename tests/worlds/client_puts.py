@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from bulk_profiles.aws.signed_puts import refusal
+from bulk_profiles.aws.signed_puts import UnavailableError, refusal
 
 _FAULTS = frozenset({"InternalServerError", "ServiceUnavailable"})  # answers with 500 and 503
 
@@ -28,4 +28,6 @@ class ClientPuts:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise refusal(code, server=code in _FAULTS) from error
+        except BotoCoreError as error:  # no answer at all
+            raise UnavailableError(type(error).__name__) from error
         return [json.dumps(put) for put in answer.get("UnprocessedItems", {}).get(self._table, ())]

@@ -91,7 +91,7 @@ class Evidence:
             if batch.accepted_at is not None:
                 assert any(request.sha256 == bodies[-1] for request in self.target.submissions)
             most = self.deployment.upload_settings.max_submissions
-            assert batch.submissions <= most, "a batch was submitted too often"
+            assert batch.tries <= most, "a batch was submitted too often"
 
     def _hold_new_submissions(self) -> None:
         """Assert that what Target took is what was dropped, and that earlier imports went first."""
@@ -186,13 +186,14 @@ class Evidence:
     def _note(self, queue: list[str]) -> tuple[list[str], list[str]]:
         self.queued += [name for name in queue if name not in self.queued]
         # An overtaken one sends nothing any more; where its split ends after that, it enters once more.
-        sending = [name for name in queue if not self._is_overtaken(name)]
+        # One that is sent again enters it once more as well: it sends no id that a later one has.
+        sending = [name for name in queue if not self._has_ended_before(name)]
         assert [name for name in self.queued if name in sending] == sending, "imports changed their order"
         return queue, []
 
-    def _is_overtaken(self, name: str) -> bool:
+    def _has_ended_before(self, name: str) -> bool:
         entry = self.deployment.ledger.get_import(name)
-        return entry is not None and bool(entry.overtaken_by)
+        return entry is not None and bool(entry.overtaken_by or entry.resend)
 
     def _accepted(self) -> list[Request]:
         return [request for request in self.target.submissions if request.batch_id]

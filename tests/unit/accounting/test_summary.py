@@ -228,6 +228,16 @@ def test_next_step_of_batches_that_are_not_settled_is_to_start_again() -> None:
     assert "start the state machine again with the same input" in reason
 
 
+def test_batch_whose_results_are_not_all_in_the_table_is_counted_by_its_results() -> None:
+    """Also one with a follow-up, whose profiles are no longer open then."""
+    results: Bases = {ProfileStatus.SUCCESS: Counter({Basis.IMPLIED: 2})}
+    errors: Bases = {ProfileStatus.ERROR: Counter({Basis.REPORTED: 1})}
+    for follow_ups in ((), (FollowUp(2, 1, 30, "cc", errors),)):
+        written = ended(2, results).change(settled_at=None, profiles_written=1, follow_ups=follow_ups)
+        summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], written), NOW)
+        assert (summary.unaccounted, summary.profiles) == (0, ProfileCounts(success=5))
+
+
 def test_successes_are_counted_by_whose_word_they_are() -> None:
     second = settled(2, ProfileCounts(success=1, error=1)).change(
         bases={

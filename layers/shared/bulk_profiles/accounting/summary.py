@@ -198,12 +198,12 @@ def import_verdict(entry: ImportEntry, manifest: Manifest) -> SplitVerdict:
 
 
 def batch_profiles(batch: BatchEntry) -> ProfileCounts:
-    """Count a batch's profiles. Those of an unsettled batch have the status that its state leads to.
+    """Count a batch's profiles. Without results they have the status that the batch's state leads to.
 
     With a follow-up on its way, only the profiles in it are open: those that are sent again. Of an accepted
     batch of 100 rows that is not settled, 100 are pending; of one that nobody has sent, 100 are not sent.
     """
-    if batch.settled:
+    if batch.has_results:
         return batch.profiles
     # An earlier version did not keep the evidence for what is known.
     known = ProfileCounts.of(batch.known) if batch.bases else dataclasses.replace(batch.profiles, error=0)
@@ -212,7 +212,7 @@ def batch_profiles(batch: BatchEntry) -> ProfileCounts:
 
 def batch_bases(batch: BatchEntry) -> Bases:
     """Count a batch's profiles by the evidence for their status; see `batch_profiles`."""
-    if batch.settled:
+    if batch.has_results:
         return batch.bases
     return add_bases([batch.known, _open_bases(batch)])
 

@@ -174,6 +174,11 @@ class BatchEntry(JsonObject):
         """Whether the batch's profile results are written and final."""
         return self.settled_at is not None
 
+    @property
+    def has_results(self) -> bool:
+        """Whether its profile results are known: they are in their file, and perhaps not all in the table."""
+        return self.settled or self.profiles_written is not None
+
     def sending(self, until: datetime) -> Self:
         """Return the entry that is written before the first byte leaves; after `until` the sender is dead."""
         return self.move(

@@ -146,7 +146,9 @@ def plan_resend(
     if entry is None:
         raise ResendError(f"There is no import {import_id} (any more): is the name right?")
     check_ended(entry)
-    if entry.started_at + retention - _NEEDED <= now:
+    # The sweep writes bodies again that are half as old while their import is under way.
+    kept_until = max(entry.started_at + retention, (entry.finished_at or now) + retention / 2)
+    if kept_until - _NEEDED <= now:
         raise ResendError(
             f"The batches of import {import_id} are deleted after RetentionDays, or will be within a day: "
             "drop the file again."

@@ -20,6 +20,7 @@ _STATUS_BY_WORD = {
     "failed": ProfileStatus.ERROR,
     "pending": ProfileStatus.PENDING,
 }
+KNOWN_WORDS = frozenset(_STATUS_BY_WORD)  # in small letters
 _BY_CAUTION = (ProfileStatus.SUCCESS, ProfileStatus.UNKNOWN, ProfileStatus.PENDING, ProfileStatus.ERROR)
 _BETWEEN_WORDS = re.compile(r"[\s,;:=|()\[\]{}<>\"']+")
 _MAX_NAMES = 64  # kept of an answer
@@ -63,6 +64,15 @@ class Profiles:
                 add_name(self.unknown_words, word)
             if record_status(self.statuses, profile_id, status):
                 self.contradicted.add(profile_id)
+
+    def record_plain(self, ids: list[str], words: list[str]) -> None:
+        """Record ids and Target's words for them, of which nearly all are a success, each once."""
+        add, success = self.statuses.setdefault, ProfileStatus.SUCCESS
+        if {*words} == {success.value}:
+            contradicted = [profile_id for profile_id in ids if add(profile_id, success) is not success]
+            self.record((profile_id, success.value) for profile_id in contradicted)
+        else:
+            self.record(zip(ids, words, strict=True))
 
     def record_unusable(self, profile_id: str) -> None:
         """Record an id in a profile that cannot be read, or has two ids or two words."""

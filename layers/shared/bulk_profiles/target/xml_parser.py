@@ -74,6 +74,11 @@ class Parser:
         self._usable: bool  # whether what the profile says can be read; set where one begins
         self._odd: bool  # whether it says more than an id and a word; likewise
 
+    @property
+    def is_between_profiles(self) -> bool:
+        """Whether it stands below `<response>`, where a profile may begin, after whole elements."""
+        return self.depth == 1 and not self._text
+
     def _listen(self) -> None:
         self._expat.StartElementHandler = self._start
         self._expat.EndElementHandler = self._end

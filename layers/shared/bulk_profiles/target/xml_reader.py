@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
+from .plain_profiles import read_plain
 from .response import MAX_PROFILES, Names, Profiles, Response, UnusableAnswerError, add_name, words_in
 from .xml_parser import Content, Parser
 
@@ -90,6 +91,11 @@ class _XmlReader:
         self._read(unit)
 
     def _read(self, unit: bytearray, *, final: bool = False) -> None:
+        if not final and self._parser.is_between_profiles and (plain := read_plain(unit)):
+            self._profiles.record_plain(*plain)
+            self._check_size()
+            self._after_malformed = False
+            return
         # Where a comment or an id contains `</profile>`, the result must not depend on where units end.
         if self._accepts(unit, final=final, ends=unit.count(_PROFILE_END)):
             self._after_malformed = False
@@ -142,6 +148,10 @@ class _XmlReader:
             self._parser.parse(f"<response>{path}".encode())
         return False
 
+    def _check_size(self) -> None:
+        if len(self._profiles.statuses) > MAX_PROFILES:
+            raise UnusableAnswerError("has too many profiles")
+
     def _add(self, content: Content) -> None:
         for name, text in content.fields:
             if self._fields.setdefault(name, text) != text:
@@ -149,8 +159,7 @@ class _XmlReader:
         self._profiles.record(zip(content.ids, content.words, strict=True))
         for profile_id in content.unusable_ids:
             self._profiles.record_unusable(profile_id)
-        if len(self._profiles.statuses) > MAX_PROFILES:
-            raise UnusableAnswerError("has too many profiles")
+        self._check_size()
         for name in content.unknown_parts:
             add_name(self._unknown_parts, name)
         for text in content.mentions:
