@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import chain, repeat
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -109,9 +110,9 @@ def _s3_needs(call: Call) -> set[Permission]:
     if operation in _LISTS:
         return {(_LISTS[operation], bucket)}
     if operation == "CopyObject":
-        source = call.parameters["CopySource"]
-        target = ("s3:PutObject", f"{bucket}/{call.parameters['Key']}")
-        return {("s3:GetObject", f"{source['Bucket']}/{source['Key']}"), target}
+        source = call.parameters["CopySource"]  # by now a path, quoted for the header
+        path = unquote(source) if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"
+        return {("s3:GetObject", path), ("s3:PutObject", f"{bucket}/{call.parameters['Key']}")}
     if operation in {"HeadObject", "GetObject"}:
         action = "s3:GetObjectVersion" if call.parameters.get("VersionId") else "s3:GetObject"
     else:

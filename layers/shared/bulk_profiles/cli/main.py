@@ -22,6 +22,7 @@ _MODULES = {
     "show": "imports",
     "watch": "imports",
     "find": "imports",
+    "results": "results",
     "pause": "control",
     "resume": "control",
     "stop": "control",

@@ -1,0 +1,70 @@
+"""`bulk-profiles results`: what an import left for people, in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from bulk_profiles.accounting.failed_rows import write_failed_rows
+from bulk_profiles.cli.local_files import UsageError
+from bulk_profiles.cli.options import as_json, import_argument, of_stack, print_json
+from bulk_profiles.cli.stack import Stack
+from bulk_profiles.core.errors import MissingObjectError
+from bulk_profiles.core.names import REJECTED_ROWS, REPORT, SUMMARY, object_key
+from bulk_profiles.splitting.files import Folder
+
+_PIECE = 1024 * 1024
+
+
+@click.command("results", short_help="Fetch report, failed rows and rejected rows of an import.")
+@import_argument
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="The folder for them.",
+)
+@of_stack
+@as_json
+def results_command(import_id: str, out: Path, stack_name: str, *, as_json: bool) -> None:
+    """Fetch report.html, summary.json and the rows to mend of IMPORT, which has ended.
+
+    Where the import could not make the file of its failed rows, it is made here, from the dropped file.
+    """
+    written = [*_fetch(Stack.of(stack_name), import_id, Folder(out))]
+    if as_json:
+        print_json([str(out / name) for name in written])
+    else:
+        click.echo("\n".join(str(out / name) for name in written))
+
+
+def _fetch(stack: Stack, import_id: str, folder: Folder) -> Iterator[str]:
+    """Write the files and yield their names."""
+    entry = stack.entry(import_id)
+    summary = stack.storage.read_json(object_key(import_id, SUMMARY))
+    if summary is None:
+        raise UsageError(f"Import {import_id} has not ended yet: there are no results.")
+    rejected = summary.get("rejectedRows", f"{REJECTED_ROWS}.csv")  # release 0.1.0 did not write it down
+    failed = summary.get("failedRows", {}).get("file", "")
+    for name in filter(None, (REPORT, SUMMARY, rejected, failed)):
+        try:
+            _copy(stack, object_key(import_id, name), folder, name)
+        except MissingObjectError:
+            continue
+        yield name
+    profiles = summary["profiles"]
+    if not failed and profiles["success"] < sum(profiles.values()):
+        made = write_failed_rows(entry, stack.ledger.batches(import_id), stack.storage, folder)
+        if made.file:
+            yield made.file
+
+
+def _copy(stack: Stack, key: str, folder: Folder, name: str) -> None:
+    with stack.storage.open(key) as stream:
+        sink = folder.create(name)
+        while piece := stream.read(_PIECE):
+            sink.write(piece)
+        sink.commit()

@@ -1,0 +1,57 @@
+"""`bulk-profiles results`: the files of an import, in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bulk_profiles.cli.main import main
+from bulk_profiles.core.names import SUMMARY, object_key
+from simulator import Simulator
+from tests.worlds.deployment import Deployment
+
+FILE = b"thirdPartyId,city\nu1,Ulm\n,nobody\nu2,Bonn\n"
+
+pytestmark = pytest.mark.usefixtures("ours")
+
+
+def test_results_are_the_files_of_the_import(
+    deployment: Deployment, target: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+
+    assert main(["results", import_id, "--out", str(tmp_path / "new"), "--json"]) == 0
+
+    paths = [Path(path) for path in json.loads(capsys.readouterr().out)]
+    names = ["report.html", "summary.json", "rejected-rows.csv", "failed-rows.csv"]
+    assert [path.name for path in paths] == names
+    kept = deployment.objects(import_id)
+    assert all(path.read_bytes() == kept[path.name] for path in paths)
+
+
+def test_failed_rows_that_the_import_did_not_make_are_made_here(
+    deployment: Deployment, target: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+    made = deployment.objects(import_id)["failed-rows.csv"]
+    summary = deployment.storage.read_json(object_key(import_id, SUMMARY))
+    assert summary is not None
+    summary["failedRows"] = {"file": "", "missing": "There was no time."}
+    deployment.storage.write_json(object_key(import_id, SUMMARY), summary)
+
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "failed-rows.csv")
+    assert (tmp_path / "failed-rows.csv").read_bytes() == made
+
+
+def test_import_that_has_not_ended_has_no_results(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = deployment.split(deployment.drop(FILE)).import_id
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 2
+    assert "has not ended yet" in capsys.readouterr().err
