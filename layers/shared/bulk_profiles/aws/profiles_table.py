@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _ROUND = MOST_PUTS * CONNECTIONS * 20  # items between two looks at what is written
 _MOST_KEPT = 1024  # serialized ends of items: a batch has few, unless Target gives each profile a reason
 _MAX_FAILURES = 10  # of one request in a row
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # seconds
+_FIRST_WAIT, _LONGEST_WAIT, _MOST_DOUBLINGS = 0.05, 5.0, 7  # seconds
 
 
 class _OutOfTimeError(LedgerError):
@@ -119,7 +119,7 @@ class ProfilesTable:
                 return
             if out_of_time():
                 raise _OutOfTimeError
-            longest = min(_FIRST_WAIT * 2**tries, _LONGEST_WAIT)
+            longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
             time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
             tries += 1
 

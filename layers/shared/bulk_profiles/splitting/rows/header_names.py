@@ -103,7 +103,7 @@ class HeaderNames:
             return Likeness.REPEATED
         keys = self.keys.intersection(names)
         if self._has_all_others(names):
-            return Likeness.JOINED if self.joined(cells) else Likeness.OTHER
+            return Likeness.JOINED if not keys and self.joined(cells) else Likeness.OTHER
         if not keys:
             return None
         known = len(set(self.names).intersection(names) - {""} - keys)
