@@ -45,6 +45,8 @@ def walk(world: World) -> Walk:
         if answers["check_status"].payload["outcome"] != "processing":
             break
     answers["finish_import"] = world.invoke("finish_import", event("finish_import") | {"importId": import_id})
+    asked = {"importId": import_id, "resend": ["error"]}
+    answers["resend_import"] = world.invoke("resend_import", event("resend_import") | {"input": asked})
     answers["sweep_imports"] = world.invoke("sweep_imports", event("sweep_imports"))
     return Walk(import_id, answers)
 
@@ -63,11 +65,18 @@ def test_upload_batch_submits_the_body_and_is_accepted(walk: Walk, world: World)
 
 
 def test_check_status_settles_the_batch(walk: Walk, world: World) -> None:
-    assert walk.answers["check_status"].payload == {"outcome": "settled"}
+    counts = {"success": 3, "error": 0, "pending": 0, "unknown": 0, "notSent": 0}
+    assert walk.answers["check_status"].payload == {"outcome": "settled", "state": "complete", **counts}
     results = gzip.decompress(world.read(walk.import_id, "profiles/00001.csv.gz")).decode()
     assert [row.split(",")[:2] for row in results.splitlines()[1:]] == [
         [f"c-{number}", "success"] for number in (1, 2, 3)
     ]
+
+
+def test_resend_import_finds_nothing_to_send_again(walk: Walk) -> None:
+    payload = walk.answers["resend_import"].payload
+    assert payload["outcome"] == "refused"
+    assert "has no profile that is error" in payload["says"]
 
 
 def test_finish_import_reports_that_every_row_reached_target(walk: Walk, world: World) -> None:

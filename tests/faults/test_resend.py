@@ -467,6 +467,9 @@ def test_batch_of_which_a_later_import_has_an_id_is_not_sent_again(
 
     resent = deployment.resend(import_id, "refused")
 
+    entry = deployment.ledger.get_import(import_id)
+    assert entry is not None
+    assert (entry.status, entry.reason, entry.finished_at) == (ImportStatus.UPLOADING, "", None)
     assert resent.batches == [1]
     assert f"Batch 2 is not sent again: the later import {later} has, or may have" in resent.says
     assert resent.says.startswith("2 profiles of 1 batch: 2 error.")

@@ -12,6 +12,7 @@ import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
 
+import simulator
 from simulator import Simulator
 from tests.worlds.application import Application, Crash, deployed
 
@@ -197,6 +198,30 @@ def test_finish_import_emits_every_count_once(
     [group] = metrics["_aws"]["CloudWatchMetrics"]
     assert {metric["Unit"] for metric in group["Metrics"]} == {"Count"}
     assert (metrics["RowsSent"], metrics["ProfilesSuccess"], metrics["ImportsSucceeded"]) == ([2], [2], [1])
+
+
+def test_resend_import_answers_with_the_batches_that_are_open_again(
+    application: Application, target: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.script(simulator.fault("refused"))
+    import_id = split(application)
+    application.resume(import_id)
+    event = {"input": {"importId": import_id, "resend": ["refused"]}, "execution": "by-hand"}
+    capsys.readouterr()
+    says = "2 profiles of 1 batch: 2 error."
+    answer = {"outcome": "prepared", "importId": import_id, "batches": [1], "says": says}
+    assert application.invoke("resend_import", event) == answer
+    line = log(capsys, "Sent again")
+    assert (line["import_id"], line["batches"], line["says"]) == (import_id, 1, says)
+
+
+def test_resend_import_answers_and_logs_why_nothing_is_sent_again(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {"input": {"importId": "crm-0a1b2c3d4e5f", "resend": ["error"]}, "execution": "by-hand"}
+    answer = application.invoke("resend_import", event)
+    assert answer == {"outcome": "refused", "says": log(capsys, "Nothing is sent again")["reason"]}
+    assert answer["says"].startswith("There is no import crm-0a1b2c3d4e5f")
 
 
 def test_sweep_imports_answers_logs_and_emits_its_counts(

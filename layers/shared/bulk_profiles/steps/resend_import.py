@@ -80,6 +80,7 @@ class ResendImport:
                 status=ImportStatus.UPLOADING,
                 resend=execution,
                 finished_at=None,
+                reason="",  # of an end that is none any more
                 reconciled=False,
                 overtaken_by="",  # what shares ids with a later import is not sent again
                 given_up=None,
