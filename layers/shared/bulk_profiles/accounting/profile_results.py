@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from bulk_profiles.core.models import Bases, Basis, ProfileResult, ProfileStatus
 from bulk_profiles.core.timestamps import timestamp
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bulk_profiles.aws.s3 import Storage
 
 COLUMNS = ("profile_id", "status", "basis", "reason", "batch", "attempt", "checked_at")
+FORGOTTEN = "(forgotten)"  # in place of an id
 _SPOOL = 8 * 1024 * 1024
 
 
@@ -43,11 +44,7 @@ def write_results(
                 bases[result.status][result.basis] += 1
                 status = (result.status, result.basis, result.reason)
                 writer.writerow((result.profile_id, *status, number, result.attempt, checked_at))
-        spool.seek(0)
-        sink = storage.sink(key)
-        while piece := spool.read(_SPOOL):
-            sink.write(piece)
-        sink.commit()
+        _store(spool, storage, key)
     return dict(bases)
 
 
@@ -62,3 +59,27 @@ def read_results(storage: Storage, key: str) -> Iterator[ProfileResult]:
         next(lines)
         for profile_id, status, basis, reason, _, attempt, _ in lines:
             yield ProfileResult(profile_id, ProfileStatus(status), Basis(basis), reason, int(attempt))
+
+
+def without_profile(storage: Storage, key: str, profile_id: str) -> None:
+    """Write a results file again without the id of one profile: its line stays, with `(forgotten)`."""
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
+        with (
+            storage.open(key) as stream,
+            gzip.GzipFile(fileobj=stream) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="") as old,
+            gzip.GzipFile(fileobj=spool, mode="wb", compresslevel=5, mtime=0, filename="") as repacked,
+            io.TextIOWrapper(repacked, encoding="utf-8", newline="") as new,
+        ):
+            writer = csv.writer(new, lineterminator="\n")
+            for first, *others in csv.reader(old):
+                writer.writerow((FORGOTTEN if first == profile_id else first, *others))
+        _store(spool, storage, key)
+
+
+def _store(spool: IO[bytes], storage: Storage, key: str) -> None:
+    spool.seek(0)
+    sink = storage.sink(key)
+    while piece := spool.read(_SPOOL):
+        sink.write(piece)
+    sink.commit()

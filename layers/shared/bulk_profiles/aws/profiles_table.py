@@ -88,6 +88,17 @@ class ProfilesTable:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
+    def delete(self, client_code: str, key_column: KeyColumn, profile_id: str) -> int:
+        """Delete the items of one profile; return how many there were."""
+        keys = [
+            {"profile": {"S": item["profile"]}, "batch": {"S": item["batch"]}}
+            for item in self.results_of(client_code, key_column, profile_id)
+        ]
+        with translated("DynamoDB did not delete from the Profiles table", LedgerError):
+            for key in keys:
+                self._client.delete_item(TableName=self._name, Key=key)
+        return len(keys)
+
     def _write(self, puts: Sequence[str], out_of_time: Callable[[], bool]) -> None:
         """Send a request until nothing is left unprocessed, with exponential backoff and full jitter."""
         tries = failures = 0

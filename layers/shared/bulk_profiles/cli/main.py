@@ -27,6 +27,7 @@ _MODULES = {
     "resume": "control",
     "stop": "control",
     "resend": "control",
+    "forget": "forget",
     "feeds": "feeds",
 }
 

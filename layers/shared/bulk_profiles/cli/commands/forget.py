@@ -1,0 +1,78 @@
+"""`bulk-profiles forget`: every copy of one person that the stack keeps is removed."""
+
+from __future__ import annotations
+
+import click
+
+from bulk_profiles.cli.forgetting import Trace, find_traces, forget_import, forget_results
+from bulk_profiles.cli.options import INCOMPLETE, as_json, of_stack, print_json
+from bulk_profiles.cli.stack import Stack
+from bulk_profiles.core.text import quantity
+
+_TARGET = (
+    "Target itself keeps the profile until it expires (14 days without activity, unless set otherwise): the "
+    "Bulk Profile Update API cannot delete it. Use Adobe's Privacy Service for that."
+)
+
+
+@click.command("forget", short_help="Remove every copy of one person.")
+@click.argument("profile_id", metavar="ID")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@of_stack
+@as_json
+def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Remove every copy of one person that the stack keeps. ID is the thirdPartyId or pcId.
+
+    All dropped files and results are searched. Results keep their line, without the id. Every other file that
+    holds the person is deleted as a whole, with all versions. The exit code is 1 where something is left: of
+    an import that is under way, or in a file that could not be read.
+    """
+    stack = Stack.of(stack_name)
+    traces = [trace for trace in find_traces(stack, profile_id) if trace.found or trace.unread]
+    found = [trace for trace in traces if trace.found]
+    left = [trace for trace in traces if trace.unread or (trace.found and trace.under_way)]
+    if not as_json:
+        _say(traces)
+    items = len(stack.results_of(profile_id))
+    doomed = [trace for trace in found if not trace.under_way]
+    forgotten = not dry_run and bool(doomed or items)
+    if forgotten and not yes:
+        click.echo("The files above are deleted, whole and for good.", err=True)
+        forgotten = click.confirm("Remove them?", err=True)
+    erased = sum(forget_import(stack, trace, profile_id) for trace in doomed) if forgotten else 0
+    if forgotten:
+        forget_results(stack, profile_id)
+    if as_json:
+        print_json(
+            {
+                "imports": [trace.to_json() for trace in traces],
+                "profileItems": items,
+                "erased": erased,
+                "forgotten": forgotten,
+            }
+        )
+    else:
+        does = "removed" if forgotten else "to remove"
+        click.echo(f"{quantity(items, 'item')} of the Profiles table and {_imports(doomed)} {does}.")
+        click.echo(_TARGET)
+    return INCOMPLETE if left else 0
+
+
+def _say(traces: list[Trace]) -> None:
+    for trace in traces:
+        entry, source = trace.entry, trace.entry.source
+        if trace.unread:
+            click.echo(
+                f"! {entry.import_id}: s3://{source.bucket}/{source.key} is not searched: {trace.unread}"
+            )
+        if not trace.found:
+            continue
+        places = [f"s3://{source.bucket}/{source.key}"] if trace.in_file else []
+        places += [*trace.results, *trace.rows]
+        state = ", under way: stop it, or wait" if trace.under_way else ""
+        click.echo(f"{'●' if trace.under_way else '✗'} {entry.import_id}: {', '.join(places)}{state}")
+
+
+def _imports(traces: list[Trace]) -> str:
+    return f"the files of {quantity(len(traces), 'import')}"

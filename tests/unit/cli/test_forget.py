@@ -1,0 +1,157 @@
+"""`bulk-profiles forget`: every copy of one person that the stack keeps is removed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+import simulator
+from bulk_profiles.aws.stack import StackDescription
+from bulk_profiles.cli.main import main
+from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, PROFILES_TABLE, Deployment
+
+pytestmark = pytest.mark.usefixtures("ours")
+
+# The id that is forgotten is nowhere a part of another text.
+FILE = b"thirdPartyId,name\nzoe-99,Zoe\nu2,Grace\n,lost\nu3,Amy\n"
+OTHER = b"thirdPartyId,name\nu2,Grace\nu4,Tom\n"
+
+
+def dropped(deployment: Deployment, file: bytes = FILE, key: str = "drop/crm/a.csv") -> str:
+    return deployment.split(deployment.drop(file, key)).import_id
+
+
+def ended(deployment: Deployment, file: bytes = FILE, key: str = "drop/crm/a.csv") -> str:
+    import_id = dropped(deployment, file, key)
+    deployment.resume(import_id)
+    return import_id
+
+
+def everything() -> dict[str, bytes]:
+    """Return every version of every object of both buckets, unpacked."""
+    s3, found = boto3.client("s3"), {}
+    for bucket in (DROP_BUCKET, DATA_BUCKET):
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in page.get("Versions", []):
+                key, version_id = version["Key"], version["VersionId"]
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"].read()
+                found[f"{bucket}/{key}?{version_id}"] = gzip.decompress(body) if key.endswith(".gz") else body
+    return found
+
+
+def items() -> list[Any]:
+    found: list[Any] = boto3.client("dynamodb").scan(TableName=PROFILES_TABLE)["Items"]
+    return found
+
+
+def holding(text: str) -> list[str]:
+    """Return where a text is, of all that the stack keeps."""
+    places = [name for name, body in everything().items() if text.encode() in body]
+    return places + [item["batch"]["S"] for item in items() if text in item["profile"]["S"]]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:
+    assert main(["forget", *arguments, "--json"]) == status
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_copy_of_the_person_is_removed_and_nothing_of_other_imports(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"zoe-99"}))
+    first = ended(deployment)
+    second = ended(deployment, OTHER, "drop/crm/b.csv")
+    kept = {name: body for name, body in everything().items() if second in name or "b.csv" in name}
+    assert (
+        len(holding("zoe-99")) >= 4
+    )  # the file, the batch, its follow-up, the results, the table, failed rows
+    found = run(capsys, "zoe-99", "--yes")
+    assert [(trace["importId"], trace["inFile"]) for trace in found["imports"]] == [(first, True)]
+    assert found["forgotten"]
+    assert found["erased"] > 0
+    assert holding("zoe-99") == []
+    now = everything()
+    assert kept.items() <= now.items()
+    results = [body for name, body in now.items() if f"{first}/profiles/" in name]
+    assert sum(body.count(b"(forgotten),error,reported") for body in results) == 1
+    assert any(b"u2,success" in body for body in results)
+    assert any(f"{first}/summary.json" in name for name in now)
+    assert len(items()) == 4  # of u2 and u3, and of u2 and u4
+    assert run(capsys, "zoe-99", "--yes") == {
+        "imports": [],
+        "profileItems": 0,
+        "erased": 0,
+        "forgotten": False,
+    }
+
+
+def test_dry_run_removes_nothing(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    import_id = ended(deployment)
+    before = everything(), items()
+    found = run(capsys, "zoe-99", "--dry-run")
+    assert (found["forgotten"], found["erased"], found["profileItems"]) == (False, 0, 1)
+    assert found["imports"][0]["results"] == ["profiles/00001.csv.gz"]
+    assert (everything(), items()) == before
+    assert main(["forget", "zoe-99", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert f"✗ {import_id}: s3://{DROP_BUCKET}/drop/crm/a.csv, profiles/00001.csv.gz" in text
+    assert "1 item of the Profiles table and the files of 1 import to remove." in text
+    assert "Adobe's Privacy Service" in text
+
+
+def test_import_under_way_is_left_and_told(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = dropped(deployment)
+    found = run(capsys, "zoe-99", "--yes", status=1)
+    assert found["imports"][0]["underWay"]
+    assert not found["forgotten"]
+    assert deployment.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix=f"imports/{import_id}/batches/")[
+        "KeyCount"
+    ]
+    assert main(["forget", "zoe-99", "--dry-run"]) == 1
+    assert ", under way: stop it, or wait" in capsys.readouterr().out
+
+
+def test_person_in_a_rejected_row_is_found(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(deployment, b'thirdPartyId,name\nu2,Grace\n"zoe""99",Zoe,more\n')
+    found = run(capsys, 'zoe"99', "--yes")
+    assert [(trace["inFile"], len(trace["rows"])) for trace in found["imports"]] == [(False, 1)]
+    assert [name for name, body in everything().items() if b'zoe""99' in body] == []
+
+
+def test_file_that_cannot_be_read_is_told(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    dropped(deployment, b"%PDF-1.7\n")
+    found = run(capsys, "zoe-99", "--yes", status=1)
+    assert "a PDF document" in found["imports"][0]["unread"]
+    assert main(["forget", "zoe-99"]) == 1
+    assert "is not searched: The file is a PDF document" in capsys.readouterr().out
+
+
+def test_forget_asks_before_it_removes(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(deployment)
+    asked = []
+    monkeypatch.setattr("click.confirm", lambda question, **_: asked.append(question))
+    assert not run(capsys, "zoe-99")["forgotten"]
+    assert asked == ["Remove them?"]
+    assert holding("zoe-99")
+
+
+def test_file_that_has_expired_does_not_stop_the_search(
+    ours: StackDescription, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(deployment)
+    for version in deployment.s3.list_object_versions(Bucket=DROP_BUCKET)["Versions"]:
+        deployment.s3.delete_object(Bucket=DROP_BUCKET, Key=version["Key"], VersionId=version["VersionId"])
+    found = run(capsys, "zoe-99", "--yes")
+    assert [trace["inFile"] for trace in found["imports"]] == [False]
+    assert holding("zoe-99") == []
+    del ours
