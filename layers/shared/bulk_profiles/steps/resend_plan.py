@@ -94,7 +94,10 @@ class ResendPlan:
         """The plan as sentences; empty where there is nothing to send again."""
         counts = {name: count for name, count in self.profiles.to_json().items() if count}
         are = ", ".join(f"{count} {name}" for name, count in counts.items())
-        total, batches = quantity(self.profiles.total, "profile"), quantity(len(self.chosen), "batch", "batches")
+        total, batches = (
+            quantity(self.profiles.total, "profile"),
+            quantity(len(self.chosen), "batch", "batches"),
+        )
         return " ".join([*([f"{total} of {batches}: {are}."] if counts else []), *self.held_back_says])
 
     @property
