@@ -368,6 +368,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     finished_before_it_was_split,
     sent_again,
     swept,
+    waiting_for_long,
     under_way_for_long,
 ]
 
