@@ -136,9 +136,9 @@ def test_row_that_no_batch_could_hold_is_only_a_rejected_one(
     deployment.configure(max_batch_bytes=60)
     target.configure(failed_ids=frozenset({"1"}))
 
-    summary = deployment.run(b"pcId,a\n1,x\n2," + b"y" * 90 + b"\n")
+    summary = deployment.run(b"pcId,a\n1,x\n1," + b"y" * 90 + b"\n")
 
-    assert (summary.rows.rejected, summary.failed_rows.rows) == (1, 1)
+    assert (summary.rows.rejected, summary.failed_rows.profiles, summary.failed_rows.rows) == (1, 1, 1)
 
 
 def test_source_file_that_is_gone_is_told(deployment: Deployment, target: Simulator) -> None:

@@ -325,6 +325,15 @@ def under_way_for_long(application: Application) -> None:
     application.invoke("sweep_imports", {})
 
 
+def waiting_for_long(application: Application) -> None:
+    application.target.script(simulator.fault(code=503, times=0))
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    for number in (1, 2):
+        application.invoke("upload_batch", {"importId": import_id, "batch": number})
+    application.clock.reach(datetime.now(UTC) + timedelta(hours=25))
+    application.invoke("sweep_imports", {})
+
+
 def _refuse(*_: Any) -> None:
     raise NoticeError("SNS did not take the message: Throttling.")
 
@@ -359,6 +368,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     finished_before_it_was_split,
     sent_again,
     swept,
+    waiting_for_long,
     under_way_for_long,
 ]
 

@@ -212,7 +212,7 @@ def test_summary_of_release_0_1_0_has_an_account() -> None:
     assert account(data).files == ()
 
 
-def test_notice_shows_status_counts_and_place_of_results() -> None:
+def test_notice_shows_status_counts_and_what_to_do() -> None:
     lines = render_text(summary(reason="Batch is not welcome")).splitlines()
     assert lines[0] == "drop/default/customers.csv: partial, 4 rows rejected"
     assert "4 rows rejected of 1,507 read" in lines[1]
@@ -227,7 +227,6 @@ def test_notice_shows_status_counts_and_place_of_results() -> None:
         "Profiles: 1,200 success, 300 error, 0 pending, 0 unknown, 0 not sent",
         "Success: 200 named by Target, 1,000 implied by a complete batch",
         "Unaccounted: 0",
-        "Results: imports/customers-csv-0a1b2c3d4e5f/ in the Data bucket",
     ]
 
 

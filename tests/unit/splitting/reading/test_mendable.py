@@ -31,6 +31,7 @@ FILES: dict[str, tuple[bytes, Feed]] = {
     ),
     "short rows filled": (b"pcId,city,note\n1,Ulm,x\n,Bonn\n", Feed(short_rows=ShortRows.FILL)),
     "short row": (b"pcId,city,note\n1,Ulm,x\n2,Bonn\n", Feed()),
+    "short row, no quoting": (b"pcId,city,note\n1,Ulm,x\n2,Bonn\n", Feed(quoting=Quoting.NONE)),
     "too many cells": (b"pcId,city,note\n1,Ulm,x\n2,Bonn,y,z\n", Feed()),
     "an empty cell too many": (b"pcId,city,note\n1,Ulm,x\n3,Hof,x\n2,Bonn,y,\n", Feed()),
     "names without columns": (b"pcId,city,,\n1,Ulm,,\n,Bonn,,\n", Feed()),
