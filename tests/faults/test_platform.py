@@ -329,7 +329,8 @@ def test_import_over_summer_time_or_leap_day_succeeds(
     deployment: Deployment, target: simulator.Simulator, start: str
 ) -> None:
     deployment.clock.now = datetime.fromisoformat(start)
-    deployment.configure(rows_per_day=2, time_zone="Europe/Berlin", reset_hour=2)
+    # The file has the date of today: it is older than the start.
+    deployment.configure(rows_per_day=2, time_zone="Europe/Berlin", reset_hour=2, retention_days=3650)
 
     summary = deployment.run(FILE + b"u3,Zoe\nu4,Linus\nu5,Lin\n")
 
