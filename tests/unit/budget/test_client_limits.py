@@ -79,8 +79,8 @@ def test_error_names_the_file_every_fault_what_may_be_meant_and_the_remedy() -> 
         "1 to 10; resetHour must be a whole number from 0 to 23; timeZone: The time zone is not known here: "
         "write it as Europe/Paris, and see that the function carries the tzdata package; uploadWindow: The "
         "upload window makes no sense: write it as 20:00-06:00 or Mon-Fri 20:00-06:00, or leave it empty for "
-        "always; the file has unknown fields: rowsPerDya (did you mean rowsPerDay?). Mend it, or delete it: without it, "
-        "the parameters of the stack hold."
+        "always; the file has unknown fields: rowsPerDya (did you mean rowsPerDay?). Mend it, or delete it: "
+        "without it, the parameters of the stack hold."
     )
 
 
