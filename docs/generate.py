@@ -1,7 +1,8 @@
 """The documents that are made from the code: `python -m docs.generate docs` writes them.
 
-`docs/file-format.md` says what may be dropped and what becomes of it; `docs/feed.schema.json` is the JSON
-Schema of a feed; `docs/cost.md` says what AWS charges; `docs/command-line.md` is the help of every command.
+`docs/file-format.md` says what may be dropped and what becomes of it; `docs/feed.schema.json` and
+`docs/client.schema.json` are the JSON Schemas of a feed and of a client code's limits; `docs/cost.md` says
+what AWS charges; `docs/command-line.md` is the help of every command.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import click
 
 from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
+from bulk_profiles.budget.client_limits import BOUNDS
 from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
 from bulk_profiles.cli.main import all_commands
 from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
@@ -401,6 +403,34 @@ def feed_schema() -> Json:
     }
 
 
+def client_schema() -> Json:
+    """Return docs/client.schema.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Client code",
+        "description": "The budget of one client code. Everything is optional: the stack's parameter of the "
+        "same name holds for what is missing.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "callsPerMinute": _whole("Calls to Target in any 60 seconds.", "callsPerMinute"),
+            "maxInFlight": _whole("Batches that Target has not finished, at most.", "maxInFlight"),
+            "rowsPerDay": _whole("Rows sent in a day, at most; 0 for no limit.", "rowsPerDay"),
+            "resetHour": _whole("Hour at which a day of rows begins, in timeZone.", "resetHour"),
+            "timeZone": _text("Time zone of resetHour and uploadWindow, by its IANA name."),
+            "uploadWindow": _text(
+                "When batches may be sent, in timeZone, as 20:00-06:00 or Mon-Fri 20:00-06:00; empty for "
+                "always."
+            ),
+        },
+    }
+
+
+def _whole(description: str, name: str) -> Json:
+    least, most = BOUNDS[name]
+    return {"type": "integer", "minimum": least, "maximum": most, "description": description}
+
+
 def _text(description: str, **more: str) -> Json:
     return {"type": "string", "description": description, **more}
 
@@ -414,8 +444,9 @@ def main(folder: Path) -> None:
     (folder / "file-format.md").write_text(file_format(), encoding="utf-8")
     (folder / "cost.md").write_text(cost(), encoding="utf-8")
     (folder / "command-line.md").write_text(command_line(), encoding="utf-8")
-    schema = json.dumps(feed_schema(), indent=2) + "\n"
-    (folder / "feed.schema.json").write_text(schema, encoding="utf-8")
+    for name, schema in (("feed", feed_schema()), ("client", client_schema())):
+        text = json.dumps(schema, indent=2) + "\n"
+        (folder / f"{name}.schema.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

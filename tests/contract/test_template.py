@@ -16,7 +16,7 @@ from bulk_profiles.core.feeds import SeparatorInValue
 from bulk_profiles.core.models import ApiVersion, ProfileResultsPolicy
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.steps.settings import UnknownPolicy
-from docs.generate import feed_schema
+from docs.generate import client_schema, feed_schema
 from tests.worlds.deployable import ROOT, parameters, template
 
 EACH_PARAMETER = pytest.mark.parametrize("name", parameters())
@@ -94,6 +94,20 @@ def test_max_rejected_percent_has_the_bounds_of_the_feed() -> None:
     limit = parameters()["MaxRejectedPercent"]
     field = feed_schema()["properties"]["maxRejectedPercent"]
     assert (limit["MinValue"], limit["MaxValue"]) == (field["minimum"], field["maximum"])
+
+
+def test_limits_of_a_client_code_are_the_parameters_of_the_budget_with_their_bounds() -> None:
+    fields = client_schema()["properties"]
+    budget = next(
+        group["Parameters"]
+        for group in template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        if group["Label"]["default"].startswith("Budget")
+    )
+    assert {name[0].lower() + name[1:] for name in budget} == set(fields)
+    for name in budget:
+        parameter, field = parameters()[name], fields[name[0].lower() + name[1:]]
+        bounds = (parameter.get("MinValue"), parameter.get("MaxValue"))
+        assert bounds == (field.get("minimum"), field.get("maximum"))
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,27 @@ def test_show_says_when_all_batches_can_be_submitted(
     assert json.loads(shown(capsys, "show", import_id, "--json"))["submittedAt"] == ""
 
 
+def test_forecast_is_by_the_limits_of_the_client_code(
+    ours: StackDescription, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is damaged, or that may not be read, leaves the rest of what is shown."""
+    deployment.configure(rows_per_day=2)
+    import_id = dropped(deployment)
+    deployment.submit(import_id, 1)
+    assert deployment.submit(import_id, 2).why is Why.ROWS
+    ours.parameters["RowsPerDay"] = "2"
+
+    def submitted_at(limits: bytes) -> str:
+        deployment.storage.write("clients/demo.json", limits, "application/json")
+        found: str = json.loads(shown(capsys, "show", import_id, "--json"))["submittedAt"]
+        return found
+
+    in_the_window = submitted_at(b'{"uploadWindow": "Mon 03:33-04:00"}')
+    assert in_the_window[11:13] == "03"
+    assert "" < submitted_at(b"{}") <= in_the_window
+    assert submitted_at(b"{") == ""
+
+
 # --- watch ---
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.core.names import PASSED_OVER_SUFFIXES
 from bulk_profiles.splitting.rows.faults import Reject, Warn
-from docs.generate import _EXAMPLE, command_line, cost, feed_schema, file_format
+from docs.generate import _EXAMPLE, client_schema, command_line, cost, feed_schema, file_format
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -27,6 +27,10 @@ def test_the_page_of_commands_is_up_to_date() -> None:
 
 def test_the_schema_is_up_to_date() -> None:
     assert json.loads((DOCS / "feed.schema.json").read_text(encoding="utf-8")) == feed_schema()
+
+
+def test_the_schema_of_client_codes_is_up_to_date() -> None:
+    assert json.loads((DOCS / "client.schema.json").read_text(encoding="utf-8")) == client_schema()
 
 
 def test_every_code_has_a_sentence_of_help() -> None:

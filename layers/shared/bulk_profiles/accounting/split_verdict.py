@@ -51,11 +51,13 @@ def judge_split(
     )
 
 
-def too_long_to_send(sent: int, rows_per_day: int, deadline_hours: int, retention_days: int) -> str:
+def too_long_to_send(
+    sent: int, rows_per_day: int, deadline_hours: int, retention_days: int, limit: str = "RowsPerDay"
+) -> str:
     """Return a sentence for a file whose batches would expire before Target has settled them; else empty.
 
     With 1,000,000 rows a day, 30,000,001 rows take 31 days, and Target may take `deadline_hours` for the last
-    of them. A `rows_per_day` of 0 is no limit.
+    of them. A `rows_per_day` of 0 is no limit. `limit` is what to raise.
     """
     sending = -(-sent // rows_per_day) if rows_per_day else 1
     needed = sending + -(-deadline_hours // 24)
@@ -64,7 +66,7 @@ def too_long_to_send(sent: int, rows_per_day: int, deadline_hours: int, retentio
     return (
         f"The import would take {needed} days, and its batches are kept for {retention_days}: {sent} rows at "
         f"{rows_per_day} a day, and {deadline_hours} hours for Target to finish. Drop the file in parts, or "
-        "raise RowsPerDay or RetentionDays."
+        f"raise {limit} or RetentionDays."
     )
 
 

@@ -19,8 +19,9 @@ from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Source
 from bulk_profiles.core.names import (
     BATCHES,
+    CLIENTS,
+    CONFIGURATION_SUFFIX,
     DROP_PREFIX,
-    FEED_SUFFIX,
     FEEDS,
     FOLLOW_UPS,
     MANIFEST,
@@ -106,10 +107,12 @@ class Storage:
         """
         try:
             with self.open(key) as stream:
-                data: Json = json.loads(stream.read())
+                content = stream.read()
         except MissingObjectError:
             return None
-        except ValueError as error:
+        try:
+            data: Json = json.loads(content)
+        except (ValueError, RecursionError) as error:  # the latter for thousands of nested lists
             raise InvalidJsonError(f"s3://{self.bucket}/{key} is not JSON.") from error
         return data
 
@@ -124,11 +127,20 @@ class Storage:
 
     def feeds(self) -> list[str]:
         """Return the names of the feeds that have a configuration."""
-        with s3_errors("list", FEEDS):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=FEEDS)
+        return self._configured(FEEDS)
+
+    def clients(self) -> list[str]:
+        """Return the client codes that have limits of their own."""
+        return self._configured(CLIENTS)
+
+    def _configured(self, folder: str) -> list[str]:
+        with s3_errors("list", folder):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder)
             keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return [
-            key.removeprefix(FEEDS).removesuffix(FEED_SUFFIX) for key in keys if key.endswith(FEED_SUFFIX)
+            key.removeprefix(folder).removesuffix(CONFIGURATION_SUFFIX)
+            for key in keys
+            if key.endswith(CONFIGURATION_SUFFIX)
         ]
 
     def renew(self, import_id: str, before: datetime) -> None:

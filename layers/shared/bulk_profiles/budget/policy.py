@@ -1,4 +1,4 @@
-"""A client code's limits, as the deployment sets them."""
+"""The limits that hold for a client code."""
 
 from __future__ import annotations
 

@@ -14,11 +14,13 @@ from bulk_profiles.aws.stack import describe_stack
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.budget.forecast import last_submission
 from bulk_profiles.budget.policy import Policy
+from bulk_profiles.core.errors import SettingsError, StorageError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import BatchState, KeyColumn, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps.limits import limits_of
 
 from .local_files import UsageError
 from .overview import Overview
@@ -94,18 +96,18 @@ class Stack:
     def _submitted_at(self, entry: ImportEntry, batches: tuple[BatchEntry, ...]) -> datetime | None:
         """Return when all batches can have been submitted, where the rows of the day or the window say."""
         planned = [batch for batch in batches if batch.state is BatchState.PLANNED and not batch.settled]
-        policy = self._policy()
+        policy = self._policy(entry.client_code)
         if policy is None or not any(batch.why in _FORESEEN for batch in planned):
             return None
         budget = self.ledger.budget(entry.client_code)
         return last_submission(budget, [batch.body_rows for batch in planned], datetime.now(UTC), policy)
 
-    def _policy(self) -> Policy | None:
-        """Return the limits that the stack was deployed with; None where its parameters are not known."""
+    def _policy(self, client_code: str) -> Policy | None:
+        """Return the limits of a client code; None where they, or the stack's parameters, are not known."""
         parameters = self.parameters
         if "RowsPerDay" not in parameters:
             return None
-        return Policy(
+        deployed = Policy(
             calls_per_minute=int(parameters["CallsPerMinute"]),
             max_in_flight=int(parameters["MaxInFlight"]),
             rows_per_day=int(parameters["RowsPerDay"]),
@@ -113,6 +115,10 @@ class Stack:
             time_zone=parameters["TimeZone"],
             upload_window=parameters["UploadWindow"],
         )
+        try:
+            return limits_of(client_code, self.storage).over(deployed)
+        except (SettingsError, StorageError):  # the steps fail with it, and say why
+            return None
 
 
 def _result(item: Json) -> Json:

@@ -8,22 +8,20 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
-from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Self, override
 
 from .errors import FeedError
-from .json_object import Json, SparseJsonObject
+from .json_fields import JsonFields, suggestion
+from .json_object import SparseJsonObject
 from .models import ApiVersion, KeyColumn
-from .text import is_utf8_text, spelling_key, without_invisible
+from .text import is_utf8_text, without_invisible
 
 _PREFIX = re.compile(r"\Aprofile\.", re.IGNORECASE | re.ASCII)
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-_ALL_PERCENT = 100
 NOTE_PREFIX = "_"  # begins the names of columns that are not sent
 
 
@@ -107,7 +105,7 @@ class Feed(SparseJsonObject):
     def from_json(cls, data: Any) -> Self:
         """Read a feed. Raises `FeedError`, which names every fault at once."""
         faults: list[str] = []
-        reader = _Reader(data, "the feed", faults)
+        reader = _FeedFields(data, "the feed", faults)
         feed = cls(
             client_code=reader.text("clientCode"),
             api_version=reader.word("apiVersion", ApiVersion),
@@ -118,8 +116,8 @@ class Feed(SparseJsonObject):
             short_rows=reader.word("shortRows", ShortRows) or ShortRows.REJECT,
             null_values=reader.texts("nullValues"),
             separator_in_value=reader.word("separatorInValue", SeparatorInValue),
-            max_rejected_percent=reader.percent("maxRejectedPercent"),
-            mapping=_mapping(_Reader(reader.take("mapping", {}), "mapping", faults)),
+            max_rejected_percent=reader.number("maxRejectedPercent", 0, 100),
+            mapping=_mapping(_FeedFields(reader.take("mapping", {}), "mapping", faults)),
         )
         reader.refuse_others()
         feed = dataclasses.replace(feed, delimiter=DELIMITERS.get(feed.delimiter or "", feed.delimiter))
@@ -129,56 +127,8 @@ class Feed(SparseJsonObject):
         return feed
 
 
-class _Reader:
-    """Takes typed fields out of a JSON object and collects the faults."""
-
-    def __init__(self, data: Any, name: str, faults: list[str]) -> None:
-        self._name = name
-        self._faults = faults
-        self._known: list[str] = []  # the fields that there are
-        self._fields: Json = {}
-        if isinstance(data, dict) and all(isinstance(key, str) for key in data):
-            self._fields = dict(data)
-        else:
-            faults.append(f"{name} must be an object")
-
-    def take(self, key: str, default: Any = None) -> Any:
-        self._known.append(key)
-        value = self._fields.pop(key, None)
-        return default if value is None else value
-
-    def text(self, key: str) -> str | None:
-        value = self.take(key)
-        if value is None or is_utf8_text(value):
-            return value or None
-        self._faults.append(f"{key} must be text")
-        return None
-
-    def word[Word: StrEnum](self, key: str, words: type[Word]) -> Word | None:
-        value = self.take(key)
-        if value is None:
-            return None
-        if value in list(words):
-            return words(value)
-        self._faults.append(f"{key} must be one of {', '.join(words)}{_suggestion(value, words)}")
-        return None
-
-    def percent(self, key: str) -> int | None:
-        value = self.take(key)
-        if value is None:
-            return None
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and value % 1 == 0 and 0 <= value <= _ALL_PERCENT:
-            return int(value)
-        self._faults.append(f"{key} must be a whole number from 0 to {_ALL_PERCENT}")
-        return None
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        texts = self.take(key, [])
-        if isinstance(texts, list) and all(map(is_utf8_text, texts)):
-            return tuple(texts)
-        self._faults.append(f"{key} must be a list of texts")
-        return ()
+class _FeedFields(JsonFields):
+    """The fields of a feed, which names columns."""
 
     def columns(self, key: str) -> tuple[str, ...]:
         return tuple(map(plain_name, self.texts(key)))
@@ -189,28 +139,13 @@ class _Reader:
         if isinstance(pairs, dict) and all(map(is_utf8_text, (*pairs, *pairs.values()))):
             values = {plain_name(column): value for column, value in pairs.items()}
             if len(values) < len(pairs):
-                self._faults.append(f"{key} names a column twice")
+                self.faults.append(f"{key} names a column twice")
             return values
-        self._faults.append(f"{key} must be an object of texts")
+        self.faults.append(f"{key} must be an object of texts")
         return {}
 
-    def refuse_others(self) -> None:
-        """Note the fields that were not taken: a misspelled one is not ignored."""
-        if self._fields:
-            unknown = [name + _suggestion(name, self._known) for name in sorted(self._fields)]
-            self._faults.append(f"{self._name} has unknown fields: {', '.join(unknown)}")
 
-
-def _suggestion(word: Any, words: Iterable[str]) -> str:
-    """Return ` (did you mean shortRows?)` for `short_rows`: the closest of some words; else an empty text."""
-    if not isinstance(word, str):
-        return ""
-    by_spelling = {spelling_key(known): known for known in words}
-    close = get_close_matches(spelling_key(word), by_spelling, 1)
-    return f" (did you mean {by_spelling[close[0]]}?)" if close else ""
-
-
-def _mapping(reader: _Reader) -> Mapping:
+def _mapping(reader: _FeedFields) -> Mapping:
     mapping = Mapping(
         key=plain_name(reader.text("key") or ""),
         rename={column: plain_name(name) for column, name in reader.values("rename").items()},
@@ -233,7 +168,7 @@ def _check(feed: Feed, faults: list[str]) -> None:
     ):
         faults.append(
             "delimiter must be one ASCII character, or comma, semicolon, tab or pipe"
-            + _suggestion(feed.delimiter, DELIMITERS)
+            + suggestion(feed.delimiter, DELIMITERS)
         )
     if feed.encoding and not _is_text_encoding(feed.encoding):
         faults.append("encoding must be the name of a text encoding, such as cp1252")

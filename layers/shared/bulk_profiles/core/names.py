@@ -10,7 +10,8 @@ from datetime import datetime
 DROP_PREFIX = "drop/"
 RESULTS_PREFIX = "results/"  # in the Drop bucket, too
 DEFAULT_FEED = "default"
-FEEDS, FEED_SUFFIX = "feeds/", ".json"  # the configuration of a feed is feeds/<name>.json
+# The configuration of a feed is feeds/<name>.json, the limits of a client code are clients/<code>.json.
+FEEDS, CLIENTS, CONFIGURATION_SUFFIX = "feeds/", "clients/", ".json"
 
 # Below an import's folder.
 MANIFEST = "manifest.json"
@@ -146,4 +147,9 @@ def results_prefix(key: str, import_id: str, started_at: datetime) -> str:
 
 def feed_key(feed: str) -> str:
     """Return the key of a feed's configuration in the Data bucket, which need not exist."""
-    return f"{FEEDS}{feed}{FEED_SUFFIX}"
+    return f"{FEEDS}{feed}{CONFIGURATION_SUFFIX}"
+
+
+def client_key(client_code: str) -> str:
+    """Return the key of a client code's own limits in the Data bucket, which need not exist."""
+    return f"{CLIENTS}{client_code}{CONFIGURATION_SUFFIX}"

@@ -44,6 +44,7 @@ from .authorization import Authorization, remedy
 from .bodies import write_follow_up
 from .failures import noted
 from .last_answers import keep_answer, last_answer
+from .limits import policy_of
 from .messages import Outcome, Word
 from .settings import CheckStatusSettings
 from .slots import Slots
@@ -100,8 +101,9 @@ class CheckStatus:
         permit = authorization.permit(batch, now)  # before the slot, as it may take long
         if permit.resume_at is not None and not batch.overdue(now, deadline):
             return self._park(batch, permit.resume_at, permit.reason), None
+        policy = policy_of(import_entry.client_code, self.settings, self.storage)
         now = self.clock()
-        batch, ask_at = self._slots(import_entry).take_check(batch, now)
+        batch, ask_at = self._slots(import_entry).take_check(batch, policy, now)
         if ask_at is not None or not usable(now, self.clock()):
             # Nothing was asked, so nothing is written: another execution may have the answer.
             return batch.change(next_check_at=ask_at or self.clock()), None

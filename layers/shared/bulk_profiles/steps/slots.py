@@ -29,16 +29,20 @@ _FUNCTION_LIFETIME = timedelta(minutes=15)  # Lambda's limit: a place outlives w
 
 
 class Slots:
-    """The slots of one client code. A batch's place in flight is leased under the batch's name."""
+    """The slots of one client code. A batch's place in flight is leased under the batch's name.
+
+    The policy is that of the client, which `limits.policy_of` reads. What only frees a place needs none.
+    """
 
     def __init__(self, ledger: Ledger, settings: TargetSettings, client_code: str) -> None:
         self._ledger = ledger
         self._client_code = client_code
-        self._policy = _policy(settings)
         longest_wait = max(settings.first_check_seconds, settings.max_check_seconds)
         self._lease = timedelta(seconds=longest_wait) + _FUNCTION_LIFETIME
 
-    def take_submission(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
+    def take_submission(
+        self, batch: BatchEntry, policy: Policy, now: datetime
+    ) -> tuple[BatchEntry, datetime | None]:
         """Reserve a submission: a call, a place in flight, and the rows of the day.
 
         Returns the entry, and None where the batch may be submitted now, otherwise when to ask again; the
@@ -52,14 +56,16 @@ class Slots:
                 holder=_holder(batch),
                 rows=batch.body_rows,
                 now=now,
-                policy=self._policy,
+                policy=policy,
                 lease=self._lease,
                 waited=batch.deferrals,
             ),
             BatchEntry.waiting,
         )
 
-    def take_check(self, batch: BatchEntry, now: datetime) -> tuple[BatchEntry, datetime | None]:
+    def take_check(
+        self, batch: BatchEntry, policy: Policy, now: datetime
+    ) -> tuple[BatchEntry, datetime | None]:
         """Reserve a status check and renew the batch's place in flight.
 
         Returns the entry, and None where Target may be asked now, otherwise when to ask again.
@@ -67,11 +73,11 @@ class Slots:
 
         def reserve(state: BudgetState) -> tuple[BudgetState, Slot]:
             renewed = renew(state, _holder(batch), now, self._lease)
-            return reserve_check(renewed, now=now, policy=self._policy, waited=batch.deferrals)
+            return reserve_check(renewed, now=now, policy=policy, waited=batch.deferrals)
 
         return self._take(batch, now, reserve)
 
-    def withdraw(self, batch: BatchEntry, slot_at: datetime) -> None:
+    def withdraw(self, batch: BatchEntry, policy: Policy, slot_at: datetime) -> None:
         """Withdraw what a submission granted at `slot_at` reserved and Target certainly did not take."""
 
         def give_back(state: BudgetState) -> tuple[BudgetState, None]:
@@ -80,7 +86,7 @@ class Slots:
                 holder=_holder(batch),
                 rows=batch.body_rows,
                 granted_at=slot_at,
-                policy=self._policy,
+                policy=policy,
                 leased_until=lease_end(slot_at, self._lease),
             ), None
 
@@ -118,17 +124,6 @@ class Slots:
         batch = waiting(batch.change(deferrals=batch.deferrals + 1), slot.why, slot.at)
         self._ledger.note_deferral(batch, now)
         return batch, slot.at
-
-
-def _policy(settings: TargetSettings) -> Policy:
-    return Policy(
-        calls_per_minute=settings.calls_per_minute,
-        max_in_flight=settings.max_in_flight,
-        rows_per_day=settings.rows_per_day,
-        reset_hour=settings.reset_hour,
-        time_zone=settings.time_zone,
-        upload_window=settings.upload_window,
-    )
 
 
 def _holder(batch: BatchEntry) -> str:

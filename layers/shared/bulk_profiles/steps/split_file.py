@@ -24,6 +24,7 @@ from bulk_profiles.core.errors import (
     FeedError,
     FileRejectedError,
     InvalidJsonError,
+    SettingsError,
 )
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
@@ -33,6 +34,7 @@ from bulk_profiles.core.names import (
     DEFAULT_FEED,
     MANIFEST,
     batch_name,
+    client_key,
     feed_key,
     feed_name,
     import_id,
@@ -47,6 +49,7 @@ from bulk_profiles.splitting.split import split
 from .arrival import check_age, check_arrival, denial, find_source
 from .closing import Closing
 from .lease import LEASE, Lease
+from .limits import limits_of
 from .messages import DroppedObject
 from .precedence import enter_queue
 from .settings import SplitFileSettings, UnknownFeeds
@@ -153,13 +156,14 @@ class SplitFile:
             configured = self._configured(entry.feed)
             feed = Feed.from_json(configured)
             rows = self.settings.max_batch_rows
-            if self.settings.rows_per_day:  # a batch must fit in a day
-                rows = min(rows, self.settings.rows_per_day)
+            own = self._own_rows_per_day(feed.client_code or self.settings.client_code)
+            if rows_per_day := self.settings.rows_per_day if own is None else own:
+                rows = min(rows, rows_per_day)  # a batch must fit in a day
             pinned = {
                 "feed": configured,
                 "maxBatchRows": rows,
                 "maxBatchBytes": self.settings.max_batch_bytes,
-            }
+            } | ({} if own is None else {"rowsPerDay": own})
             entry = self.ledger.change_import(
                 entry.import_id,
                 self.clock(),
@@ -194,6 +198,13 @@ class SplitFile:
             "separatorInValue": self.settings.separator_in_value,
             "maxRejectedPercent": self.settings.max_rejected_percent,
         } | {name: value for name, value in configured.items() if value is not None}
+
+    def _own_rows_per_day(self, client_code: str) -> int | None:
+        """Return the rows of a day that the client code's own limits set; None where they set none."""
+        try:
+            return limits_of(client_code, self.storage).rows_per_day
+        except SettingsError as error:
+            raise FeedError(f"{error} Then drop the file again.") from error
 
     def _check_unknown(self, feed: str) -> None:
         """Raise `FeedError` for a feed without a configuration, where every feed must have one."""
@@ -256,7 +267,7 @@ class SplitFile:
             split_entry = dataclasses.replace(entry, source=manifest.source, key_column=manifest.key_column)
             return self._reject(reconcile(split_entry, manifest, (), now))
         entry = self._enter_source(entry, manifest, now)
-        too_long = self._too_long(manifest)
+        too_long = self._too_long(entry, manifest)
         if too_long and not self.ledger.is_queued(entry.client_code, entry.import_id):
             return self._reject(_unsent(entry, manifest, "too_long_to_send", too_long, now))
         position = enter_queue(entry, self.storage, self.ledger, now)
@@ -275,10 +286,14 @@ class SplitFile:
         self.ledger.change_import(entry.import_id, now, _started)
         return SplitResult(entry.import_id, manifest)
 
-    def _too_long(self, manifest: Manifest) -> str:
-        settings = self.settings
+    def _too_long(self, entry: ImportEntry, manifest: Manifest) -> str:
+        settings, own = self.settings, entry.settings.get("rowsPerDay")
         return too_long_to_send(
-            manifest.rows.sent, settings.rows_per_day, settings.deadline_hours, settings.retention_days
+            manifest.rows.sent,
+            settings.rows_per_day if own is None else int(own),
+            settings.deadline_hours,
+            settings.retention_days,
+            "RowsPerDay" if own is None else f"rowsPerDay in {client_key(entry.client_code)}",
         )
 
     def _enter_source(self, entry: ImportEntry, manifest: Manifest, now: datetime) -> ImportEntry:

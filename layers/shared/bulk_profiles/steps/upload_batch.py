@@ -18,6 +18,7 @@ from enum import Enum, auto
 
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.budget.policy import Policy
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import TokenError
 from bulk_profiles.core.models import BatchState, Why
@@ -43,6 +44,7 @@ from bulk_profiles.target.outcomes import (
 from .authorization import Authorization, Permit, remedy
 from .failures import noted
 from .last_answers import keep_answer
+from .limits import policy_of
 from .messages import Outcome, Word
 from .precedence import goes_first, keep_active
 from .settings import UnknownPolicy, UploadBatchSettings
@@ -136,21 +138,22 @@ class UploadBatch:
         permit = self._permit(batch, import_entry.client_code)  # what may take long comes before the slot
         if permit.resume_at is not None:
             return self._park(batch, import_entry, permit, permit.resume_at)
+        policy = policy_of(import_entry.client_code, self.settings, self.storage)
         with self.storage.open(object_key(batch.import_id, batch.body_name)) as body:
             import_entry = keep_active(import_entry, self.clock(), self.ledger, self.clock())
             if import_entry.sends_nothing:
                 return self._give_up(batch, import_entry)
             slots = Slots(self.ledger, self.settings, import_entry.client_code)
             slot_at = self.clock()
-            batch, ask_at = slots.take_submission(batch, slot_at)
+            batch, ask_at = slots.take_submission(batch, policy, slot_at)
             if ask_at is not None:
                 why = Why(batch.why)
-                return Outcome(Word.DEFERRED, ask_at, why, self._limit(why))
+                return Outcome(Word.DEFERRED, ask_at, why, _limit(policy, why))
             timeout = timedelta(seconds=self.settings.upload_timeout_seconds)
             batch = self.ledger.save_batch(batch.sending(slot_at + timeout + _GRACE), slot_at)
             if not usable(slot_at, self.clock()):  # the ledger took too long: the slot is over
                 now = self.clock()
-                late = Outcome(Word.DEFERRED, now, Why.CONTENTION, self._limit(Why.CONTENTION))
+                late = Outcome(Word.DEFERRED, now, Why.CONTENTION, _limit(policy, Why.CONTENTION))
                 decision = Decision(batch.unsent(), late, gives_back=True)
             else:
                 url = submission_url(
@@ -175,7 +178,7 @@ class UploadBatch:
             self._authorization(import_entry.client_code).accepted(permit.token, self.clock())
             decision = self._under_own_id(Decision(saved, decision.outcome), import_entry)
         if decision.gives_back:
-            slots.withdraw(batch, slot_at)
+            slots.withdraw(batch, policy, slot_at)
         return decision.outcome
 
     def _with_named(self, decision: Decision, reply: SubmissionOutcome) -> Decision:
@@ -184,21 +187,6 @@ class UploadBatch:
             return decision
         batch = keep_answer(decision.batch, reply.named, self.storage)
         return dataclasses.replace(decision, batch=batch)
-
-    def _limit(self, why: Why) -> str:
-        """Return the limit of the budget that a batch waits for, as a sentence."""
-        settings = self.settings
-        match why:
-            case Why.CALLS:
-                return f"The {settings.calls_per_minute} calls a minute are used up for the moment."
-            case Why.PLACES:
-                return f"As many batches as may be with Target at once, {settings.max_in_flight}, are there."
-            case Why.ROWS:
-                return f"The {settings.rows_per_day:,} rows of the day are used up."
-            case Why.WINDOW:
-                return f"The upload window {settings.upload_window} ({settings.time_zone}) is closed."
-            case _:
-                return "Too many batches ask the budget at once."
 
     def _under_own_id(self, decision: Decision, import_entry: ImportEntry) -> Decision:
         """Return the decision on a batch that Target took; one under the id of another cannot be followed."""
@@ -249,6 +237,21 @@ class UploadBatch:
         batch = batch.refused(import_entry.sends_nothing)
         now = self.clock()
         return _outcome(self.ledger.save_batch(batch, now), now)
+
+
+def _limit(policy: Policy, why: Why) -> str:
+    """Return the limit of the budget that a batch waits for, as a sentence."""
+    match why:
+        case Why.CALLS:
+            return f"The {policy.calls_per_minute} calls a minute are used up for the moment."
+        case Why.PLACES:
+            return f"As many batches as may be with Target at once, {policy.max_in_flight}, are there."
+        case Why.ROWS:
+            return f"The {policy.rows_per_day:,} rows of the day are used up."
+        case Why.WINDOW:
+            return f"The upload window {policy.upload_window} ({policy.time_zone}) is closed."
+        case _:
+            return "Too many batches ask the budget at once."
 
 
 class TokenState(Enum):
