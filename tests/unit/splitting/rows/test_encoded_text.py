@@ -11,7 +11,7 @@ from tests.worlds.splitting import run
 ENTITIES = ["Smith &amp; Co", "M&uuml;nchen", "&Uacute;", "a&#252;", "&#xfc;", "a &lt;b&gt;"]
 PERCENT_ENCODED = ["New%20York", "%C3%A3", "a%2fb", "100%25"]
 PLAIN = ["a&b;", "R&D; x", "a & b; c", "?x=1&y=2;", "100%", "5% of", "%zz", "https://x.example/a%20b"]
-PLAIN += ["C:\\dir", r"\n", r"\\share", "&", "%", "\\", "&;"]
+PLAIN += ["C:\\dir", r"\n", r"\\share", "&", "%", "\\", "&;", "&12;"]
 
 
 @pytest.mark.parametrize("text", [*ENTITIES, *PERCENT_ENCODED])

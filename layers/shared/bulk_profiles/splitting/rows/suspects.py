@@ -199,10 +199,10 @@ def _ending_in_blank(grid: Grid, places: Places) -> Places:
 def _odd() -> re.Pattern[bytes]:
     """Return the pattern of blanks beyond ASCII, control characters, U+FFFD, U+FFFE and U+FFFF.
 
-    And of typographic quotes, and of what begins a letter that was decoded wrongly.
+    And of what begins a letter that was decoded wrongly.
     """
     return re.compile(
-        b"\xc2[\x80-\xa0\xab\xad]|\xef\xbf[\xbd-\xbf]|\xe2\x80[\x98-\x9e]|\xc3[\x82\x83\xa2]|"
+        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2]|"
         + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
     )
 
