@@ -111,8 +111,11 @@ A file that is none of these is rejected with one sentence, which names what it 
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
   counted as `id_exponent`).
-- A word for a sum or for the end of a table (`Total (12)`, `Grand Total:`, `Trailer` and their like) is no
-  id, nor is `true` or `false`.
+- A word for a sum or for the end of a table (`Total (12)`, `Grand Total:`, `Record count`, `TRL` and their
+  like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in backticks.
+- Letters such as `Ã¼` for `ü` were decoded wrongly: they are in no id, and counted as `decoded_twice` in
+  values. HTML entities and percent-encoding in ids and values are sent as they are, and counted as
+  `encoded_text`; a link may be percent-encoded.
 - `="..."`, `=T("...")` and `=` before digits are taken off values, too, and counted as `value_guarded`.
 - Where the feed names an encoding such as `cp1252`, a row with UTF-8 in it is rejected as `mixed_encoding`.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first

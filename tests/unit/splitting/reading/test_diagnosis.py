@@ -181,6 +181,8 @@ def test_table_drawn_with_lines_rejects_the_file() -> None:
     assert "drawn with lines" in rejection(f"| thirdPartyId | city |\n|---|---|\n{rows}".encode())
     assert "drawn with lines" in rejection(f"+----+\n| thirdPartyId | city |\n+----+\n{rows}".encode())
     assert run(b"|thirdPartyId|city|\n|A1|Ulm|\n").received == [("A1", "Ulm")]
+    assert "drawn with lines" in rejection(b" thirdPartyId | city \n--------------+------\n A1 | Ulm\n")
+    assert run(b"thirdPartyId|city\n------------+----\nA1|Ulm\n").received == [("A1", "Ulm")]
 
 
 @pytest.mark.parametrize("quotes", [("'", "'"), ("\u201c", "\u201d"), ("\u201e", "\u201c")])
@@ -205,9 +207,25 @@ def test_values_in_other_quotes_reject_the_file(data: str) -> None:
     assert "are in single or typographic quotes" in rejection(data.encode())
 
 
-@pytest.mark.parametrize("row", ["'00123,Rome", "'A1',Rome", "\u201cA1\u201d,Rome"])
+@pytest.mark.parametrize("row", ["'00123,Rome", "A1,'Rome'", "A1,\u201cRome\u201d", "A1,`Rome`", "A1,[Rome]"])
 def test_one_value_in_other_quotes_rejects_no_file(row: str) -> None:
     assert run(f"thirdPartyId,city\n{row}\n".encode()).split.rows.sent == 1
+
+
+@pytest.mark.parametrize("header", ["`thirdPartyId`,`city`", "[thirdPartyId], [city]"])
+def test_names_in_brackets_or_backticks_reject_the_file(header: str) -> None:
+    assert "in brackets or backticks" in rejection(f"{header}\nA1,Rome\n".encode())
+    assert run(b"thirdPartyId,[city]\nA1,Rome\n").split.rows.sent == 1
+
+
+@pytest.mark.parametrize("types", ["string,string,int", "VARCHAR(20),text,DOUBLE PRECISION"])
+def test_types_of_the_columns_below_the_header_reject_the_file(types: str) -> None:
+    assert "types of the columns" in rejection(f"thirdPartyId,city,n\n{types}\nA1,Rome,3\n".encode())
+
+
+@pytest.mark.parametrize("row", ["text,Rome,int", "string,string,stringy", "text,date,"])
+def test_row_with_other_words_than_types_is_a_row(row: str) -> None:
+    assert run(f"thirdPartyId,city,n\n{row}\nA1,Rome,3\n".encode()).split.rows.sent == 2
 
 
 def test_lines_of_a_quoted_mail_reject_the_file() -> None:

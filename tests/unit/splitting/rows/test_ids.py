@@ -114,6 +114,28 @@ def test_text_that_was_decoded_wrongly_is_no_id_and_counted_as_a_value(write: Wr
 
 
 @WRITERS
+@pytest.mark.parametrize(
+    "text", ["J\xc3\xb6rg", "J\xc3\u2013rg", "Stra\xc3\x9fe 12", "a\xc2\xb0", "a\xe2\u20ac\u2122s"]
+)
+def test_text_that_was_decoded_twice_is_no_id_and_counted_as_a_value(text: str, write: Write) -> None:
+    outcome = run(write("pcId", ["A1", text, "SÃO", "Â1", "ã€", "A2"]))
+    assert [reason for *_, reason in outcome.rejects] == ["id_decoded"]
+    assert outcome.split.rows.sent == 5
+    value = run(f"pcId,a\n1,SÃO\n2,Ã¼{text}\n3,Â1\n4,ã€\n".encode())
+    assert value.split.examples == Examples(warnings={"decoded_twice": [3]})
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "text", ["'A1'", "`A1`", "\u2018A1\u2019", "\u201cA1\u201d", "\u201eA1\u201c", "\xabA1\xbb"]
+)
+def test_id_in_quotes_that_enclose_no_value_is_rejected(text: str, write: Write) -> None:
+    outcome = run(write("pcId", ["A1", text, "A2", f"{text}x", f"x{text}"]))
+    assert [reason for *_, reason in outcome.rejects] == ["id_quoted"]
+    assert [row[0] for row in outcome.received] == ["A1", "A2", f"{text}x", f"x{text}"]
+
+
+@WRITERS
 @pytest.mark.parametrize("text", CONTROL)
 def test_id_that_no_answer_could_name_is_rejected(text: str, write: Write) -> None:
     outcome = run(write("pcId", ["A1", text, "A2"]))
@@ -237,6 +259,9 @@ def test_id_that_may_be_a_shortened_number_is_sent_and_counted(text: str, rest: 
                 " subtotal ",
                 "TRAILER",
                 "EOF",
+                "Record count: 5",
+                "Total records",
+                "TRL",
                 "Total:",
                 "Total (2)",
                 "Gesamt : 7",

@@ -115,7 +115,15 @@ def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end
 @pytest.mark.parametrize(
     "line",
     [
-        *("(2 rows affected)", "(1 row)", "(2 rows)", "(2 rows),", "(2 row(s) affected)", "2 rows selected."),
+        *(
+            "(2 rows affected)",
+            "(1 row)",
+            "(2 rows)",
+            "(2 rows),",
+            "(2 row(s) affected)",
+            "2 rows selected.",
+            "  2 record(s) selected.",
+        ),
         *("2 rows in set (0.00 sec)", "2 rows fetched.", "\\.", "\x1a", "\0" * 9),
     ],
 )

@@ -24,10 +24,18 @@ from .text import HEAD_BYTES, Text
 type _Rows = Sequence[Sequence[str]]  # the cells of records
 
 _OTHER_DELIMITERS = b"\x01\x02\x1e\x1f^~:!#*"  # that exports use, and that a feed has to name
-_OTHER_QUOTES = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_OTHER_QUOTES = "`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 _IN_OTHER_QUOTES = re.compile(f"'[^']*'|[{_OTHER_QUOTES}][^{_OTHER_QUOTES}]*[{_OTHER_QUOTES}]")
 # Signs beside each other that are seldom in a name.
+_BRACKETED = re.compile(r"`[^`]+`|\[[^\[\]]+\]")  # as a name in MySQL or SQL Server
+# The type of a column, as some exports have it below the header.
+_TYPE = re.compile(
+    r"(?:string|text|n?(?:var)?char2?|character varying|u?int(?:eger|\d+)?|bigint|smallint|long|float\d*"
+    r"|double(?: precision)?|decimal|numeric|number|bool(?:ean)?|date(?:time)?|timestamp)(?:\([\d, ]+\))?",
+    re.IGNORECASE,
+)
 _LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\""" + _OTHER_QUOTES + "-]{2,}")
+_RULE = re.compile(rb"-+(?:\+-+)+")  # the line that psql draws below the header
 _PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
 _MOST_LINES = 20  # in which a header is looked for
 _MOST_ROWS = 100  # that are held against the header
@@ -40,9 +48,10 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
 
     `rows` are the first ones, as plain rows.
     """
-    _refuse_drawn(header)
+    _refuse_drawn(header, rows)
     _refuse_other_quotes(header, rows)
     _refuse_quoted_mail(header, rows)
+    _refuse_types(header, rows)
     width = len(header.names)
     if has_key_column(header.names, feed) and all(row.count(b",") == width - 1 for row in rows):
         return
@@ -72,7 +81,19 @@ def _refuse_other_quotes(header: Header, rows: Sequence[bytes]) -> None:
     values = (unmark(cell).decode(errors="replace") for row in rows for cell in row.split(b","))
     if starts and starts <= {"'", *_OTHER_QUOTES} and (in_quotes(header.names) or in_quotes(values)):
         raise FileRejectedError(
-            "The values are in single or typographic quotes: export the table with double quotes."
+            "The values are in single or typographic quotes or in backticks: export the table with double "
+            "quotes."
+        )
+    if all(_BRACKETED.fullmatch(name.strip()) for name in header.names):
+        raise FileRejectedError("The names in the header are in brackets or backticks: remove these.")
+
+
+def _refuse_types(header: Header, rows: Sequence[bytes]) -> None:
+    """Raise `FileRejectedError` if the first row has a type for each column."""
+    first = _cells(rows[:1])
+    if first and len(first[0]) == len(header.names) > 1 and all(map(_TYPE.fullmatch, first[0])):
+        raise FileRejectedError(
+            "The first row below the header has the types of the columns: remove that line."
         )
 
 
@@ -82,12 +103,12 @@ def _refuse_quoted_mail(header: Header, rows: Sequence[bytes]) -> None:
         raise FileRejectedError("Each line begins with >, as in a quoted mail: remove that from every line.")
 
 
-def _refuse_drawn(header: Header) -> None:
+def _refuse_drawn(header: Header, rows: Sequence[bytes]) -> None:
     """Raise `FileRejectedError` for a table like `| pcId | city |`, in which blanks line the columns up."""
     names = header.names
     if (
         header.dialect.delimiter == b"|"
-        and not (names[0] + names[-1]).strip()
+        and (not (names[0] + names[-1]).strip() or (rows and _RULE.fullmatch(rows[0])))
         and any(name.strip() not in {"", name} for name in names)
     ):
         raise Foreign.DRAWN.rejection()

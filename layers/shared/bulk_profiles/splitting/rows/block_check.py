@@ -13,6 +13,7 @@ import numpy as np
 
 from bulk_profiles.core.models import MOST_EXAMPLES
 
+from .encoded_text import encoded_cells
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places, union
 from .header_names import Likeness
@@ -20,6 +21,7 @@ from .id_hashes import Hashes
 from .nulls import without_cells
 from .plain import FAULT_MARK, PLUS_MARK, unmark
 from .row_check import (
+    DECODED_TWICE,
     GUARDED_CELL,
     REPLACEMENT,
     CheckedId,
@@ -41,6 +43,7 @@ _UNDERSCORE = ord("_")
 _BLANK_LINES = re.compile(rb"\n\n+")
 _REPLACEMENT = REPLACEMENT.encode()
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+_A_TILDE = b"\x83"  # the last byte of the letter with which nearly all begin that were decoded twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,9 @@ def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCh
     if view.odd and _REPLACEMENT[:1] in rows and _REPLACEMENT in rows:  # one byte is found faster
         replaced = [match.start() for match in re.finditer(_REPLACEMENT, rows)]
         odd_cells[Warn.REPLACEMENT_CHARACTER] = grid.cells_at(np.array(replaced, np.intp))
+    if view.odd:
+        odd_cells[Warn.ENCODED_TEXT] = encoded_cells(rows, grid)
+        odd_cells[Warn.DECODED_TWICE] = _decoded_twice(rows, grid)
     if view.odd and PLUS_MARK in rows:
         odd_cells[Warn.PLUS_SIGN] = grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0]))
     for warning, cells in odd_cells.items():
@@ -242,6 +248,14 @@ def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCh
             sent = cells[~np.isin(cells % rules.width, [*rules.not_sent])] if rules.not_sent else cells
             if sent.size:
                 _warn(check, warning, sent, grid)
+
+
+def _decoded_twice(rows: bytes, grid: Grid) -> Places:
+    """Return the cells with letters whose bytes were decoded wrongly, by their ascending numbers."""
+    if _A_TILDE not in rows:  # one byte is found faster than a pattern
+        return np.empty(0, np.intp)
+    places = [match.start() for match in DECODED_TWICE.finditer(rows)]
+    return grid.cells_at(np.array(places, np.intp))
 
 
 def _warn(check: BlockCheck, warning: Warn, cells: Places, grid: Grid) -> None:

@@ -36,7 +36,12 @@ class Reject(_Code):
     )
     ID_DECODED = (
         "id_decoded",
-        "The id holds U+FFFD, which stands for bytes that were decoded wrongly: export the file again.",
+        "The id holds U+FFFD, or letters such as Ã¼ for ü: its bytes were decoded wrongly. Export the file "
+        "again.",
+    )
+    ID_QUOTED = (
+        "id_quoted",
+        "The id is in single or typographic quotes or in backticks: export the table with double quotes.",
     )
     PLACEHOLDER_ID = (
         "placeholder_id",
@@ -65,7 +70,7 @@ class Reject(_Code):
     INVALID_UTF8 = (
         "invalid_utf8",
         "The row is not UTF-8: save it as UTF-8, or name its encoding in the feed, as in "
-        '"encoding": "cp1252".',
+        '"encoding": "cp1252". In JSON, it may have half of a pair such as \\ud83d: write both halves.',
     )
     MIXED_ENCODING = (
         "mixed_encoding",
@@ -126,6 +131,15 @@ class Warn(_Code):
     REPLACEMENT_CHARACTER = (
         "replacement_character",
         "Values with U+FFFD, which stands for bytes that were decoded wrongly: export the file again.",
+    )
+    DECODED_TWICE = (
+        "decoded_twice",
+        "Values with letters such as Ã¼ for ü, whose bytes were decoded wrongly: export the file again.",
+    )
+    ENCODED_TEXT = (
+        "encoded_text",
+        "Ids and values with HTML entities or percent-encoding (%20): they are sent as they are. If "
+        "they are not meant so, export the table without that encoding.",
     )
     ID_APOSTROPHE = (
         "id_apostrophe",

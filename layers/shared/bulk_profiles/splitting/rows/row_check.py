@@ -47,7 +47,8 @@ TOTALS = frozenset(
         "gesamtsumme",
         "trailer",
     }
-    | {"eof", "end of file"}
+    | {"eof", "end of file", "end of report", "trl", "tlr", "hdr"}
+    | {"record count", "row count", "total records", "total rows", "total count"}
 )
 # That are no ids, beside those for no value: what programs write for truth and for a number without an end.
 ID_WORDS = TOTALS | {"true", "false", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
@@ -73,15 +74,28 @@ _DASHED_ROW = re.compile(r"[-=+|:, ]*")
 _DASHES = re.compile("[-=]")
 _FOOTER_ROW = re.compile(
     r"\s*(?:\([0-9]+ rows?(?:\(s\))?(?: affected| selected)?\)"
-    r"|[0-9]+ rows? (?:affected|selected|fetched|returned)|[0-9]+ rows? in set.*|\\\.|\x1a|\0+)\.?[\s,]*",
+    r"|[0-9]+ (?:rows?|record(?:s|\(s\))?) (?:affected|selected|fetched|returned)"
+    r"|[0-9]+ rows? in set.*|\\\.|\x1a|\0+)\.?[\s,]*",
     re.IGNORECASE,
 )
 _BEGINS_NO_ROW = b"-=+|(:\\\x1a\0 0123456789"  # or the first cell of a row
 _EXPONENT = re.compile(r"[0-9]{1,3}[eE][1-9][0-9]{1,2}")  # 1E15, as SAS writes it; it may be an id as well
 LONGEST_EXPONENT = 7
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
+# What a text in UTF-8 becomes if it is read as Windows-1252: two characters or more for one of ü, ß, » and “.
+_DECODED_TWICE = "Ã[\x80-\xbf\u2013-\u2026]|Â[\x80-\xbf]|â€"
+_DECODED_WRONGLY = re.compile(f"{REPLACEMENT}|{_DECODED_TWICE}")
+# Its bytes in UTF-8: a class in a pattern of bytes would be one of single bytes.
+DECODED_TWICE = re.compile(b"\xc3[\x82\x83]\xc2[\x80-\xbf]|\xc3\x83\xe2\x80[\x93-\xa6]|\xc3\xa2\xe2\x82\xac")
+# In quotes that enclose no value of a CSV file; double quotes may be part of an id.
+_IN_OTHER_QUOTES = re.compile(
+    "'[^']+'|`[^`]+`|[\u2018\u201a][^\u2018\u2019]+[\u2018\u2019]|[\u201c\u201e][^\u201c\u201d]+[\u201c\u201d]"
+    "|\xab[^\xbb]+\xbb"
+)
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
-_UNNAMEABLE = re.compile("[\0-\x1f\x7f-\x9f\ufffd\ufffe\uffff]")  # nor does anybody see U+007F to U+009F
+_UNNAMEABLE = re.compile(
+    "[\0-\x1f\x7f-\x9f\ufffd\ufffe\uffff]|" + _DECODED_TWICE
+)  # nor does anybody see U+007F to U+009F
 _INVISIBLE = re.compile(f"[{_RANGES}]")
 
 
@@ -158,12 +172,12 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
     is_word = text in rules.nulls or text.lower() in _NO_IDS
     if is_total or is_word or not visible(text) or _NO_ROOM.fullmatch(text):
         return Reject.TOTAL_ROW if is_total else Reject.EMPTY_ID
-    if _PLACEHOLDER.fullmatch(text):
-        return Reject.PLACEHOLDER_ID
+    if _PLACEHOLDER.fullmatch(text) or _IN_OTHER_QUOTES.fullmatch(text):
+        return Reject.PLACEHOLDER_ID if _PLACEHOLDER.fullmatch(text) else Reject.ID_QUOTED
     if len(text) > MAX_ID_LENGTH or _SCIENTIFIC.fullmatch(text):
         return Reject.ID_TOO_LONG if len(text) > MAX_ID_LENGTH else Reject.ID_NUMBER
     if (rules.third_party_id and ("+" in text or "/" in text)) or _UNNAMEABLE.search(text):
-        return Reject.ID_DECODED if REPLACEMENT in text else Reject.ID_CHARACTER
+        return Reject.ID_DECODED if _DECODED_WRONGLY.search(text) else Reject.ID_CHARACTER
     if rules.plain_ids and any(sign in text for sign in ',"\n\r'):
         return Reject.SEPARATOR_IN_VALUE
     return None

@@ -26,7 +26,7 @@ _NUMBER = re.compile(rb"[+\xfb-]?[0-9]+(?:[.\xf8][0-9]*(?:[eE][+\xfb-]?[0-9]+)?|
 
 
 _BLANKS = [mark(blank.encode()) for blank in BLANKS]
-_FIRST = table_of(b"='#(-" + PLACEHOLDER_STARTS + bytes({blank[0] for blank in _BLANKS}))
+_FIRST = table_of(b"='`#(-" + PLACEHOLDER_STARTS + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
 _ID_WORDS = sorted(word.encode() for word in ID_WORDS)
@@ -197,9 +197,12 @@ def _ending_in_blank(grid: Grid, places: Places) -> Places:
 
 @lru_cache
 def _odd() -> re.Pattern[bytes]:
-    """Return the pattern of blanks beyond ASCII, control characters, U+FFFD, U+FFFE and U+FFFF."""
+    """Return the pattern of blanks beyond ASCII, control characters, U+FFFD, U+FFFE and U+FFFF.
+
+    And of what begins a letter that was decoded wrongly.
+    """
     return re.compile(
-        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|"
+        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2]|"
         + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
     )
 
