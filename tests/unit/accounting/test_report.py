@@ -191,6 +191,16 @@ def test_report_tells_how_to_end_what_did_not_come_to_an_end() -> None:
     )
 
 
+def test_rows_that_are_unaccounted_for_are_the_first_thing_to_do() -> None:
+    data = summaries.summary(batches=10).to_json()
+    first = account(data | {"unaccounted": 1}).to_do[0]
+    assert (first.file, first.text) == (
+        "summary.json",
+        "Report a fault of the software: some rows are unaccounted for.",
+    )
+    assert first not in account(data | {"unaccounted": 0}).to_do
+
+
 def test_report_of_as_many_batches_and_rejects_as_there_may_be_stays_short() -> None:
     report = render_report(summaries.summary(batches=10_000))
     assert len(report) < 300_000
@@ -212,7 +222,7 @@ def test_summary_of_release_0_1_0_has_an_account() -> None:
     assert account(data).files == ()
 
 
-def test_notice_shows_status_counts_and_place_of_results() -> None:
+def test_notice_shows_status_counts_and_what_to_do() -> None:
     lines = render_text(summary(reason="Batch is not welcome")).splitlines()
     assert lines[0] == "drop/default/customers.csv: partial, 4 rows rejected"
     assert "4 rows rejected of 1,507 read" in lines[1]
@@ -227,7 +237,6 @@ def test_notice_shows_status_counts_and_place_of_results() -> None:
         "Profiles: 1,200 success, 300 error, 0 pending, 0 unknown, 0 not sent",
         "Success: 200 named by Target, 1,000 implied by a complete batch",
         "Unaccounted: 0",
-        "Results: imports/customers-csv-0a1b2c3d4e5f/ in the Data bucket",
     ]
 
 
