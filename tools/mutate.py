@@ -1,8 +1,8 @@
 """Mutation testing: change the code in many small ways and see whether a test notices. `make mutate` runs it.
 
 mutmut makes the changes, room by room, each on a copy below .run/mutate; the tests of a room are those that
-mirror it below tests/unit, and of the steps those of uploads and checks in tests/faults, too. A run resumes
-where the last one of the same code stopped. A change that no test notices costs the time of all tests that
+mirror it below tests/unit, and for some rooms files of tests/faults, too (see `_TESTS`). A run resumes where
+the last one of the same code stopped. A change that no test notices costs the time of all tests that
 reach it, so only quick ones take part: no property tests.
 
 Without a name, the rooms are tried whose code or tests differ from what the table in docs/reliability.md is
@@ -38,12 +38,16 @@ _COPIED = (
 )
 # Rooms whose tests are not, or not only, those in the folder of the same name.
 _TESTS = {
+    "accounting": ("unit/accounting", "faults/test_failed_rows.py"),
     "cli.commands": ("unit/cli",),
     "splitting.rows": ("unit/splitting/rows", "unit/splitting/test_split.py"),
     "splitting.batches": ("unit/splitting/batches", "unit/splitting/test_split.py"),
     "splitting.reading": ("unit/splitting/reading", "unit/splitting/test_split.py"),
     "splitting.parallel": ("unit/splitting/parallel", "unit/splitting/test_pending_blocks.py"),
-    "steps": ("unit/steps", "faults/test_upload_batch.py", "faults/test_check_status.py"),
+    "steps": (
+        *("unit/steps", "faults/test_upload_batch.py", "faults/test_check_status.py"),
+        "faults/test_resend.py",
+    ),
 }
 _PROPERTIES = "*_properties.py"  # take no part; pytest ignores no file that it is given by name
 _SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change

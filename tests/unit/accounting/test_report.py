@@ -191,6 +191,16 @@ def test_report_tells_how_to_end_what_did_not_come_to_an_end() -> None:
     )
 
 
+def test_rows_that_are_unaccounted_for_are_the_first_thing_to_do() -> None:
+    data = summaries.summary(batches=10).to_json()
+    first = account(data | {"unaccounted": 1}).to_do[0]
+    assert (first.file, first.text) == (
+        "summary.json",
+        "Report a fault of the software: some rows are unaccounted for.",
+    )
+    assert first not in account(data | {"unaccounted": 0}).to_do
+
+
 def test_report_of_as_many_batches_and_rejects_as_there_may_be_stays_short() -> None:
     report = render_report(summaries.summary(batches=10_000))
     assert len(report) < 300_000

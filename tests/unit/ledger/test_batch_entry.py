@@ -352,3 +352,10 @@ class TestBodies:
     def test_follow_up_of_a_settled_batch_is_refused(self) -> None:
         with pytest.raises(ValueError, match="a complete batch cannot become planned"):
             SETTLED_BATCH.follow_up(FollowUp(4, 1, 20, "dd"), {})
+
+
+def test_batch_that_is_not_settled_is_not_sent_again() -> None:
+    batch = BatchEntry("crm-1", 1, 3, 99, "aa" * 32)
+    resend = Resend("crm-1-resend-1", NOW, 0, {}, batch.state, 1, "")
+    with pytest.raises(ValueError, match="a batch that is not settled cannot be sent again"):
+        batch.reopened(resend, None, may_have_arrived=False)

@@ -305,6 +305,35 @@ class TestBatches:
         ledger.leave_queue("other", "web-1", NOW)
         assert list(ledger.under_way()) == ["crm-2"]
 
+    def test_queue_that_cannot_be_read_does_not_hide_the_others(
+        self, ledger: Ledger, table: WatchedTable
+    ) -> None:
+        for client in ("a", "demo", "z"):
+            ledger.queue_import(client, f"{client}-1", NOW)
+        table.put_item(Item={"pk": "CLIENT#demo", "sk": "QUEUE"})
+        names = ledger.under_way()
+        assert [next(names), next(names)] == ["a-1", "z-1"]
+        with pytest.raises(UnreadableEntryError, match=r"^The queue of client demo cannot be read\.$"):
+            next(names)
+
+    def test_queue_that_is_refused_does_not_hide_the_others(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for client in ("a", "demo", "z"):
+            ledger.queue_import(client, f"{client}-1", NOW)
+        read = Ledger.queued
+
+        def refused(self: Ledger, client_code: str) -> list[str]:
+            if client_code == "demo":
+                raise LedgerError("DynamoDB did not answer.")
+            return read(self, client_code)
+
+        monkeypatch.setattr(Ledger, "queued", refused)
+        names = ledger.under_way()
+        assert [next(names), next(names)] == ["a-1", "z-1"]
+        with pytest.raises(LedgerError, match=r"^DynamoDB did not answer\.$"):
+            next(names)
+
 
 class TestBudget:
     def test_change_budget_keeps_one_for_each_client(self, ledger: Ledger) -> None:

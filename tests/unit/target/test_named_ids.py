@@ -115,6 +115,13 @@ def test_match_ids_exact_statuses_survive_a_doubtful_spelling() -> None:
     assert results(answer, "p+q", "p q") == ["success reported", "success reported"]
 
 
+def test_match_ids_unreadable_profile_is_unusable_however_its_id_is_spelled() -> None:
+    unreadable = profile("%61", "success").replace("</profile>", f"<id>{'x' * 9000}</id></profile>")
+    named = match_ids(status(head(size=""), unreadable, profile("b", "success")), ["a", "b"], 2)
+    assert "a" in named.unusable
+    assert "b" not in named.unusable
+
+
 def test_match_ids_id_that_is_also_encoded_doubts_another() -> None:
     answer = status(head(size=""), profile("x%20y", "failed"), profile("x%2520y", "success"))
     assert results(answer, "x%20y", "x y") == ["error reported", "unknown batch"]

@@ -361,6 +361,16 @@ def test_read_xml_unusable_answer_is_not_quoted(body: bytes, fault: str) -> None
     assert reason(read, body) == f"The answer {fault}."
 
 
+def test_read_xml_too_many_words_in_unknown_parts_are_unusable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are held, as they may be ids, in bounded memory."""
+    monkeypatch.setattr(xml_reader, "MAX_PROFILES", 3)
+    words = [f"<note>n{number}</note>" for number in range(3)]
+    assert list(read([xml(head(), *words)]).unknown_parts) == ["note"]
+    assert reason(read, xml(head(), *words, "<note>n3</note>")) == (
+        "The answer has too many parts that are not known."
+    )
+
+
 @pytest.mark.parametrize("part", ["id", "status"])
 def test_read_xml_profile_with_a_text_too_long_is_unknown(part: str) -> None:
     """In bounded memory: the text is not held, and the other profiles count."""
