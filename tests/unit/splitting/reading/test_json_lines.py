@@ -208,7 +208,8 @@ def test_mark_at_the_start_of_a_later_part_is_no_part_of_its_object() -> None:
 )
 def test_file_in_which_no_line_is_an_object_is_rejected(data: str) -> None:
     with pytest.raises(
-        FileRejectedError, match="No line of the file is a JSON object: write one object per line"
+        FileRejectedError,
+        match="write one object per line, with names and text in double quotes",
     ):
         run(data.encode())
 

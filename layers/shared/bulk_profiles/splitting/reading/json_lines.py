@@ -85,7 +85,10 @@ class JsonLines:
         self.names: Sequence[str] = names or self._all_names(up_to_key_of=feed)
         self._known = frozenset(self.names)
         if not self.names:
-            raise FileRejectedError("No line of the file is a JSON object: write one object per line.")
+            raise FileRejectedError(
+                "No line of the file is a JSON object: write one object per line, with names and "
+                "text in double quotes, without NaN, and without a comma before its last brace."
+            )
         self._cells: Callable[[dict[str, Any]], Sequence[Any]] = itemgetter(*self.names)
         self._key = key_number(self.names, feed)
         self.mendable = MendableJson(
