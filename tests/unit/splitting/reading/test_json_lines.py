@@ -268,3 +268,23 @@ def test_object_with_a_name_twice_is_rejected(twice: str, others: int) -> None:
     assert [reject[0::2] for reject in outcome.rejects] == [[str(others + 1), "bad_json"]]
     assert outcome.received[-1] == ("A3", "z")
     assert outcome.split.rows.sent == others + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"data":[{"pcId":"1","a":"x"},{"pcId":"2","a":"y"}]}',
+        '{"data": [{"pcId": "1", "a": "x"}], "count": 1, "paging": {"next": 2}}\n',
+        '{"data":[\n{"pcId":"1","a":"x"},\n{"pcId":"2","a":"y"}\n]}\n',
+        ' { "items" : [ {"pcId":"1","a":"x"},\n{"pcId":"2","a":"y"}]}',
+    ],
+)
+def test_object_around_a_list_of_objects_is_told_as_such(text: str) -> None:
+    with pytest.raises(FileRejectedError, match="one JSON object with a list of objects in it"):
+        run(text.encode())
+
+
+def test_object_with_an_id_and_a_list_is_a_row() -> None:
+    outcome = run(b'{"pcId":"1","a":"x","orders":[{"n":1}]}\n{"pcId":"2","a":"y"}\n')
+    assert [row[0] for row in outcome.received] == ["2"]
+    assert outcome.rejects == [["1", "orders", "nested_value"]]

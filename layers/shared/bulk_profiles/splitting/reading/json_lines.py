@@ -49,6 +49,7 @@ _SENTINEL = b"-Infinity"
 _BETWEEN = b",\n" + _SENTINEL + b",\n"
 _IS_SENTINEL = object()  # what the decoder reads it as
 _ESCAPED_ASCII = re.compile(rb"\\u00(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")  # letters and digits
+_OPENS_LIST = re.compile(rb'\s*\{\s*"[^"\\]*"\s*:\s*\[\s*(?:\{.*)?')
 _CELL_END, _ROW_END = "\U0010fffe", "\U0010ffff"  # noncharacters: Unicode will never use them
 _CONSTANTS = {None: "", True: "true", False: "false"}
 _TOO_LARGE = 2**53  # from there on, a number with a fraction or an exponent may have lost digits
@@ -143,8 +144,14 @@ class JsonLines:
         """Read the names in the order in which they come: all, or up to the block with key and value."""
         names: dict[str, None] = {}
         for raw in self._raw_blocks(self.first):
-            for line in _lines(raw.data):
+            for number, line in enumerate(_lines(raw.data)):
                 fields = (_object(line) if len(line) <= MAX_ROW_BYTES else None) or {}
+                begins = raw.start == self.first and not number
+                if up_to_key_of and begins and _is_wrapped(line, fields, up_to_key_of):
+                    raise FileRejectedError(
+                        "The file is one JSON object with a list of objects in it: write the objects of the "
+                        "list, one per line, as `jq -c '.data[]'` does where the list is named data."
+                    )
                 for name in fields:
                     if name not in names and is_utf8_text(name):
                         names[name] = None
@@ -307,6 +314,15 @@ def _find(raw: RawBlock, numbers: Sequence[int]) -> list[Record]:
         Record(number, line + b"\n" if len(line) <= MAX_ROW_BYTES else b"")
         for number, line in map(lines.__getitem__, numbers)
     ]
+
+
+def _is_wrapped(line: bytes, fields: dict[str, Any], feed: Feed) -> bool:
+    """Whether a first line begins an object around a list of objects, as APIs answer: `{"data": [{...`."""
+    if fields:
+        lists = [value for value in fields.values() if isinstance(value, list)]
+        has_objects = any(isinstance(item, dict) for several in lists for item in several)
+        return has_objects and key_number([*fields], feed) is None
+    return _OPENS_LIST.fullmatch(line) is not None
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
