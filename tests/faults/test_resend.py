@@ -28,6 +28,7 @@ from bulk_profiles.core.names import MANIFEST, batch_name, object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import GivenUp, ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
+from bulk_profiles.steps import resend_import
 from bulk_profiles.steps.messages import Word
 from bulk_profiles.steps.resend_plan import Chosen, ResendPlan, plan_resend
 from tests.worlds.accidents import KilledError
@@ -672,6 +673,24 @@ def test_word_that_is_none_is_told_with_those_there_are(deployment: InMemoryDepl
 def test_import_that_does_not_exist_is_told(deployment: InMemoryDeployment) -> None:
     with pytest.raises(ResendError, match="There is no import crm-1"):
         deployment.resend("crm-1", "error")
+
+
+def test_resend_that_ran_twice_at_once_opens_each_batch_once(
+    deployment: InMemoryDeployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = refused(deployment, target)
+    deployment.finish(import_id)
+
+    def overtaken(*arguments: Any, **options: Any) -> ResendPlan:
+        monkeypatch.undo()
+        made = plan_resend(*arguments, **options)
+        deployment.resend(import_id, "refused", execution="resend-1")
+        return made
+
+    monkeypatch.setattr(resend_import, "plan_resend", overtaken)
+
+    assert deployment.resend(import_id, "refused", execution="resend-1").batches == [1]
+    assert len(deployment.ledger.get_batch(import_id, 1).resends) == 1
 
 
 def test_import_that_was_rejected_is_told(deployment: InMemoryDeployment) -> None:

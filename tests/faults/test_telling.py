@@ -135,3 +135,19 @@ def test_event_tells_of_an_import_that_waits_long(deployment: Deployment, target
     deployment.clock.reach(started + timedelta(hours=50))
     deployment.sweep_only()
     assert len(deployment.bus.entries) == 2
+
+
+def test_event_of_a_wait_that_the_bus_refuses_is_put_again_by_the_next_sweep(
+    deployment: Deployment, target: Simulator
+) -> None:
+    target.script(Fault(code=503, times=0))
+    imported = deployment.split(deployment.drop(b"pcId,a\n1,x\n"))
+    deployment.submit(imported.import_id, 1)
+    deployment.clock.advance(hours=25)
+    deployment.bus.refused = True
+
+    failures = deployment.sweep_only().failures
+    assert failures == {imported.import_id: "EventBridge did not take the event: InternalFailure."}
+    deployment.bus.refused = False
+    deployment.sweep_only()
+    assert len(deployment.bus.entries) == 1

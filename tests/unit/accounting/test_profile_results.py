@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 from collections import Counter
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bulk_profiles.accounting import profile_results
-from bulk_profiles.accounting.profile_results import read_results, write_results
+from bulk_profiles.accounting.profile_results import read_results, without_profile, write_results
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.models import Basis, ProfileResult, ProfileStatus
 
@@ -79,3 +80,21 @@ def test_results_keep_the_line_ends_in_a_reason(storage: Storage, end: str) -> N
 def test_read_results_returns_what_was_written(storage: Storage) -> None:
     write_results(storage, KEY, 3, RESULTS, now=NOW)
     assert list(read_results(storage, KEY)) == RESULTS
+
+
+@pytest.mark.parametrize("forgotten", [result.profile_id for result in RESULTS])
+def test_results_without_a_profile_are_else_the_same_bytes(storage: Storage, forgotten: str) -> None:
+    """Line ends in a text from outside stay as they are, too."""
+    results = [*RESULTS, ProfileResult("u\r\n6", ProfileStatus.ERROR, Basis.REPORTED, "a\rb\nü")]
+    renamed = [
+        dataclasses.replace(one, profile_id="(forgotten)") if one.profile_id == forgotten else one
+        for one in results
+    ]
+    write_results(storage, KEY, 3, renamed, now=NOW)
+    expected = _bytes(storage)
+    write_results(storage, KEY, 3, results, now=NOW)
+
+    without_profile(storage, KEY, forgotten)
+
+    assert _bytes(storage) == expected
+    assert list(read_results(storage, KEY)) == renamed

@@ -211,6 +211,31 @@ def test_report_of_as_many_batches_and_rejects_as_there_may_be_stays_short() -> 
     assert len(account(summaries.summary(batches=10_000).to_json()).to_do) == 7
 
 
+@pytest.mark.parametrize(
+    ("finished", "took"),
+    [
+        ("2026-11-24T08:59:59.000Z", "0 s"),  # clocks differ
+        ("2026-11-24T09:00:59.000Z", "59 s"),
+        ("2026-11-24T09:01:00.000Z", "1 min 0 s"),
+        ("2026-11-24T09:59:59.000Z", "59 min 59 s"),
+        ("2026-11-24T10:00:00.000Z", "1 h 0 min"),
+        ("2026-11-26T10:59:59.000Z", "49 h 59 min"),
+    ],
+)
+def test_account_says_when_an_import_began_and_how_long_it_took(finished: str, took: str) -> None:
+    data = summaries.summary().to_json()
+    told = account(data | {"startedAt": "2026-11-24T09:00:00.000Z", "finishedAt": finished})
+    assert told.period == f"24 Nov 2026, 09:00 UTC, took {took}"
+
+
+def test_account_names_its_facts() -> None:
+    told = account(summaries.summary().to_json() | {"duplicateOf": "crm-1"})
+    assert [name for name, _ in told.facts] == [
+        *("File", "Feed", "Client code", "API version", "Key column", "Started", "Finished", "Import"),
+        *("Version of the file", "SHA-256 of the file", "The same content as"),
+    ]
+
+
 def test_parts_of_the_bar_are_all_rows() -> None:
     told = account(summaries.summary(batches=10).to_json())
     assert sum(part.count for part in told.bar) == told.lines[0].count

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
+from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.models import ImportStatus
 from simulator import Simulator
 from tests.worlds.application import Application, deployed
@@ -99,3 +100,8 @@ def test_a_file_that_is_all_rejects_raises_the_alarm_too(
     [metrics] = [line for line in lines if "ImportsRejected" in line]
     assert metrics["ImportsWithTooManyRejects"] == [1]
     assert metrics["ImportsRejected"] == [1]
+
+
+def test_import_that_was_not_split_cannot_be_finished(deployment: Deployment) -> None:
+    with pytest.raises(LedgerError, match=r"^There is no split import crm-1: is the name right"):
+        deployment.finish("crm-1")

@@ -308,6 +308,15 @@ def test_import_whose_entry_is_gone_is_left_alone_and_one_without_a_manifest_is_
     assert swept.failures == {imported: "MissingObjectError"}
 
 
+def test_import_that_is_over_and_has_no_manifest_any_more_is_left_alone(
+    deployment: InMemoryDeployment,
+) -> None:
+    imported = deployment.run(FILE).entry.import_id
+    deployment.bucket_store.delete_object(Bucket=DATA_BUCKET, Key=object_key(imported, MANIFEST))
+
+    assert deployment.sweep() == SweepResult(looked_at=1)
+
+
 @pytest.mark.parametrize("refused", ["ListObjectVersions", "queue", "notices"])
 def test_list_that_cannot_be_read_does_not_stop_the_others(
     deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch, refused: str
