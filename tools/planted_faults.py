@@ -415,7 +415,7 @@ _STORAGE = _in(
     ),
     (
         "dropped files are kept for ever",
-        "DropBucket/Properties/LifecycleConfiguration/Rules/0/Status",
+        "DropBucket/Properties/LifecycleConfiguration/Rules/1/Status",
         "Disabled",
         "storage.test_bucket_expires_objects_after_the_retention",
     ),
@@ -439,19 +439,19 @@ _STORAGE = _in(
     ),
     (
         "a dropped file is gone before the sweep has looked for it",
-        "DropBucket/Properties/LifecycleConfiguration/Rules/0/ExpirationInDays",
+        "DropBucket/Properties/LifecycleConfiguration/Rules/1/ExpirationInDays",
         1,
         "storage.test_dropped_file_stays_until_the_sweep_has_looked_for_it",
     ),
     (
         "an overwritten file is gone before the sweep has looked for it",
-        "DropBucket/Properties/LifecycleConfiguration/Rules/0/NoncurrentVersionExpiration/NoncurrentDays",
+        "DropBucket/Properties/LifecycleConfiguration/Rules/1/NoncurrentVersionExpiration/NoncurrentDays",
         1,
         "storage.test_dropped_file_stays_until_the_sweep_has_looked_for_it",
     ),
     (
         "files of other feeds never expire",
-        "DropBucket/Properties/LifecycleConfiguration/Rules/0/Prefix",
+        "DropBucket/Properties/LifecycleConfiguration/Rules/1/Prefix",
         "drop/default/",
         "storage.test_dropped_files_expire_whatever_their_key",
     ),
@@ -469,7 +469,7 @@ _STORAGE = _in(
     ),
     (
         "delete markers are kept for ever",
-        "DropBucket/Properties/LifecycleConfiguration/Rules/1/Status",
+        "DropBucket/Properties/LifecycleConfiguration/Rules/2/Status",
         "Disabled",
         "storage.test_bucket_removes_what_expired_objects_leave_behind",
     ),

@@ -115,7 +115,8 @@ class Stack:
 
     def remove(self) -> None:
         """Remove dropped files, objects and ledger entries of this run."""
-        self._remove_objects(self.outputs["DropBucketName"], f"drop/default/smoke-{self.run}-")
+        for folder in ("drop", "results"):
+            self._remove_objects(self.outputs["DropBucketName"], f"{folder}/default/smoke-{self.run}-")
         for import_id in self.imports:
             self._remove_objects(self.outputs["DataBucketName"], f"imports/{import_id}/")
             items = self.table.query(

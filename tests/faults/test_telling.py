@@ -137,6 +137,23 @@ def test_event_tells_of_an_import_that_waits_long(deployment: Deployment, target
     assert len(deployment.bus.entries) == 2
 
 
+@pytest.mark.parametrize(("hours", "told"), [(0, 0), (3, 1)])
+def test_wait_is_told_after_the_hours_of_the_parameter_waits_told_after_hours(
+    deployment: Deployment, target: Simulator, hours: int, told: int
+) -> None:
+    """0 for WaitsToldAfterHours: never."""
+    deployment.waits_told_after_hours = hours
+    target.script(Fault(code=503, times=0))
+    imported = deployment.split(deployment.drop(b"pcId,a\n1,x\n"))
+    deployment.submit(imported.import_id, 1)
+    deployment.clock.advance(hours=2)
+    deployment.sweep_only()
+    assert deployment.bus.entries == []
+    deployment.clock.advance(hours=2)
+    deployment.sweep_only()
+    assert len(deployment.bus.entries) == told
+
+
 def test_event_of_a_wait_that_the_bus_refuses_is_put_again_by_the_next_sweep(
     deployment: Deployment, target: Simulator
 ) -> None:

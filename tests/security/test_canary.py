@@ -121,6 +121,7 @@ REJECTED = {
     Reject.ID_TOO_LONG: HEADER + SOUND + f"{CANARY * 30},x\n".encode(),
     Reject.ID_NUMBER: b'{"thirdPartyId": "u1", "name": "Ada"}\n'
     + f'{{"thirdPartyId": 1.5, "name": "{CANARY}"}}\n'.encode(),
+    Reject.ID_QUOTED: HEADER + SOUND + f"'{CANARY}',x\n".encode(),
     Reject.PLACEHOLDER_ID: HEADER + SOUND + f"{{{{{CANARY}}}}},x\n".encode(),
     Reject.TOTAL_ROW: HEADER + SOUND + f"Total,{CANARY}\n".encode(),
     Reject.MIXED_ENCODING: HEADER + b"u1,Ren\xe9\n" + f"u2,{CANARY} \u00e9\n".encode(),

@@ -88,6 +88,7 @@ class Deployment:
     bus: Bus = field(default_factory=Bus)
     console_url: str = ""
     functions: Functions = field(default_factory=lambda: Functions(frozenset({"split"})))
+    waits_told_after_hours: int = 24
     split_settings: SplitFileSettings = field(
         default_factory=lambda: SplitFileSettings(
             data_bucket=DATA_BUCKET,
@@ -194,7 +195,7 @@ class Deployment:
                 state_machine_arn="arn",
                 split_file_function="split",
                 retention_days=self.split_settings.retention_days,
-                waits_told_after_hours=24,
+                waits_told_after_hours=self.waits_told_after_hours,
             ),
             self.storage,
             self.ledger,
