@@ -47,9 +47,10 @@ def _strict_moto(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _puts_by_client() -> Iterator[None]:
-    """Let the Profiles table write by its client, which moto and the fakes stand behind."""
+    """Let the Profiles table write by its client, which moto and the fakes stand behind, and hardly wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bulk_profiles.aws.profiles_table.SignedPuts", ClientPuts)
+        patch.setattr("bulk_profiles.aws.profiles_table._LONGEST_WAIT", 0.001)
         yield
 
 

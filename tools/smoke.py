@@ -172,7 +172,11 @@ def stopped_execution(stack: Stack) -> None:
     stack.wait(f"{import_id} is stopped", lambda: not _is_running(stack, arn))
     state = stack.states.describe_execution(executionArn=arn)["input"]
     machine = stack.outputs["StateMachineArn"]
-    stack.states.start_execution(stateMachineArn=machine, name=f"{import_id}-{stack.run}", input=state)
+    again = stack.states.start_execution(
+        stateMachineArn=machine, name=f"{import_id}-{stack.run}", input=state
+    )["executionArn"]
+    # The import may have ended before its execution was stopped, and ends once more.
+    stack.wait(f"{import_id} ends again", lambda: not _is_running(stack, again))
     _expect(stack.finished(import_id), 5)
 
 

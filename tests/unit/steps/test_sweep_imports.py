@@ -256,21 +256,6 @@ def test_sweep_starts_an_execution_again_once_an_hour_at_most(deployment: Deploy
     assert list(deployment.machine.started) == [imported.import_id, f"{imported.import_id}-{now:%Y%m%d%H}"]
 
 
-@pytest.mark.parametrize(("days", "hours"), [(2, 3), (8, 12)])
-def test_import_that_never_settles_is_started_again_ever_less_often(
-    in_memory: InMemoryDeployment, days: int, hours: int
-) -> None:
-    """Each end of it is told: a mail an hour for weeks helps nobody."""
-    import_id = in_memory.split(in_memory.drop(FILE)).import_id
-    in_memory.clock.advance(days=days)
-    in_memory.finish(import_id)  # its batches are as they were
-    in_memory.machine.statuses[import_id] = "FAILED"
-    in_memory.clock.advance(hours=hours, minutes=-1)
-    assert in_memory.sweep_only().restarted == 0
-    in_memory.clock.advance(minutes=1)
-    assert in_memory.sweep_only().restarted == 1
-
-
 def test_rejected_file_is_left_alone(deployment: Deployment) -> None:
     """It has no execution, and nothing to account for."""
     deployment.split(deployment.drop(b"thirdPartyId,name\n,Nobody\n"))

@@ -17,6 +17,9 @@ from tools import smoke
 SENT = {"small.csv": 5, "small.parquet": 2, "parts.csv": 6_000, "stopped.csv": 5}
 
 
+AGAIN = "arn:again"
+
+
 @dataclass
 class FakeStack(smoke.Stack):
     """A stack in which all is well, unless a test changes an answer."""
@@ -26,6 +29,7 @@ class FakeStack(smoke.Stack):
     summary: dict[str, Any] = field(default_factory=dict)  # what differs in every summary
     refuses_to_stop: bool = False
     status: str = "RUNNING"
+    status_again: str = "SUCCEEDED"  # of the execution with the same input
     answer: Any = None  # of split_file to a dead letter
     concurrency: int = 1_000
     lost: str = ""  # a file that never becomes an import
@@ -38,9 +42,12 @@ class FakeStack(smoke.Stack):
         }
         self.states = SimpleNamespace(
             stop_execution=self._stop,
-            describe_execution=lambda **_: {"status": self.status, "input": "{}"},
-            start_execution=lambda **_: None,
+            describe_execution=self._describe,
+            start_execution=lambda **_: {"executionArn": AGAIN},
         )
+
+    def _describe(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803  # the API's own name
+        return {"status": self.status_again if executionArn == AGAIN else self.status, "input": "{}"}
 
     def client(self, service: str) -> Any:
         assert service == "lambda"
@@ -91,6 +98,7 @@ IMPORTS = {smoke.small_file, smoke.parquet_file, smoke.multipart_file, smoke.sto
         (FakeStack(summary={"unaccounted": 1}), IMPORTS),
         (FakeStack(summary={"rows": {"sent": 4}}), IMPORTS),
         (FakeStack(refuses_to_stop=True), {smoke.stopped_execution}),
+        (FakeStack(status_again="RUNNING"), {smoke.stopped_execution}),
         (FakeStack(refuses_to_stop=True, status="SUCCEEDED"), set()),  # it has ended before
         (FakeStack(lost="parts.csv"), {smoke.multipart_file}),
         (FakeStack(answer={"errorMessage": "EventError"}), {smoke.dead_letter}),

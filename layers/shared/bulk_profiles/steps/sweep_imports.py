@@ -36,7 +36,6 @@ from .settings import SweepImportsSettings
 
 _LOOK_BACK = timedelta(days=7)
 _YOUNGEST = timedelta(minutes=15)
-_RESTARTS = 16  # the wait for another start is this part of the time after which the import ended last
 
 
 @dataclass(slots=True)
@@ -150,8 +149,9 @@ class SweepImports:
         summary = reconcile(entry, Manifest.from_json(manifest), batches, now)
         result.unaccounted = max(result.unaccounted, summary.unaccounted)
         stopped = entry.given_up is not None  # who gave it up stopped it, and was to start it again
-        due = _is_unfinished(entry, batches) and _is_due(entry, now)
-        died = due and self.executions.died(name, also=entry.resend, stopped=stopped)
+        died = _is_unfinished(entry, batches) and self.executions.died(
+            name, also=entry.resend, stopped=stopped
+        )
         self._tell_of_wait(entry, batches, now, result)
         if died:
             self.executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
@@ -201,16 +201,6 @@ def _reconciled(entry: ImportEntry) -> ImportEntry:
 def _split_died(entry: ImportEntry, now: datetime) -> bool:
     free = entry.lease_until is None or entry.lease_until <= now
     return entry.status is ImportStatus.SPLITTING and free
-
-
-def _is_due(entry: ImportEntry, now: datetime) -> bool:
-    """Whether an import that has ended without settling all batches is started again.
-
-    What has not helped for days is tried ever less often, as each end is told to people.
-    """
-    if entry.finished_at is None:
-        return True
-    return now - entry.finished_at >= (entry.finished_at - entry.started_at) / _RESTARTS
 
 
 def _is_unfinished(entry: ImportEntry, batches: list[BatchEntry]) -> bool:
