@@ -419,7 +419,7 @@ class Accidents(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 3), sure=st.booleans())
     def give_up_import(self, which: int, sure: bool) -> None:
-        """Give an import up, now and then: what was not sent never is."""
+        """Give up an import, now and then: no more of it is sent."""
         name = _name(self.dropped[which % len(self.dropped)])
         machine, now = self.deployment.machine, self.deployment.clock()
         if not sure or not any(each.startswith(name) for each in machine.statuses):

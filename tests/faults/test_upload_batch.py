@@ -224,7 +224,8 @@ def test_upload_refused_is_told_in_the_words_of_target(
     assert words in deployment.topic.messages[-1]
     page = html.unescape(deployment.objects(summary.entry.import_id)["report.html"].decode())
     assert words in page
-    assert page.count('Target refused the batch: "Unexpected error".') >= 2
+    assert page.count('<summary>2 refused, 4 rows: Target refused the batch: "Unexpected error".') == 1
+    assert page.count('<li>2 batches, 1 the first of them, 4 profiles: Target refused the batch: "Un') == 1
 
 
 @pytest.mark.fault(30, "400 to a batch that may have arrived before: unknown")

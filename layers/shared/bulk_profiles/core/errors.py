@@ -11,6 +11,9 @@
     │   ├── DeniedObjectError      S3 refuses the object, and will refuse it again
     │   ├── InvalidJsonError       the object is not JSON
     │   └── ExistingObjectError    the object exists already
+    ├── StackError             there is no such stack, or CloudFormation does not describe it
+    ├── ResendError            nothing of an import can be sent again; a sentence for whoever asked
+    ├── PauseError             a pause has a scope that is none, or ends before it begins
     ├── LedgerError            a call to DynamoDB failed, or an item is missing or unreadable
     │   ├── UnreadableEntryError   an item does not have the form of its kind
     │   └── ConflictError          another writer changed the item first
@@ -19,7 +22,8 @@
     ├── NoticeError            SNS did not accept a message, or EventBridge an event
     └── TokenError             Secrets Manager did not return a token that can be sent
 
-An error that only one module raises is defined in that module: `cli.local_files.UsageError`,
+An error that only one module raises is defined in that module: `aws.signed_puts.ThrottledError`,
+`aws.signed_puts.UnavailableError`, `cli.local_files.UsageError`, `splitting.selection.SelectionStoppedError`,
 `splitting.checkpoint.OutOfTimeError`, `splitting.parallel.processes.HelperLostError`,
 `splitting.reading.json_lines.NewColumnError`, `target.addresses.UnsafeStatusUrlError`,
 `target.http.BodyError`, `target.http.TransportError`, `target.response.UnusableAnswerError`.

@@ -11,7 +11,7 @@ from bulk_profiles.core.models import ApiVersion, ImportStatus, KeyColumn, Sourc
 
 @dataclass(frozen=True, slots=True)
 class GivenUp(JsonObject):
-    """Who has given up an import, when and why: what of it was not sent never is."""
+    """Who has given up an import, when and why: no more of it is sent."""
 
     by: str
     at: datetime

@@ -214,7 +214,7 @@ class Ledger:
         return self._table.change(_PAUSES, now, apply, _never)
 
     def give_up(self, import_id: str, given_up: GivenUp, now: datetime) -> ImportEntry:
-        """Give up an import: what of it was not sent never is. The first to give it up stays named.
+        """Give up an import: no more of it is sent. The first to give it up stays named.
 
         Raises `LedgerError` where there is no such import, or nothing of it is left to be sent.
         """

@@ -13,7 +13,7 @@ from bulk_profiles.ledger.ledger import Ledger
 def give_up(
     import_id: str, given_up: GivenUp, ledger: Ledger, executions: Executions, now: datetime
 ) -> ImportEntry:
-    """Give an import up: batches that were not sent settle as not sent, the others are followed to their end.
+    """Give up an import: no more of it is sent, and what is with Target is followed to its end.
 
     Its executions are stopped and one with the same input is started, so that no batch waits until its time
     has come. It is safe to do this again; where it is interrupted, the sweep starts the execution.
