@@ -18,7 +18,7 @@ from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.budget.client_limits import BOUNDS
 from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
 from bulk_profiles.cli.main import all_commands
-from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, Quoting, SeparatorInValue, ShortRows
+from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, CountsOnly, Quoting, SeparatorInValue, ShortRows
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.core.names import FAILED_ROWS, PASSED_OVER_SUFFIXES, REJECTED_ROWS
@@ -269,6 +269,7 @@ _EXAMPLE: Json = {
     "shortRows": "reject",
     "nullValues": ["NULL", "n/a"],
     "separatorInValue": "encode",
+    "countsOnly": "isolate",
     "maxRejectedPercent": 5,
     "mapping": {
         "key": "customer",
@@ -382,6 +383,9 @@ def feed_schema() -> Json:
                 **texts,
             },
             "separatorInValue": _words("What becomes of separators inside values.", SeparatorInValue),
+            "countsOnly": _words(
+                "What is done where Target counts failures and names no profile.", CountsOnly
+            ),
             "maxRejectedPercent": {
                 "type": "integer",
                 "minimum": 0,

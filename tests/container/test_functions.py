@@ -85,7 +85,7 @@ def test_finish_import_reports_that_every_row_reached_target(walk: Walk, world: 
         "status": "succeeded",
         "cause": "Every row reached Target: 3 implied by a complete batch.",
         "profiles": {"success": 3, "error": 0, "pending": 0, "unknown": 0, "notSent": 0},
-        "bases": {"reported": 0, "implied": 3},
+        "bases": {"reported": 0, "implied": 3, "isolated": 0},
     }
     summary = json.loads(world.read(walk.import_id, "summary.json"))
     assert summary["rows"] == {"read": 3, "rejected": 0, "merged": 0, "skipped": 0, "sent": 3}

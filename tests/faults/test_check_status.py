@@ -329,6 +329,7 @@ def test_check_unreachable_details_are_asked_for_again(
 ) -> None:
     import_id = _complete_but_for_details(deployment, target)
     target.script(simulator.fault(name, on="status", times=10))
+    deployment.configure(isolate_submissions=0)
 
     summary = deployment.resume(import_id)
 

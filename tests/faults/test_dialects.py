@@ -38,7 +38,7 @@ def test_dialect_of_the_example_comes_to_these_results(
         ProfileCounts(error=2),
         ProfileCounts(success=2),
     ]
-    assert summary.evidence == {"reported": 1, "implied": 9}
+    assert +summary.evidence == {"reported": 1, "implied": 9}
     assert "Batch 2 (2 rows): Target's answer has a part that is not known: failedProfiles" in summary.reason
     assert 'Batch 6 (2 rows): Target refused the batch: "The batch is not welcome".' in summary.reason
     assert [batch.unread for batch in summary.batches] == [0, 0, 0, 0, 2, 0, 0]

@@ -55,6 +55,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "CheckBackoff": ("1.5", "1", "10"),
     "MaxCheckSeconds": ("900", "1", "86400"),
     "DeadlineHours": ("24", "1", "168"),
+    "CountsOnly": ("isolate", "report"),
+    "IsolateSubmissions": ("60", "1", "1000"),
     "MaxRejectedPercent": ("10", "0", "100"),
     "ProfileResults": ("all", "failures", "none"),
     "RetentionDays": ("30", "2", "3650"),
@@ -87,11 +89,13 @@ FEEDS: dict[str, Any] = {
         "mapping": {"key": "thirdPartyId", "keep": ["name"], "defaults": {"name": "?"}},
     },
     "unquoted": {"quoting": "none", "maxRejectedPercent": 0},
+    "counts": {"countsOnly": "report"},
 }
 # What Target does: with ids, and with one call.
 TARGETS: dict[str, tuple[dict[str, Any], tuple[simulator.Fault, ...]]] = {
     "takes all": ({}, ()),
     "fails some": ({"failed_ids": frozenset({"u2"}), "failed_once_ids": frozenset({"u1"})}, ()),
+    "counts some": ({"generation": 4, "failed_ids": frozenset({"u3", "u5"})}, ()),
     "knows none": ({"generation": 1, "not_found_ids": frozenset({"u1", "u3"})}, ()),
     "is busy": ({"generation": 3}, (simulator.fault("unavailable", times=2, headers={"Retry-After": "90"}),)),
     "says nothing": ({}, (simulator.fault("reset_after_body"), simulator.fault("empty", skip=1))),
@@ -248,7 +252,8 @@ def _hold(
     if summary.too_many_rejected:
         assert summary.status is not ImportStatus.SUCCEEDED
     for batch in summary.batches:
-        assert batch.submissions <= int(case.parameters["MaxSubmissions"])
+        searched = int(case.parameters["IsolateSubmissions"]) if batch.isolation else 0
+        assert batch.submissions <= int(case.parameters["MaxSubmissions"]) + searched
         if batch.state is BatchState.EXPIRED and batch.accepted_at and batch.settled_at:
             assert batch.settled_at - batch.accepted_at >= deadline
     _hold_table(case, deployment, summary)

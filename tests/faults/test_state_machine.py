@@ -100,6 +100,12 @@ SETTINGS = (
     Setting("rows", {"rows_per_day": 6}, {"not_found_ids": frozenset({"u3"})}),
     Setting("rows", {"rows_per_day": 4, "max_submissions": 2}, {"failed_once_ids": frozenset({"u1"})}),
     Setting("window", {"upload_window": "20:00-06:00"}, {"generation": 1}),
+    Setting("nothing", {}, {"generation": 4, "failed_ids": frozenset({"u2"})}),
+    Setting(
+        "calls",
+        {"calls_per_minute": 6, "isolate_submissions": 3},
+        {"generation": 4, "failed_once_ids": frozenset({"u1", "u4"})},
+    ),
 )
 IDS = ("u1", "u2", "u3", "u4", "u5")
 rows = st.lists(st.sampled_from([*IDS, *IDS, ""]), min_size=1, max_size=6)
@@ -740,7 +746,9 @@ def _branch_of_check(before: BatchEntry, after: BatchEntry, outcome: Outcome, ca
     if outcome.word is Word.SETTLED:
         return "known" if before.settled else f"settled {after.state}"
     if outcome.word is Word.RESUBMIT:
-        return "resubmit: follow-up" if len(after.follow_ups) > len(before.follow_ups) else "resubmit"
+        if len(after.follow_ups) == len(before.follow_ups):
+            return "resubmit"
+        return "resubmit: part" if after.isolation else "resubmit: follow-up"
     if after.profiles_written is not None:
         return "processing: out of time"
     if not calls:
@@ -799,6 +807,7 @@ FLOORS = {
     "CHECK processing: details": 80,
     "CHECK processing: unasked": 100,
     "CHECK resubmit: follow-up": 10,
+    "CHECK resubmit: part": 10,
     "CHECK known": 50,
     "CHECK killed": 3,
     "CHECK meanwhile same": 1,

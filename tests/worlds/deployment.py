@@ -101,6 +101,7 @@ class Deployment:
             max_batch_bytes=49_999_999,
             rows_per_day=0,
             separator_in_value="encode",
+            counts_only="isolate",
             max_rejected_percent=100,
             deadline_hours=24,
             time_zone="UTC",
@@ -134,6 +135,7 @@ class Deployment:
             **common,
             profiles_table=PROFILES_TABLE,
             check_backoff=1.5,
+            isolate_submissions=60,
             profile_results=ProfileResultsPolicy.ALL,
         )
 

@@ -181,7 +181,7 @@ def test_reconcile_with_a_follow_up_on_its_way_keeps_what_is_known(
     summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], followed), NOW)
 
     assert summary.profiles.to_json() == ProfileCounts(success=4).to_json() | {status.value: 1}
-    assert summary.evidence == {Basis.REPORTED: 1, Basis.IMPLIED: 3}
+    assert +summary.evidence == {Basis.REPORTED: 1, Basis.IMPLIED: 3}
     assert summary.bases[status] == {Basis.BATCH: 1}
     older = followed.change(bases={})  # of an earlier deployment
     assert reconcile(ENTRY, MANIFEST, (ALL_WELL[0], older), NOW).profiles == summary.profiles
@@ -249,7 +249,7 @@ def test_successes_are_counted_by_whose_word_they_are() -> None:
     summary = reconcile(ENTRY, MANIFEST, (ALL_WELL[0], second), NOW)
     data = summary.to_json()
 
-    assert data["bases"] == {"reported": 1, "implied": 3}
+    assert data["bases"] == {"reported": 1, "implied": 3, "isolated": 0}
     assert data["basesByStatus"] == {"success": {"reported": 1, "implied": 3}, "error": {"reported": 1}}
     assert data["batches"][0]["bases"] == {"success": {"implied": 3}, "error": {}}
     words = "Of 5 profiles, 4 succeeded (1 named by Target, 3 implied by a complete batch), 1 failed."
@@ -456,7 +456,7 @@ def test_to_json_is_the_documented_contract() -> None:
             "columns": {"look_alike": ["PCID"]},
         },
         "profiles": {"success": 4, "error": 1, "pending": 0, "unknown": 0, "notSent": 0},
-        "bases": {"reported": 0, "implied": 4},
+        "bases": {"reported": 0, "implied": 4, "isolated": 0},
         "basesByStatus": {"success": {"implied": 4}, "error": {"reported": 1}},
         "batches": [
             {
@@ -471,6 +471,7 @@ def test_to_json_is_the_documented_contract() -> None:
                 "checks": 0,
                 "unread": 0,
                 "reason": "",
+                "isolation": None,
                 "followUps": [],
                 "resends": [],
                 "profiles": {"success": 3, "error": 0, "pending": 0, "unknown": 0, "notSent": 0},
@@ -488,6 +489,7 @@ def test_to_json_is_the_documented_contract() -> None:
                 "checks": 4,
                 "unread": 0,
                 "reason": "No.",
+                "isolation": None,
                 "followUps": [{"attempt": 2, "rows": 1, "bytes": 30, "sha256": "dd" * 32, "sends": {}}],
                 "resends": [],
                 "profiles": {"success": 1, "error": 1, "pending": 0, "unknown": 0, "notSent": 0},

@@ -13,6 +13,7 @@ from bulk_profiles.cli import plan as plan_module
 from bulk_profiles.cli.main import main
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Quoting, ShortRows
+from tests.worlds import deployable
 
 
 def test_plan_with_a_folder_writes_what_an_import_keeps(customers: Path, tmp_path: Path) -> None:
@@ -281,3 +282,32 @@ def test_plan_of_the_standard_input_is_that_of_the_same_file(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(customers.read_bytes())))
     main(["plan", "-", "--json"])
     assert json.loads(capsys.readouterr().out) == plan | {"file": "standard-input"}
+
+
+def test_plan_says_what_one_failing_row_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"pcId,a\n" + b"".join(b"u%d,x\n" % number for number in range(900)))
+    assert main(["plan", str(path)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "to find one row that Target counts as failed and does not name" in text
+    assert "up to 11 more submissions of 1,798 rows in all, 33 calls and 11 minutes" in text
+    assert main(["plan", str(path), "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["isolation"] == {"submissions": 11, "rows": 1798, "calls": 33, "minutes": 11}
+
+
+def test_plan_of_a_feed_that_only_reports_counts_has_no_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, feed = tmp_path / "c.csv", tmp_path / "feed.json"
+    path.write_bytes(b"pcId,a\n1,x\n2,y\n")
+    feed.write_text('{"countsOnly": "report"}')
+    assert main(["plan", str(path), "--feed", str(feed), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["isolation"] == {}
+
+
+def test_plan_knows_the_defaults_of_the_template() -> None:
+    defaults = {name: parameter.get("Default") for name, parameter in deployable.parameters().items()}
+    assert defaults["IsolateSubmissions"] == plan_module._ISOLATE_SUBMISSIONS
+    assert defaults["FirstCheckSeconds"] == plan_module._FIRST_CHECK.total_seconds()
+    assert defaults["CountsOnly"] == "isolate"

@@ -114,6 +114,7 @@ def test_plan_and_manifest_as_json(
         "source": {"bytes": 30, "sha256": digest},
         "examples": {"rejects": {"empty_id": [3]}, "warnings": {}, "columns": {}},
         "calls": 2,
+        "isolation": {"submissions": 2, "rows": 2, "calls": 6, "minutes": 2},
         "days": 1,
         "costUsd": estimate_cost(30, 1, 2, 28, 30),
     }

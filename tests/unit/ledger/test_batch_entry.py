@@ -18,6 +18,7 @@ from bulk_profiles.core.models import (
     ProfileStatus,
 )
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp, Resend
+from bulk_profiles.ledger.isolation import Group, Isolation, Span
 from tests.worlds.watched_table import from_dynamodb
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -65,6 +66,7 @@ NEW_BATCH_ITEM: Json = {
     "verdict": "",
     "followUps": "[]",
     "resends": "[]",
+    "isolation": "null",
     "version": 0,
 }
 SETTLED_BATCH = BatchEntry(
@@ -107,6 +109,17 @@ SETTLED_BATCH = BatchEntry(
     verdict="complete",
     follow_ups=(FollowUp(2, 9, 180, "bb"), FollowUp(3, 7, 140, "cc", SENT_AGAIN)),
     resends=(Resend("crm-1-resend", NOW, 3, SENT_AGAIN, BatchState.EXPIRED, 2, "Not finished."),),
+    isolation=Isolation(
+        attempt=1,
+        failures=2,
+        first=1,
+        limit=61,
+        begun=3,
+        part=(Span(0, 4),),
+        others=(Span(4, 9),),
+        presumed=1,
+        groups=(Group((Span(9, 20), Span(30, 40)), 1),),
+    ),
     version=11,
 )
 SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
@@ -151,6 +164,11 @@ SETTLED_BATCH_ITEM = NEW_BATCH_ITEM | {
         '"sends": {"pending": {"deadline": 7}}, "state": "expired", "submissions": 2, '
         '"reason": "Not finished."}]'
     ),
+    "isolation": (
+        '{"attempt": 1, "failures": 2, "first": 1, "limit": 61, "begun": 3, "part": [[0, 4]],'
+        ' "others": [[4, 9]],'
+        ' "presumed": 1, "groups": [{"spans": [[9, 20], [30, 40]], "failures": 1}], "rest": [], "found": 0}'
+    ),
     "version": 11,
 }
 
@@ -171,7 +189,7 @@ def test_batch_entry_is_read_back_from_dynamodb(entry: BatchEntry, item: Json) -
 
 
 def test_batch_entry_without_the_later_fields_is_read() -> None:
-    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why", "resumesAt", "doubt"}
+    later = {"putOff", "lastAnswer", "lastNamed", "bases", "unread", "why", "resumesAt", "doubt", "isolation"}
     item = {name: value for name, value in NEW_BATCH_ITEM.items() if name not in later}
     item["profiles"] = {name: count for name, count in item["profiles"].items() if name != "notSent"}
     assert BatchEntry.from_json(from_dynamodb(item)) == NEW_BATCH

@@ -80,7 +80,7 @@ def test_answer_log_and_metrics_say_how_many_rows_were_rejected(
     answer = application.run(body)
 
     assert answer["status"] == status
-    assert answer["bases"] == {"reported": 0, "implied": 9}
+    assert answer["bases"] == {"reported": 0, "implied": 9, "isolated": 0}
     assert answer["profiles"]["success"] == 9
     assert answer["cause"].startswith(cause)
     lines = [json.loads(text) for text in capsys.readouterr().out.splitlines() if text.startswith("{")]

@@ -16,15 +16,9 @@ from bulk_profiles.core.text import printable, quantity
 from bulk_profiles.core.timestamps import moment
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 
+from .evidence import EVIDENCE, by_word
 from .split_verdict import first_examples, status_line
 
-_EVIDENCE = {
-    Basis.REPORTED: "named by Target",
-    Basis.IMPLIED: "implied by a complete batch",
-    Basis.COUNTS: "Target counted failures without names",
-    Basis.DEADLINE: "Target had not finished at the deadline",
-    Basis.BATCH: "as the whole batch",
-}
 _LABELS = {
     ProfileStatus.SUCCESS: "updated",
     ProfileStatus.ERROR: "failed",
@@ -147,7 +141,7 @@ def account(summary: Json) -> Account:
         status=summary["status"],
         status_line=status_line(summary["status"], rejected),
         headline=_headline(summary),
-        conclusion=summary["reason"] or f"Every row reached Target: {_by_word(summary['bases'])}.",
+        conclusion=summary["reason"] or f"Every row reached Target: {by_word(summary['bases'])}.",
         period=_period(summary["startedAt"], summary["finishedAt"]),
         facts=tuple((name, _shown(value)) for name, value in facts if value),
         lines=tuple(_lines(rows, profiles, summary["basesByStatus"], summary["unaccounted"])),
@@ -192,7 +186,7 @@ def _lines(rows: Json, profiles: Json, bases: Json, unaccounted: int) -> Iterato
     yield Line("Sent to Target", rows["sent"], "sent")
     for status, label in _LABELS.items():
         yield Line(label.capitalize(), profiles[status], status)
-        for basis, words in _EVIDENCE.items():
+        for basis, words in EVIDENCE.items():
             if count := bases.get(status, {}).get(basis, 0):
                 yield Line(words, count, status, detail=True)
     yield Line("Unaccounted", unaccounted, "unaccounted")
@@ -302,15 +296,6 @@ def _places(some: Sequence[int | str], count: int) -> str:
         return ""
     noun = "line" if isinstance(some[0], int) else "column"
     return f"{noun}{'s' if len(some) > 1 else ''} {printable(first_examples(some, count))}"
-
-
-def _by_word(bases: dict[str, int]) -> str:
-    counted = Counter(bases)
-    return ", ".join(
-        f"{counted[basis]:,} {_EVIDENCE[basis]}"
-        for basis in (Basis.REPORTED, Basis.IMPLIED)
-        if counted[basis]
-    )
 
 
 def _shown(text: str) -> str:

@@ -12,7 +12,8 @@ from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.text import printable
 
 from .account import ToDo, account
-from .summary import Summary, by_word
+from .evidence import by_word
+from .summary import Summary
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _COLUMNS = ("Rows", "Updated", "Failed", "Pending", "Unknown", "Not sent", "Submissions", "Checks")

@@ -2,7 +2,7 @@
 
     rows.read = rejected + merged + skipped + sent
     rows.sent = rows over all batches = success + error + pending + unknown + notSent
-    success = reported + implied
+    success = reported + implied + isolated
     batches of the manifest = batches of the ledger
 
 What does not add up is `unaccounted`. It is zero, or the software has a fault.
@@ -19,6 +19,7 @@ from datetime import datetime
 
 from bulk_profiles.core.json_object import Json, JsonObject
 from bulk_profiles.core.models import (
+    SUCCESS_BASES,
     Bases,
     Basis,
     BatchState,
@@ -38,6 +39,7 @@ from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 
+from .evidence import by_word
 from .split_verdict import SplitVerdict, judge_split, status_line
 
 _SHOWN_REASONS = 3
@@ -84,9 +86,9 @@ class Summary:
 
     @property
     def evidence(self) -> Counter[Basis]:
-        """The successes, by whose word they are: `reported` and `implied`."""
+        """The successes, by whose word they are: `reported`, `implied` and `isolated`."""
         counted = self.bases.get(ProfileStatus.SUCCESS, Counter())
-        return Counter({basis: counted[basis] for basis in (Basis.REPORTED, Basis.IMPLIED)})
+        return Counter({basis: counted[basis] for basis in SUCCESS_BASES})
 
     @property
     def conclusion(self) -> str:
@@ -233,12 +235,6 @@ def open_status(batch: BatchEntry) -> ProfileStatus:
             return ProfileStatus.PENDING
 
 
-def by_word(evidence: Counter[Basis]) -> str:
-    """Return by whose word profiles are successes: `2 named by Target, 3 implied by a complete batch`."""
-    phrases = {Basis.REPORTED: "named by Target", Basis.IMPLIED: "implied by a complete batch"}
-    return ", ".join(f"{evidence[basis]:,} {phrase}" for basis, phrase in phrases.items() if evidence[basis])
-
-
 def _is_as_planned(batch: BatchEntry, manifest: Manifest) -> bool:
     """Whether a batch has the rows and the body of the manifest, and as many results if it is settled."""
     return any(
@@ -374,6 +370,7 @@ def _batch_json(batch: BatchEntry) -> Json:
         "checks": batch.checks,
         "unread": batch.unread,
         "reason": batch.words,
+        "isolation": batch.isolation.to_json() if batch.isolation else None,
         "followUps": [follow_up.to_json() for follow_up in batch.follow_ups],
         "resends": [resend.to_json() for resend in batch.resends],
         "profiles": batch_profiles(batch).to_json(),

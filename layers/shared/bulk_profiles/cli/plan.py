@@ -6,14 +6,16 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from bulk_profiles.accounting.split_verdict import SplitVerdict, judge_split, too_long_to_send
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.feeds import CountsOnly, Feed
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, Examples, ImportStatus, Manifest, Source
 from bulk_profiles.core.names import DEFAULT_FEED, MANIFEST, import_id
+from bulk_profiles.ledger.isolation import search_cost
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.files import Output
 from bulk_profiles.splitting.split import Split, split
@@ -21,7 +23,12 @@ from bulk_profiles.splitting.split import Split, split
 from .cost import estimate_cost
 from .local_files import FolderOutput, LocalFile, NoOutput
 
-_DEADLINE_HOURS = 24  # the template's default
+# The template's defaults.
+_DEADLINE_HOURS = 24
+_ISOLATE_SUBMISSIONS = 60
+_FIRST_CHECK = timedelta(seconds=60)
+_SHORTEST_SEARCH = 2  # rows: one row that fails is known to be it
+_CALLS_OF_A_PART = 3  # its submission, its status, and its counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,7 @@ class Plan:
     retention_days: int
     verdict: SplitVerdict
     split: Split | None = None  # None: the file cannot be read
+    counts_only: CountsOnly = CountsOnly.ISOLATE
 
     @property
     def examples(self) -> Examples:
@@ -59,6 +67,20 @@ class Plan:
         encoded = sum(batch.size for batch in self.split.batches) if self.split else 0
         return estimate_cost(self.size, batches, sent, encoded, self.retention_days)
 
+    @property
+    def isolation(self) -> Json:
+        """What it takes at most to find one failing row, where Target only counts it; empty: no search.
+
+        The minutes are those that the waits for the first answers take, and no more.
+        """
+        rows = max((batch.rows for batch in self.split.batches), default=0) if self.split else 0
+        if rows < _SHORTEST_SEARCH or self.counts_only is CountsOnly.REPORT:
+            return {}
+        cost = search_cost(rows, _ISOLATE_SUBMISSIONS)
+        minutes = cost.submissions * _FIRST_CHECK / timedelta(minutes=1)
+        calls = _CALLS_OF_A_PART * cost.submissions
+        return {"submissions": cost.submissions, "rows": cost.rows, "calls": calls, "minutes": int(minutes)}
+
     def to_json(self) -> Json:
         """Return the plan for programs."""
         data: Json = {
@@ -76,6 +98,7 @@ class Plan:
                 "examples": self.examples.to_json(),
                 "batches": [_known(batch.to_json()) for batch in self.split.batches],
                 "calls": self.calls,
+                "isolation": self.isolation,
                 "days": self.days,
                 "costUsd": self.cost,
             }
@@ -127,7 +150,8 @@ def make_plan(
     too_long = too_long_to_send(result.rows.sent, rows_a_day, _DEADLINE_HOURS, retention_days)
     if too_long and verdict.status is not ImportStatus.REJECTED:
         verdict = SplitVerdict(ImportStatus.REJECTED, too_long, verdict.too_many_rejected)
-    return Plan(source.name, source.size, rows_a_day, retention_days, verdict, result)
+    counts_only = feed.counts_only or CountsOnly.ISOLATE
+    return Plan(source.name, source.size, rows_a_day, retention_days, verdict, result, counts_only)
 
 
 def _write_manifest(output: FolderOutput, source: LocalFile, feed: Feed, result: Split) -> None:

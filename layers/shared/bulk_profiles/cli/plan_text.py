@@ -55,6 +55,13 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
         yield "", f"... and {len(batches) - _MOST_BATCHES:,} more (--json lists all)"
     yield "batches", f"{len(batches):,} in all, {sum(batch.size for batch in batches):,} bytes"
     yield "calls", f"{plan.calls:,} at least: a submission and a status check for each batch"
+    if search := plan.isolation:
+        yield (
+            "failures",
+            f"to find one row that Target counts as failed and does not name, up to {search['submissions']} "
+            f"more submissions of {search['rows']:,} rows in all, {search['calls']} calls and "
+            f"{search['minutes']} minutes",
+        )
     budget = f"with {plan.rows_a_day:,} rows a day" if plan.rows_a_day else "without a limit of rows a day"
     yield "days", f"{plan.days:,} {budget}"
     yield "cost", f"about ${plan.cost['total']:.2f} at AWS"

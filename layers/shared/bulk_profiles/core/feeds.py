@@ -47,6 +47,13 @@ class SeparatorInValue(StrEnum):
     REJECT = "reject"  # the row is rejected
 
 
+class CountsOnly(StrEnum):
+    """What is done where Target counts failures of a batch and names no profile."""
+
+    ISOLATE = "isolate"  # parts of the batch are sent again, until the failing rows stand alone
+    REPORT = "report"  # all profiles of the batch are unknown
+
+
 def plain_name(name: str) -> str:
     """Return a column's name as it looks, without `profile.`, which Target adds itself."""
     name = without_invisible(name)
@@ -97,6 +104,7 @@ class Feed(SparseJsonObject):
     short_rows: ShortRows = ShortRows.REJECT
     null_values: tuple[str, ...] = ()  # cells that say so are empty, besides `\N`, which always is
     separator_in_value: SeparatorInValue | None = None
+    counts_only: CountsOnly | None = None
     max_rejected_percent: int | None = None  # of the rows read; an import with more of them is partial
     mapping: Mapping = Mapping()
 
@@ -116,6 +124,7 @@ class Feed(SparseJsonObject):
             short_rows=reader.word("shortRows", ShortRows) or ShortRows.REJECT,
             null_values=reader.texts("nullValues"),
             separator_in_value=reader.word("separatorInValue", SeparatorInValue),
+            counts_only=reader.word("countsOnly", CountsOnly),
             max_rejected_percent=reader.number("maxRejectedPercent", 0, 100),
             mapping=_mapping(_FeedFields(reader.take("mapping", {}), "mapping", faults)),
         )

@@ -100,6 +100,7 @@ class Basis(StrEnum):
 
     REPORTED = "reported"  # Target named the id
     IMPLIED = "implied"  # the batch is complete and Target named no failure of this id
+    ISOLATED = "isolated"  # Target counted no failure, or a failure for each row, when it was sent in a part
     COUNTS = "counts"  # Target counted failures and did not name them
     DEADLINE = "deadline"  # Target had not finished when the deadline ended the checks
     BATCH = "batch"  # what became of the batch as a whole
@@ -107,6 +108,9 @@ class Basis(StrEnum):
 
 # How many profiles have each status, by the evidence for it.
 type Bases = dict[ProfileStatus, Counter[Basis]]
+
+
+SUCCESS_BASES = (Basis.REPORTED, Basis.IMPLIED, Basis.ISOLATED)  # of all profiles that are a success
 
 
 class ProfileResultsPolicy(StrEnum):

@@ -119,6 +119,11 @@ def follow_up_name(number: int, attempt: int) -> str:
     return f"{FOLLOW_UPS}{number:05d}-{attempt}.batch"
 
 
+def body_name(number: int, attempt: int) -> str:
+    """Return the name of the body of an attempt: of the batch, or of a follow-up."""
+    return batch_name(number) if attempt == 1 else follow_up_name(number, attempt)
+
+
 def profiles_name(number: int) -> str:
     """Return the name of a batch's profile results below the import's folder."""
     return f"profiles/{number:05d}.csv.gz"

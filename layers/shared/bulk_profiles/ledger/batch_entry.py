@@ -17,8 +17,10 @@ from bulk_profiles.core.models import (
     Why,
     without_bases,
 )
-from bulk_profiles.core.names import batch_name, follow_up_name
+from bulk_profiles.core.names import body_name
 from bulk_profiles.core.text import quantity
+
+from .isolation import Isolation
 
 _LEGAL: dict[BatchState, frozenset[BatchState]] = {
     BatchState.PLANNED: frozenset({BatchState.SENDING, BatchState.REFUSED, BatchState.UNKNOWN}),
@@ -115,6 +117,8 @@ class BatchEntry(JsonObject):
     verdict: str = ""  # the state in which the batch settles
     follow_ups: tuple[FollowUp, ...] = dataclasses.field(default=(), metadata=as_json(text=True))
     resends: tuple[Resend, ...] = dataclasses.field(default=(), metadata=as_json(text=True, optional=True))
+    # The search for failing rows that Target counted and did not name, once it has begun.
+    isolation: Isolation | None = dataclasses.field(default=None, metadata=as_json(text=True, optional=True))
     version: int = 0  # of the item, for optimistic locking
 
     @classmethod
@@ -135,9 +139,7 @@ class BatchEntry(JsonObject):
     @property
     def body_name(self) -> str:
         """The name of that body below the import's folder."""
-        if self.follow_ups:
-            return follow_up_name(self.number, self.attempt)
-        return batch_name(self.number)
+        return body_name(self.number, self.attempt)
 
     @property
     def body_rows(self) -> int:
@@ -166,8 +168,14 @@ class BatchEntry(JsonObject):
 
     @property
     def tries(self) -> int:
-        """The submissions of the batch, or since a person had it sent again."""
-        return self.submissions - (self.resends[-1].submissions if self.resends else 0)
+        """The submissions of the batch, since a person had it sent again, or of a part of it."""
+        before = self.resends[-1].submissions if self.resends else 0
+        return self.submissions - (self.isolation.begun if self.isolation else before)
+
+    @property
+    def search_ended(self) -> bool:
+        """Whether the search for failing rows, if there is one, has no submission left."""
+        return self.isolation is not None and self.submissions >= self.isolation.limit
 
     @property
     def settled(self) -> bool:
@@ -301,6 +309,14 @@ class BatchEntry(JsonObject):
             put_off=timedelta(0),
             next_check_at=None,
         )
+
+    def part(self, follow_up: FollowUp, known: Bases, isolation: Isolation, said: str = "") -> Self:
+        """Return the entry of a batch of which a part is sent again, to find the rows that fail.
+
+        Target may have taken the rows before.
+        """
+        sent = self.follow_up(follow_up, known, said)
+        return sent.change(isolation=isolation, possibly_duplicate=True)
 
     def reopened(self, resend: Resend, follow_up: FollowUp | None, *, may_have_arrived: bool) -> Self:
         """Return the entry of a settled batch that is sent again: its own body, or some rows as a follow-up.

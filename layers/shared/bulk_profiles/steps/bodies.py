@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bulk_profiles.accounting.bodies import profile_id
 from bulk_profiles.aws.s3 import Storage
-from bulk_profiles.core.names import batch_name, follow_up_name, object_key
+from bulk_profiles.core.names import batch_name, body_name, follow_up_name, object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
+from bulk_profiles.ledger.isolation import Isolation, select
 
 
 def write_follow_up(batch: BatchEntry, storage: Storage, failed: Callable[[str], bool]) -> FollowUp:
@@ -23,6 +24,13 @@ def write_resend(batch: BatchEntry, storage: Storage, chosen: Iterable[bool]) ->
     """Write the chosen rows of the batch, of which each has its word, as the next attempt."""
     with storage.open(object_key(batch.import_id, batch_name(batch.number))) as body:
         return _write_body(batch, storage, body.readline(), itertools.compress(body, chosen))
+
+
+def write_part(batch: BatchEntry, storage: Storage, isolation: Isolation) -> FollowUp:
+    """Write the part of a search for failing rows as the next attempt."""
+    name = body_name(batch.number, isolation.attempt)
+    with storage.open(object_key(batch.import_id, name)) as body:
+        return _write_body(batch, storage, body.readline(), select(body, isolation.part))
 
 
 def batch_rows(batch: BatchEntry, storage: Storage, chosen: Iterable[bool] | None = None) -> Iterator[bytes]:

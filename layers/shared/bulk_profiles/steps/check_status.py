@@ -19,10 +19,11 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import usable
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import Bases, BatchState, ProfileCounts, ProfileStatus, Why
+from bulk_profiles.core.models import Bases, Basis, BatchState, ProfileCounts, ProfileStatus, Why
 from bulk_profiles.core.names import attempt_name, object_key, profiles_name
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
+from bulk_profiles.ledger.isolation import Isolation
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.target import calls
 from bulk_profiles.target.answers import StatusAnswer, max_status_bytes
@@ -34,6 +35,7 @@ from bulk_profiles.target.verdict import (
     add_named,
     contradictions,
     gives_details,
+    isolated,
     needs_details,
     settle,
     whole_batch,
@@ -41,8 +43,9 @@ from bulk_profiles.target.verdict import (
 
 from .attempt_results import failed_before, write_attempt
 from .authorization import Authorization, remedy
-from .bodies import write_follow_up
+from .bodies import write_follow_up, write_part
 from .failures import noted
+from .isolating import is_wanted, says, search
 from .last_answers import keep_answer, last_answer
 from .limits import policy_of
 from .messages import Outcome, Word
@@ -86,10 +89,15 @@ class CheckStatus:
                 batch, verdict = self._ask(batch, import_entry)
             if verdict is None:
                 return _processing(batch)
-            follow_up = self._follow_up(batch, verdict)
-            if follow_up is not None:
-                return self._send_again(follow_up, import_entry, verdict.state)
-            batch = self._write_file(batch, verdict)
+            found = search(batch, verdict, self._search_budget(import_entry))
+            if found is None:
+                again = self._follow_up(batch, verdict)
+            else:
+                verdict = isolated(verdict, batch.body_rows)
+                again = self._part(batch, verdict, found)
+            if again is not None:
+                return self._send_again(again, import_entry, verdict.state)
+            batch = self._write_file(batch.change(isolation=found), verdict)
         return self._fill_table(batch, import_entry, out_of_time)
 
     def _ask(self, batch: BatchEntry, import_entry: ImportEntry) -> tuple[BatchEntry, Verdict | None]:
@@ -200,9 +208,25 @@ class CheckStatus:
 
         follow_up = write_follow_up(batch, self.storage, failed)
         follow_up = dataclasses.replace(follow_up, sends=sends)
+        return batch.follow_up(follow_up, self._known(batch, verdict), _reason(batch, verdict))
+
+    def _search_budget(self, import_entry: ImportEntry) -> int:
+        """Return how many submissions the search for failing rows may add to a batch."""
+        return self.settings.isolate_submissions if is_wanted(import_entry) else 0
+
+    def _part(self, batch: BatchEntry, verdict: Verdict, found: Isolation) -> BatchEntry | None:
+        """Write the next part of a search for failing rows, unless the search is over."""
+        if found.over:
+            return None
+        part = write_part(batch, self.storage, found)
+        sends = {ProfileStatus.UNKNOWN: Counter({Basis.COUNTS: part.rows})}
+        part = dataclasses.replace(part, sends=sends)
+        return batch.part(part, self._known(batch, verdict), found)
+
+    def _known(self, batch: BatchEntry, verdict: Verdict) -> Bases:
+        """Write what is known of all profiles of a batch before the next attempt, and return its counts."""
         name = attempt_name(batch.number, batch.attempt)
-        known = write_attempt(batch, verdict, self.storage, name, self.clock())
-        return batch.follow_up(follow_up, known, _reason(batch, verdict))
+        return write_attempt(batch, verdict, self.storage, name, self.clock())
 
     def _send_again(self, batch: BatchEntry, import_entry: ImportEntry, ended: BatchState) -> Outcome:
         now = self.clock()
@@ -221,7 +245,7 @@ class CheckStatus:
             profiles=counts,
             bases=bases,
             verdict=(BatchState.EXPIRED if expired else verdict.state).value,
-            reason=_told(_told(_reason(batch, verdict), failed_before(batch, verdict)), batch.history),
+            reason=_told(_words(batch, verdict), batch.history),
         )
         return self.ledger.save_batch(written, self.clock())
 
@@ -289,6 +313,14 @@ def _asked(batch: BatchEntry, reply: CheckOutcome, token: str | None) -> BatchEn
 def _reason(batch: BatchEntry, verdict: Verdict) -> str:
     """Return what is to be said of the body that was on its way."""
     return _told(verdict.reason or verdict.note, batch.mostly_silent)
+
+
+def _words(batch: BatchEntry, verdict: Verdict) -> str:
+    """Return what is to be said of the batch at its end."""
+    if batch.isolation is None:
+        return _told(_reason(batch, verdict), failed_before(batch, verdict))
+    found = says(batch.isolation, batch.submissions)
+    return found if verdict.state is BatchState.COMPLETE else _told(found, _reason(batch, verdict))
 
 
 def _told(text: str, sentence: str) -> str:

@@ -62,7 +62,7 @@ class Chosen:
         if self.sends.keys() & {ProfileStatus.UNKNOWN, ProfileStatus.PENDING}:
             return True
         bases = self.sends.get(ProfileStatus.ERROR, Counter()).keys()
-        return self.batch.state is not BatchState.REFUSED and bool(bases - {Basis.REPORTED})
+        return self.batch.state is not BatchState.REFUSED and bool(bases - {Basis.REPORTED, Basis.ISOLATED})
 
     def rows(self, storage: Storage) -> Iterator[bytes]:
         """Yield the rows that are sent again, as they are in the batch."""

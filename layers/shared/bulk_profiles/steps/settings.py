@@ -62,6 +62,7 @@ class SplitFileSettings(LocalTimeSettings):
     max_batch_bytes: int
     rows_per_day: int
     separator_in_value: str
+    counts_only: str
     max_rejected_percent: int
     deadline_hours: int
     retention_days: int
@@ -103,6 +104,7 @@ class CheckStatusSettings(TargetSettings):
 
     profiles_table: str
     check_backoff: float
+    isolate_submissions: int
     profile_results: ProfileResultsPolicy
 
 

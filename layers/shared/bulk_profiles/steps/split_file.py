@@ -196,6 +196,7 @@ class SplitFile:
             "clientCode": self.settings.client_code,
             "apiVersion": self.settings.api_version.value,
             "separatorInValue": self.settings.separator_in_value,
+            "countsOnly": self.settings.counts_only,
             "maxRejectedPercent": self.settings.max_rejected_percent,
         } | {name: value for name, value in configured.items() if value is not None}
 

@@ -302,7 +302,7 @@ def decide(
 def may_resend(batch: BatchEntry, settings: UploadBatchSettings) -> bool:
     """Whether a batch that was lost may be sent again."""
     allowed = settings.unknown_policy is UnknownPolicy.RESEND and not batch.held
-    return allowed and batch.tries < settings.max_submissions
+    return allowed and batch.tries < settings.max_submissions and not batch.search_ended
 
 
 def _accepted(

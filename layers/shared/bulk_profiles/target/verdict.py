@@ -62,6 +62,8 @@ class Verdict:
     reason: str = ""
     named: NamedIds = field(default_factory=NamedIds)
     note: str = ""  # what else a person should know of the batch
+    # The failures that Target counted without naming any profile, where all else is understood.
+    unnamed: int = 0
 
     def recall(self, result: ProfileResult) -> ProfileResult:
         """Return the result of a profile of an earlier body after the answer about a follow-up without it."""
@@ -90,6 +92,21 @@ class Verdict:
         return ProfileResult(profile_id, status, Basis.REPORTED, reason)
 
 
+def isolated(verdict: Verdict, rows: int) -> Verdict:
+    """Return the verdict on a part of a batch, which was sent to find the rows that fail.
+
+    The part without a failure is a success, and one of which every row fails is an error.
+    """
+    if verdict.status is ProfileStatus.SUCCESS:
+        return dataclasses.replace(verdict, basis=Basis.ISOLATED)
+    if verdict.unnamed < rows:
+        return verdict
+    reason = _ALONE if rows == 1 else _EVERY_ROW.format(rows)
+    return dataclasses.replace(verdict, status=ProfileStatus.ERROR, basis=Basis.ISOLATED, reason=reason)
+
+
+_ALONE = "Target counted a failure when the row was sent alone."
+_EVERY_ROW = "Target counted {0} failures when {0} rows with this one were sent."
 _UNFINISHED = "Target was not done with the batch when it was last asked."
 _NO_ANSWER = "Target gave no usable answer when it was last asked about the batch."
 _STUCK = "Target gave up on the batch: it is stuck."
@@ -234,8 +251,15 @@ def _finished(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str
     if doubts:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(dict.fromkeys(doubts + uncounted)))
     if uncounted:
-        return Verdict(state, ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(uncounted))
+        failures = _failures(answer) if _is_only_failures(answer, named, rows, uncounted) else 0
+        return Verdict(state, ProfileStatus.UNKNOWN, Basis.COUNTS, " ".join(uncounted), unnamed=failures)
     return Verdict(state, ProfileStatus.SUCCESS, Basis.IMPLIED)
+
+
+def _is_only_failures(answer: StatusAnswer, named: NamedIds, rows: int, uncounted: list[str]) -> bool:
+    """Whether all that keeps an answer from implying success is a number of failures without names."""
+    counted = answer.successful is not None or None not in {answer.failed, answer.not_found}
+    return counted and named.by_status[None] == rows and uncounted == _unnamed_failures(answer, 0)
 
 
 def _stuck(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str]) -> Verdict:
@@ -268,7 +292,7 @@ def _doubts(answer: StatusAnswer, named: NamedIds, body: str) -> list[str]:
 def _denial(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
     """Return, as a sentence, how Target's counts contradict the successes that it named, or ""."""
     successes = named.by_status[ProfileStatus.SUCCESS]
-    failures = (answer.failed or 0) + (answer.not_found or 0)
+    failures = _failures(answer)
     if answer.successful is not None and successes > answer.successful:
         return f"Target counted {quantity(answer.successful, 'update')}, and named {successes} as a success."
     if answer.consumed is not None and successes > answer.consumed:
@@ -308,7 +332,7 @@ def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[
     """
     sentences = []
     errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
-    failures = (answer.failed or 0) + (answer.not_found or 0)
+    failures = _failures(answer)
     if unnamed := _unnamed_failures(answer, errors):
         sentences += unnamed
     elif answer.failed is not None and failures < errors:
@@ -327,9 +351,14 @@ def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[
     return sentences
 
 
+def _failures(answer: StatusAnswer) -> int:
+    """Return how many profiles Target counted as failed or not found."""
+    return (answer.failed or 0) + (answer.not_found or 0)
+
+
 def _unnamed_failures(answer: StatusAnswer, errors: int) -> list[str]:
     """Return, as a sentence, that Target counted more failures than the `errors` that it named."""
-    failures = (answer.failed or 0) + (answer.not_found or 0)
+    failures = _failures(answer)
     if failures <= errors:
         return []
     counts = ((answer.failed, "failed"), (answer.not_found, "not found"))
@@ -342,7 +371,7 @@ def _updated(answer: StatusAnswer, others: int) -> int | None:
     """Return how many profiles Target counted by their outcome, or named as one of the `others`."""
     if answer.successful is None:
         return None
-    return answer.successful + max((answer.failed or 0) + (answer.not_found or 0), others)
+    return answer.successful + max(_failures(answer), others)
 
 
 def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
