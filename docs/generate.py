@@ -18,7 +18,15 @@ from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.budget.client_limits import BOUNDS
 from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
 from bulk_profiles.cli.main import all_commands
-from bulk_profiles.core.feeds import CLIENT_CODE, DELIMITERS, CountsOnly, Quoting, SeparatorInValue, ShortRows
+from bulk_profiles.core.feeds import (
+    CLIENT_CODE,
+    DELIMITERS,
+    MOST_SAMPLE,
+    CountsOnly,
+    Quoting,
+    SeparatorInValue,
+    ShortRows,
+)
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.core.names import FAILED_ROWS, PASSED_OVER_SUFFIXES, REJECTED_ROWS
@@ -270,6 +278,7 @@ _EXAMPLE: Json = {
     "nullValues": ["NULL", "n/a"],
     "separatorInValue": "encode",
     "countsOnly": "isolate",
+    "verifySample": 300,
     "maxRejectedPercent": 5,
     "mapping": {
         "key": "customer",
@@ -386,6 +395,12 @@ def feed_schema() -> Json:
             "countsOnly": _words(
                 "What is done where Target counts failures and names no profile.", CountsOnly
             ),
+            "verifySample": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MOST_SAMPLE,
+                "description": "Profiles, chosen at random, that are read back from Target and compared.",
+            },
             "maxRejectedPercent": {
                 "type": "integer",
                 "minimum": 0,

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -96,7 +97,7 @@ def answer(
 ) -> Answer:
     """Answer a call: as scripted, if a fault is scripted for it, or as usual."""
     settings = target.settings
-    limited = call.on == SUBMIT or (call.on == STATUS and settings.count_status_calls)
+    limited = call.on == SUBMIT or (call.on in {STATUS, PROFILE} and settings.count_status_calls)
     if limited and not target.within_budget():
         return Answer(503)
     if scripted and scripted.replaces_answer and not scripted.accepted:
@@ -184,10 +185,27 @@ def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
 
 
 def _profile(target: Target, call: Call) -> Answer:
-    values = target.profile(call.client, call.profile_id)
+    values = target.kept(call.client, call.profile_id, shown=True)
     if values is None:
-        return as_json({"status": 404, "message": "Profile not found"}, 404)
-    return as_json({"profileAttributes": {name: {"value": value} for name, value in values.items()}})
+        return as_json({"status": 404, "message": f"No profile found for client {call.client}"}, 404)
+    attributes = {
+        name: {"value": value, "modifiedAt": _modified_at(at)} for name, (value, at) in values.items()
+    }
+    attributes["user.browser"] = {"value": "Firefox", "modifiedAt": _modified_at(target.now)}
+    newest = max((at for _, at in values.values()), default=target.now)
+    return as_json(
+        {
+            "client": call.client,
+            "visitorId": {"thirdPartyId": call.profile_id},
+            "modifiedAt": _modified_at(newest),
+            "profileAttributes": attributes,
+        }
+    )
+
+
+def _modified_at(seconds: float) -> str:
+    """Return a time as Target writes it: `2017-08-18T17:53:39.003-04:00`."""
+    return datetime.fromtimestamp(seconds, timezone(timedelta(hours=-4))).isoformat(timespec="milliseconds")
 
 
 def _replace(target: Target, scripted: Fault, call: Call, url: str, batch_id: str = "") -> Answer:

@@ -6,6 +6,7 @@ Rows and cells are split before any cell is decoded, so that an encoded separato
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -61,15 +62,31 @@ def parse(body: bytes, content_type: str, *, max_bytes: int, max_rows: int) -> B
     return Body(columns, rows, cut=bool(ampersand))
 
 
-def attributes(columns: tuple[str, ...], line: bytes) -> dict[str, str]:
-    """Return the attributes that a row sets by name; an empty or missing cell sets none."""
-    names = columns[1:]
-    return {name: value for name, value in zip(names, decode(line.split(b",")[1:]), strict=False) if value}
+def attributes(columns: tuple[str, ...], line: bytes, kept: str = "decoded") -> dict[str, str]:
+    """Return the attributes that a row sets by name; an empty or missing cell sets none.
+
+    `kept`: how values are kept, see the settings.
+    """
+    keep = _KEPT[kept]
+    cells = (cell.decode(errors="replace") for cell in line.split(b",")[1:])
+    return {name: keep(cell) for name, cell in zip(columns[1:], cells, strict=False) if cell}
 
 
 def decode(cells: list[bytes]) -> list[str]:
     """Form-decode cells: `+` is a space, each `%XX` a byte of UTF-8."""
     return [unquote_plus(cell.decode(errors="replace"), errors="replace") for cell in cells]
+
+
+def _decoded(cell: str) -> str:
+    return unquote_plus(cell, errors="replace")
+
+
+_KEPT: dict[str, Callable[[str], str]] = {
+    "decoded": _decoded,
+    "cut": lambda cell: re.split('[,"\r\n]', _decoded(cell))[0],
+    "plus": lambda cell: _decoded(cell).replace(" ", "+"),
+    "encoded": lambda cell: cell,
+}
 
 
 def _row(line: bytes, columns: tuple[str, ...]) -> Row:

@@ -27,6 +27,10 @@ class Settings:
     failed_ids: frozenset[str] = frozenset()  # updates that fail, every time
     failed_once_ids: frozenset[str] = frozenset()  # updates that fail the first time only
     not_found_ids: frozenset[str] = frozenset()
+    lost_ids: frozenset[str] = frozenset()  # updates that count as a success and are not kept
+    # How values are kept: as they are meant, `cut` at a separator, `plus` for a space, or `encoded`.
+    kept: str = "decoded"
+    visible_seconds: float = 0.0  # from a submission to the moment from which it shows in a profile
     status_base: str = ""  # scheme and host of the status URL; empty: the simulator's own
 
     def to_json(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -87,6 +88,15 @@ class Batch:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One update of a profile."""
+
+    columns: tuple[str, ...]
+    line: bytes  # as received
+    at: float
+
+
 @dataclass(slots=True)
 class Target:
     """Batches, profiles and the budget of calls per minute. The caller holds a lock."""
@@ -100,7 +110,7 @@ class Target:
     batches: dict[str, Batch] = field(default_factory=dict)
     _order: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the bodies, by their ids
     _answered: Counter[tuple[int, int]] = field(default_factory=Counter)  # by section and body
-    _profiles: dict[tuple[str, str], list[tuple[tuple[str, ...], bytes]]] = field(default_factory=dict)
+    _profiles: dict[tuple[str, str], list[Update]] = field(default_factory=dict)
     _calls: list[float] = field(default_factory=list)
     _failed_once: set[tuple[str, str]] = field(default_factory=set)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(_FIRST_BATCH))
@@ -154,8 +164,9 @@ class Target:
                 not_found.add(row.profile_id)
             elif row.faulty or self._fails(client, row):
                 failed.add(row.profile_id)
-            else:
-                self._profiles.setdefault((client, row.profile_id), []).append((body.columns, row.line))
+            elif row.profile_id not in self.settings.lost_ids:
+                update = Update(body.columns, row.line, self.now)
+                self._profiles.setdefault((client, row.profile_id), []).append(update)
         batch_id = batch_id or f"{client}-{next(self._numbers)}"
         batch = Batch(
             batch_id,
@@ -187,16 +198,28 @@ class Target:
     def seed(self, client: str, profile_id: str, values: dict[str, str]) -> None:
         """Create a profile."""
         line = ",".join(map(quote, ["", *values.values()])).encode()
-        self._profiles.setdefault((client, profile_id), []).append((("pcId", *values), line))
+        self._profiles.setdefault((client, profile_id), []).append(Update(("pcId", *values), line, self.now))
 
     def profile(self, client: str, profile_id: str) -> dict[str, str] | None:
         """Return a profile's attributes after all its updates, or None if there is no such profile."""
-        updates = self._profiles.get((client, profile_id))
-        if updates is None:
+        values = self.kept(client, profile_id)
+        return None if values is None else {name: value for name, (value, _) in values.items()}
+
+    def kept(
+        self, client: str, profile_id: str, *, shown: bool = False
+    ) -> dict[str, tuple[str, float]] | None:
+        """Return a profile's attributes with the times of their last updates, or None without a profile.
+
+        `shown`: only what shows by now.
+        """
+        latest = self.now - self.settings.visible_seconds if shown else math.inf
+        updates = [one for one in self._profiles.get((client, profile_id), ()) if one.at <= latest]
+        if not updates:
             return None
-        merged: dict[str, str] = {}
-        for columns, line in updates:
-            merged |= attributes(columns, line)
+        merged: dict[str, tuple[str, float]] = {}
+        for update in updates:
+            values = attributes(update.columns, update.line, self.settings.kept)
+            merged |= {name: (value, update.at) for name, value in values.items()}
         return merged
 
     def updates(self, client: str, profile_id: str) -> int:

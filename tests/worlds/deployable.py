@@ -18,6 +18,7 @@ from bulk_profiles.steps.settings import (
     SplitFileSettings,
     SweepImportsSettings,
     UploadBatchSettings,
+    VerifyImportSettings,
 )
 
 type Json = dict[str, Any]
@@ -33,6 +34,7 @@ SETTINGS: dict[str, type] = {
     "sweep_imports": SweepImportsSettings,
     "finish_import": FinishImportSettings,
     "resend_import": ResendImportSettings,
+    "verify_import": VerifyImportSettings,
 }
 FUNCTIONS = tuple(SETTINGS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,12 @@ from bulk_profiles.steps.settings import (
     SweepImportsSettings,
     UnknownPolicy,
     UploadBatchSettings,
+    VerifyImportSettings,
 )
 from bulk_profiles.steps.split_file import SplitFile, SplitResult
 from bulk_profiles.steps.sweep_imports import SweepImports, SweepResult
 from bulk_profiles.steps.upload_batch import UploadBatch
+from bulk_profiles.steps.verify_import import VerifyImport
 from tests.worlds.aws.events import Bus
 from tests.worlds.aws.functions import Functions
 from tests.worlds.aws.sns import Topic
@@ -58,6 +60,11 @@ IMPORTS_TABLE = "imports"
 PROFILES_TABLE = "profiles"
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 _MOST_STEPS = 2_000  # of one batch, before a test is told that it goes round in circles
+
+
+def vars_of(settings: object) -> set[str]:
+    """The names of the fields of settings."""
+    return {one.name for one in fields(settings)}  # type: ignore[arg-type]  # a dataclass, or one's instance
 
 
 @dataclass(slots=True)
@@ -89,6 +96,7 @@ class Deployment:
     console_url: str = ""
     functions: Functions = field(default_factory=lambda: Functions(frozenset({"split"})))
     waits_told_after_hours: int = 24
+    verify_delay_minutes: int = 60
     split_settings: SplitFileSettings = field(
         default_factory=lambda: SplitFileSettings(
             data_bucket=DATA_BUCKET,
@@ -101,6 +109,7 @@ class Deployment:
             max_batch_bytes=49_999_999,
             rows_per_day=0,
             separator_in_value="encode",
+            verify_sample=0,
             counts_only="isolate",
             max_rejected_percent=100,
             deadline_hours=24,
@@ -251,6 +260,38 @@ class Deployment:
         summary = self.finish(import_id)
         assert summary.unaccounted == 0
         return summary
+
+    def verify(
+        self,
+        import_id: str,
+        wanted: int | None = None,
+        execution: str = "verify-1",
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> datetime | None:
+        """Invoke verify_import once; where it sleeps, the clock is moved."""
+        known = vars_of(self.check_settings) & vars_of(VerifyImportSettings)
+        settings = VerifyImportSettings(
+            **{name: getattr(self.check_settings, name) for name in known},
+            verify_delay_minutes=self.verify_delay_minutes,
+        )
+        step = VerifyImport(
+            settings,
+            self.storage,
+            self.ledger,
+            Tokens(self.check_settings.token_secret_arn),
+            self.clock,
+            lambda seconds: self.clock.advance(seconds=seconds),
+        )
+        return step.run(import_id, wanted, execution, out_of_time)
+
+    def verified(self, import_id: str, wanted: int | None = None, execution: str = "verify-1") -> Summary:
+        """Verify an import as an execution does, and finish it."""
+        for _ in range(_MOST_STEPS):
+            again = self.verify(import_id, wanted, execution)
+            if again is None:
+                return self.finish(import_id)
+            self.clock.reach(again)
+        raise AssertionError("the verification goes round in circles")
 
     def walk(
         self, import_id: str, number: int, submit: Callable[[str, int], Outcome] | None = None

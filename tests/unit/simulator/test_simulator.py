@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -245,7 +246,11 @@ def test_status_of_an_unknown_or_forgotten_batch_is_404(target: Simulator) -> No
 def test_profile_call_returns_one_profile(target: Simulator) -> None:
     submit(target)
     url = f"{target.url}/rest/v1/profiles/thirdPartyId"
-    assert ask(f"{url}/b?client=demo").json()["profileAttributes"] == {"city": {"value": "Zürich"}}
+    answer = ask(f"{url}/b?client=demo").json()
+    assert answer["client"] == "demo"
+    assert answer["profileAttributes"]["city"]["value"] == "Zürich"
+    assert datetime.fromisoformat(answer["profileAttributes"]["city"]["modifiedAt"]).tzinfo
+    assert "user.browser" in answer["profileAttributes"]
     assert ask(f"{url}/z?client=demo").status_code == 404
 
 

@@ -70,6 +70,7 @@ def run(storage: Storage, ledger: Ledger, machine: Machine, topic: Topic) -> Cal
         max_batch_bytes=49_999_999,
         rows_per_day=0,
         separator_in_value="encode",
+        verify_sample=0,
         counts_only="isolate",
         max_rejected_percent=10,
         deadline_hours=24,

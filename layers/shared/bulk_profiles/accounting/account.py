@@ -18,6 +18,7 @@ from bulk_profiles.splitting.rows.faults import Reject, Warn
 
 from .evidence import EVIDENCE, by_word
 from .split_verdict import first_examples, status_line
+from .verification import Verification, with_verification
 
 _LABELS = {
     ProfileStatus.SUCCESS: "updated",
@@ -141,7 +142,7 @@ def account(summary: Json) -> Account:
         status=summary["status"],
         status_line=status_line(summary["status"], rejected),
         headline=_headline(summary),
-        conclusion=summary["reason"] or f"Every row reached Target: {by_word(summary['bases'])}.",
+        conclusion=_conclusion(summary),
         period=_period(summary["startedAt"], summary["finishedAt"]),
         facts=tuple((name, _shown(value)) for name, value in facts if value),
         lines=tuple(_lines(rows, profiles, summary["basesByStatus"], summary["unaccounted"])),
@@ -296,6 +297,12 @@ def _places(some: Sequence[int | str], count: int) -> str:
         return ""
     noun = "line" if isinstance(some[0], int) else "column"
     return f"{noun}{'s' if len(some) > 1 else ''} {printable(first_examples(some, count))}"
+
+
+def _conclusion(summary: Json) -> str:
+    said = summary["reason"] or f"Every row reached Target: {by_word(summary['bases'])}."
+    verification = summary.get("verification")
+    return with_verification(said, Verification.from_json(verification) if verification else None)
 
 
 def _shown(text: str) -> str:

@@ -35,6 +35,7 @@ def render_text(summary: Summary) -> str:
         f" {profiles.unknown:,} unknown, {profiles.not_sent:,} not sent",
         f"Success: {by_word(summary.evidence) or 'none'}",
         f"Unaccounted: {summary.unaccounted}",
+        *([f"Read back: {' '.join(summary.verification.says)}"] if summary.verification else []),
     ]
     return "\n".join(lines)
 

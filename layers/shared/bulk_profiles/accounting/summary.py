@@ -41,6 +41,7 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 
 from .evidence import by_word
 from .split_verdict import SplitVerdict, judge_split, status_line
+from .verification import Verification, with_verification
 
 _SHOWN_REASONS = 3
 _SHOWN_BATCHES = 3
@@ -78,6 +79,7 @@ class Summary:
     untold: tuple[str, ...] = ()  # why results were not copied or no event was put, as sentences
     rejected_file: str = ""  # the name of the file of rejected rows, if there is one
     failed_rows: FailedRows = FailedRows()
+    verification: Verification | None = None  # None: nothing was read back
 
     @property
     def status_line(self) -> str:
@@ -93,7 +95,8 @@ class Summary:
     @property
     def conclusion(self) -> str:
         """The reason; where every row reached Target, that, and by whose word."""
-        return self.reason or f"Every row reached Target: {by_word(self.evidence)}."
+        said = self.reason or f"Every row reached Target: {by_word(self.evidence)}."
+        return with_verification(said, self.verification)
 
     def to_json(self) -> Json:
         """Return summary.json."""
@@ -119,6 +122,7 @@ class Summary:
             "bases": {basis.value: count for basis, count in self.evidence.items()},
             "basesByStatus": _bases_json(self.bases),
             "batches": [_batch_json(batch) for batch in self.batches],
+            "verification": self.verification.to_summary() if self.verification else None,
             "duplicateOf": entry.duplicate_of,
             "unaccounted": self.unaccounted,
         }
@@ -136,6 +140,16 @@ class Summary:
             "ImportsWithTooManyRejects": int(self.too_many_rejected),
             "NoticesFailed": int(not self.told),
         }
+
+
+def verified(summary: Summary, verification: Verification | None) -> Summary:
+    """Return the summary with what a sample has shown: an import of which values differ has not succeeded."""
+    if verification is None:
+        return summary
+    differ = verification.different > 0
+    status = ImportStatus.PARTIAL if differ and summary.status is ImportStatus.SUCCEEDED else summary.status
+    reason = with_verification(summary.reason, verification).strip() if differ else summary.reason
+    return dataclasses.replace(summary, verification=verification, status=status, reason=reason)
 
 
 def reject(entry: ImportEntry, reason: str, now: datetime) -> Summary:

@@ -27,12 +27,13 @@ class Executions:
         self._client = client
         self._state_machine_arn = state_machine_arn
 
-    def start(self, import_id: str, batches: list[int], name: str = "") -> None:
+    def start(self, import_id: str, batches: list[int], name: str = "", *, verify: int = 0) -> None:
         """Start an import's execution with these batches, unless one of the same name was started before.
 
-        `name`: where it is not the import's own.
+        `name`: where it is not the import's own. `verify`: how many profiles are read back at the end.
         """
-        self._start(import_id, name or import_id, {"importId": import_id, "batches": batches})
+        given: Json = {"importId": import_id, "batches": batches}
+        self._start(import_id, name or import_id, given | ({"verify": verify} if verify else {}))
 
     def show_rejected(self, import_id: str, reason: str) -> None:
         """Start an execution that ends at once, so that a rejected file is among those of all imports."""
@@ -41,6 +42,10 @@ class Executions:
     def send_again(self, import_id: str, words: list[str], name: str) -> None:
         """Start an execution that sends parts of an ended import again."""
         self._start(import_id, name, {"importId": import_id, "resend": words})
+
+    def verify(self, import_id: str, sample: int, name: str) -> None:
+        """Start an execution that reads back profiles of an ended import."""
+        self._start(import_id, name, {"importId": import_id, "verify": sample})
 
     def _start(self, import_id: str, name: str, given: Json) -> None:
         state = json.dumps(given, separators=(",", ":"))

@@ -22,6 +22,7 @@ from bulk_profiles.core.names import (
     REJECTED_ROWS,
     REPORT,
     SUMMARY,
+    VERIFICATION,
     import_prefix,
     object_key,
     results_prefix,
@@ -33,7 +34,7 @@ from bulk_profiles.splitting.selection import RowSelector, WantedIds
 from .local_files import NoOutput
 from .stack import Stack
 
-_WITHOUT_CUSTOMERS = frozenset({MANIFEST, SUMMARY, REPORT})
+_WITHOUT_CUSTOMERS = frozenset({MANIFEST, SUMMARY, REPORT, VERIFICATION})
 _RESULTS = ".csv.gz"
 _PIECE = 1024 * 1024
 

@@ -27,6 +27,7 @@ _MODULES = {
     "resume": "control",
     "stop": "control",
     "resend": "control",
+    "verify": "control",
     "forget": "forget",
     "feeds": "feeds",
 }

@@ -178,6 +178,7 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
             if entry.reason or entry.last_error
             else []
         ),
+        *([("verified", entry.verified)] if entry.verified else []),
         ("results", f"{outputs.get('ResultsUri', '')}{entry.import_id}/"),
     ]
     return "\n".join(f"{label:<{len(_INDENT)}}{fact}" for label, fact in facts)

@@ -91,6 +91,10 @@ class ResendError(BulkProfilesError):
     """What somebody wants to send again cannot be sent again; the sentence says why."""
 
 
+class VerifyError(BulkProfilesError):
+    """An import cannot be verified; the sentence says why."""
+
+
 class PauseError(BulkProfilesError):
     """What somebody wants to pause cannot be paused."""
 

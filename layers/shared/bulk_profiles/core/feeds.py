@@ -22,6 +22,7 @@ from .text import is_utf8_text, without_invisible
 _PREFIX = re.compile(r"\Aprofile\.", re.IGNORECASE | re.ASCII)
 CLIENT_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+MOST_SAMPLE = 10_000  # profiles to be read back: with 50 calls a minute that takes four hours
 NOTE_PREFIX = "_"  # begins the names of columns that are not sent
 
 
@@ -105,6 +106,7 @@ class Feed(SparseJsonObject):
     null_values: tuple[str, ...] = ()  # cells that say so are empty, besides `\N`, which always is
     separator_in_value: SeparatorInValue | None = None
     counts_only: CountsOnly | None = None
+    verify_sample: int | None = None  # profiles that are read back once the import's batches have settled
     max_rejected_percent: int | None = None  # of the rows read; an import with more of them is partial
     mapping: Mapping = Mapping()
 
@@ -125,6 +127,7 @@ class Feed(SparseJsonObject):
             null_values=reader.texts("nullValues"),
             separator_in_value=reader.word("separatorInValue", SeparatorInValue),
             counts_only=reader.word("countsOnly", CountsOnly),
+            verify_sample=reader.number("verifySample", 0, MOST_SAMPLE),
             max_rejected_percent=reader.number("maxRejectedPercent", 0, 100),
             mapping=_mapping(_FeedFields(reader.take("mapping", {}), "mapping", faults)),
         )

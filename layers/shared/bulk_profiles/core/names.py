@@ -22,6 +22,10 @@ SUMMARY = "summary.json"
 REPORT = "report.html"
 BATCHES = "batches/"
 FOLLOW_UPS = "follow-ups/"
+# What was read back of a sample: ids and values while that goes on; then counts, and ids where values differ.
+SAMPLE = "verification/sample.json"
+VERIFICATION = "verification/verification.json"
+DIFFERENCES = "verification/verification.csv"
 SCRATCH = "scratch/"
 CHECKPOINT = "scratch/checkpoint.json"
 

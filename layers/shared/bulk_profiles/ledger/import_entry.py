@@ -66,6 +66,8 @@ class ImportEntry(JsonObject):
     given_up: GivenUp | None = field(default=None, metadata=as_json(optional=True))
     # The execution that sends parts of it again, or was the last to do so.
     resend: str = field(default="", metadata=as_json(optional=True))
+    # What a sample that was read back has shown, as sentences.
+    verified: str = field(default="", metadata=as_json(optional=True))
 
     @property
     def sends_nothing(self) -> str:
@@ -73,6 +75,11 @@ class ImportEntry(JsonObject):
         if self.overtaken_by:
             return f"A newer import, {self.overtaken_by}, with some of the same ids has gone first."
         return self.given_up.says if self.given_up else ""
+
+    @property
+    def verify_sample(self) -> int:
+        """How many of its profiles are read back, as was settled when it began."""
+        return int(self.settings.get("feed", {}).get("verifySample", 0))
 
     @property
     def over(self) -> bool:

@@ -141,4 +141,5 @@ def _closed(entry: ImportEntry, summary: Summary, text: str) -> ImportEntry:
         unsettled=summary.rows.sent - sum(batch.rows for batch in summary.batches if batch.settled),
         notice=f"Import {entry.import_id}: {summary.status_line}\n{text}",
         reconciled=False,
+        verified=" ".join(summary.verification.says) if summary.verification else "",
     )

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile
+from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile, verified
+from bulk_profiles.accounting.verification import Verification
 from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.core.errors import DeniedObjectError, LedgerError, MissingObjectError
 from bulk_profiles.core.models import Manifest
-from bulk_profiles.core.names import MANIFEST, object_key
+from bulk_profiles.core.names import MANIFEST, VERIFICATION, object_key
+from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
 from .closing import Closing
@@ -47,9 +49,19 @@ class FinishImport:
             raise LedgerError(f"There is no split import {import_id}: is the name right, is its split done?")
         now = self.clock()
         summary = reconcile(entry, Manifest.from_json(manifest), self.ledger.batches(import_id), now)
+        summary = verified(summary, self._verification(entry))
         summary = dataclasses.replace(summary, failed_rows=self._failed_rows(summary, out_of_time))
         closing = Closing(self.storage, self.ledger, self.notices, self.events, self.settings.console_url)
         return closing.conclude(summary, now)
+
+    def _verification(self, entry: ImportEntry) -> Verification | None:
+        """Return what a sample has shown; None where none was wanted."""
+        data = self.storage.read_json(object_key(entry.import_id, VERIFICATION))
+        if data is not None:
+            return Verification.from_json(data)
+        if not entry.verify_sample:
+            return None
+        return Verification(entry.verify_sample, 0, reason="The verification has not come to its end.")
 
     def _failed_rows(self, summary: Summary, out_of_time: Callable[[], bool]) -> FailedRows:
         """Write the file of failed rows. If that goes wrong, the import ends all the same, and says so."""

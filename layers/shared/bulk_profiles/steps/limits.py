@@ -12,7 +12,7 @@ from bulk_profiles.budget.policy import Policy
 from bulk_profiles.core.errors import DeniedObjectError, InvalidJsonError, StorageError
 from bulk_profiles.core.names import client_key
 
-from .settings import TargetSettings
+from .settings import BudgetSettings
 
 
 def limits_of(client_code: str, storage: Storage) -> ClientLimits:
@@ -29,7 +29,7 @@ def limits_of(client_code: str, storage: Storage) -> ClientLimits:
     return ClientLimits.read(data, client_code)
 
 
-def policy_of(client_code: str, settings: TargetSettings, storage: Storage) -> Policy:
+def policy_of(client_code: str, settings: BudgetSettings, storage: Storage) -> Policy:
     """Return the limits that hold for a client code. Raises the errors of `limits_of`."""
     deployed = Policy(
         calls_per_minute=settings.calls_per_minute,

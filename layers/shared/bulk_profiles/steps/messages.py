@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from bulk_profiles.core.errors import EventError, ResendError
+from bulk_profiles.core.errors import EventError, ResendError, VerifyError
+from bulk_profiles.core.feeds import MOST_SAMPLE
 from bulk_profiles.core.json_object import SparseJsonObject, as_json
 from bulk_profiles.core.models import BatchState, Resendable, Why
 from bulk_profiles.core.text import is_utf8_text
@@ -103,6 +104,35 @@ class ResendEvent:
         except EventError as error:
             raise ResendError(str(error)) from error
         return cls(import_id, resendable(given["resend"]), event["execution"])
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyEvent:
+    """The event with which the state machine invokes verify_import."""
+
+    import_id: str
+    wanted: int | None  # by a person; None: as the import's own settings say
+    execution: str  # the name of the execution, for which the sample is chosen
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Read `{"input": {"importId": ..., "verify": 300}, "execution": ...}`.
+
+        Raises `VerifyError` for what a person can have mistaken, with what is right.
+        """
+        given = event["input"]
+        try:
+            import_id = _import_id(given)
+        except EventError as error:
+            raise VerifyError(str(error)) from error
+        if "batches" in given:
+            return cls(import_id, None, event["execution"])
+        wanted = given["verify"]
+        if not isinstance(wanted, int) or isinstance(wanted, bool) or not 1 <= wanted <= MOST_SAMPLE:
+            raise VerifyError(
+                f"`verify` must be how many profiles are to be read back, 1 to {MOST_SAMPLE:,}."
+            )
+        return cls(import_id, wanted, event["execution"])
 
 
 def resendable(words: Any) -> frozenset[Resendable]:

@@ -63,6 +63,7 @@ class SplitFileSettings(LocalTimeSettings):
     rows_per_day: int
     separator_in_value: str
     counts_only: str
+    verify_sample: int
     max_rejected_percent: int
     deadline_hours: int
     retention_days: int
@@ -71,7 +72,7 @@ class SplitFileSettings(LocalTimeSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSettings(LocalTimeSettings):
+class BudgetSettings(LocalTimeSettings):
     """What it takes to call Target: where, with which token, within which budget."""
 
     data_bucket: str
@@ -83,11 +84,17 @@ class TargetSettings(LocalTimeSettings):
     max_in_flight: int
     rows_per_day: int
     reset_hour: int
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSettings(BudgetSettings):
+    """What it takes to bring a batch to its end."""
+
     max_submissions: int
     first_check_seconds: int
     max_check_seconds: int
     deadline_hours: int
-    retention_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,13 @@ class CheckStatusSettings(TargetSettings):
     check_backoff: float
     isolate_submissions: int
     profile_results: ProfileResultsPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyImportSettings(BudgetSettings):
+    """The environment of verify_import."""
+
+    verify_delay_minutes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,6 +197,7 @@ class SplitFile:
             "apiVersion": self.settings.api_version.value,
             "separatorInValue": self.settings.separator_in_value,
             "countsOnly": self.settings.counts_only,
+            "verifySample": self.settings.verify_sample,
             "maxRejectedPercent": self.settings.max_rejected_percent,
         } | {name: value for name, value in configured.items() if value is not None}
 
@@ -283,7 +284,8 @@ class SplitFile:
             lambda current: dataclasses.replace(current, after=after, place=current.place or place),
         )
         self.ledger.add_batches(entry.import_id, manifest.batches, now)
-        self.executions.start(entry.import_id, [batch.number for batch in manifest.batches])
+        numbers = [batch.number for batch in manifest.batches]
+        self.executions.start(entry.import_id, numbers, verify=entry.verify_sample)
         self.ledger.change_import(entry.import_id, now, _started)
         return SplitResult(entry.import_id, manifest)
 

@@ -154,7 +154,8 @@ class SweepImports:
         )
         self._tell_of_wait(entry, batches, now, result)
         if died:
-            self.executions.start(name, [batch.number for batch in batches], f"{name}-{now:%Y%m%d%H}")
+            numbers = [batch.number for batch in batches]
+            self.executions.start(name, numbers, f"{name}-{now:%Y%m%d%H}", verify=entry.verify_sample)
             result.restarted += 1
         elif entry.over and not entry.notice and not summary.unaccounted:
             self.ledger.change_import(name, now, _reconciled)

@@ -5,6 +5,7 @@ A step is a dataclass whose fields name what it needs; here is how each of these
 
 from __future__ import annotations
 
+import time
 import typing
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ _EDGES: dict[str, Callable[[Any], object]] = {
     "events": lambda _settings: Events(client("events")),
     "notices": lambda settings: Notices(client("sns"), settings.topic_arn),
     "tokens": lambda settings: Tokens(settings.token_secret_arn),
+    "sleep": lambda _settings: time.sleep,
     "clock": lambda _settings: lambda: datetime.now(UTC),
 }
 

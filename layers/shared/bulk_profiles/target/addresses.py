@@ -11,7 +11,7 @@ import re
 from urllib.parse import quote
 
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.models import ApiVersion
+from bulk_profiles.core.models import ApiVersion, KeyColumn
 
 _MAX_LENGTH = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -39,6 +39,13 @@ def submission_url(endpoint: str, client: str, version: ApiVersion) -> str:
     """Return the URL to which a client's batches are submitted."""
     path = "v2/profile" if version is ApiVersion.V2 else "profile"
     return f"{_base_url(endpoint, client)}/m2/{quote(client, safe='')}/{path}/batchUpdate"
+
+
+def profile_url(endpoint: str, client: str, key_column: KeyColumn, profile_id: str) -> str:
+    """Return the URL at which a profile of a client is read."""
+    kind = "thirdPartyId/" if key_column is KeyColumn.THIRD_PARTY_ID else ""
+    path = f"rest/v1/profiles/{kind}{quote(profile_id, safe='')}"
+    return f"{_base_url(endpoint, client)}/{path}?client={quote(client, safe='')}"
 
 
 def safe_status_url(url: str, endpoint: str, client: str) -> str:

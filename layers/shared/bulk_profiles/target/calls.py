@@ -1,8 +1,9 @@
-"""The two calls to Target: submit a batch, check its status. Each returns an outcome and raises nothing."""
+"""The calls to Target: submit a batch, ask for its status, read a profile. Each returns an outcome."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import UTC, datetime
 
 from bulk_profiles.core.models import ProfileStatus
@@ -15,8 +16,10 @@ from .outcomes import (
     Answered,
     CheckOutcome,
     Deferred,
+    Found,
     Gone,
     NotSent,
+    ReadOutcome,
     Refused,
     SubmissionOutcome,
     Unanswered,
@@ -24,6 +27,7 @@ from .outcomes import (
     Unknown,
 )
 from .response import UnusableAnswerError
+from .stored_profile import MAX_PROFILE_BYTES, read_profile
 
 _MAX_RECEIPT_BYTES = 1024 * 1024
 _LEAST_CHECK_SECONDS = 60.0
@@ -77,6 +81,19 @@ def check(
     if isinstance(outcome, Answered) and _lacks_a_count(outcome.answer, status_url):
         return Answered(outcome.answer.doubted(_LACKS_A_COUNT))
     return outcome
+
+
+def read_back(url: str, client: str, token: str | None, seconds: float) -> ReadOutcome:
+    """Read a profile of a client once, within `seconds`."""
+    try:
+        with call("GET", url, seconds=seconds, token=token) as reply:
+            if reply.status // 100 == _SUCCESS:
+                return Found(read_profile(reply.body(MAX_PROFILE_BYTES), client))
+            if reply.status in _GONE:
+                return _absent(reply)
+            return _unread(reply)
+    except (TransportError, UnusableAnswerError) as error:
+        return Unanswered(str(error))
 
 
 def check_seconds(limit_bytes: int) -> float:
@@ -173,6 +190,25 @@ def _has_failures(body: bytes, reply: Reply) -> bool:
         return False
     named = not _FAILURES.isdisjoint(answer.profiles.values())
     return named or bool(answer.failed or answer.not_found) or answer.state is TargetState.STUCK
+
+
+def _absent(reply: Reply) -> Gone | Unanswered:
+    """Return that Target has no such profile, if its Profile API says so, and no server before it."""
+    reason = f"Target answered HTTP {reply.status}."
+    try:
+        answer = json.loads(_other_body(reply))
+    except (ValueError, RecursionError):
+        return Unanswered(reason)
+    if isinstance(answer, dict) and answer.get("status") == reply.status:
+        return Gone(reason, reply.status)
+    return Unanswered(reason)
+
+
+def _unread(reply: Reply) -> Deferred | Unauthorized | Unanswered:
+    reason = f"Target answered HTTP {reply.status}."
+    if reply.status in _UNAUTHORIZED:
+        return Unauthorized(reason, reply.status)
+    return _deferred(reply, reason) if reply.status in _LATER else Unanswered(reason)
 
 
 def _deferred(reply: Reply, reason: str) -> Deferred:

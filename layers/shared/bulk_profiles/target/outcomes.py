@@ -10,6 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from .answers import StatusAnswer
+from .stored_profile import StoredProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,13 @@ class Unanswered:
 
 
 type CheckOutcome = Answered | Deferred | Gone | Unauthorized | Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Target has the profile."""
+
+    profile: StoredProfile
+
+
+type ReadOutcome = Found | Gone | Deferred | Unauthorized | Unanswered

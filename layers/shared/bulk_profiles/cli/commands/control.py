@@ -13,7 +13,8 @@ from bulk_profiles.aws.identity import caller
 from bulk_profiles.cli.local_files import UsageError
 from bulk_profiles.cli.options import INCOMPLETE, as_json, import_argument, of_stack, print_json
 from bulk_profiles.cli.stack import Stack
-from bulk_profiles.core.models import Resendable
+from bulk_profiles.core.feeds import MOST_SAMPLE
+from bulk_profiles.core.models import ImportStatus, Resendable
 from bulk_profiles.core.text import quantity
 from bulk_profiles.ledger.import_entry import GivenUp
 from bulk_profiles.ledger.pauses import ALL, Pause
@@ -156,6 +157,40 @@ def resend_command(
         print_json(plan.to_json() | {"execution": execution})
     elif execution:
         click.echo(f"Execution {execution} sends them again: bulk-profiles watch {import_id}")
+    return 0
+
+
+@click.command("verify", short_help="Read profiles of an import back and compare them with what was sent.")
+@import_argument
+@click.option(
+    "--sample",
+    type=click.IntRange(1, MOST_SAMPLE),
+    default=300,
+    show_default=True,
+    metavar="N",
+    help="How many profiles, chosen at random.",
+)
+@of_stack
+@as_json
+def verify_command(import_id: str, stack_name: str, *, sample: int, as_json: bool) -> int:
+    """Read profiles of IMPORT back from Target, which must have ended, and compare them with what was sent.
+
+    Each profile is a call of the client's budget. Then report and summary are written again: an import of
+    which a value differs is partial.
+    """
+    stack, now = Stack.of(stack_name), datetime.now(UTC)
+    entry = stack.entry(import_id)
+    if not entry.status.final:
+        raise UsageError(f"Import {import_id} has not ended: verify it when it has.")
+    if entry.status is ImportStatus.REJECTED:
+        raise UsageError(f"Nothing of import {import_id} was sent: there is nothing to verify.")
+    execution = f"{import_id}-verify-{now:%Y%m%d%H%M%S}"
+    stack.executions.verify(import_id, sample, execution)
+    if as_json:
+        print_json({"importId": import_id, "sample": sample, "execution": execution})
+    else:
+        click.echo(f"Execution {execution} reads {quantity(sample, 'profile')} back, 40 a minute or fewer.")
+        click.echo(f"Then look at: bulk-profiles show {import_id}")
     return 0
 
 
