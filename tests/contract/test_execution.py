@@ -61,13 +61,16 @@ def state_machine(**functions: Function) -> StateMachine:
         "check_status": script(outcome(Word.SETTLED)),
         "finish_import": script({"status": "succeeded", "cause": "Every row reached Target."}),
         "resend_import": script({"outcome": "prepared", "importId": IMPORT, "batches": [2], "says": ""}),
+        "verify_import": script({"outcome": "verified"}),
     }
     return StateMachine(machine(), succeeding | functions)
 
 
 def state_for(folder: str) -> Json:
     """Return an input with which an execution comes to the task of a function."""
-    return {"importId": IMPORT, "resend": ["refused"]} if folder == "resend_import" else import_state(1)
+    if folder == "resend_import":
+        return {"importId": IMPORT, "resend": ["refused"]}
+    return import_state(1) | ({"verifySample": 300} if folder == "verify_import" else {})
 
 
 def called(execution: StateMachine) -> list[str]:
@@ -295,6 +298,52 @@ def test_resend_that_fails_for_ever_fails_in_its_task() -> None:
 def test_resend_with_an_answer_that_is_none_of_ours_fails() -> None:
     execution = state_machine(resend_import=script({"outcome": "?"}))
     assert execution.run({"importId": IMPORT, "resend": ["refused"]}).error == "NotReconciled"
+
+
+# --- profiles read back ---
+
+
+def test_import_with_a_sample_is_verified_before_it_is_finished() -> None:
+    waits = {"outcome": "waits", "resumeAt": "2026-11-24T10:00:00.000Z"}
+    execution = state_machine(verify_import=script(waits, {"outcome": "verified"}))
+    state = import_state(1) | {"verifySample": 300}
+    assert execution.run(state, "crm-1").error == ""
+    assert called(execution)[-3:] == ["verify_import", "verify_import", "finish_import"]
+    event = execution.events[-3][1]
+    assert (event["execution"], event["input"]["verifySample"]) == ("crm-1", 300)
+    assert "Wait to verify" in execution.states
+
+
+def test_import_without_a_sample_is_not_verified() -> None:
+    execution = state_machine()
+    execution.run(import_state(1))
+    assert "verify_import" not in called(execution)
+
+
+def test_person_reads_profiles_of_an_ended_import_back() -> None:
+    execution = state_machine()
+    assert execution.run({"importId": IMPORT, "verify": 300}, "by-hand").error == ""
+    assert called(execution) == ["verify_import", "finish_import"]
+
+
+def test_verification_that_cannot_be_fails_with_the_reason() -> None:
+    refused = script({"outcome": "refused", "says": "Import crm-1 has not ended."})
+    execution = state_machine(verify_import=refused)
+    end = execution.run({"importId": IMPORT, "verify": 300})
+    assert end == End("NothingVerified", "Import crm-1 has not ended.")
+    assert called(execution) == ["verify_import"]
+
+
+def test_verification_that_fails_for_ever_does_not_keep_an_import_from_its_end() -> None:
+    execution = state_machine(verify_import=script(StateError("StorageError", "S3 did not read it.")))
+    assert execution.run(import_state(1) | {"verifySample": 300}).error == ""
+    assert called(execution)[-1] == "finish_import"
+
+
+def test_verification_with_an_answer_that_is_none_of_ours_is_over() -> None:
+    execution = state_machine(verify_import=script({"outcome": "?"}))
+    assert execution.run(import_state(1) | {"verifySample": 300}).error == ""
+    assert called(execution)[-1] == "finish_import"
 
 
 # --- the definition over the functions as they are deployed ---

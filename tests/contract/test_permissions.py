@@ -61,7 +61,7 @@ def token_readers(arn: str) -> set[str]:
 
 
 def test_token_is_readable_for_the_callers_of_target_only() -> None:
-    callers = {"UploadBatchFunction", "CheckStatusFunction"}
+    callers = {"UploadBatchFunction", "CheckStatusFunction", "VerifyImportFunction"}
     assert token_readers("arn:aws:secretsmanager:eu-west-1:123456789012:secret:target-AbC123") == callers
     assert token_readers("") == set()
 

@@ -22,7 +22,13 @@ from bulk_profiles.budget.local_time import time_zone
 from bulk_profiles.core.models import BatchState, ImportStatus, ProfileResultsPolicy, ProfileStatus
 from bulk_profiles.core.names import REJECTED_ROWS, ROWS_SUFFIXES, feed_key, import_id, object_key
 from bulk_profiles.steps.messages import DroppedObject, Outcome
-from bulk_profiles.steps.settings import CheckStatusSettings, SplitFileSettings, UploadBatchSettings, load
+from bulk_profiles.steps.settings import (
+    CheckStatusSettings,
+    SplitFileSettings,
+    UploadBatchSettings,
+    VerifyImportSettings,
+    load,
+)
 from simulator.target import Target
 from tests.worlds import deployable
 from tests.worlds.children import FINISH, Executions
@@ -57,6 +63,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "DeadlineHours": ("24", "1", "168"),
     "CountsOnly": ("isolate", "report"),
     "IsolateSubmissions": ("60", "1", "1000"),
+    "VerifySample": ("0", "1", "10000"),
+    "VerifyDelayMinutes": ("60", "0", "1440"),
     "MaxRejectedPercent": ("10", "0", "100"),
     "ProfileResults": ("all", "failures", "none"),
     "RetentionDays": ("30", "2", "3650"),
@@ -89,7 +97,7 @@ FEEDS: dict[str, Any] = {
         "mapping": {"key": "thirdPartyId", "keep": ["name"], "defaults": {"name": "?"}},
     },
     "unquoted": {"quoting": "none", "maxRejectedPercent": 0},
-    "counts": {"countsOnly": "report"},
+    "counts": {"countsOnly": "report", "verifySample": 2},
 }
 # What Target does: with ids, and with one call.
 TARGETS: dict[str, tuple[dict[str, Any], tuple[simulator.Fault, ...]]] = {
@@ -162,6 +170,8 @@ def test_import_adds_up_and_keeps_its_limits(
     for each in dropped:
         deployment.split(each)
     summaries = _walked(deployment)
+    for name in summaries:
+        summaries[name] = deployment.verified(name, None, "at-the-end")
 
     for each in dropped:
         _hold(case, deployment, each, summaries)
@@ -192,7 +202,13 @@ def _deployed(case: Case, target: simulator.Simulator) -> InMemoryDeployment:
     deployment.split_settings = settings(SplitFileSettings, "split_file")
     deployment.upload_settings = settings(UploadBatchSettings, "upload_batch")
     deployment.check_settings = settings(CheckStatusSettings, "check_status")
-    for each in (deployment.split_settings, deployment.upload_settings, deployment.check_settings):
+    deployment.verify_settings = settings(VerifyImportSettings, "verify_import")
+    for each in (
+        deployment.split_settings,
+        deployment.upload_settings,
+        deployment.check_settings,
+        deployment.verify_settings,
+    ):
         for name, value in given.items():
             set_value = getattr(each, re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower(), value)
             assert set_value == type(set_value)(value), f"{name} does not reach {type(each).__name__}"
@@ -251,12 +267,23 @@ def _hold(
     assert summary.too_many_rejected is (rows.rejected * 100 > limit * rows.read)
     if summary.too_many_rejected:
         assert summary.status is not ImportStatus.SUCCEEDED
+    _hold_verification(case, summary)
     for batch in summary.batches:
         searched = int(case.parameters["IsolateSubmissions"]) if batch.isolation else 0
         assert batch.submissions <= int(case.parameters["MaxSubmissions"]) + searched
         if batch.state is BatchState.EXPIRED and batch.accepted_at and batch.settled_at:
             assert batch.settled_at - batch.accepted_at >= deadline
     _hold_table(case, deployment, summary)
+
+
+def _hold_verification(case: Case, summary: Summary) -> None:
+    """Assert that as many profiles were read back as the import has settled, and none differs."""
+    wanted = FEEDS[case.feed].get("verifySample", int(case.parameters["VerifySample"]))
+    sample = summary.verification
+    assert (sample is not None) is (wanted > 0)
+    if sample:
+        assert sample.different == 0
+        assert sample.read + sample.newer + sample.not_read == min(wanted, summary.profiles.success)
 
 
 def _hold_table(case: Case, deployment: InMemoryDeployment, summary: Summary) -> None:

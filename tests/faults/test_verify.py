@@ -58,7 +58,7 @@ def kept(deployment: Deployment, import_id: str, name: str) -> Any:
 @pytest.mark.fault(46, "profiles of a sample are read back: all as sent, with the confidence that gives")
 def test_profiles_that_are_as_sent_are_said_to_be(deployment: Deployment) -> None:
     import_id = imported(deployment)
-    assert json.loads(deployment.machine.inputs[import_id])["verify"] == ROWS
+    assert json.loads(deployment.machine.inputs[import_id])["verifySample"] == ROWS
 
     summary = deployment.verified(import_id)
 
@@ -223,7 +223,7 @@ def test_import_that_has_not_ended_or_is_not_there_is_not_verified(deployment: D
 def test_nothing_is_read_where_no_sample_is_wanted(deployment: Deployment) -> None:
     deployment.configure(verify_sample=0)
     import_id = imported(deployment)
-    assert "verify" not in deployment.machine.inputs[import_id]
+    assert "verifySample" not in deployment.machine.inputs[import_id]
     assert deployment.verify(import_id) is None
     assert kept(deployment, import_id, SAMPLE) is None
 

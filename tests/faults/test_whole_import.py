@@ -109,7 +109,7 @@ def test_import_flattened_ids_with_spaces_are_found(
     [
         (1, ProfileStatus.ERROR, ProfileStatus.SUCCESS, Basis.REPORTED),
         (2, ProfileStatus.ERROR, ProfileStatus.SUCCESS, Basis.IMPLIED),
-        (4, ProfileStatus.UNKNOWN, ProfileStatus.UNKNOWN, Basis.COUNTS),
+        (4, ProfileStatus.ERROR, ProfileStatus.SUCCESS, Basis.ISOLATED),
     ],
 )
 def test_import_failed_profile_has_what_target_reported(

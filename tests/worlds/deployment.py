@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,6 @@ START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 _MOST_STEPS = 2_000  # of one batch, before a test is told that it goes round in circles
 
 
-def vars_of(settings: object) -> set[str]:
-    """The names of the fields of settings."""
-    return {one.name for one in fields(settings)}  # type: ignore[arg-type]  # a dataclass, or one's instance
-
-
 @dataclass(slots=True)
 class Clock:
     """Time, as it is told."""
@@ -96,7 +91,6 @@ class Deployment:
     console_url: str = ""
     functions: Functions = field(default_factory=lambda: Functions(frozenset({"split"})))
     waits_told_after_hours: int = 24
-    verify_delay_minutes: int = 60
     split_settings: SplitFileSettings = field(
         default_factory=lambda: SplitFileSettings(
             data_bucket=DATA_BUCKET,
@@ -119,9 +113,10 @@ class Deployment:
     )
     upload_settings: UploadBatchSettings = field(init=False)
     check_settings: CheckStatusSettings = field(init=False)
+    verify_settings: VerifyImportSettings = field(init=False)
 
     def __post_init__(self) -> None:
-        common: dict[str, Any] = {
+        budget: dict[str, Any] = {
             "data_bucket": DATA_BUCKET,
             "imports_table": IMPORTS_TABLE,
             "target_endpoint": self.endpoint,
@@ -131,12 +126,15 @@ class Deployment:
             "rows_per_day": 0,
             "reset_hour": 0,
             "time_zone": "UTC",
+            "retention_days": 30,
+        }
+        common = budget | {
             "max_submissions": 3,
             "first_check_seconds": 60,
             "max_check_seconds": 900,
             "deadline_hours": 24,
-            "retention_days": 30,
         }
+        self.verify_settings = VerifyImportSettings(**budget, verify_delay_minutes=60)
         self.upload_settings = UploadBatchSettings(
             **common, unknown_policy=UnknownPolicy.RESEND, upload_timeout_seconds=2
         )
@@ -166,7 +164,7 @@ class Deployment:
 
     def configure(self, **settings: Any) -> None:
         """Change settings of whichever functions have them."""
-        for name in ("split_settings", "upload_settings", "check_settings"):
+        for name in ("split_settings", "upload_settings", "check_settings", "verify_settings"):
             current = getattr(self, name)
             known = {key: value for key, value in settings.items() if hasattr(current, key)}
             setattr(self, name, replace(current, **known))
@@ -269,16 +267,11 @@ class Deployment:
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> datetime | None:
         """Invoke verify_import once; where it sleeps, the clock is moved."""
-        known = vars_of(self.check_settings) & vars_of(VerifyImportSettings)
-        settings = VerifyImportSettings(
-            **{name: getattr(self.check_settings, name) for name in known},
-            verify_delay_minutes=self.verify_delay_minutes,
-        )
         step = VerifyImport(
-            settings,
+            self.verify_settings,
             self.storage,
             self.ledger,
-            Tokens(self.check_settings.token_secret_arn),
+            Tokens(self.verify_settings.token_secret_arn),
             self.clock,
             lambda seconds: self.clock.advance(seconds=seconds),
         )

@@ -414,7 +414,7 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
     assert list(data) == [
         *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
         *("startedAt", "finishedAt", "rows", "rejects", "rejectedRows", "failedRows", "warnings", "examples"),
-        *("profiles", "bases", "basesByStatus", "batches", "duplicateOf", "unaccounted"),
+        *("profiles", "bases", "basesByStatus", "batches", "verification", "duplicateOf", "unaccounted"),
     ]
 
 
@@ -496,6 +496,7 @@ def test_to_json_is_the_documented_contract() -> None:
                 "bases": {"success": {"implied": 1}, "error": {"reported": 1}},
             },
         ],
+        "verification": None,
         "duplicateOf": "other-1",
         "unaccounted": 0,
     }

@@ -33,7 +33,7 @@ class Executions:
         `name`: where it is not the import's own. `verify`: how many profiles are read back at the end.
         """
         given: Json = {"importId": import_id, "batches": batches}
-        self._start(import_id, name or import_id, given | ({"verify": verify} if verify else {}))
+        self._start(import_id, name or import_id, given | ({"verifySample": verify} if verify else {}))
 
     def show_rejected(self, import_id: str, reason: str) -> None:
         """Start an execution that ends at once, so that a rejected file is among those of all imports."""

@@ -116,7 +116,7 @@ class VerifyEvent:
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read `{"input": {"importId": ..., "verify": 300}, "execution": ...}`.
+        """Read `{"input": {"importId": ..., "verify": 300}, "execution": ...}`, or one without `verify`.
 
         Raises `VerifyError` for what a person can have mistaken, with what is right.
         """
@@ -125,9 +125,9 @@ class VerifyEvent:
             import_id = _import_id(given)
         except EventError as error:
             raise VerifyError(str(error)) from error
-        if "batches" in given:
+        wanted = given.get("verify")
+        if wanted is None:
             return cls(import_id, None, event["execution"])
-        wanted = given["verify"]
         if not isinstance(wanted, int) or isinstance(wanted, bool) or not 1 <= wanted <= MOST_SAMPLE:
             raise VerifyError(
                 f"`verify` must be how many profiles are to be read back, 1 to {MOST_SAMPLE:,}."

@@ -137,3 +137,28 @@ def _is_newer(other: ImportEntry, entry: ImportEntry, storage: Storage) -> bool:
     except MissingObjectError:
         return False
     return last.version_id == theirs.version_id != ours.version_id
+
+
+def later_imports(entry: ImportEntry, ledger: Ledger) -> list[ImportEntry]:
+    """Return the imports of the client that send, or have sent, after this one, the newest first.
+
+    One that is being split enters the queue later, and finds this one there.
+    """
+    queued = set(ledger.queued(entry.client_code))
+    later = (
+        other
+        for other in ledger.imports()
+        if other.client_code == entry.client_code and _is_later(other, entry, queued)
+    )
+    return sorted(later, key=lambda other: other.started_at, reverse=True)
+
+
+def _is_later(other: ImportEntry, entry: ImportEntry, queued: set[str]) -> bool:
+    if other.import_id == entry.import_id or other.status is ImportStatus.REJECTED:
+        return False
+    if other.status is ImportStatus.SPLITTING and other.import_id not in queued:
+        return False
+    if other.place and entry.place:
+        return other.place > entry.place
+    # One of them is of an earlier version, or has entered the queue a moment ago.
+    return other.started_at >= entry.started_at or entry.import_id in other.after

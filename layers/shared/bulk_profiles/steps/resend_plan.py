@@ -35,6 +35,7 @@ from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
 from .bodies import batch_rows
+from .precedence import later_imports
 from .shared_ids import RowsToResend
 
 _NEEDED = timedelta(days=1)  # for which batches and results must still be there
@@ -225,31 +226,6 @@ def earlier_imports(
     for one in plan.chosen if names else ():
         rows.add(one.batch.number, one.rows(storage))
     return tuple(name for name in names if rows.found_in([name]))
-
-
-def later_imports(entry: ImportEntry, ledger: Ledger) -> list[ImportEntry]:
-    """Return the imports of the client that send, or have sent, after this one, the newest first.
-
-    One that is being split enters the queue later, and finds this one there.
-    """
-    queued = set(ledger.queued(entry.client_code))
-    later = (
-        other
-        for other in ledger.imports()
-        if other.client_code == entry.client_code and _is_later(other, entry, queued)
-    )
-    return sorted(later, key=lambda other: other.started_at, reverse=True)
-
-
-def _is_later(other: ImportEntry, entry: ImportEntry, queued: set[str]) -> bool:
-    if other.import_id == entry.import_id or other.status is ImportStatus.REJECTED:
-        return False
-    if other.status is ImportStatus.SPLITTING and other.import_id not in queued:
-        return False
-    if other.place and entry.place:
-        return other.place > entry.place
-    # One of them is of an earlier version, or has entered the queue a moment ago.
-    return other.started_at >= entry.started_at or entry.import_id in other.after
 
 
 def _manifest(import_id: str, storage: Storage) -> Manifest:

@@ -32,7 +32,7 @@ from bulk_profiles.target.outcomes import Deferred, Found, Gone, ReadOutcome, Un
 
 from .authorization import remedy
 from .limits import policy_of
-from .resend_plan import later_imports
+from .precedence import later_imports
 from .sampling import Sample, Sampled, choose
 from .settings import VerifyImportSettings
 
