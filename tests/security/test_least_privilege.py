@@ -303,6 +303,21 @@ def sent_again(application: Application) -> None:
     assert application.invoke("resend_import", asked | {"execution": "later"})["outcome"] == "refused"
 
 
+def read_back(application: Application) -> None:
+    secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString="abc")
+    application.configure(TOKEN_SECRET_ARN=secret["ARN"], VERIFY_DELAY_MINUTES="0")
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    application.resume(import_id)
+    application.run(FILE, "drop/default/later.csv")
+    event = {"input": {"importId": import_id, "verify": 2}, "execution": "by-hand"}
+    while (outcome := application.invoke("verify_import", event))["outcome"] == "waits":
+        application.clock.reach(datetime.fromisoformat(outcome["resumeAt"]))
+    assert outcome == {"outcome": "verified"}
+    application.invoke("finish_import", {"importId": import_id})
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=f"imports/{import_id}/batches/00001.batch")
+    assert application.invoke("verify_import", event | {"execution": "later"})["outcome"] == "refused"
+
+
 def swept(application: Application) -> None:
     application.patch.setenv("SF_EXECUTION_HISTORY_TYPE", "FAILURE")  # moto's: what is started has failed
     application.drop(FILE, "drop/default/lost.csv")
@@ -350,6 +365,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     failed_in_the_receipt,
     refused,
     with_a_token,
+    read_back,
     cannot_be_read,
     gone_before_it_is_read,
     deleted_before_its_event,

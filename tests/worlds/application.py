@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
@@ -172,6 +172,9 @@ class Application:
                     return clock().astimezone(tz)
 
             self.patch.setattr(wiring, "datetime", Told)
+            self.patch.setattr(
+                wiring, "time", SimpleNamespace(sleep=lambda seconds: clock.advance(seconds=seconds))
+            )
         return self._apps[folder]
 
     def _context(self, folder: str) -> Context:

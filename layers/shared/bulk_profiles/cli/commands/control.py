@@ -160,7 +160,7 @@ def resend_command(
     return 0
 
 
-@click.command("verify", short_help="Read profiles of an import back and compare them with what was sent.")
+@click.command("verify", short_help="Read profiles of an import back and compare them.")
 @import_argument
 @click.option(
     "--sample",
