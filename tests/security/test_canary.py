@@ -14,6 +14,7 @@ import lzma
 import traceback
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -39,6 +40,7 @@ RESULTS = (
     "/rejected-rows.",
     "/failed-rows.",
     "/scratch/",
+    "/verification.csv",
 )  # where rows belong
 ROWS = "".join(f"{CANARY}-{n},{CANARY} & {n},{CANARY}@example.com\n" for n in range(3))
 FILE = f"thirdPartyId,name,mail\n{ROWS}".encode()
@@ -136,6 +138,27 @@ REJECTED = {
     Reject.SEPARATOR_IN_VALUE: HEADER + SOUND + f'u2,"{CANARY}, x"\n'.encode(),
     Reject.ROW_TOO_LARGE: HEADER + SOUND + f"u2,{CANARY * 20}\n".encode(),
 }
+
+
+@pytest.mark.parametrize("answer", ["plus", "lost", CANARY])
+def test_values_that_are_read_back_are_never_shown(
+    application: Application, assert_silent: Silent, answer: str
+) -> None:
+    """The table of differences has ids, as the results have them; it is the only one that does."""
+    import_id = application.invoke("split_file", application.drop(FILE))["importId"]
+    if answer == "plus":
+        application.target.configure(kept="plus")
+    elif answer == "lost":
+        application.target.configure(lost_ids=frozenset({f"{CANARY}-1"}))
+    else:
+        body = json.dumps({"client": "demo", "profileAttributes": {CANARY: {"value": CANARY}}})
+        application.target.script(simulator.fault(on="profile", code=200, body=body, times=0))
+    application.resume(import_id)
+    event = {"input": {"importId": import_id, "verify": 5}, "execution": "by-hand"}
+    while (outcome := application.invoke("verify_import", event))["outcome"] == "waits":
+        application.clock.reach(datetime.fromisoformat(outcome["resumeAt"]))
+    assert application.invoke("finish_import", {"importId": import_id})["status"] in {"partial", "succeeded"}
+    assert_silent()
 
 
 @pytest.mark.parametrize("reason", list(Reject))
