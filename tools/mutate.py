@@ -46,7 +46,7 @@ _TESTS = {
     "splitting.parallel": ("unit/splitting/parallel", "unit/splitting/test_pending_blocks.py"),
     "steps": (
         *("unit/steps", "faults/test_upload_batch.py", "faults/test_check_status.py"),
-        "faults/test_resend.py",
+        *("faults/test_resend.py", "faults/test_isolation.py", "faults/test_verify.py"),
     ),
 }
 _PROPERTIES = "*_properties.py"  # take no part; pytest ignores no file that it is given by name
