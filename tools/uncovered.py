@@ -29,6 +29,12 @@ UNCOVERED = (
         "Quotes that do not pair have no plain rows, and without these it is not called.",
     ),
     Uncovered(
+        "splitting.selection",
+        "_hashes",
+        2,
+        "Separators in ids are marked, so that each row is one cell and there is a grid.",
+    ),
+    Uncovered(
         "splitting.rows.block_check",
         "_even_grid",
         2,

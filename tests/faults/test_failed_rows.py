@@ -9,6 +9,8 @@ import json
 import boto3
 import pytest
 
+from bulk_profiles.accounting.failed_rows import write_failed_rows
+from bulk_profiles.accounting.summary import FailedRows
 from bulk_profiles.core.models import ImportStatus, ProfileStatus
 from simulator import Fault, Simulator
 from tests.worlds.deployment import DROP_BUCKET, Deployment
@@ -169,3 +171,11 @@ def test_file_for_which_there_is_no_time_is_told_with_the_command(
 
     assert f"bulk-profiles results {imported.import_id} --out DIR" in summary.failed_rows.missing
     assert "failed-rows.csv" not in deployment.objects(imported.import_id)
+
+
+def test_import_of_successes_has_no_file_of_failed_rows(deployment: Deployment) -> None:
+    summary = deployment.run(FILE)
+    output = deployment.storage.output(summary.entry.import_id)
+    made = write_failed_rows(summary.entry, summary.batches, deployment.storage, output)
+    assert made == FailedRows()
+    assert "failed-rows.csv" not in deployment.objects(summary.entry.import_id)

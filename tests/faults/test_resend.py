@@ -732,3 +732,15 @@ def test_import_whose_batches_are_about_to_be_deleted_is_told(
     _change(deployment, import_id, finished_at=START + timedelta(days=15))
     with pytest.raises(ResendError, match="will be within a day"):
         deployment.resend(import_id, "refused")
+
+
+def test_batch_of_an_earlier_version_is_sent_again_by_its_results(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    """It did not keep by which evidence its profiles have their status."""
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+    for batch in list(deployment.ledger.batches(import_id)):
+        deployment.ledger.save_batch(batch.change(bases={}), deployment.clock())
+    target.configure(failed_ids=frozenset())
+    assert deployment.send_again(import_id, "error").profiles.error == 0

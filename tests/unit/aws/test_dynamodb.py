@@ -224,3 +224,13 @@ def test_failed_call_is_a_ledger_error_with_action_and_code(
         use(versioned)
     assert type(refused.value) is LedgerError
     assert str(refused.value) == f"DynamoDB did not {action} of the Imports table: {code}."
+
+
+def test_scan_reads_all_pages() -> None:
+    class Table:
+        def scan(self, *, ExclusiveStartKey: int = 0, **_: Any) -> Json:  # noqa: N803  # the API's own name
+            page: Json = {"Items": [{"number": ExclusiveStartKey}]}
+            return page if ExclusiveStartKey == 2 else page | {"LastEvaluatedKey": ExclusiveStartKey + 1}
+
+    table = VersionedTable(Table(), RETENTION)  # type: ignore[arg-type]  # stands at the boundary
+    assert [item["number"] for item in table.scan("IMPORT")] == [0, 1, 2]

@@ -156,3 +156,14 @@ def test_fill_that_fails_in_the_middle_keeps_what_is_written() -> None:
     assert fill(dynamodb, numbered(6000)) == (4000, False)
     with pytest.raises(LedgerError, match="InternalServerError"):
         fill(dynamodb, numbered(6000), 4000)
+
+
+def test_results_of_a_profile_are_read_from_all_pages() -> None:
+    class Client:
+        def query(self, *, ExclusiveStartKey: int = 0, **_: Any) -> Any:  # noqa: N803  # the API's own name
+            page: Any = {"Items": [{"batch": {"S": f"crm-1#{ExclusiveStartKey}"}}]}
+            return page if ExclusiveStartKey == 2 else page | {"LastEvaluatedKey": ExclusiveStartKey + 1}
+
+    profiles = ProfilesTable(Client(), "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    found = [item["batch"] for item in profiles.results_of("demo", KeyColumn.PC_ID, "1")]
+    assert found == ["crm-1#0", "crm-1#1", "crm-1#2"]

@@ -180,6 +180,15 @@ def test_stop_for_good_asks_first(
     assert deployment.machine.statuses == {import_id: "RUNNING"}
 
 
+def test_stop_for_good_is_done_once_it_is_confirmed(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = imported(deployment, ended=False)
+    assert answer(monkeypatch, yes=True) == []
+    assert "was given up by ana" in run(capsys, "stop", import_id, "--give-up")
+    assert list(deployment.machine.statuses.values()) == ["ABORTED", "RUNNING"]
+
+
 def test_stop_for_good_gives_the_import_up(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,3 +299,32 @@ def test_caller_is_named_as_the_credentials_are(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(identity, "client", {"sts": Sts()}.get)
     assert identity.caller() == name
+
+
+# --- verify ---
+
+
+def test_verify_starts_an_execution_that_reads_profiles_back(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = imported(deployment)
+    said = run(capsys, "verify", import_id, "--sample", "5")
+    execution = f"{import_id}-verify-{deployment.clock():%Y%m%d%H%M%S}"
+    assert execution in said
+    assert json.loads(deployment.machine.inputs[execution]) == {"importId": import_id, "verify": 5}
+    data = json.loads(run(capsys, "verify", import_id, "--json"))
+    assert data == {"importId": import_id, "sample": 300, "execution": execution}
+
+
+def test_verify_of_what_has_not_ended_or_was_rejected_is_refused(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "has not ended" in run(capsys, "verify", imported(deployment, ended=False), code=2)
+    rejected = deployment.split(deployment.drop(b"no key column\n", "drop/crm/x.csv")).import_id
+    assert "Nothing of import" in run(capsys, "verify", rejected, code=2)
+
+
+def test_show_says_what_was_read_back(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    import_id = imported(deployment)
+    deployment.verified(import_id, 3, "by-hand")
+    assert "verified     3 of 3 profiles that were read back are as sent" in run(capsys, "show", import_id)

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bulk_profiles.aws import uploads
+from bulk_profiles.cli.commands import drop
 from bulk_profiles.cli.main import main
 from bulk_profiles.core.names import import_id
 from bulk_profiles.steps.messages import DroppedObject
@@ -122,3 +123,11 @@ def test_drop_that_s3_refuses_names_its_error(
     assert main(["drop", str(customers)]) == 2
     message = f"bulk-profiles drop: S3 did not take the file into the bucket {DROP_BUCKET}: AccessDenied.\n"
     assert capsys.readouterr().err == message
+
+
+def test_progress_of_an_upload_is_what_was_sent_in_all() -> None:
+    shown: list[tuple[int, int]] = []
+    add = drop._total(lambda sent, size: shown.append((sent, size)), 30)
+    for more in (10, 15, 5):
+        add(more)
+    assert shown == [(10, 30), (25, 30), (30, 30)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bulk_profiles.__main__ import main as process_main
 from bulk_profiles.cli.main import main
 
 
@@ -204,3 +206,11 @@ def test_main_writes_to_any_stream(customers: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", stream)
     assert main(["plan", str(customers), "--max-rejected-percent", "25"]) == 0
     assert stream.getvalue().startswith("succeeded  customers.csv")
+
+
+def test_command_without_its_packages_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bulk_profiles.cli.main", None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(gc, "disable", lambda: None)
+    with pytest.raises(SystemExit, match=r"is not installed: install it as bulk-profiles\[cli\]"):
+        process_main()

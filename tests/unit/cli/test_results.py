@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bulk_profiles.cli.main import main
-from bulk_profiles.core.names import SUMMARY, object_key
+from bulk_profiles.core.names import REPORT, SUMMARY, object_key
 from simulator import Simulator
-from tests.worlds.deployment import Deployment
+from tests.worlds.deployment import DATA_BUCKET, Deployment
 
 FILE = b"thirdPartyId,city\nu1,Ulm\n,nobody\nu2,Bonn\n"
 
@@ -55,3 +55,25 @@ def test_import_that_has_not_ended_has_no_results(
     import_id = deployment.split(deployment.drop(FILE)).import_id
     assert main(["results", import_id, "--out", str(tmp_path)]) == 2
     assert "has not ended yet" in capsys.readouterr().err
+
+
+def test_what_is_not_there_any_more_is_passed_over(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = deployment.run(FILE).entry.import_id
+    deployment.s3.delete_object(Bucket=DATA_BUCKET, Key=object_key(import_id, REPORT))
+    assert main(["results", import_id, "--out", str(tmp_path), "--json"]) == 0
+    names = [Path(path).name for path in json.loads(capsys.readouterr().out)]
+    assert names == ["summary.json", "rejected-rows.csv"]
+
+
+def test_failed_rows_of_profiles_that_have_succeeded_since_are_not_made(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = deployment.run(FILE).entry.import_id
+    summary = deployment.storage.read_json(object_key(import_id, SUMMARY))
+    assert summary is not None
+    summary["profiles"] |= {"success": 1, "error": 1}
+    deployment.storage.write_json(object_key(import_id, SUMMARY), summary)
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+    assert "failed-rows" not in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import timedelta
 from types import SimpleNamespace
@@ -16,7 +17,9 @@ from bulk_profiles.aws.stack import StackDescription
 from bulk_profiles.cli import stack as cli_stack
 from bulk_profiles.cli.main import main
 from bulk_profiles.cli.overview import Overview, render_import, render_list
-from bulk_profiles.core.models import BatchState, Why
+from bulk_profiles.cli.stack import Stack
+from bulk_profiles.cli.watching import progress_line
+from bulk_profiles.core.models import BatchState, ProfileCounts, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from tests.worlds.deployment import START, Deployment
 
@@ -253,6 +256,33 @@ def test_forecast_is_by_the_limits_of_the_client_code(
     assert submitted_at(b"{") == ""
 
 
+def test_list_says_how_much_of_an_import_under_way_is_done(deployment: Deployment) -> None:
+    done = batch(1, settled_at=START, profiles=ProfileCounts(success=60, error=40))
+    text = render_list([Overview(entry(deployment), (done, batch(2)))], START, 0)
+    assert "50 % done" in text
+
+
+def test_list_says_how_long_a_short_import_took(deployment: Deployment) -> None:
+    import_id = dropped(deployment)
+    deployment.resume(import_id)
+    ended = deployment.ledger.get_import(import_id)
+    assert ended is not None
+    short = dataclasses.replace(ended, finished_at=ended.started_at + timedelta(seconds=7))
+    assert "took 7 s" in render_list([Overview(short, ())], START, 0)
+
+
+def test_executions_are_those_of_the_state_machine_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Client:
+        def start_execution(self, **given: str) -> None:
+            asked.append(given["stateMachineArn"])
+
+    monkeypatch.setattr(cli_stack, "client", lambda _: Client())
+    Stack.of("ours").executions.start("crm-1", [1])
+    assert asked == ["arn"]
+
+
 # --- watch ---
 
 
@@ -309,6 +339,30 @@ def test_watch_on_a_terminal_draws_how_far_the_import_is_and_what_it_waits_for(
     assert "waits: 1 batch for the upload window until" in captured.out
     assert "Ctrl-C stops watching, not the import." in captured.out
     assert "bulk-profiles watch: interrupted" in captured.err
+
+
+def test_watch_on_a_terminal_ends_with_the_import(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target.configure(failed_ids=frozenset({"u1"}))
+    import_id = dropped(deployment)
+    assert list(deployment.walk(import_id, 1))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(
+        "bulk_profiles.cli.watching.time.sleep", lambda _: deployment.resume(import_id) and None
+    )
+    assert main(["watch", import_id]) == 0
+    captured = capsys.readouterr()
+    assert "1 failed so far" in captured.out
+    assert "partial" in captured.out
+    assert import_id in captured.out
+
+
+def test_watch_of_a_file_that_is_being_split_says_the_status(deployment: Deployment) -> None:
+    assert progress_line(Overview(entry(deployment), ())) == "uploading"
 
 
 def interrupt(_seconds: float) -> None:

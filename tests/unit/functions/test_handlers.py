@@ -13,6 +13,8 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 import simulator
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.core.errors import StorageError
 from simulator import Simulator
 from tests.worlds.application import Application, Crash, deployed
 
@@ -243,3 +245,14 @@ def test_sweep_imports_answers_logs_and_emits_its_counts(
     assert line["counts"] == counts
     [metrics] = [line for line in written if "SweptVersions" in line]
     assert {name: metrics[name] for name in counts} == {name: [count] for name, count in counts.items()}
+
+
+def test_split_file_logs_what_could_not_be_told_of_a_rejected_file(
+    application: Application, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StorageError("S3 did not copy the report: AccessDenied.")
+
+    monkeypatch.setattr(Storage, "copy", refuse)
+    application.invoke("split_file", application.drop(b"no key column\n"))
+    assert log(capsys, "Something was not told")["reason"] == "S3 did not copy the report: AccessDenied."

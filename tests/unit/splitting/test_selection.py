@@ -55,3 +55,12 @@ def test_selection_without_time_leaves_no_file(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(SelectionStoppedError):
         selector.write(MemoryFile(b"pcId,a\n1,x\n2,y\n"), folder.create, lambda: True)
     assert folder.objects == {}
+
+
+def test_rows_with_a_column_that_comes_later_in_the_file_are_found() -> None:
+    folder = MemoryFolder()
+    selector = RowSelector(Feed(), Limits(), WantedIds(["2"]), ["n"], lambda _: {"n": ""})
+    data = b'{"pcId":"1","a":"x"}\n{"pcId":"2","b":"y"}\n'
+    selection = selector.write(MemoryFile(data), lambda suffix: folder.create(f"rows{suffix}"))
+    assert selection.rows == 1
+    assert b'"b": "y"' in folder.objects["rows.jsonl"].replace(b'":"', b'": "')

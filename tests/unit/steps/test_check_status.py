@@ -10,11 +10,20 @@ import boto3
 import pytest
 
 import simulator
+from bulk_profiles.accounting.profile_results import write_results
 from bulk_profiles.aws.profiles_table import ProfilesTable
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import renew
 from bulk_profiles.core.errors import LedgerError
-from bulk_profiles.core.models import BatchState, ProfileCounts, ProfileResultsPolicy, ProfileStatus
+from bulk_profiles.core.models import (
+    Basis,
+    BatchState,
+    ProfileCounts,
+    ProfileResult,
+    ProfileResultsPolicy,
+    ProfileStatus,
+)
+from bulk_profiles.core.names import attempt_name, object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.steps.check_status import _next_check
 from bulk_profiles.steps.messages import Outcome, Word
@@ -248,3 +257,18 @@ def test_wait_of_a_batch_without_a_time_of_acceptance_has_no_deadline() -> None:
     batch = BatchEntry("crm-1", 1, 2, 30, "aa")
     settings = InMemoryDeployment("").check_settings
     assert _next_check(batch, Unanswered("reset"), settings, START) == START + timedelta(seconds=60)
+
+
+def test_results_of_other_profiles_than_the_follow_up_has_are_an_error(
+    deployment: Deployment, target: simulator.Simulator, import_id: str
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.split(deployment.drop(FILE, "drop/default/other.csv")).import_id
+    for step in deployment.walk(import_id, 1):
+        if step == "Check status: resubmit":
+            break
+    other = [ProfileResult("u9", ProfileStatus.ERROR, Basis.REPORTED)]
+    key = object_key(import_id, attempt_name(1, 1))
+    write_results(deployment.storage, key, 1, other, now=deployment.clock())
+    with pytest.raises(LedgerError, match="results of other profiles"):
+        list(deployment.walk(import_id, 1))

@@ -9,7 +9,14 @@ import pytest
 
 from bulk_profiles.core.models import Basis, BatchState, ProfileResult, ProfileStatus
 from bulk_profiles.target.answers import StatusAnswer, TargetState, read_status
-from bulk_profiles.target.verdict import add_details, gives_details, needs_details, settle, whole_batch
+from bulk_profiles.target.verdict import (
+    add_details,
+    add_named,
+    gives_details,
+    needs_details,
+    settle,
+    whole_batch,
+)
 from tests.worlds.answers import IDS, counts, element, head, profile, results, status
 
 WORDS = ("success", "failed", "error")
@@ -995,3 +1002,9 @@ def test_settle_answer_that_fits_no_id_keeps_what_was_counted_and_not_understood
     assert verdict.status is ProfileStatus.PENDING
     assert "Odd." in verdict.reason
     assert "Target counted 2 failed, and named none of them." in verdict.reason
+
+
+def test_receipt_whose_names_cannot_be_matched_changes_no_verdict() -> None:
+    verdict = whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, "No.")
+    receipt = read_status([b"demo-1 a b failed"])
+    assert add_named(verdict, receipt, ["a", "c d"], 2) == verdict

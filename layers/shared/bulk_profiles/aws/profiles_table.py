@@ -115,13 +115,12 @@ class ProfilesTable:
             if len(left) < len(puts):
                 tries = failures = 0
             puts = left
-            if not puts:
-                return
-            if out_of_time():
-                raise _OutOfTimeError
-            longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
-            time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
-            tries += 1
+            if puts:
+                if out_of_time():
+                    raise _OutOfTimeError
+                longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
+                time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
+                tries += 1
 
 
 # Nine parameters: the results, the policy, and seven facts that every item of a batch has.

@@ -33,6 +33,12 @@ _MODULES = {
 }
 
 
+def _load(name: str) -> click.Command:
+    module = import_module(f".commands.{_MODULES[name]}", __package__)
+    command: click.Command = getattr(module, f"{name}_command")
+    return command
+
+
 class _Commands(click.Group):
     """The commands. The modules of the others are not loaded: a plan needs nothing of AWS."""
 
@@ -40,11 +46,7 @@ class _Commands(click.Group):
         return list(_MODULES)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _MODULES:
-            return None
-        module = import_module(f".commands.{_MODULES[cmd_name]}", __package__)
-        command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
+        return _load(cmd_name) if cmd_name in _MODULES else None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; return its exit code, and say what went wrong in one line."""
@@ -75,12 +77,11 @@ def commands() -> None:
 
 def all_commands() -> Iterator[tuple[str, click.Command]]:
     """Yield every command with its name, such as `feeds check`."""
-    context = click.Context(commands)
     for name in _MODULES:
-        command = commands.get_command(context, name)
+        command = _load(name)
         if isinstance(command, click.Group):
             yield from ((f"{name} {below}", each) for below, each in command.commands.items())
-        elif command:
+        else:
             yield name, command
 
 

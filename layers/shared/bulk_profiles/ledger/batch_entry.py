@@ -273,9 +273,7 @@ class BatchEntry(JsonObject):
 
     @property
     def silent_calls(self) -> str:
-        """How many status calls about this body had no usable answer, and why, as sentences; "" for none."""
-        if not self.unread:
-            return ""
+        """How many status calls about this body had no usable answer, and why, as sentences."""
         calls = f"{self.unread} of {quantity(self.polls, 'status call')}"
         return f"{calls} had no usable answer, the last one: {self.silence}"
 

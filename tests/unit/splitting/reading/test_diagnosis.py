@@ -231,3 +231,17 @@ def test_row_with_other_words_than_types_is_a_row(row: str) -> None:
 def test_lines_of_a_quoted_mail_reject_the_file() -> None:
     assert "as in a quoted mail" in rejection(b"> thirdPartyId,city\n> A1,x\n> A2,y\n")
     assert run(b"> thirdPartyId,city\nA1,x\n").split.rows.sent == 1
+
+
+def test_returns_inside_values_are_not_taken_for_line_ends() -> None:
+    data = b"thirdPartyId,note,city\n" + b"".join(b"A%d\rx\ry\rz\n" % number for number in range(9))
+    outcome = run(data)
+    assert len(outcome.rejects) == 9
+    assert outcome.received == []
+
+
+def test_header_of_another_delimiter_among_the_rows_is_no_error_of_the_search() -> None:
+    """A header in the middle, with its mark, ends the search among the rows of that delimiter."""
+    rows = b"A1;Ann;Ulm\nA2;Bob;Bonn\n"
+    data = b"thirdPartyId,name,city\n\xef\xbb\xbfname;thirdPartyId;city\n" + rows
+    assert [row[-1] for row in run(data).rejects] == ["too_few_cells"] * 3

@@ -356,3 +356,9 @@ def test_mark_with_which_dos_ended_a_file_is_no_part_of_the_last_value(end: byte
     outcome = run(b"pcId,a\nA,x\nB,y z" + line_end + end)
     assert outcome.received == [("A", "x"), ("B", "y z")]
     assert outcome.split.warnings == ({"footer": 1} if end else {})
+
+
+def test_first_of_two_other_headers_in_a_block_is_told() -> None:
+    data = b"pcId,name,city\n1,a,b\nid,name,city\n2,c,d\nid,name,city\n"
+    with pytest.raises(FileRejectedError, match=r"^Line 3 "):
+        run(data)
