@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from simulator import answers, receiver
+from simulator.answers import Progress
 from simulator.dialects import Dialect, Framing
 from simulator.receiver import Body, RefusedError
 from simulator.scripts import STATUS, SUBMIT, Fault
@@ -81,6 +82,8 @@ def read_submission(call: Call, body: bytes, headers: Message, settings: Setting
             headers.get("Content-Type", ""),
             max_bytes=settings.max_bytes,
             max_rows=settings.max_rows,
+            needs_prefix=settings.needs_prefix,
+            crlf=settings.crlf,
         )
     except RefusedError as refusal:
         return refusal
@@ -99,10 +102,10 @@ def answer(
     settings = target.settings
     limited = call.on == SUBMIT or (call.on in {STATUS, PROFILE} and settings.count_status_calls)
     if limited and not target.within_budget():
-        return Answer(503)
+        return Answer(503, headers={"Retry-After": str(settings.retry_after)} if settings.retry_after else {})
     if scripted and scripted.replaces_answer and not scripted.accepted:
         return _replace(target, scripted, call, "")
-    if settings.token and not authorized:
+    if settings.token and not authorized and settings.guarded in {"both", call.on}:
         return Answer(401)
     return _usual(target, call, submission, scripted, own_url)
 
@@ -168,8 +171,10 @@ def _accept(
 
 def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
     progress = target.progress(call.client, call.version, call.batch_id, scripted)
-    if progress is None:
+    if progress is None and target.settings.names_unknown:
         return Answer(404, batch_id=call.batch_id)
+    if progress is None:
+        progress = Progress(call.batch_id, "incomplete", 0, (), frozenset(), frozenset())
     settings = target.settings
     dialect = target.next_dialect(STATUS, progress.ids)
     if dialect and dialect.word not in {"", answers.NO_WORD}:
@@ -186,7 +191,7 @@ def _status(target: Target, call: Call, scripted: Fault | None) -> Answer:
 
 def _profile(target: Target, call: Call) -> Answer:
     values = target.kept(call.client, call.profile_id, shown=True)
-    if values is None:
+    if values is None or target.settings.hides_profiles:
         return as_json({"status": 404, "message": f"No profile found for client {call.client}"}, 404)
     attributes = {
         name: {"value": value, "modifiedAt": _modified_at(at)} for name, (value, at) in values.items()

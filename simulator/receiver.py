@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 KEY_COLUMNS = ("pcId", "thirdPartyId")
 FORM = "application/x-www-form-urlencoded"
@@ -39,8 +39,17 @@ class RefusedError(Exception):
     """Target refuses the whole batch. The message is Target's."""
 
 
-def parse(body: bytes, content_type: str, *, max_bytes: int, max_rows: int) -> Body:
+def parse(
+    body: bytes,
+    content_type: str,
+    *,
+    max_bytes: int,
+    max_rows: int,
+    needs_prefix: bool = True,
+    crlf: str = "value",
+) -> Body:
     """Parse a body; raise RefusedError with Target's message."""
+    body = _tolerated(body, needs_prefix=needs_prefix, crlf=crlf)
     if content_type.partition(";")[0].strip().lower() != FORM:
         raise RefusedError(EMPTY)  # Target parses no other type
     if len(body) >= max_bytes:
@@ -68,6 +77,8 @@ def attributes(columns: tuple[str, ...], line: bytes, kept: str = "decoded") -> 
     `kept`: how values are kept, see the settings.
     """
     keep = _KEPT[kept]
+    if kept == "shifted":
+        line = unquote_to_bytes(line.replace(b"+", b" ")).split(b"\n")[0]
     cells = (cell.decode(errors="replace") for cell in line.split(b",")[1:])
     return {name: keep(cell) for name, cell in zip(columns[1:], cells, strict=False) if cell}
 
@@ -86,7 +97,18 @@ _KEPT: dict[str, Callable[[str], str]] = {
     "cut": lambda cell: re.split('[,"\r\n]', _decoded(cell))[0],
     "plus": lambda cell: _decoded(cell).replace(" ", "+"),
     "encoded": lambda cell: cell,
+    "twice": lambda cell: _decoded(_decoded(cell)),
+    "shifted": _decoded,
 }
+
+
+def _tolerated(body: bytes, *, needs_prefix: bool, crlf: str) -> bytes:
+    """Return a body as it should have been, as far as the settings are lenient."""
+    if not needs_prefix and not body.startswith(_PREFIX):
+        body = _PREFIX + body
+    if crlf == "refused" and b"\r\n" in body:
+        raise RefusedError("Unexpected error")
+    return body.replace(b"\r\n", b"\n") if crlf == "end" else body
 
 
 def _row(line: bytes, columns: tuple[str, ...]) -> Row:

@@ -28,8 +28,17 @@ class Settings:
     failed_once_ids: frozenset[str] = frozenset()  # updates that fail the first time only
     not_found_ids: frozenset[str] = frozenset()
     lost_ids: frozenset[str] = frozenset()  # updates that count as a success and are not kept
-    # How values are kept: as they are meant, `cut` at a separator, `plus` for a space, or `encoded`.
+    # How values are kept: as they are meant, `cut` at a separator, `plus` for a space, `encoded`, `twice` for
+    # decoded twice, or `shifted` where rows are cut after they are decoded.
     kept: str = "decoded"
+    hides_profiles: bool = False  # whether no profile can be read
+    overrides: bool = False  # whether an update removes the attributes that it does not have
+    clears: bool = False  # whether an empty value removes an attribute
+    crlf: str = "value"  # CR before LF: part of the `value`, of the line `end`, or `refused`
+    needs_prefix: bool = True  # whether a body without `batch=` is refused
+    names_unknown: bool = True  # whether the status of a batch that is not known is 404, and not `incomplete`
+    guarded: str = "both"  # the calls that need the token: `both`, `submit` or `status`
+    retry_after: int = 0  # seconds that a 503 names; 0: none
     visible_seconds: float = 0.0  # from a submission to the moment from which it shows in a profile
     status_base: str = ""  # scheme and host of the status URL; empty: the simulator's own
 

@@ -219,6 +219,10 @@ class Target:
         merged: dict[str, tuple[str, float]] = {}
         for update in updates:
             values = attributes(update.columns, update.line, self.settings.kept)
+            if self.settings.overrides:
+                merged = {}
+            if self.settings.clears:
+                merged = {name: one for name, one in merged.items() if name not in update.columns}
             merged |= {name: (value, update.at) for name, value in values.items()}
         return merged
 

@@ -21,6 +21,7 @@ from simulator import Settings, Simulator, running
 
 PATIENCE_SECONDS = 90
 PARAMETERS = {
+    "VerifyDelayMinutes": "0",
     "ClientCode": "demo",
     "MaxBatchRows": "500",
     "CallsPerMinute": "3000",

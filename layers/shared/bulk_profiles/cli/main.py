@@ -29,6 +29,7 @@ _MODULES = {
     "resend": "control",
     "verify": "control",
     "forget": "forget",
+    "probe": "probe",
     "feeds": "feeds",
 }
 

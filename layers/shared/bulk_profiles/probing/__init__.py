@@ -1,0 +1,1 @@
+"""Probes: experiments on an account that answer what Target's documentation leaves open."""

@@ -1,0 +1,251 @@
+"""Each probe against both positions of what it asks for, and against a Target that does not show it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import simulator
+from bulk_profiles.probing.account import Account
+from bulk_profiles.probing.probes import (
+    PROBES,
+    Ampersand,
+    Bench,
+    Comma,
+    Conclusion,
+    CountsStatusCalls,
+    Empty,
+    EncodedTwice,
+    FailedIds,
+    KeptStatuses,
+    LineEnds,
+    LineFeed,
+    Override,
+    Plus,
+    Prefix,
+    Probe,
+    Quote,
+    StatusHost,
+    Token,
+    TooManyBytes,
+    TooManyRows,
+    UnknownBatch,
+)
+from tests.worlds.deployment import Clock
+
+SECRET = {"TokenSecretArn": "the secret's ARN"}
+REPLACE = {"SeparatorInValue": "replace"}
+POSITIONS: list[tuple[type[Probe], dict[str, Any], str, dict[str, str]]] = [
+    (Comma, {}, "it arrives as it is", {}),
+    (Comma, {"kept": "cut"}, "the value is cut there", REPLACE),
+    (Comma, {"kept": "shifted"}, "it moves values to other columns", REPLACE),
+    (Comma, {"kept": "encoded"}, "it arrives as another value", REPLACE),
+    (LineFeed, {}, "it arrives as it is", {}),
+    (LineFeed, {"kept": "cut"}, "the value is cut there", REPLACE),
+    (LineFeed, {"kept": "shifted"}, "the row is cut there", REPLACE),
+    (Quote, {}, "it arrives as it is", {}),
+    (Quote, {"kept": "cut"}, "the value is cut there", REPLACE),
+    (Plus, {}, "yes, so each + must be sent as %2B, as it is", {}),
+    (Plus, {"kept": "plus"}, "no, it stays a +", {}),
+    (EncodedTwice, {}, "once, as it should be", {}),
+    (EncodedTwice, {"kept": "twice"}, "twice", {}),
+    (EncodedTwice, {"kept": "encoded"}, "not at all", {}),
+    (LineEnds, {"crlf": "end"}, "yes", {}),
+    (LineEnds, {"crlf": "refused"}, "no, it is refused", {}),
+    (LineEnds, {}, "no, the CR becomes part of a value or a name", {}),
+    (Override, {}, "no, they stay", {}),
+    (Override, {"overrides": True}, "yes: put all columns of a profile into one file", {}),
+    (Empty, {}, "no", {}),
+    (Empty, {"clears": True}, "yes", {}),
+    (Ampersand, {}, "raw, so that the answer is no XML", {}),
+    (Ampersand, {"raw_ampersand": False}, "as &amp;, so that the answer is XML", {}),
+    (FailedIds, {"generation": 1}, "yes", {"CountsOnly": "report"}),
+    (FailedIds, {"generation": 2}, "yes", {"CountsOnly": "report"}),
+    (
+        FailedIds,
+        {"generation": 4},
+        "no, it only counts them: failing rows are searched for",
+        {"CountsOnly": "isolate"},
+    ),
+    (UnknownBatch, {}, "HTTP 404, so a batch that is forgotten is told", {}),
+    (UnknownBatch, {"names_unknown": False}, "an answer as for any batch: it says nothing", {}),
+    (Token, {}, "no", {}),
+    (
+        Token,
+        {"token": "right"},
+        "yes, at submissions and status calls",
+        SECRET,
+    ),
+    (
+        Token,
+        {"token": "right", "guarded": "submit"},
+        "yes, at submissions",
+        SECRET,
+    ),
+    (
+        Token,
+        {"token": "right", "guarded": "status"},
+        "yes, at status calls",
+        SECRET,
+    ),
+    (Prefix, {}, "no, it is refused", {}),
+    (Prefix, {"needs_prefix": False}, "yes, and its rows arrive", {}),
+    (CountsStatusCalls, {"calls_per_minute": 50}, "yes", {}),
+    (CountsStatusCalls, {"calls_per_minute": 50, "count_status_calls": False}, "no", {}),
+    (KeptStatuses, {}, "yes", {}),
+    (KeptStatuses, {"statuses_kept": 10}, "no: MaxInFlight must stay at 10 or below", {}),
+    (TooManyRows, {}, "it is refused", {}),
+    (TooManyRows, {"max_rows": 600_000}, "it is taken: 500,000 rows is not a limit of this account", {}),
+    (TooManyBytes, {}, "it is refused", {}),
+    (TooManyBytes, {"max_bytes": 60_000_000}, "it is taken: 50 MB is not a limit of this account", {}),
+]
+# What hides the answer of a probe.
+HIDDEN: list[tuple[type[Probe], dict[str, Any]]] = [
+    *((probe, {"hides_profiles": True}) for probe in (Comma, LineFeed, Quote, Plus, EncodedTwice, LineEnds)),
+    *((probe, {"hides_profiles": True}) for probe in (Override, Empty)),
+    (Prefix, {"hides_profiles": True, "needs_prefix": False}),
+    (FailedIds, {"generation": 3}),
+    (StatusHost, {}),  # the simulator's own host has no https
+]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def target(clock: Clock) -> Iterator[simulator.Simulator]:
+    settings = simulator.Settings(completion_seconds=0, calls_per_minute=0)
+    with simulator.running(settings, clock=lambda: clock().timestamp()) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(clock: Clock, target: simulator.Simulator) -> Bench:
+    def sleep(seconds: float) -> None:
+        clock.advance(seconds=seconds)
+
+    account = Account("demo", target.url, None, 20, clock, sleep)
+    return Bench(account, "probe", 5)
+
+
+def run(probe: type[Probe], bench: Bench) -> Conclusion:
+    before = bench.account.calls
+    conclusion = probe().run(bench)
+    assert bench.account.calls > before
+    assert (conclusion.probe, conclusion.question) == (probe.name, probe.question)
+    assert conclusion.known is (conclusion.answer != "not known")
+    assert conclusion.evidence
+    return conclusion
+
+
+@pytest.mark.parametrize(("probe", "settings", "answer", "change"), POSITIONS)
+def test_probe_finds_out_how_target_is(
+    bench: Bench,
+    target: simulator.Simulator,
+    probe: type[Probe],
+    settings: dict[str, Any],
+    answer: str,
+    change: dict[str, str],
+) -> None:
+    target.configure(**settings)
+    if settings.get("token"):
+        bench.account.token = settings["token"]
+    conclusion = run(probe, bench)
+    assert (conclusion.answer, conclusion.settings) == (answer, change)
+
+
+@pytest.mark.parametrize(("probe", "settings"), HIDDEN)
+def test_probe_says_not_known_where_target_does_not_show_it(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], settings: dict[str, Any]
+) -> None:
+    target.configure(**settings)
+    conclusion = run(probe, bench)
+    assert not conclusion.known
+    assert conclusion.settings == {}
+
+
+def faults(*names: str) -> Callable[[simulator.Simulator], None]:
+    def script(target: simulator.Simulator) -> None:
+        for name, on in itertools.product(names, ("submit", "status", "profile")):
+            target.script(simulator.fault(name, on=on, times=0))
+
+    return script
+
+
+TROUBLES: dict[str, Callable[[simulator.Simulator], None]] = {
+    "busy": faults("unavailable"),
+    "broken": faults("server_error"),
+    "no answer": faults("reset_before_body"),
+    "no XML": faults("html"),
+    "nothing": faults("empty"),
+    "refuses all": lambda target: target.script(simulator.fault("refused", times=0)),
+    "never done": lambda target: target.configure(completion_seconds=10**9),
+    "no rights": lambda target: target.script(
+        *(simulator.fault(code=403, on=on, times=0) for on in ("submit", "status", "profile"))
+    ),
+}
+ANSWERED_ALL_THE_SAME = {
+    # With nothing but its receipt or its refusal, or by the answers to wrong calls.
+    ("never done", Ampersand),
+    ("never done", UnknownBatch),
+    ("never done", Token),
+    ("never done", Prefix),
+    ("never done", CountsStatusCalls),
+    ("never done", KeptStatuses),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("probe", [one for one in PROBES if one not in {TooManyBytes, TooManyRows}])
+def test_probe_concludes_nothing_from_trouble(
+    bench: Bench, target: simulator.Simulator, trouble: str, probe: type[Probe]
+) -> None:
+    TROUBLES[trouble](target)
+    conclusion = run(probe, bench)
+    if (trouble, probe) not in ANSWERED_ALL_THE_SAME:
+        assert conclusion.answer == "not known"
+        assert conclusion.settings == {}
+
+
+def test_calls_keep_their_pace(bench: Bench, clock: Clock, target: simulator.Simulator) -> None:
+    target.configure(calls_per_minute=20)
+    begun = clock()
+    for probe in (Comma, Override, FailedIds, UnknownBatch):
+        assert run(probe, bench).known
+    assert clock() - begun >= timedelta(seconds=3 * (bench.account.calls - 1))
+    assert target.load["callsInAnyMinute"] <= 21
+
+
+def test_update_that_shows_late_is_waited_for(bench: Bench, target: simulator.Simulator) -> None:
+    target.configure(visible_seconds=200)
+    assert run(Comma, bench).answer == "it arrives as it is"
+
+
+def test_ids_are_invented_and_begin_with_the_prefix(bench: Bench, target: simulator.Simulator) -> None:
+    for probe in PROBES[:8]:
+        run(probe, bench)
+    ids = target.profile_ids()
+    assert len(ids) <= sum(probe.profiles for probe in PROBES[:8])
+    assert all(name.startswith("probe-") for name in ids)
+
+
+def test_text_of_target_in_evidence_is_short_and_printable(bench: Bench, target: simulator.Simulator) -> None:
+    value = "\x1b[31m" + "x" * 500
+    values = {name: {"value": value} for name in ("bpProbeValue", "bpProbeEnd")}
+    body = json.dumps({"profileAttributes": values})
+    target.script(simulator.fault(on="profile", code=200, body=body, times=0))
+    conclusion = run(Comma, bench)
+    assert "\x1b" not in conclusion.evidence
+    assert len(conclusion.evidence) < 200
+
+
+def test_every_probe_has_a_name_and_a_question_of_its_own() -> None:
+    assert len({probe.name for probe in PROBES}) == len({probe.question for probe in PROBES}) == len(PROBES)
+    assert datetime.now(UTC)
