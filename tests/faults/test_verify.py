@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ import simulator
 from bulk_profiles.core.errors import VerifyError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import DIFFERENCES, SAMPLE, VERIFICATION, object_key
+from bulk_profiles.target import calls
 from tests.worlds.deployment import DATA_BUCKET, Clock, Deployment
 from tests.worlds.in_memory import InMemoryDeployment
 
@@ -218,6 +220,30 @@ def test_import_that_has_not_ended_or_is_not_there_is_not_verified(deployment: D
     import_id = name or imported(deployment)
     with pytest.raises(VerifyError, match="no import" if name else "has not ended"):
         deployment.verify(import_id, 5, "by-hand")
+
+
+@pytest.mark.fault(51, "the readings of a sample are killed at any of them: the end is the same")
+@pytest.mark.parametrize("at", [1, 7, 20])
+def test_readings_that_were_killed_are_made_again(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    target.configure(kept="cut")
+    import_id = imported(deployment)
+    read_back, calls_made = calls.read_back, itertools.count(1)
+
+    def killed(*arguments: Any) -> Any:
+        if next(calls_made) == at:
+            raise MemoryError
+        return read_back(*arguments)
+
+    monkeypatch.setattr(calls, "read_back", killed)
+    with pytest.raises(MemoryError):
+        deployment.verified(import_id)
+
+    summary = deployment.verified(import_id)
+
+    assert summary.verification is not None
+    assert (summary.verification.different, summary.verification.not_read) == (20, 0)
 
 
 def test_nothing_is_read_where_no_sample_is_wanted(deployment: Deployment) -> None:
