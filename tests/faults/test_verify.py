@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +13,13 @@ import pytest
 import simulator
 from bulk_profiles.core.errors import VerifyError
 from bulk_profiles.core.models import ImportStatus
-from bulk_profiles.core.names import DIFFERENCES, SAMPLE, VERIFICATION, object_key
+from bulk_profiles.core.names import DIFFERENCES, VERIFICATION, object_key, sample_name
 from bulk_profiles.target import calls
 from tests.worlds.deployment import DATA_BUCKET, Clock, Deployment
 from tests.worlds.in_memory import InMemoryDeployment
 
 ROWS = 20
+EXECUTION = "verify-1"
 FILE = b"thirdPartyId,name,city\n" + b"".join(
     b'u%d,"Lovelace, Ada %d",New York\n' % (number, number) for number in range(ROWS)
 )
@@ -154,8 +155,10 @@ def test_sample_is_chosen_at_random_and_is_the_same_again(deployment: Deployment
     deployment.finish(import_id)
     samples = []
     for execution in ("one", "two", "one"):
+        name = sample_name(execution)
+        deployment.s3.delete_object(Bucket=DATA_BUCKET, Key=object_key(import_id, name))
         deployment.verify(import_id, 5, execution)
-        samples.append([one["profileId"] for one in kept(deployment, import_id, SAMPLE)["profiles"]])
+        samples.append([one["profileId"] for one in kept(deployment, import_id, name)["profiles"]])
     assert samples[0] == samples[2] != samples[1]
 
 
@@ -165,7 +168,7 @@ def test_sample_goes_on_where_time_ran_out(deployment: Deployment) -> None:
     chosen = []
     for _ in range(4):
         deployment.verify(import_id, out_of_time=lambda: True)
-        chosen.append(len(kept(deployment, import_id, SAMPLE)["profiles"]))
+        chosen.append(len(kept(deployment, import_id, sample_name(EXECUTION))["profiles"]))
     assert chosen == [8, 16, 20, 20]
     assert deployment.verified(import_id).verification is not None
 
@@ -251,13 +254,13 @@ def test_nothing_is_read_where_no_sample_is_wanted(deployment: Deployment) -> No
     import_id = imported(deployment)
     assert "verifySample" not in deployment.machine.inputs[import_id]
     assert deployment.verify(import_id) is None
-    assert kept(deployment, import_id, SAMPLE) is None
+    assert kept(deployment, import_id, sample_name(EXECUTION)) is None
 
 
 def test_ids_and_values_are_kept_only_while_profiles_are_read(deployment: Deployment) -> None:
     import_id = imported(deployment)
     deployment.verified(import_id)
-    assert kept(deployment, import_id, SAMPLE)["profiles"] == []
+    assert kept(deployment, import_id, sample_name(EXECUTION))["profiles"] == []
     assert "u1" not in json.dumps(kept(deployment, import_id, VERIFICATION))
     assert DIFFERENCES not in deployment.objects(import_id)
 
@@ -351,3 +354,20 @@ def test_deleted_batches_are_not_verified(deployment: Deployment) -> None:
     deployment.s3.delete_object(Bucket=DATA_BUCKET, Key=object_key(import_id, "batches/00001.batch"))
     with pytest.raises(VerifyError, match="have been deleted"):
         deployment.verify(import_id, 20, "by-hand")
+
+
+def test_two_verifications_at_once_do_not_disturb_one_another(deployment: Deployment) -> None:
+    import_id = imported(deployment)
+    deployment.finish(import_id)
+    due: list[tuple[datetime, str, int]] = [(deployment.clock(), "one", 20), (deployment.clock(), "two", 5)]
+    steps = 0
+    while due:
+        due.sort()
+        at, execution, wanted = due.pop(0)
+        deployment.clock.reach(at)
+        if again := deployment.verify(import_id, wanted, execution):
+            due.append((again, execution, wanted))
+        steps += 1
+        assert steps < 20
+    for execution in ("one", "two"):
+        assert kept(deployment, import_id, sample_name(execution))["done"]

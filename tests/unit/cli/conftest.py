@@ -23,6 +23,7 @@ PARAMETERS = {
     "MaxInFlight": "10",
     "RowsPerDay": "3",
     "RetentionDays": "30",
+    "VerifyDelayMinutes": "60",
     "ResetHour": "0",
     "TimeZone": "UTC",
     "UploadWindow": "",

@@ -311,6 +311,7 @@ def test_verify_starts_an_execution_that_reads_profiles_back(
     said = run(capsys, "verify", import_id, "--sample", "5")
     execution = f"{import_id}-verify-{deployment.clock():%Y%m%d%H%M%S}"
     assert execution in said
+    assert f"from {deployment.clock() + timedelta(hours=1):%Y-%m-%d %H:%M} UTC on" in said
     assert json.loads(deployment.machine.inputs[execution]) == {"importId": import_id, "verify": 5}
     data = json.loads(run(capsys, "verify", import_id, "--json"))
     assert data == {"importId": import_id, "sample": 300, "execution": execution}

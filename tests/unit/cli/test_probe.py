@@ -12,6 +12,7 @@ import click
 import pytest
 
 import simulator
+from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.cli.main import main
 from bulk_profiles.probing.probes import PROBES, Comma, Prefix
 
@@ -129,6 +130,18 @@ def test_account_is_that_of_the_stack(
     assert "client code fromstack" in " ".join(capsys.readouterr().err.split())
     assert "/m2/fromstack/" in target.requests[0].path
     del arguments
+
+
+def test_token_of_a_stack_goes_to_its_own_endpoint_alone(
+    target: simulator.Simulator, arguments: list[str], ours: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours.parameters.update(ClientCode="demo", TargetEndpoint="http://127.0.0.1:9", TokenSecretArn="arn")
+    monkeypatch.setattr(Tokens, "get", lambda *_: "an-invented-token")
+    main([*arguments, "--stack", "ours", "--only", "ampersand", "--yes"])
+    assert not any("Authorization" in request.headers for request in target.requests)
+    ours.parameters["TargetEndpoint"] = target.url
+    main(["probe", "--stack", "ours", "--only", "ampersand", "--yes"])
+    assert "Authorization" in target.requests[-1].headers
 
 
 @pytest.mark.parametrize(

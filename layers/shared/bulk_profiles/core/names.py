@@ -22,8 +22,7 @@ SUMMARY = "summary.json"
 REPORT = "report.html"
 BATCHES = "batches/"
 FOLLOW_UPS = "follow-ups/"
-# What was read back of a sample: ids and values while that goes on; then counts, and ids where values differ.
-SAMPLE = "verification/sample.json"
+# What was read back of a sample: counts, and ids where values differ.
 VERIFICATION = "verification/verification.json"
 DIFFERENCES = "verification/verification.csv"
 SCRATCH = "scratch/"
@@ -136,6 +135,11 @@ def profiles_name(number: int) -> str:
 def attempt_name(number: int, attempt: int) -> str:
     """Return the name of the profile results of an attempt that has a follow-up."""
     return f"{FOLLOW_UPS}{number:05d}-{attempt}.csv.gz"
+
+
+def sample_name(execution: str) -> str:
+    """Return the name of the sample of an execution: ids and values, while they are read back."""
+    return f"verification/samples/{execution}.json"
 
 
 def answer_name(number: int, attempt: int) -> str:

@@ -23,7 +23,7 @@ from bulk_profiles.budget.state import BudgetState
 from bulk_profiles.core.errors import ConflictError, MissingObjectError, VerifyError
 from bulk_profiles.core.feeds import MOST_SAMPLE
 from bulk_profiles.core.models import ImportStatus, KeyColumn
-from bulk_profiles.core.names import DIFFERENCES, SAMPLE, VERIFICATION, object_key
+from bulk_profiles.core.names import DIFFERENCES, VERIFICATION, object_key, sample_name
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.target import calls
@@ -93,8 +93,8 @@ class VerifyImport:
 
     def _sample(self, entry: ImportEntry, wanted: int | None, execution: str) -> Sample | None:
         """Return the sample of this execution, or None where nothing is to be verified."""
-        data = self.storage.read_json(object_key(entry.import_id, SAMPLE))
-        if data is not None and data.get("execution") == execution:
+        data = self.storage.read_json(object_key(entry.import_id, sample_name(execution)))
+        if data is not None:
             return Sample.from_json(data)
         wanted = entry.verify_sample if wanted is None else wanted
         batches = [batch for batch in self.ledger.batches(entry.import_id) if batch.settled]
@@ -210,7 +210,8 @@ class VerifyImport:
         self._save(entry, dataclasses.replace(sample, done=True, profiles=()))
 
     def _save(self, entry: ImportEntry, sample: Sample) -> None:
-        self.storage.write_json(object_key(entry.import_id, SAMPLE), sample.to_json())
+        key = object_key(entry.import_id, sample_name(sample.execution))
+        self.storage.write_json(key, sample.to_json())
 
 
 def _is_due(profile: Sampled, looks: int) -> bool:

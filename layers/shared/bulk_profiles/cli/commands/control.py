@@ -189,8 +189,12 @@ def verify_command(import_id: str, stack_name: str, *, sample: int, as_json: boo
     if as_json:
         print_json({"importId": import_id, "sample": sample, "execution": execution})
     else:
-        click.echo(f"Execution {execution} reads {quantity(sample, 'profile')} back, 40 a minute or fewer.")
-        click.echo(f"Then look at: bulk-profiles show {import_id}")
+        delay = timedelta(minutes=int(stack.parameters["VerifyDelayMinutes"]))
+        first = max(now, (entry.finished_at or now) + delay)
+        click.echo(
+            f"Execution {execution} reads {quantity(sample, 'profile')} back, 40 a minute or fewer, from "
+            f"{first:%Y-%m-%d %H:%M} UTC on. Then: bulk-profiles show {import_id}"
+        )
     return 0
 
 

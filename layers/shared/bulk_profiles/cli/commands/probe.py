@@ -130,8 +130,9 @@ def _account(
     if stack_name:
         parameters = Stack.of(stack_name).parameters
         client = client or parameters["ClientCode"]
-        endpoint = endpoint or parameters["TargetEndpoint"]
-        token = token or Tokens(parameters.get("TokenSecretArn", "")).get(client)
+        if endpoint is None:  # the stack's token goes nowhere else
+            endpoint = parameters["TargetEndpoint"]
+            token = token or Tokens(parameters.get("TokenSecretArn", "")).get(client)
     if not client or not CLIENT_CODE.fullmatch(client):
         raise UsageError("Which account? Give its client code with --client, or a stack with --stack.")
     return Account(
@@ -167,7 +168,7 @@ def _announcement(probes: Sequence[type[Probe]], bench: Bench) -> str:
     ]
     if any(probe.hits_limits for probe in probes):
         lines.append("Some probes hit limits of the account on purpose: imports may be put off meanwhile.")
-    return "\n".join(textwrap.fill(line, 79) for line in lines)
+    return "\n".join(textwrap.fill(line, 79, break_on_hyphens=False) for line in lines)
 
 
 def _report(bench: Bench, conclusions: Sequence[Conclusion]) -> Json:
