@@ -83,6 +83,7 @@ def test_profiles_that_are_as_sent_are_said_to_be(deployment: Deployment) -> Non
 KINDS = {
     "cut": ("name is cut at a separator (20)", "Set SeparatorInValue to replace or reject"),
     "plus": ("name has + for a space (20), city has + for a space (20)", "Report it"),
+    "shifted": ("name is cut at a separator (20), city has another value (20)", "Set SeparatorInValue"),
     "encoded": ("name is encoded twice (20), city is encoded twice (20)", "encoded values"),
 }
 
