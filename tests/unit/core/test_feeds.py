@@ -145,3 +145,20 @@ def test_feed_names_every_fault_at_once() -> None:
     with pytest.raises(FeedError) as caught:
         Feed.from_json({"apiVersion": "v3", "clientCode": "?", "mapping": {"drop": 1}})
     assert str(caught.value).count(";") == 2
+
+
+@pytest.mark.parametrize(
+    ("mapping", "passed_over"),
+    [
+        (Mapping(), True),
+        (Mapping(rename={"_x": "y"}), False),
+        (Mapping(drop=("_x",)), False),
+        (Mapping(keep=("a",)), False),
+        (Mapping(keep=("_x",)), True),
+    ],
+)
+def test_column_that_begins_with_an_underscore_is_passed_over_only_for_its_name(
+    mapping: Mapping, passed_over: bool
+) -> None:
+    assert mapping.passes_over("_x") is passed_over
+    assert not mapping.passes_over("x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from bulk_profiles.core.names import (
     object_key,
     passed_over,
     profiles_name,
+    results_prefix,
 )
 
 
@@ -201,3 +203,11 @@ def test_object_key_is_below_the_folder_of_the_import() -> None:
 def test_batch_names_sort_by_number(numbers: list[int]) -> None:
     for name in (batch_name, profiles_name):
         assert sorted(map(name, numbers)) == [name(number) for number in sorted(numbers)]
+
+
+def test_results_prefix_never_leaves_its_folder() -> None:
+    at = datetime(2026, 11, 27, 1, 2, 3, tzinfo=UTC)
+    assert (
+        results_prefix("drop/../..", "x-0a1b2c3d4e5f", at) == "results/_/_/2026-11-27T010203Z-0a1b2c3d4e5f/"
+    )
+    assert results_prefix("drop/./a.csv", "a-csv-0a1b2c3d4e5f", at).startswith("results/_/a.csv/")

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_profiles.core.models import ApiVersion
+from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.target.addresses import (
     UnsafeStatusUrlError,
     batch_id_of,
+    profile_url,
     safe_status_url,
     submission_url,
     with_details,
@@ -217,3 +218,20 @@ def test_safe_status_url_of_any_text_is_of_target_or_raises() -> None:
 
     check()
     assert min(safe[True], safe[False]) >= 10
+
+
+@pytest.mark.parametrize(
+    ("key_column", "path"),
+    [
+        (KeyColumn.THIRD_PARTY_ID, "/rest/v1/profiles/thirdPartyId/a%2Fb%20%C3%BC%26?client=de_mo"),
+        (KeyColumn.PC_ID, "/rest/v1/profiles/a%2Fb%20%C3%BC%26?client=de_mo"),
+    ],
+)
+def test_profile_url_has_the_id_encoded_and_the_client(key_column: KeyColumn, path: str) -> None:
+    url = profile_url("https://{client}.tt.omtrdc.net/", "de_mo", key_column, "a/b ü&")
+    assert url == f"https://de_mo.tt.omtrdc.net{path}"
+
+
+def test_profile_url_has_the_client_encoded() -> None:
+    url = profile_url("http://127.0.0.1:8080", "a/b", KeyColumn.PC_ID, "1")
+    assert url == "http://127.0.0.1:8080/rest/v1/profiles/1?client=a%2Fb"
