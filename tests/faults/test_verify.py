@@ -174,6 +174,19 @@ def test_sample_goes_on_where_time_ran_out(deployment: Deployment) -> None:
     assert deployment.verified(import_id).verification is not None
 
 
+@pytest.mark.parametrize(("failing", "kind"), [(frozenset(), "older"), (frozenset({"u1"}), "other")])
+def test_value_from_before_is_older_only_where_its_row_was_sent_once(
+    deployment: Deployment, target: simulator.Simulator, failing: frozenset[str], kind: str
+) -> None:
+    """The last part of a batch is accepted long after the rows that succeeded at once."""
+    target.configure(lost_ids=frozenset({"u2"}), failed_ids=failing)
+    target.seed("u2", {"name": "Before", "city": "Oslo"})
+    deployment.clock.advance(hours=3)
+    import_id = imported(deployment)
+    deployment.verified(import_id)
+    assert f"u2,name,{kind}" in deployment.objects(import_id)[DIFFERENCES].decode()
+
+
 def test_only_successes_are_read_back(deployment: Deployment, target: simulator.Simulator) -> None:
     target.configure(failed_ids=frozenset({"u1"}))
     summary = deployment.verified(imported(deployment))
