@@ -403,6 +403,7 @@ def test_token_in_any_use_is_never_shown(
     faults: list[simulator.Fault],
 ) -> None:
     with_token(application, secret)
+    application.configure(DEADLINE_HOURS="1")
     target.configure(token=wanted)
     target.script(*faults)
     application.run(FILE)
