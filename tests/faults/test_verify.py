@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import simulator
-from bulk_profiles.core.errors import VerifyError
+from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.core.errors import ConflictError, VerifyError
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import DIFFERENCES, VERIFICATION, object_key, sample_name
 from bulk_profiles.target import calls
@@ -294,6 +295,7 @@ ANSWERS = {
     "a name twice": {"code": 200, "body": '{"client": "demo", "profileAttributes": {"a": {}, "a": {}}}'},
     "no text": {"code": 200, "body": '{"profileAttributes": {"name": {"value": 5}}}'},
     "a server's own 404": {"code": 404, "body": "<html>Not found</html>"},
+    "another JSON with 404": {"code": 404, "body": '{"error": "no route"}'},
     "a server error": {"code": 500, "body": ""},
 }
 
@@ -385,3 +387,49 @@ def test_two_verifications_at_once_do_not_disturb_one_another(deployment: Deploy
         assert steps < 20
     for execution in ("one", "two"):
         assert kept(deployment, import_id, sample_name(execution))["done"]
+
+
+def test_token_that_was_renewed_meanwhile_is_used_for_the_next_reading(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = imported(deployment)
+    held = {"get": "old", "renew": "new"}
+    monkeypatch.setattr(Tokens, "get", lambda *_: held["get"])
+
+    def renew(*_: Any) -> str:
+        held["get"] = held["renew"]
+        return held["renew"]
+
+    monkeypatch.setattr(Tokens, "renew", renew)
+    target.configure(token="new")
+    summary = deployment.verified(import_id)
+    assert summary.verification is not None
+    assert summary.verification.as_sent == 20
+
+
+@pytest.mark.parametrize("trouble", ["rivals", "late"])
+def test_slot_that_is_not_to_be_had_is_asked_for_later(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    import_id = imported(deployment)
+    deployment.clock.advance(hours=2)
+    deployment.verify(import_id)
+    change = deployment.ledger.change_budget
+    requests = len(target.requests)
+
+    def troubled(*arguments: Any) -> Any:
+        if trouble == "rivals":
+            raise ConflictError("Others were faster.")
+        slot = change(*arguments)
+        deployment.clock.advance(seconds=4)  # by then it is somebody else's
+        return slot
+
+    monkeypatch.setattr(type(deployment.ledger), "change_budget", lambda _, *arguments: troubled(*arguments))
+    execution = "later"
+    again = deployment.verify(import_id, None, execution)
+    while again is not None and again <= deployment.clock():
+        again = deployment.verify(import_id, None, execution)
+    assert again is not None
+    assert again > deployment.clock()
+    assert len(target.requests) == requests
+    monkeypatch.undo()

@@ -158,3 +158,11 @@ def test_wrong_use_is_told(
 ) -> None:
     assert main([*arguments, *wrong]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_probes_that_hit_limits_are_announced(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, yes=False)
+    assert main([*arguments, "--with-limits"]) == 1
+    assert "hit limits of the account on purpose" in " ".join(capsys.readouterr().err.split())

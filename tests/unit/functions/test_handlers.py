@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
@@ -16,7 +18,7 @@ import simulator
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.core.errors import StorageError
 from simulator import Simulator
-from tests.worlds.application import Application, Crash, deployed
+from tests.worlds.application import DATA_BUCKET, Application, Crash, deployed
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
 LONG = FILE + b"u3,Zoe\n"  # with two rows a batch, a split may stop after the first one
@@ -256,3 +258,31 @@ def test_split_file_logs_what_could_not_be_told_of_a_rejected_file(
     monkeypatch.setattr(Storage, "copy", refuse)
     application.invoke("split_file", application.drop(b"no key column\n"))
     assert log(capsys, "Something was not told")["reason"] == "S3 did not copy the report: AccessDenied."
+
+
+# --- verify_import ---
+
+
+def test_verify_import_that_cannot_read_back_lets_the_import_end(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application.configure(VERIFY_SAMPLE="2")
+    import_id = split(application)
+    application.walk({"importId": import_id, "batch": 1})
+    boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=f"imports/{import_id}/batches/00001.batch")
+    event = {"input": {"importId": import_id, "batches": [1], "verifySample": 2}, "execution": import_id}
+    assert application.invoke("verify_import", event) == {"outcome": "verified"}
+    assert "have been deleted" in log(capsys, "Nothing is verified")["reason"]
+
+
+def test_verify_import_stops_while_a_minute_is_left(application: Application) -> None:
+    application.configure(VERIFY_DELAY_MINUTES="0")
+    import_id = split(application)
+    application.resume(import_id)
+    application.remaining = itertools.repeat(59_999)
+    event = {"input": {"importId": import_id, "verify": 2}, "execution": "by-hand"}
+    assert application.invoke("verify_import", event)["outcome"] == "waits"
+    assert not any("/rest/v1/profiles/" in request.path for request in application.target.requests)
+    application.remaining = itertools.repeat(60_000)
+    while (outcome := application.invoke("verify_import", event))["outcome"] == "waits":
+        application.clock.reach(datetime.fromisoformat(outcome["resumeAt"]))

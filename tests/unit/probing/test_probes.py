@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 import simulator
-from bulk_profiles.probing.account import Account
+from bulk_profiles.probing.account import Account, Reply
 from bulk_profiles.probing.probes import (
     PROBES,
     Ampersand,
@@ -185,6 +186,10 @@ TROUBLES: dict[str, Callable[[simulator.Simulator], None]] = {
     "no answer": faults("reset_before_body"),
     "no XML": faults("html"),
     "nothing": faults("empty"),
+    "status: busy": lambda target: target.script(simulator.fault("unavailable", on="status", times=0)),
+    "status: no XML": lambda target: target.script(simulator.fault("html", on="status", times=0)),
+    "profiles: broken": lambda target: target.script(simulator.fault("server_error", on="profile", times=0)),
+    "unsafe URL": lambda target: target.script(simulator.fault(status_url="http://evil.example/", times=0)),
     "refuses all": lambda target: target.script(simulator.fault("refused", times=0)),
     "never done": lambda target: target.configure(completion_seconds=10**9),
     "no rights": lambda target: target.script(
@@ -199,6 +204,12 @@ ANSWERED_ALL_THE_SAME = {
     ("never done", Prefix),
     ("never done", CountsStatusCalls),
     ("never done", KeptStatuses),
+    *(("profiles: broken", probe) for probe in (Ampersand, FailedIds, UnknownBatch, Token, Prefix)),
+    *(("profiles: broken", probe) for probe in (CountsStatusCalls, KeptStatuses)),
+    *(("status: no XML", probe) for probe in (Ampersand, UnknownBatch, Token, Prefix, KeptStatuses)),
+    ("status: no XML", CountsStatusCalls),
+    *(("status: busy", probe) for probe in (Ampersand, Prefix, CountsStatusCalls)),
+    ("unsafe URL", Prefix),
 }
 
 
@@ -249,3 +260,102 @@ def test_text_of_target_in_evidence_is_short_and_printable(bench: Bench, target:
 def test_every_probe_has_a_name_and_a_question_of_its_own() -> None:
     assert len({probe.name for probe in PROBES}) == len({probe.question for probe in PROBES}) == len(PROBES)
     assert datetime.now(UTC)
+
+
+@pytest.mark.parametrize("probe", [Override, Empty, KeptStatuses, Token])
+@pytest.mark.parametrize("skip", [1, 2])
+def test_probe_of_several_batches_knows_nothing_where_a_later_one_is_refused(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], skip: int
+) -> None:
+    target.script(simulator.fault("refused", skip=skip, times=0))
+    conclusion = run(probe, bench)
+    assert conclusion.known is (probe is not KeptStatuses and skip == 2)
+
+
+@pytest.mark.parametrize("probe", [Override, Empty])
+def test_second_update_that_never_shows_answers_nothing(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, sent = Account.submit, list[bytes]()
+
+    def lose_the_second(account: Account, body: bytes, **options: Any) -> Reply:
+        sent.append(body)
+        if len(sent) == 2:
+            target.configure(lost_ids=frozenset({"probe-1"}))
+        return submit(account, body, **options)
+
+    monkeypatch.setattr(Account, "submit", lose_the_second)
+    assert not run(probe, bench).known
+
+
+@pytest.mark.parametrize(
+    ("value", "end", "answer"),
+    [
+        (None, "end", "not known"),
+        ("", "", "the row is cut there"),
+        ("else", "", "not known"),
+        ("else", "end", "it arrives as another value"),
+        ("one,two", "two", "it moves values to other columns"),
+    ],
+)
+def test_value_of_a_separator_is_read_with_the_column_after_it(
+    value: str | None, end: str, answer: str
+) -> None:
+    assert Comma().read(value, end, "evidence").answer == answer
+
+
+@dataclass
+class Told:
+    """An account that answers as it is told."""
+
+    reply: Reply
+    asked: Reply
+    calls: int = 0
+
+    def submit(self, _body: bytes, **_: Any) -> Reply:
+        self.calls += 1
+        return self.reply
+
+    def status_url(self, _reply: Reply) -> str:
+        return "https://demo.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=demo-1"
+
+    def ask(self, _url: str, **_: Any) -> Reply:
+        self.calls += 1
+        return self.asked
+
+    def clock(self) -> datetime:
+        return datetime(2026, 11, 27, tzinfo=UTC)
+
+
+RECEIPT = "<response><success>true</success><batchStatus>{}</batchStatus></response>"
+
+
+def told(url: str, asked: Reply) -> Bench:
+    account: Any = Told(Reply(200, RECEIPT.format(url).encode()), asked)
+    return Bench(account, "probe", 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"), [(Reply(200), "yes"), (Reply(404), "yes"), (Reply(0, error="No connection."), "no")]
+)
+def test_host_that_answers_by_https_speaks_it(asked: Reply, answer: str) -> None:
+    assert run(StatusHost, told("https://x", asked)).answer == answer
+
+
+def test_receipt_without_an_ampersand_shows_no_way_to_write_one() -> None:
+    assert not run(Ampersand, told("https://x/batchStatus?batchId=1", Reply(200))).known
+
+
+@pytest.mark.parametrize("probe", [UnknownBatch, CountsStatusCalls])
+def test_call_without_an_answer_says_nothing(probe: type[Probe]) -> None:
+    assert not run(probe, told("https://x", Reply(0, error="No connection."))).known
+
+
+def test_other_answer_about_an_unknown_batch_is_said() -> None:
+    assert run(UnknownBatch, told("https://x", Reply(400))).answer == "HTTP 400"
+
+
+def test_size_that_is_neither_taken_nor_refused_says_nothing() -> None:
+    bench = told("https://x", Reply(200))
+    bench.account.reply = Reply(502)  # type: ignore[attr-defined]  # it is told
+    assert not run(TooManyBytes, bench).known

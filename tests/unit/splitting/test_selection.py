@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.batches.cutter import Limits
-from bulk_profiles.splitting.reading import delimited
+from bulk_profiles.splitting.reading import delimited, json_lines
 from bulk_profiles.splitting.selection import RowSelector, SelectionStoppedError, WantedIds
 from tests.worlds.splitting import MemoryFile, MemoryFolder, run
 
@@ -57,7 +57,8 @@ def test_selection_without_time_leaves_no_file(monkeypatch: pytest.MonkeyPatch) 
     assert folder.objects == {}
 
 
-def test_rows_with_a_column_that_comes_later_in_the_file_are_found() -> None:
+def test_rows_with_a_column_that_comes_later_in_the_file_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 8)
     folder = MemoryFolder()
     selector = RowSelector(Feed(), Limits(), WantedIds(["2"]), ["n"], lambda _: {"n": ""})
     data = b'{"pcId":"1","a":"x"}\n{"pcId":"2","b":"y"}\n'

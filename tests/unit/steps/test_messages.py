@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_profiles.core.errors import EventError, ResendError
+from bulk_profiles.core.errors import EventError, ResendError, VerifyError
 from bulk_profiles.core.models import BatchState, ProfileCounts, Resendable
 from bulk_profiles.core.names import import_id
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from bulk_profiles.steps.messages import BatchEvent, DroppedObject, ImportEvent, Outcome, ResendEvent
+from bulk_profiles.steps.messages import (
+    BatchEvent,
+    DroppedObject,
+    ImportEvent,
+    Outcome,
+    ResendEvent,
+    VerifyEvent,
+)
 
 ID = import_id("drop-bucket", "drop/default/Größe & Maß.csv", "v1")
 
@@ -180,3 +187,21 @@ def test_resend_of_what_is_no_word_is_told_with_the_words(resend: Any) -> None:
 def test_resend_of_what_is_no_import_is_told() -> None:
     with pytest.raises(ResendError, match="must be an import's name"):
         ResendEvent.from_event({"input": {"resend": ["error"]}, "execution": "by-hand"})
+
+
+@pytest.mark.parametrize("wanted", [0, -1, 10_001, "5", 5.0, True, [5]])
+def test_sample_that_is_no_number_of_profiles_is_refused(wanted: Any) -> None:
+    event = {"input": {"importId": "crm-1", "verify": wanted}, "execution": "by-hand"}
+    with pytest.raises(VerifyError, match="how many profiles are to be read back, 1 to 10,000"):
+        VerifyEvent.from_event(event)
+
+
+@pytest.mark.parametrize("name", [None, "", "../x", 5])
+def test_verification_of_what_is_no_import_is_refused(name: Any) -> None:
+    with pytest.raises(VerifyError, match="must be an import's name"):
+        VerifyEvent.from_event({"input": {"importId": name, "verify": 5}, "execution": "by-hand"})
+
+
+def test_verification_at_the_end_of_an_import_wants_what_its_settings_say() -> None:
+    event = {"input": {"importId": "crm-1", "batches": [1], "verifySample": 5}, "execution": "crm-1"}
+    assert VerifyEvent.from_event(event) == VerifyEvent("crm-1", None, "crm-1")

@@ -199,8 +199,6 @@ def lower_bound(hits: int, tries: int, confidence: float = CONFIDENCE) -> float:
 
 def _at_least(hits: int, tries: int, share: float) -> float:
     """Return the probability of so many hits or more, where each try is a hit with probability `share`."""
-    if not 0 < share < 1:
-        return float(share >= 1)
     hit, miss = math.log(share), math.log1p(-share)
     ways = math.lgamma(tries + 1)
     return math.fsum(

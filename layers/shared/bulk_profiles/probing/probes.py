@@ -24,6 +24,7 @@ from .account import Account, Reply
 VALUE, END, OTHER = "bpProbeValue", "bpProbeEnd", "bpProbeOther"  # the attributes of the invented profiles
 _COMPLETE = "complete"
 _UNAUTHORIZED = frozenset({401, 403})
+_NO_SUCH_BATCH = frozenset({400, 422})  # HTTP's words for a request that makes no sense
 _TOO_MANY_CALLS, _TOO_LARGE, _GONE = 503, 413, frozenset({404, 410})
 _WRONG_TOKEN = "bulk-profiles-probe-without-rights"  # noqa: S105  # invented
 _MOST_ROWS, _MOST_BYTES = 500_000, 50_000_000
@@ -353,7 +354,9 @@ class UnknownBatch(Probe):
             return self.concludes(f"HTTP {asked.status}, so a batch that is forgotten is told", evidence)
         if asked.status == 200:  # noqa: PLR2004 HTTP's own number
             return self.concludes("an answer as for any batch: it says nothing", evidence)
-        return self.concludes(asked.words, evidence) if asked.status else self.unknown(evidence)
+        if asked.status in _NO_SUCH_BATCH:
+            return self.concludes(asked.words, evidence)
+        return self.unknown(evidence)
 
 
 class Token(Probe):
