@@ -377,3 +377,17 @@ def test_batch_that_is_not_settled_is_not_sent_again() -> None:
     resend = Resend("crm-1-resend-1", NOW, 0, {}, batch.state, 1, "")
     with pytest.raises(ValueError, match="a batch that is not settled cannot be sent again"):
         batch.reopened(resend, None, may_have_arrived=False)
+
+
+def test_batch_that_is_sent_again_keeps_what_was_said_of_it_and_begins_anew() -> None:
+    resend = Resend("crm-1-resend-2", NOW, 3, {}, SETTLED_BATCH.state, 4, "")
+    again = SETTLED_BATCH.reopened(resend, None, may_have_arrived=False)
+    kept = ("history", "submissions", "checks", "version", "rows", "size", "sha256")
+    assert [getattr(again, name) for name in kept] == [getattr(SETTLED_BATCH, name) for name in kept]
+    assert (again.state, again.settled_at, again.isolation, again.follow_ups) == (
+        BatchState.PLANNED,
+        None,
+        None,
+        (),
+    )
+    assert again.resends == (*SETTLED_BATCH.resends, resend)

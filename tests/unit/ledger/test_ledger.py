@@ -422,3 +422,14 @@ def test_batch_that_is_saved_is_one_that_has_not_failed(ledger: Ledger) -> None:
     ledger.add_batches("crm-1", BATCHES[:1], NOW)
     batch = ledger.get_batch("crm-1", 1).change(failure="S3 did not answer.")
     assert ledger.save_batch(batch, NOW).failure == ledger.get_batch("crm-1", 1).failure == ""
+
+
+def test_place_in_a_queue_is_kept_and_never_given_again(ledger: Ledger) -> None:
+    assert ledger.place_in_queue("demo", "crm-1") == 0
+    for name in ("crm-1", "crm-2"):
+        ledger.queue_import("demo", name, NOW)
+    ledger.leave_queue("demo", "crm-1", NOW)
+    ledger.queue_import("demo", "crm-3", NOW)
+    ledger.queue_import("demo", "crm-2", NOW)
+    places = [ledger.place_in_queue("demo", name) for name in ("crm-1", "crm-2", "crm-3", "crm-4")]
+    assert places == [0, 2, 3, 0]
