@@ -699,6 +699,12 @@ _PERMISSIONS = [
             "permissions.test_token_is_readable_for_the_callers_of_target_only",
         ),
         (
+            "verify_import has no token",
+            "VerifyImportFunction/Properties/Policies/1",
+            REMOVED,
+            "permissions.test_token_is_readable_for_the_callers_of_target_only",
+        ),
+        (
             "the sweep may split with no function",
             "SweepImportsFunction/Properties/Policies/0/Statement/5/Resource",
             {"Fn::GetAtt": ["FinishImportFunction", "Arn"]},
@@ -1309,6 +1315,36 @@ _IMPORT = _in(
         _SENTENCE,
     ),
     ("nobody says what to do", "Import not reconciled/Cause", "It failed.", _UNRECONCILED),
+    (
+        "an import with a sample is not verified",
+        "Upload batches/Next",
+        "Finish import",
+        "execution.test_import_with_a_sample_is_verified_before_it_is_finished",
+    ),
+    (
+        "an import without a sample is verified",
+        "To be verified?/Default",
+        "Verify import",
+        "execution.test_import_without_a_sample_is_not_verified",
+    ),
+    (
+        "a verification that fails keeps an import from its end",
+        "Verify import/Catch",
+        REMOVED,
+        "execution.test_verification_that_fails_for_ever_does_not_keep_an_import_from_its_end",
+    ),
+    (
+        "a verification ends before all is read",
+        "Wait to verify/Next",
+        "Finish import",
+        "execution.test_import_with_a_sample_is_verified_before_it_is_finished",
+    ),
+    (
+        "a verification that cannot be looks like one that was",
+        "Verified?/Choices/2/Next",
+        "Finish import",
+        "execution.test_verification_that_cannot_be_fails_with_the_reason",
+    ),
     prefix="States/",
 )
 

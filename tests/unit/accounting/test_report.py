@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulk_profiles.accounting import account
 from bulk_profiles.accounting.account import account
 from bulk_profiles.accounting.report import render_report, render_text
 from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile, reject
@@ -342,3 +343,17 @@ def test_notice_with_a_hostile_name_keeps_its_lines(text: str) -> None:
     assert len(notification.splitlines()) == len(render_text(summary("a", reason="No.")).splitlines())
     assert not any(sign in notification for sign in ("\x1b", "\u202e", "\u2028"))
     assert Page(render_report(summary(text))).after("File")[0].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("some", "count", "words"),
+    [
+        ([3], 1, "line 3"),
+        ([3, 4], 2, "lines 3, 4"),
+        (["city"], 1, "column city"),
+        (["a", "b"], 2, "columns a, b"),
+        ([], 0, ""),
+    ],
+)
+def test_places_are_named_in_words(some: list[int | str], count: int, words: str) -> None:
+    assert account._places(some, count) == words

@@ -559,3 +559,10 @@ def test_metrics_have_every_count() -> None:
         "ImportsWithTooManyRejects": 0,
         "NoticesFailed": 0,
     }
+
+
+def test_reconcile_gives_the_advice_of_the_split() -> None:
+    rows = RowCounts(read=3, rejected=3)
+    advice = "Most ids are empty: is the right column the key?"
+    manifest = dataclasses.replace(MANIFEST, rows=rows, rejects={"empty_id": 3}, batches=(), advice=advice)
+    assert advice in reconcile(ENTRY, manifest, (), NOW).reason
