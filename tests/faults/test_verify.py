@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -249,10 +250,10 @@ def test_readings_that_were_killed_are_made_again(
     import_id = imported(deployment)
     read_back, calls_made = calls.read_back, itertools.count(1)
 
-    def killed(*arguments: Any) -> Any:
+    def killed(*arguments: Any, **options: Any) -> Any:
         if next(calls_made) == at:
             raise MemoryError
-        return read_back(*arguments)
+        return read_back(*arguments, **options)
 
     monkeypatch.setattr(calls, "read_back", killed)
     with pytest.raises(MemoryError):
@@ -262,6 +263,56 @@ def test_readings_that_were_killed_are_made_again(
 
     assert summary.verification is not None
     assert (summary.verification.different, summary.verification.not_read) == (20, 0)
+
+
+@pytest.mark.fault(
+    51, "a verification is killed at any write, before or after it: the end is the same"
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_verification_that_was_killed_at_a_write_goes_on(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    target.configure(kept="cut")
+    import_id = imported(deployment)
+    put = type(deployment.s3).put_object
+    at, ends = 0, []
+    while True:
+        at += 1
+        writes = itertools.count(1)
+
+        def killed(*arguments: Any, **options: Any) -> Any:
+            if next(writes) != at:  # noqa: B023 of this round
+                return put(*arguments, **options)
+            if after:
+                put(*arguments, **options)
+            raise MemoryError
+
+        execution = f"verify-{at}"
+        with monkeypatch.context() as patch, contextlib.suppress(MemoryError):
+            patch.setattr(type(deployment.s3), "put_object", killed)
+            deployment.verified(import_id, None, execution)
+            break
+        ends.append(deployment.verified(import_id, None, execution).verification)
+    assert at > 3
+    assert all(end is not None and (end.different, end.not_read) == (20, 0) for end in ends)
+
+
+def test_sample_that_was_forgotten_meanwhile_is_not_written_again(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = imported(deployment)
+    deployment.clock.reach(deployment.verify(import_id) or deployment.clock())
+    key = object_key(import_id, sample_name(EXECUTION))
+    read_back = calls.read_back
+
+    def forgotten(*arguments: Any, **options: Any) -> Any:
+        deployment.s3.delete_object(Bucket=DATA_BUCKET, Key=key)
+        return read_back(*arguments, **options)
+
+    monkeypatch.setattr(calls, "read_back", forgotten)
+    with pytest.raises(VerifyError, match="has been deleted"):
+        deployment.verify(import_id)
+    assert kept(deployment, import_id, sample_name(EXECUTION)) is None
 
 
 def test_nothing_is_read_where_no_sample_is_wanted(deployment: Deployment) -> None:

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_profiles.accounting import account
-from bulk_profiles.accounting.account import account
+from bulk_profiles.accounting.account import _places, account
 from bulk_profiles.accounting.report import render_report, render_text
 from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile, reject
 from bulk_profiles.core.models import (
@@ -356,4 +355,4 @@ def test_notice_with_a_hostile_name_keeps_its_lines(text: str) -> None:
     ],
 )
 def test_places_are_named_in_words(some: list[int | str], count: int, words: str) -> None:
-    assert account._places(some, count) == words
+    assert _places(some, count) == words

@@ -39,6 +39,8 @@ def test_time_that_is_none_is_not_known(written: Any) -> None:
         (b"[]", "no profileAttributes"),
         (answer(profileAttributes=[]), "no profileAttributes"),
         (answer(client="other"), "another client"),
+        (answer(visitorId={"thirdPartyId": "u2"}), "another profile"),
+        (answer(visitorId={"thirdPartyId": None}), "another profile"),
         (answer(profileAttributes={"a": "1"}), "without a text"),
         (answer(profileAttributes={"a": {"value": 1}}), "without a text"),
         (answer(profileAttributes={"a": {}}), "without a text"),
@@ -47,7 +49,13 @@ def test_time_that_is_none_is_not_known(written: Any) -> None:
 )
 def test_answer_of_another_form_is_no_evidence(data: bytes, fault: str) -> None:
     with pytest.raises(UnusableAnswerError, match=fault):
-        read_profile(data, "demo")
+        read_profile(data, "demo", "u1")
+
+
+@pytest.mark.parametrize("visitor", [{"thirdPartyId": "u1"}, {"other": 1}, None, "u2", []])
+def test_answer_that_names_no_other_profile_is_read(visitor: Any) -> None:
+    assert read_profile(answer(visitorId=visitor), "demo", "u1").values
+    assert read_profile(answer(visitorId={"thirdPartyId": "u9"}), "demo").values  # asked for by pcId
 
 
 def test_answer_with_a_byte_order_mark_and_without_a_client_is_read() -> None:

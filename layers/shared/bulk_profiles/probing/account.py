@@ -103,7 +103,7 @@ class Account:
         """Read a profile by its thirdPartyId."""
         self._wait()
         url = profile_url(self.endpoint, self.client, KeyColumn.THIRD_PARTY_ID, profile_id)
-        return calls.read_back(url, self.client, self.token, _SECONDS)
+        return calls.read_back(url, self.client, self.token, _SECONDS, third_party_id=profile_id)
 
     def _call(
         self,

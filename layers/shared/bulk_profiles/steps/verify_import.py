@@ -133,6 +133,9 @@ class VerifyImport:
         sample = dataclasses.replace(sample, profiles=tuple(profiles), reason=reason, deferrals=deferrals)
         if not sample.done and sample.look_at - sample.begun_at > _LONGEST:
             sample = dataclasses.replace(sample, done=True, reason=reason or _TOO_LONG)
+        key = object_key(entry.import_id, sample_name(sample.execution))
+        if self.storage.read_json(key) is None:  # one of its profiles has been forgotten meanwhile
+            raise VerifyError(f"The sample of import {entry.import_id} has been deleted: verify it again.")
         if sample.done:
             self._conclude(entry, sample)
             return None
@@ -168,7 +171,8 @@ class VerifyImport:
         go_on = self._slot(entry, policy, deferrals)
         if go_on is not None:
             return go_on
-        reply = calls.read_back(url, client, token, _READ_SECONDS)
+        named = profile.profile_id if key_column is KeyColumn.THIRD_PARTY_ID else ""
+        reply = calls.read_back(url, client, token, _READ_SECONDS, third_party_id=named)
         if isinstance(reply, Unauthorized) and self.tokens.renew(client) != token:
             return Unanswered(reply.reason)  # so that it is tried again, with the other token
         return reply

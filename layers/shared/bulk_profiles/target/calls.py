@@ -83,12 +83,14 @@ def check(
     return outcome
 
 
-def read_back(url: str, client: str, token: str | None, seconds: float) -> ReadOutcome:
-    """Read a profile of a client once, within `seconds`."""
+def read_back(
+    url: str, client: str, token: str | None, seconds: float, *, third_party_id: str = ""
+) -> ReadOutcome:
+    """Read a profile of a client once, within `seconds`; `third_party_id` unless it is asked for by pcId."""
     try:
         with call("GET", url, seconds=seconds, token=token) as reply:
             if reply.status // 100 == _SUCCESS:
-                return Found(read_profile(reply.body(MAX_PROFILE_BYTES), client))
+                return Found(read_profile(reply.body(MAX_PROFILE_BYTES), client, third_party_id))
             if reply.status in _GONE:
                 return _absent(reply)
             return _unread(reply)

@@ -34,8 +34,11 @@ class StoredProfile:
     values: dict[str, StoredValue]
 
 
-def read_profile(data: bytes, client: str) -> StoredProfile:
-    """Read the answer about a profile of a client. Raises `UnusableAnswerError`, which quotes nothing."""
+def read_profile(data: bytes, client: str, third_party_id: str = "") -> StoredProfile:
+    """Read the answer about a profile of a client. Raises `UnusableAnswerError`, which quotes nothing.
+
+    `third_party_id`: the id that was asked for, unless it was a pcId. An answer need not repeat it.
+    """
     try:
         answer = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
@@ -44,6 +47,10 @@ def read_profile(data: bytes, client: str) -> StoredProfile:
         raise UnusableAnswerError("has no profileAttributes")
     if answer.get("client", client) != client:
         raise UnusableAnswerError("is about another client")
+    visitor = answer.get("visitorId")
+    named = visitor.get("thirdPartyId", third_party_id) if isinstance(visitor, dict) else third_party_id
+    if third_party_id and named != third_party_id:
+        raise UnusableAnswerError("is about another profile")
     attributes = answer["profileAttributes"]
     if len(attributes) > _MOST_ATTRIBUTES:
         raise UnusableAnswerError(f"has more than {_MOST_ATTRIBUTES} attributes")
