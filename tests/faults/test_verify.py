@@ -265,9 +265,7 @@ def test_readings_that_were_killed_are_made_again(
     assert (summary.verification.different, summary.verification.not_read) == (20, 0)
 
 
-@pytest.mark.fault(
-    51, "a verification is killed at any write, before or after it: the end is the same"
-)
+@pytest.mark.fault(51, "a verification is killed at any write, before or after it: the end is the same")
 @pytest.mark.parametrize("after", [False, True])
 def test_verification_that_was_killed_at_a_write_goes_on(
     deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, *, after: bool

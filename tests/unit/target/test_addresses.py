@@ -235,3 +235,14 @@ def test_profile_url_has_the_id_encoded_and_the_client(key_column: KeyColumn, pa
 def test_profile_url_has_the_client_encoded() -> None:
     url = profile_url("http://127.0.0.1:8080", "a/b", KeyColumn.PC_ID, "1")
     assert url == "http://127.0.0.1:8080/rest/v1/profiles/1?client=a%2Fb"
+
+
+HOST = "https://demo.tt.omtrdc.net"
+
+
+def test_status_url_of_another_path_is_told_in_a_sentence() -> None:
+    with pytest.raises(UnsafeStatusUrlError) as caught:
+        safe_status_url(
+            "https://demo.tt.omtrdc.net/m2/other/profile/batchStatus?batchId=1", "https://x", "demo"
+        )
+    assert str(caught.value) == "The status URL's path is not that of the client's batches."

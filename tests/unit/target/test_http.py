@@ -760,3 +760,9 @@ def test_failure_in_an_answer_with_another_status_is_heard_in_its_charset(code: 
         outcome = server.check()
     assert not isinstance(outcome, outcomes.Answered)
     assert outcome.doubt == f"Target answered HTTP {code[:3].decode()} with failures."
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_deadline_holds_for_both_schemes(scheme: str) -> None:
+    session = http._Session(http._Deadline(1))
+    assert isinstance(session.get_adapter(f"{scheme}://demo.tt.omtrdc.net/"), http._Adapter)
