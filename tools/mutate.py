@@ -39,6 +39,7 @@ _COPIED = (
 # Rooms whose tests are not, or not only, those in the folder of the same name.
 _TESTS = {
     "accounting": ("unit/accounting", "faults/test_failed_rows.py"),
+    "aws": ("unit/aws", "unit/cli/test_forget.py", "unit/cli/test_drop.py", "unit/cli/test_feeds.py"),
     "cli.commands": ("unit/cli",),
     "splitting.rows": ("unit/splitting/rows", "unit/splitting/test_split.py"),
     "splitting.batches": ("unit/splitting/batches", "unit/splitting/test_split.py"),

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from bulk_profiles.aws.dynamodb import VersionedTable
@@ -228,7 +229,8 @@ def test_failed_call_is_a_ledger_error_with_action_and_code(
 
 def test_scan_reads_all_pages() -> None:
     class Table:
-        def scan(self, *, ExclusiveStartKey: int = 0, **_: Any) -> Json:  # noqa: N803  # the API's own name
+        def scan(self, *, ExclusiveStartKey: int = 0, **given: Any) -> Json:  # noqa: N803  # the API's own name
+            assert given == {"FilterExpression": Attr("sk").eq("IMPORT"), "ConsistentRead": True}
             page: Json = {"Items": [{"number": ExclusiveStartKey}]}
             return page if ExclusiveStartKey == 2 else page | {"LastEvaluatedKey": ExclusiveStartKey + 1}
 

@@ -160,7 +160,12 @@ def test_fill_that_fails_in_the_middle_keeps_what_is_written() -> None:
 
 def test_results_of_a_profile_are_read_from_all_pages() -> None:
     class Client:
-        def query(self, *, ExclusiveStartKey: int = 0, **_: Any) -> Any:  # noqa: N803  # the API's own name
+        def query(self, *, ExclusiveStartKey: int = 0, **given: Any) -> Any:  # noqa: N803  # the API's own name
+            assert given == {
+                "TableName": "profiles",
+                "KeyConditionExpression": "profile = :profile",
+                "ExpressionAttributeValues": {":profile": {"S": "demo#pcId#1"}},
+            }
             page: Any = {"Items": [{"batch": {"S": f"crm-1#{ExclusiveStartKey}"}}]}
             return page if ExclusiveStartKey == 2 else page | {"LastEvaluatedKey": ExclusiveStartKey + 1}
 

@@ -304,3 +304,10 @@ def test_renewal_writes_what_is_old_again_a_part_at_a_time(
         "application/json",
         {},
     )
+
+
+def test_feeds_and_clients_are_those_that_have_a_configuration(storage: Storage) -> None:
+    assert (storage.feeds(), storage.clients()) == ([], [])
+    for key in ("feeds/crm.json", "feeds/notes.txt", "clients/demo.json", "imports/feeds/other.json"):
+        storage.write_json(key, {})
+    assert (storage.feeds(), storage.clients()) == (["crm"], ["demo"])
