@@ -40,6 +40,7 @@ _COPIED = (
 _TESTS = {
     "accounting": ("unit/accounting", "faults/test_failed_rows.py"),
     "aws": ("unit/aws", "unit/cli/test_forget.py", "unit/cli/test_drop.py", "unit/cli/test_feeds.py"),
+    "cli": ("unit/cli", "unit/docs/test_generate.py"),
     "cli.commands": ("unit/cli",),
     "splitting.rows": ("unit/splitting/rows", "unit/splitting/test_split.py"),
     "splitting.batches": ("unit/splitting/batches", "unit/splitting/test_split.py"),

@@ -256,6 +256,19 @@ def test_forecast_is_by_the_limits_of_the_client_code(
     assert submitted_at(b"{") == ""
 
 
+def test_list_is_a_table_with_a_line_below_each_import(deployment: Deployment) -> None:
+    import_entry = dataclasses.replace(entry(deployment), import_id="crm-csv-1")
+    batches = (batch(1, settled_at=START, profiles=ProfileCounts(success=60, error=40)), batch(2))
+    listed = [Overview(import_entry, batches), Overview(dataclasses.replace(import_entry, rejected=7), ())]
+    assert render_list(listed, import_entry.started_at + timedelta(minutes=1), 0).splitlines() == [
+        "STATUS       IMPORT     ROWS  FAILED  REJECTED",
+        "● uploading  crm-csv-1   200      40         0",
+        "             crm, 1 min ago, 50 % done",
+        "● uploading  crm-csv-1     -       -         7",
+        "             crm, 1 min ago",
+    ]
+
+
 def test_list_says_how_much_of_an_import_under_way_is_done(deployment: Deployment) -> None:
     done = batch(1, settled_at=START, profiles=ProfileCounts(success=60, error=40))
     text = render_list([Overview(entry(deployment), (done, batch(2)))], START, 0)
