@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import simulator
-from bulk_profiles.probing.account import Account
+from bulk_profiles.probing.account import Account, Reply
 from bulk_profiles.probing.probes import (
     PROBES,
     Ampersand,
@@ -212,6 +212,117 @@ def test_probe_concludes_nothing_from_trouble(
     if (trouble, probe) not in ANSWERED_ALL_THE_SAME:
         assert conclusion.answer == "not known"
         assert conclusion.settings == {}
+
+
+YES = "<response><success>true</success><batchStatus>{statusUrl}</batchStatus></response>"
+NO = "<response><success>false</success><batchStatus/><message>later</message></response>"
+EMPTY = "<response><message>No such batch</message></response>"
+GONE = "<response><status>complete</status><message>No such batch</message></response>"
+WORD = "<response><batchId>{batchId}</batchId><status>no such batch</status></response>"
+
+
+def profiles_of(values: dict[str, str]) -> Callable[[simulator.Simulator], None]:
+    body = json.dumps({"profileAttributes": {name: {"value": text} for name, text in values.items()}})
+    return lambda target: target.script(simulator.fault(on="profile", code=200, body=body, times=0))
+
+
+@pytest.mark.parametrize("probe", [Override, Empty, Prefix, LineEnds, Comma, Plus, EncodedTwice])
+def test_profile_that_does_not_show_what_was_sent_is_not_read_back(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe]
+) -> None:
+    target.configure(needs_prefix=False)
+    profiles_of({"other": "1"})(target)
+    assert not run(probe, bench).known
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"bpProbeValue": "", "bpProbeEnd": ""},
+        {"bpProbeValue": "one,two"},
+        {"bpProbeValue": "one,two", "bpProbeEnd": "another"},
+        {"bpProbeValue": "o"},
+    ],
+)
+def test_value_is_cut_only_where_its_first_part_came_back(
+    bench: Bench, target: simulator.Simulator, values: dict[str, str]
+) -> None:
+    profiles_of(values)(target)
+    conclusion = run(Comma, bench)
+    assert (conclusion.known, conclusion.settings) == (False, {})
+
+
+@pytest.mark.parametrize(("code", "body"), [(503, NO), (401, NO), (500, YES), (403, YES)])
+@pytest.mark.parametrize("probe", [LineEnds, Prefix, TooManyBytes])
+def test_answer_is_a_yes_or_a_no_only_with_its_http_status(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], code: int, body: str
+) -> None:
+    target.configure(max_bytes=60_000_000)
+    target.script(simulator.fault(on="submit", code=code, body=body))
+    assert not run(probe, bench).known
+
+
+STATUS_PROBES = [UnknownBatch, Token, CountsStatusCalls, KeptStatuses]
+
+
+@pytest.mark.parametrize(("code", "body"), [(200, EMPTY), (200, GONE), (200, WORD), (500, ""), (404, "")])
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("probe", STATUS_PROBES)
+def test_status_that_says_nothing_concludes_nothing(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], skip: int, code: int, body: str
+) -> None:
+    """A 404 after an answer is what two of the probes look for."""
+    target.script(simulator.fault(on="status", code=code, body=body, skip=skip, times=0))
+    conclusion = run(probe, bench)
+    told = skip == 1 and code == 404 and probe in {UnknownBatch, KeptStatuses}
+    assert conclusion.known is told
+
+
+def test_503_long_before_the_limit_is_no_count_of_calls(bench: Bench, target: simulator.Simulator) -> None:
+    target.script(simulator.fault("unavailable", on="status", skip=3))
+    assert not run(CountsStatusCalls, bench).known
+
+
+def test_submission_that_is_refused_in_words_shows_no_lack_of_a_token(
+    bench: Bench, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("refused"))
+    assert not run(Token, bench).known
+
+
+def test_host_that_cannot_be_reached_is_not_without_https(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Account, "status_url", lambda *_: "https://127.0.0.1:1/batchStatus?batchId=b")
+    assert not run(StatusHost, bench).known
+
+
+@pytest.mark.parametrize(
+    "extra", ["<weather>fine</weather>", "<profile><id>x</id><status>failed</status></profile>"]
+)
+def test_failed_ids_in_an_answer_that_is_not_understood_conclude_nothing(
+    bench: Bench, target: simulator.Simulator, extra: str
+) -> None:
+    target.configure(generation=2)
+    target.speak(f"status 1\nextra {extra}")
+    assert not run(FailedIds, bench).known
+
+
+def test_invented_batch_id_is_not_put_into_the_name_of_the_host(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    url = "https://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=45"
+    status = b"<response><batchId>45</batchId><status>complete</status></response>"
+
+    def ask(_: Account, url: str) -> Reply:
+        asked.append(url)
+        return Reply(200, status)
+
+    monkeypatch.setattr(Account, "status_url", lambda *_: url)
+    monkeypatch.setattr(Account, "ask", ask)
+    run(UnknownBatch, bench)
+    assert asked == [url, f"{url}0000"]
 
 
 def test_calls_keep_their_pace(bench: Bench, clock: Clock, target: simulator.Simulator) -> None:
