@@ -267,13 +267,6 @@ def test_profile_without_its_second_look_is_not_read(
     assert DIFFERENCES not in deployment.objects(import_id)
 
 
-def test_profiles_without_values_are_not_as_sent(deployment: Deployment) -> None:
-    deployment.configure(verify_sample=100)
-    verification = deployment.verified(imported(deployment, FILE + b"none,,\n")).verification
-    assert verification is not None
-    assert (verification.as_sent, verification.not_read) == (20, 0)
-
-
 def test_value_of_a_batch_that_was_sent_twice_is_not_called_older(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:

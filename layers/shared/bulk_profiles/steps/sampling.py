@@ -94,9 +94,8 @@ def _profiles(batch: BatchEntry, chosen: set[int], storage: Storage) -> Iterator
                     for name, cell in zip(names[1:], itertools.islice(cells, 1, None), strict=False)
                     if cell
                 }
-                if values:  # otherwise there is nothing that could be as sent
-                    sent_at = batch.accepted_at if batch.submissions == 1 else None
-                    yield Sampled(profile_id, values, sent_at)
+                sent_at = batch.accepted_at if batch.submissions == 1 else None
+                yield Sampled(profile_id, values, sent_at)
 
 
 def _decoded(cell: bytes) -> str:
