@@ -192,6 +192,45 @@ def test_unclear_answer_about_a_part_ends_the_search(
     assert len(target.submissions) == 2
 
 
+STATUS = "<response><batchId>{batchId}</batchId><status>complete</status><batchSize>{size}</batchSize>"
+
+
+@pytest.mark.fault(46, "more failures counted than rows sent: the counts are not believed")
+@pytest.mark.parametrize(("failed", "not_found"), [(5, 0), (2, 2), (0, 3)])
+def test_more_failures_than_rows_are_no_error_of_every_row(
+    deployment: Deployment, target: simulator.Simulator, failed: int, not_found: int
+) -> None:
+    counts = f"<failedUpdates>{failed}</failedUpdates><profilesNotFound>{not_found}</profilesNotFound>"
+    target.script(simulator.fault(on="status", code=200, body=f"{STATUS}{counts}</response>", times=0))
+
+    summary = deployment.run(rows(2))
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert "2 rows were sent" in summary.batches[0].reason
+    assert len(target.submissions) == 1
+
+
+def test_word_for_a_profile_of_a_part_that_is_not_known_ends_the_search(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    """No failure of which nothing is known is said not to have come again."""
+    target.configure(generation=4, failed_ids=frozenset({"u0"}))
+    target.speak("status 2\nprofile 1 rejected")
+
+    summary = deployment.run(rows(2))
+
+    assert summary.profiles == ProfileCounts(unknown=2)
+    assert len(target.submissions) == 2
+    assert "again when" not in summary.batches[0].reason
+
+
+def test_why_a_search_ended_early_is_said(deployment: Deployment, target: simulator.Simulator) -> None:
+    target.configure(generation=4, failed_ids=frozenset({"u80"}))
+    target.speak("status 2\ncount failedUpdates many")
+    summary = deployment.run(rows())
+    assert "a count that is no number: failedUpdates" in summary.batches[0].reason
+
+
 def test_failures_that_target_names_in_a_part_are_reported_and_the_search_goes_on(
     deployment: Deployment, target: simulator.Simulator
 ) -> None:

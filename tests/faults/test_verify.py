@@ -220,6 +220,68 @@ def test_value_that_a_later_import_has_changed_says_nothing(deployment: Deployme
     assert "20 profiles had been changed since and say nothing." in " ".join(summary.verification.says)
 
 
+def test_attribute_that_a_later_import_has_removed_says_nothing(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    target.configure(overrides=True)
+    import_id = imported(deployment)
+    deployment.finish(import_id)
+    deployment.clock.advance(minutes=10)
+    other = b"thirdPartyId,age\n" + b"".join(b"u%d,41\n" % number for number in range(ROWS))
+    deployment.run(other, "drop/default/later.csv")
+
+    summary = deployment.verified(import_id, 20, "by-hand")
+
+    assert summary.verification is not None
+    assert (summary.verification.different, summary.verification.newer) == (0, 20)
+
+
+@pytest.mark.parametrize(("days", "different", "not_read"), [(12, 20, 0), (15, 0, 20)])
+def test_profile_that_may_have_expired_says_nothing(
+    deployment: Deployment, target: simulator.Simulator, days: int, different: int, not_read: int
+) -> None:
+    import_id = imported(deployment)
+    deployment.finish(import_id)
+    deployment.clock.advance(days=days)
+    target.configure(hides_profiles=True)
+
+    verification = deployment.verified(import_id, 20, "by-hand").verification
+
+    assert verification is not None
+    assert (verification.different, verification.not_read) == (different, not_read)
+    assert ("may have expired" in verification.reason) is bool(not_read)
+
+
+@pytest.mark.fault(46, "a profile that differed, and could not be read a second time, is not called wrong")
+@pytest.mark.parametrize("code", [401, 500])
+def test_profile_without_its_second_look_is_not_read(
+    deployment: Deployment, target: simulator.Simulator, code: int
+) -> None:
+    target.configure(lost_ids=frozenset({"u3"}))
+    import_id = imported(deployment)
+    target.script(simulator.fault(on="profile", code=code, skip=20, times=0))
+
+    summary = deployment.verified(import_id)
+
+    assert summary.status is ImportStatus.SUCCEEDED
+    assert summary.verification is not None
+    assert (summary.verification.as_sent, summary.verification.not_read) == (19, 1)
+    assert DIFFERENCES not in deployment.objects(import_id)
+
+
+def test_value_of_a_batch_that_was_sent_twice_is_not_called_older(
+    deployment: Deployment, target: simulator.Simulator
+) -> None:
+    """The first submission is taken, and its answer lost; the second one is taken hours later."""
+    target.configure(lost_ids=frozenset({"u2"}))
+    target.seed("u2", {"name": "Before", "city": "Oslo"})
+    deployment.clock.advance(hours=3)
+    target.script(simulator.fault("reset_after_body"))
+    import_id = imported(deployment)
+    deployment.verified(import_id)
+    assert "u2,name,other" in deployment.objects(import_id)[DIFFERENCES].decode()
+
+
 def test_person_verifies_an_ended_import(deployment: Deployment, target: simulator.Simulator) -> None:
     deployment.configure(verify_sample=0)
     summary = deployment.run(FILE)

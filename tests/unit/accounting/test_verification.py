@@ -62,13 +62,48 @@ def test_missing_attribute_and_missing_profile_are_told_apart() -> None:
     [
         (SENT_AT - timedelta(minutes=6), Difference.OLDER),
         (SENT_AT - timedelta(minutes=4), Difference.OTHER),
-        (LATER - timedelta(seconds=1), Difference.OTHER),
+        (LATER - timedelta(minutes=6), Difference.OTHER),
+        (LATER - timedelta(minutes=4), Difference.NEWER),
         (LATER, Difference.NEWER),
-        (None, Difference.OTHER),
+        (None, Difference.NEWER),
     ],
 )
 def test_time_of_a_value_says_whose_it_is(written: datetime | None, kind: Difference) -> None:
     found = differences({"name": "Oslo"}, stored("Bergen", written), sent_at=SENT_AT, changed_after=LATER)
+    assert found == {"name": kind}
+
+
+@pytest.mark.parametrize(
+    ("written", "replaced_after", "kind"),
+    [
+        (None, None, Difference.PLUS),
+        (None, LATER, Difference.NEWER),
+        (SENT_AT, LATER, Difference.PLUS),
+        (LATER, None, Difference.NEWER),
+    ],
+)
+def test_value_without_a_time_has_that_of_its_profile(
+    written: datetime | None, replaced_after: datetime | None, kind: Difference
+) -> None:
+    profile = StoredProfile({"name": StoredValue("New+York")}, written)
+    found = differences({"name": "New York"}, profile, changed_after=LATER, replaced_after=replaced_after)
+    assert found == {"name": kind}
+
+
+@pytest.mark.parametrize(
+    ("written", "replaced_after", "kind"),
+    [
+        (None, None, Difference.MISSING),
+        (LATER, None, Difference.MISSING),
+        (LATER, LATER, Difference.NEWER),
+        (None, LATER, Difference.NEWER),
+        (LATER - timedelta(minutes=6), LATER, Difference.MISSING),
+    ],
+)
+def test_attribute_that_a_later_import_may_have_removed_is_not_called_missing(
+    written: datetime | None, replaced_after: datetime | None, kind: Difference
+) -> None:
+    found = differences({"name": "Ada"}, StoredProfile({}, written), replaced_after=replaced_after)
     assert found == {"name": kind}
 
 

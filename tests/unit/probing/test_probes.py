@@ -225,6 +225,117 @@ def test_probe_concludes_nothing_from_trouble(
         assert conclusion.settings == {}
 
 
+YES = "<response><success>true</success><batchStatus>{statusUrl}</batchStatus></response>"
+NO = "<response><success>false</success><batchStatus/><message>later</message></response>"
+EMPTY = "<response><message>No such batch</message></response>"
+GONE = "<response><status>complete</status><message>No such batch</message></response>"
+WORD = "<response><batchId>{batchId}</batchId><status>no such batch</status></response>"
+
+
+def profiles_of(values: dict[str, str]) -> Callable[[simulator.Simulator], None]:
+    body = json.dumps({"profileAttributes": {name: {"value": text} for name, text in values.items()}})
+    return lambda target: target.script(simulator.fault(on="profile", code=200, body=body, times=0))
+
+
+@pytest.mark.parametrize("probe", [Override, Empty, Prefix, LineEnds, Comma, Plus, EncodedTwice])
+def test_profile_that_does_not_show_what_was_sent_is_not_read_back(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe]
+) -> None:
+    target.configure(needs_prefix=False)
+    profiles_of({"other": "1"})(target)
+    assert not run(probe, bench).known
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"bpProbeValue": "", "bpProbeEnd": ""},
+        {"bpProbeValue": "one,two"},
+        {"bpProbeValue": "one,two", "bpProbeEnd": "another"},
+        {"bpProbeValue": "o"},
+    ],
+)
+def test_value_is_cut_only_where_its_first_part_came_back(
+    bench: Bench, target: simulator.Simulator, values: dict[str, str]
+) -> None:
+    profiles_of(values)(target)
+    conclusion = run(Comma, bench)
+    assert (conclusion.known, conclusion.settings) == (False, {})
+
+
+@pytest.mark.parametrize(("code", "body"), [(503, NO), (401, NO), (500, YES), (403, YES)])
+@pytest.mark.parametrize("probe", [LineEnds, Prefix, TooManyBytes])
+def test_answer_is_a_yes_or_a_no_only_with_its_http_status(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], code: int, body: str
+) -> None:
+    target.configure(max_bytes=60_000_000)
+    target.script(simulator.fault(on="submit", code=code, body=body))
+    assert not run(probe, bench).known
+
+
+STATUS_PROBES = [UnknownBatch, Token, CountsStatusCalls, KeptStatuses]
+
+
+@pytest.mark.parametrize(("code", "body"), [(200, EMPTY), (200, GONE), (200, WORD), (500, ""), (404, "")])
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("probe", STATUS_PROBES)
+def test_status_that_says_nothing_concludes_nothing(
+    bench: Bench, target: simulator.Simulator, probe: type[Probe], skip: int, code: int, body: str
+) -> None:
+    """A 404 after an answer is what two of the probes look for."""
+    target.script(simulator.fault(on="status", code=code, body=body, skip=skip, times=0))
+    conclusion = run(probe, bench)
+    told = skip == 1 and code == 404 and probe in {UnknownBatch, KeptStatuses}
+    assert conclusion.known is told
+
+
+def test_503_long_before_the_limit_is_no_count_of_calls(bench: Bench, target: simulator.Simulator) -> None:
+    target.script(simulator.fault("unavailable", on="status", skip=3))
+    assert not run(CountsStatusCalls, bench).known
+
+
+def test_submission_that_is_refused_in_words_shows_no_lack_of_a_token(
+    bench: Bench, target: simulator.Simulator
+) -> None:
+    target.script(simulator.fault("refused"))
+    assert not run(Token, bench).known
+
+
+def test_host_that_cannot_be_reached_is_not_without_https(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Account, "status_url", lambda *_: "https://127.0.0.1:1/batchStatus?batchId=b")
+    assert not run(StatusHost, bench).known
+
+
+@pytest.mark.parametrize(
+    "extra", ["<weather>fine</weather>", "<profile><id>x</id><status>failed</status></profile>"]
+)
+def test_failed_ids_in_an_answer_that_is_not_understood_conclude_nothing(
+    bench: Bench, target: simulator.Simulator, extra: str
+) -> None:
+    target.configure(generation=2)
+    target.speak(f"status 1\nextra {extra}")
+    assert not run(FailedIds, bench).known
+
+
+def test_invented_batch_id_is_not_put_into_the_name_of_the_host(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    url = "https://mboxedge45.tt.omtrdc.net/m2/demo/v2/profile/batchStatus?batchId=45"
+    status = b"<response><batchId>45</batchId><status>complete</status></response>"
+
+    def ask(_: Account, url: str) -> Reply:
+        asked.append(url)
+        return Reply(200, status)
+
+    monkeypatch.setattr(Account, "status_url", lambda *_: url)
+    monkeypatch.setattr(Account, "ask", ask)
+    run(UnknownBatch, bench)
+    assert asked == [url, f"{url}0000"]
+
+
 def test_calls_keep_their_pace(bench: Bench, clock: Clock, target: simulator.Simulator) -> None:
     target.configure(calls_per_minute=20)
     begun = clock()
@@ -292,10 +403,13 @@ def test_second_update_that_never_shows_answers_nothing(
     ("value", "end", "answer"),
     [
         (None, "end", "not known"),
-        ("", "", "the row is cut there"),
+        ("one", "", "the row is cut there"),
+        ("one", "end", "the value is cut there"),
+        ("", "", "not known"),
         ("else", "", "not known"),
         ("else", "end", "it arrives as another value"),
-        ("one,two", "two", "it moves values to other columns"),
+        ("one", "two", "it moves values to other columns"),
+        ("one,two", "two", "not known"),
     ],
 )
 def test_value_of_a_separator_is_read_with_the_column_after_it(
@@ -336,9 +450,12 @@ def told(url: str, asked: Reply) -> Bench:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer"), [(Reply(200), "yes"), (Reply(404), "yes"), (Reply(0, error="No connection."), "no")]
+    ("asked", "answer"),
+    [(Reply(200), "yes"), (Reply(404), "yes"), (Reply(0, error="No connection."), "not known")],
 )
-def test_host_that_answers_by_https_speaks_it(asked: Reply, answer: str) -> None:
+def test_host_that_answers_by_https_speaks_it_and_a_connection_that_fails_says_nothing(
+    asked: Reply, answer: str
+) -> None:
     assert run(StatusHost, told("https://x", asked)).answer == answer
 
 
@@ -349,10 +466,6 @@ def test_receipt_without_an_ampersand_shows_no_way_to_write_one() -> None:
 @pytest.mark.parametrize("probe", [UnknownBatch, CountsStatusCalls])
 def test_call_without_an_answer_says_nothing(probe: type[Probe]) -> None:
     assert not run(probe, told("https://x", Reply(0, error="No connection."))).known
-
-
-def test_other_answer_about_an_unknown_batch_is_said() -> None:
-    assert run(UnknownBatch, told("https://x", Reply(400))).answer == "HTTP 400"
 
 
 def test_size_that_is_neither_taken_nor_refused_says_nothing() -> None:

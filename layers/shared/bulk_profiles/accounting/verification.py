@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from bulk_profiles.core.json_object import JsonObject, as_json
 from bulk_profiles.core.text import quantity
-from bulk_profiles.target.stored_profile import StoredProfile, StoredValue
+from bulk_profiles.target.stored_profile import StoredProfile
 
 CONFIDENCE = 0.95
 _CLOCK_ERROR = timedelta(minutes=5)  # between Target's clock and ours
@@ -64,11 +64,12 @@ def differences(
     *,
     sent_at: datetime | None = None,
     changed_after: datetime | None = None,
+    replaced_after: datetime | None = None,
 ) -> dict[str, Difference]:
     """Return how a profile differs from what was sent, by attribute; None is a profile that is not there.
 
-    `sent_at`: what was written clearly before is older. `changed_after`: what was written from then on
-    may be somebody else's.
+    `sent_at`: what was written clearly before is older. `changed_after`: what was written about then or later
+    may be somebody else's. `replaced_after`: a later import began, and may have removed attributes, too.
     """
     if profile is None:
         return {"": Difference.NO_PROFILE} if sent else {}
@@ -76,18 +77,23 @@ def differences(
     for name, value in sent.items():
         stored = profile.values.get(name)
         if stored is None:
-            found[name] = Difference.MISSING
+            replaced = replaced_after is not None and _may_be_since(profile.modified_at, replaced_after)
+            found[name] = Difference.NEWER if replaced else Difference.MISSING
         elif stored.value != value:
-            found[name] = _difference(value, stored, sent_at, changed_after)
+            written = stored.modified_at or profile.modified_at
+            if _may_be_since(written, replaced_after if written is None else changed_after):
+                found[name] = Difference.NEWER
+            else:
+                found[name] = _difference(value, stored.value, written, sent_at)
     return found
 
 
-def _difference(
-    value: str, stored: StoredValue, sent_at: datetime | None, changed_after: datetime | None
-) -> Difference:
-    written, text = stored.modified_at, stored.value
-    if written and changed_after and written >= changed_after:
-        return Difference.NEWER
+def _may_be_since(written: datetime | None, moment: datetime | None) -> bool:
+    """Whether something may have been written at a moment or later, by Target's clock."""
+    return moment is not None and (written is None or written >= moment - _CLOCK_ERROR)
+
+
+def _difference(value: str, text: str, written: datetime | None, sent_at: datetime | None) -> Difference:
     if written and sent_at and written < sent_at - _CLOCK_ERROR:
         return Difference.OLDER
     if text.replace("+", " ") == value or value.replace("+", " ") == text:
@@ -96,7 +102,7 @@ def _difference(
         return Difference.ENCODED
     if value.startswith(text) and value[len(text)] in _SEPARATORS:
         return Difference.CUT
-    return Difference.OTHER
+    return Difference.OTHER if written else Difference.NEWER  # without its time, it may be anybody's
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from bulk_profiles.target.response import UnusableAnswerError
 _SECONDS = 60.0  # of one call
 _MOST_BYTES = 4 * 1024 * 1024
 _SUCCESS = 2  # HTTP's class of status codes
+_BAD, _TOO_LARGE = 400, 413
 _DETAILED = frozenset({TargetState.COMPLETE, None})
 
 
@@ -51,6 +52,35 @@ class Reply:
     def receipt(self) -> Receipt:
         """The same as the answer to a submission."""
         return read_receipt(self.body)
+
+    @property
+    def took(self) -> bool:
+        """Whether it says, in both ways, that Target took a body."""
+        return self.status // 100 == _SUCCESS and self.receipt.success is True
+
+    @property
+    def refused(self) -> bool:
+        """Whether it says that Target refused a body, and not that it is busy, broken or guarded."""
+        said_no = self.receipt.success is False and (self.status // 100 == _SUCCESS or self.status == _BAD)
+        return said_no or self.status == _TOO_LARGE
+
+    @property
+    def answer(self) -> StatusAnswer | None:
+        """What it says of a batch; None where it says nothing."""
+        if self.status // 100 != _SUCCESS:
+            return None
+        try:
+            return read_status([self.body])
+        except UnusableAnswerError:
+            return None
+
+    @property
+    def is_status(self) -> bool:
+        """Whether it is the status of a batch, in which everything is understood."""
+        answer = self.answer
+        if answer is None or answer.unclear or answer.state is TargetState.OTHER:
+            return False
+        return answer.state is not None or bool(answer.profiles)
 
 
 @dataclass(slots=True)
@@ -88,11 +118,11 @@ class Account:
         """Ask for the status of a batch until it is terminal; None where it is not, so many minutes later."""
         batch_id, end = batch_id_of(url), self.clock() + timedelta(minutes=minutes)
         while True:
-            answer = _status(self.ask(url))
+            answer = self.ask(url).answer
             if answer is not None and answer.state in _DETAILED:
                 detailed = None
                 if not (answer.profiles or answer.counted):
-                    detailed = _status(self.ask(with_details(url)))
+                    detailed = self.ask(with_details(url)).answer
                 return (detailed or answer).about(batch_id)
             if self.clock() >= end:
                 return None
@@ -130,13 +160,3 @@ class Account:
             self.sleep((self._next - now).total_seconds())
         self._next = self.clock() + timedelta(minutes=1) / self.calls_per_minute
         self.calls += 1
-
-
-def _status(reply: Reply) -> StatusAnswer | None:
-    """Return what an answer says of a batch; None where it says nothing."""
-    if reply.status // 100 != _SUCCESS:
-        return None
-    try:
-        return read_status([reply.body])
-    except UnusableAnswerError:
-        return None

@@ -45,7 +45,7 @@ from .attempt_results import failed_before, write_attempt
 from .authorization import Authorization, remedy
 from .bodies import write_follow_up, write_part
 from .failures import noted
-from .isolating import is_wanted, says, search
+from .isolating import is_clear, is_wanted, says, search
 from .last_answers import keep_answer, last_answer
 from .limits import policy_of
 from .messages import Outcome, Word
@@ -320,7 +320,7 @@ def _words(batch: BatchEntry, verdict: Verdict) -> str:
     if batch.isolation is None:
         return _told(_reason(batch, verdict), failed_before(batch, verdict))
     found = says(batch.isolation, batch.submissions)
-    return found if verdict.state is BatchState.COMPLETE else _told(found, _reason(batch, verdict))
+    return found if is_clear(verdict) else _told(found, _reason(batch, verdict))
 
 
 def _told(text: str, sentence: str) -> str:

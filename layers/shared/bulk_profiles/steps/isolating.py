@@ -30,7 +30,7 @@ def search(batch: BatchEntry, verdict: Verdict, budget: int) -> Isolation | None
         if not verdict.unnamed or budget < verdict.unnamed < batch.body_rows:
             return None
         return Isolation.begin(batch.attempt, batch.body_rows, verdict.unnamed, batch.submissions, budget)
-    if not _is_clear(verdict):
+    if not is_clear(verdict):
         return batch.isolation.stopped()
     named = verdict.named.by_status[ProfileStatus.ERROR]
     return batch.isolation.after(verdict.unnamed, named, batch.submissions)
@@ -52,9 +52,9 @@ def says(state: Isolation, submissions: int) -> str:
     return " ".join(sentences)
 
 
-def _is_clear(verdict: Verdict) -> bool:
+def is_clear(verdict: Verdict) -> bool:
     """Whether Target said of every row of a part what became of it, or counted the failures."""
-    if verdict.state is not BatchState.COMPLETE:
+    if verdict.state is not BatchState.COMPLETE or verdict.named.by_status[ProfileStatus.UNKNOWN]:
         return False
     counted = verdict.status is ProfileStatus.SUCCESS or verdict.unnamed > 0
     return counted or not verdict.named.by_status[None]

@@ -27,7 +27,7 @@ class Sampled(JsonObject):
 
     profile_id: str
     values: dict[str, str]  # that were sent, without empty ones
-    sent_at: datetime | None  # when Target took its batch; None where parts were sent again later
+    sent_at: datetime | None  # when Target took its batch; None where that was sent more than once
     looks: int = 0  # at the profile, with an answer
     failures: int = 0  # to read it, in a row
     found: dict[str, Difference] = field(default_factory=dict)  # by attribute, at the last look
@@ -94,7 +94,8 @@ def _profiles(batch: BatchEntry, chosen: set[int], storage: Storage) -> Iterator
                     for name, cell in zip(names[1:], itertools.islice(cells, 1, None), strict=False)
                     if cell
                 }
-                yield Sampled(profile_id, values, None if batch.follow_ups else batch.accepted_at)
+                sent_at = batch.accepted_at if batch.submissions == 1 else None
+                yield Sampled(profile_id, values, sent_at)
 
 
 def _decoded(cell: bytes) -> str:

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bulk_profiles.accounting.verification import Verification, differences
 from bulk_profiles.aws.s3 import Storage
@@ -46,7 +47,18 @@ _CONTENTION = timedelta(seconds=2)
 _CHANGED_AFTER = timedelta(hours=1)  # after a batch has settled, all that it wrote shows
 _LONGEST = timedelta(hours=24)  # then what was not read is left
 _MOST_WAITS = 3  # for one slot
+# Target drops profiles after 14 days without activity; a batch settles at most a day after it was sent.
+_MAY_EXPIRE = timedelta(days=13)
+_EXPIRED = "Profiles that are not there may have expired since."
 _TOO_LONG = "The readings took longer than a day."
+
+
+class _Since(NamedTuple):
+    """From when on what is read may be somebody else's."""
+
+    settled: datetime  # the first batch
+    changed: datetime  # a value: a later import's, or the site's
+    replaced: datetime | None  # a missing attribute: a later import's
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ class VerifyImport:
 
     def _read(self, entry: ImportEntry, sample: Sample, out_of_time: Callable[[], bool]) -> datetime | None:
         """Read all profiles that are due, as far as time and budget allow; return when to go on."""
-        profiles, changed_after = list(sample.profiles), self._changed_after(entry)
+        profiles, since = list(sample.profiles), self._since(entry)
         policy = policy_of(entry.client_code, self.settings, self.storage)
         reason, deferrals = sample.reason, sample.deferrals
         for place, profile in enumerate(profiles):
@@ -118,6 +130,8 @@ class VerifyImport:
                 sample, deferrals = dataclasses.replace(sample, look_at=reply), deferrals + _MOST_WAITS
                 break
             deferrals = 0
+            if isinstance(reply, Gone) and self.clock() - since.settled > _MAY_EXPIRE:
+                reply = Unanswered(_EXPIRED)
             reason = reason if isinstance(reply, Found | Gone) else reply.reason
             if isinstance(reply, Deferred):
                 wait = max(reply.retry_after or _POSTPONED, _POSTPONED)
@@ -127,7 +141,7 @@ class VerifyImport:
                 reason = remedy(reply, self.tokens.get(entry.client_code))
                 sample = dataclasses.replace(sample, done=True)
                 break
-            profiles[place] = _looked(profile, reply, changed_after)
+            profiles[place] = _looked(profile, reply, since)
         else:
             sample = self._next_round(sample, profiles)
         sample = dataclasses.replace(sample, profiles=tuple(profiles), reason=reason, deferrals=deferrals)
@@ -199,11 +213,11 @@ class VerifyImport:
             self.sleep(max(0.0, (slot.at - now).total_seconds()))
         return self.clock() + _LONGEST_PAUSE
 
-    def _changed_after(self, entry: ImportEntry) -> datetime:
-        """Return from when on a value may be somebody else's: a later import's, or the site's."""
+    def _since(self, entry: ImportEntry) -> _Since:
         settled = [batch.settled_at for batch in self.ledger.batches(entry.import_id) if batch.settled_at]
         later = [other.started_at for other in later_imports(entry, self.ledger)]
-        return min([max(settled) + _CHANGED_AFTER, *later])
+        changed = min([max(settled) + _CHANGED_AFTER, *later])
+        return _Since(min(settled), changed, min(later, default=None))
 
     def _conclude(self, entry: ImportEntry, sample: Sample) -> None:
         """Write what the sample has shown; of the sample itself nothing is kept but that it is done."""
@@ -222,7 +236,12 @@ def _is_due(profile: Sampled, looks: int) -> bool:
     return profile.failures < _MOST_FAILURES and profile.looks < (looks if profile.differs else 1)
 
 
-def _looked(profile: Sampled, reply: ReadOutcome, changed_after: datetime) -> Sampled:
+def _is_known(profile: Sampled) -> bool:
+    """Whether the readings of a profile are enough: one that differs is looked at twice."""
+    return profile.looks >= (_LOOKS if profile.differs else 1)
+
+
+def _looked(profile: Sampled, reply: ReadOutcome, since: _Since) -> Sampled:
     """Return what is known of a profile after a reading."""
     if not isinstance(reply, Found | Gone):
         return dataclasses.replace(profile, failures=profile.failures + 1)
@@ -230,24 +249,25 @@ def _looked(profile: Sampled, reply: ReadOutcome, changed_after: datetime) -> Sa
         profile.values,
         reply.profile if isinstance(reply, Found) else None,
         sent_at=profile.sent_at,
-        changed_after=changed_after,
+        changed_after=since.changed,
+        replaced_after=since.replaced,
     )
     return dataclasses.replace(profile, looks=profile.looks + 1, failures=0, found=found)
 
 
 def _verification(sample: Sample) -> Verification:
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    for profile in sample.profiles:
+    known = [profile for profile in sample.profiles if _is_known(profile)]
+    for profile in known:
         for name, kind in profile.found.items():
             kinds[kind.value][name] += 1
-    looked = [profile for profile in sample.profiles if profile.looks]
-    different = sum(profile.differs for profile in looked)
-    newer = sum(bool(profile.found) and not profile.differs for profile in looked)
-    not_read = len(sample.profiles) - len(looked)
+    different = sum(profile.differs for profile in known)
+    newer = sum(bool(profile.found) and not profile.differs for profile in known)
+    not_read = len(sample.profiles) - len(known)
     return Verification(
         wanted=sample.wanted,
         successes=sample.successes,
-        as_sent=len(looked) - different - newer,
+        as_sent=len(known) - different - newer,
         different=different,
         newer=newer,
         not_read=not_read,
@@ -261,6 +281,7 @@ def _table(sample: Sample) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("profile_id", "attribute", "difference"))
-    rows = [(one.profile_id, name, kind.value) for one in sample.profiles for name, kind in one.found.items()]
+    known = [profile for profile in sample.profiles if _is_known(profile)]
+    rows = [(one.profile_id, name, kind.value) for one in known for name, kind in one.found.items()]
     writer.writerows(rows)
     return text.getvalue().encode() if rows else b""

@@ -29,9 +29,10 @@ class StoredValue:
 
 @dataclass(frozen=True, slots=True)
 class StoredProfile:
-    """The attributes of a profile by name, those of Target itself among them."""
+    """The attributes of a profile by name, those of Target itself among them, and its last change."""
 
     values: dict[str, StoredValue]
+    modified_at: datetime | None = None
 
 
 def read_profile(data: bytes, client: str, third_party_id: str = "") -> StoredProfile:
@@ -54,7 +55,8 @@ def read_profile(data: bytes, client: str, third_party_id: str = "") -> StoredPr
     attributes = answer["profileAttributes"]
     if len(attributes) > _MOST_ATTRIBUTES:
         raise UnusableAnswerError(f"has more than {_MOST_ATTRIBUTES} attributes")
-    return StoredProfile({name: _value(attribute) for name, attribute in attributes.items()})
+    values = {name: _value(attribute) for name, attribute in attributes.items()}
+    return StoredProfile(values, _moment(answer.get("modifiedAt")))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

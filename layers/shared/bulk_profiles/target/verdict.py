@@ -388,12 +388,12 @@ def _surplus(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:
     errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
     if answer.batch_size is not None and answer.batch_size > rows:
         sentences.append(_size_of_batch(answer.batch_size, rows))
-    results = _updated(answer, errors)
+    results = (answer.successful or 0) + max(_failures(answer), errors)
     sent = f"{quantity(rows, 'row')} {_were(rows)} sent"
     for count, what in ((answer.consumed, "consumed row"), (results, "result")):
         if count is not None and count > rows:
             sentences.append(f"Target counted {quantity(count, what)}, and {sent}.")
-    if results is not None and results <= rows < (_updated(answer, errors + pending) or 0):
+    if results <= rows < (_updated(answer, errors + pending) or 0):
         unfinished = f"it was not done with {quantity(pending, 'profile')}"
         sentences.append(f"Target counted {quantity(results, 'result')}, {unfinished}, and {sent}.")
     return sentences
