@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 import simulator
 from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.errors import ConflictError
 from bulk_profiles.core.models import Basis, BatchState, ImportStatus, ProfileCounts, ProfileStatus
 from bulk_profiles.ledger.import_entry import GivenUp
 from bulk_profiles.ledger.isolation import search_cost
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.stopping import give_up
+from bulk_profiles.target import calls
+from bulk_profiles.target.outcomes import Answered, CheckOutcome
 from tests.worlds.deployment import Deployment
 from tests.worlds.in_memory import InMemoryDeployment
 
@@ -222,6 +227,32 @@ def test_word_for_a_profile_of_a_part_that_is_not_known_ends_the_search(
     assert summary.profiles == ProfileCounts(unknown=2)
     assert len(target.submissions) == 2
     assert "again when" not in summary.batches[0].reason
+
+
+@pytest.mark.fault(57, "two executions with two answers about one batch: only the first writes anything")
+@pytest.mark.parametrize("look", [1, 3])
+def test_execution_that_comes_late_overwrites_no_part(
+    deployment: Deployment, target: simulator.Simulator, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    target.configure(generation=4, failed_ids=frozenset({"u3", "u9"}))
+    import_id = deployment.split(deployment.drop(rows())).import_id
+    check, looks = calls.check, itertools.count()
+
+    def overtaken(*arguments: Any, **options: Any) -> CheckOutcome:
+        reply = check(*arguments, **options)
+        if next(looks) == look and isinstance(reply, Answered):
+            deployment.clock.advance(seconds=1)
+            assert deployment.check(import_id, 1).word is Word.RESUBMIT
+            return Answered(dataclasses.replace(reply.answer, successful=None, failed=5, not_found=0))
+        return reply
+
+    monkeypatch.setattr(calls, "check", overtaken)
+    with pytest.raises(ConflictError):
+        list(deployment.walk(import_id, 1))
+
+    summary = deployment.resume(import_id)
+
+    assert summary.profiles == ProfileCounts(success=ROWS - 2, error=2)
 
 
 def test_why_a_search_ended_early_is_said(deployment: Deployment, target: simulator.Simulator) -> None:

@@ -78,9 +78,7 @@ class Reply:
     def is_status(self) -> bool:
         """Whether it is the status of a batch, in which everything is understood."""
         answer = self.answer
-        if answer is None or answer.unclear or answer.state is TargetState.OTHER:
-            return False
-        return answer.state is not None or bool(answer.profiles)
+        return answer is not None and not answer.unclear and answer.state is not TargetState.OTHER
 
 
 @dataclass(slots=True)

@@ -87,8 +87,10 @@ class CheckStatus:
             verdict = self._unfollowed(batch)
             if verdict is None:
                 batch, verdict = self._ask(batch, import_entry)
-            if verdict is None:
-                return _processing(batch)
+                if verdict is None:
+                    return _processing(batch)
+                # Before any object is written: another execution may have had another answer.
+                batch = self.ledger.save_batch(batch, self.clock())
             found = search(batch, verdict, self._search_budget(import_entry))
             if found is None:
                 again = self._follow_up(batch, verdict)
