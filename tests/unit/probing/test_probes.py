@@ -336,6 +336,14 @@ def test_invented_batch_id_is_not_put_into_the_name_of_the_host(
     assert asked == [url, f"{url}0000"]
 
 
+@pytest.mark.parametrize(("seconds", "words"), [(0, "no Retry-After"), (30, "Retry-After '30'")])
+def test_refusal_of_too_many_calls_is_told_with_the_time_that_it_names(
+    bench: Bench, target: simulator.Simulator, seconds: int, words: str
+) -> None:
+    target.configure(calls_per_minute=50, retry_after=seconds)
+    assert run(CountsStatusCalls, bench).evidence.endswith(words)
+
+
 def test_calls_keep_their_pace(bench: Bench, clock: Clock, target: simulator.Simulator) -> None:
     target.configure(calls_per_minute=20)
     begun = clock()
