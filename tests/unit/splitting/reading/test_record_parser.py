@@ -85,6 +85,7 @@ def test_record_with_wrong_quotes_is_rejected_with_all_its_lines(case: str, deli
         assert end.join(texts) == end.join(lines[line - 1] for line in rejected)
 
 
+@pytest.mark.parametrize("block", [64, 512 * 1024], indirect=True)
 @pytest.mark.usefixtures("block")
 def test_record_with_wrong_quotes_costs_no_row_far_from_it() -> None:
     good = b"".join(b'B%d,"x, y",Ulm\nC%d,ok,Bonn\n' % (number, number) for number in range(3000))
