@@ -107,7 +107,7 @@ def test_attribute_that_a_later_import_may_have_removed_is_not_called_missing(
     assert found == {"name": kind}
 
 
-# Where all are hits it is 0.05 ** (1 / tries); the others have the probability that the test below adds up anew.
+# Where all are hits it is 0.05 ** (1 / tries); the test below adds up the probability of the others anew.
 @pytest.mark.parametrize(
     ("hits", "tries", "bound"),
     [
