@@ -119,9 +119,10 @@ def test_rows_that_fail_all_are_errors_without_another_submission(
     assert "Target counted 2 failures and named none: every row failed." in summary.reason
 
 
+@pytest.mark.parametrize("count", [1, ROWS])
 @pytest.mark.parametrize("setting", ["deployment", "feed"])
 def test_counts_are_only_reported_where_that_is_wanted(
-    deployment: Deployment, target: simulator.Simulator, setting: str
+    deployment: Deployment, target: simulator.Simulator, setting: str, count: int
 ) -> None:
     if setting == "deployment":
         deployment.configure(counts_only="report")
@@ -131,9 +132,9 @@ def test_counts_are_only_reported_where_that_is_wanted(
         )
     target.configure(generation=4, failed_ids=frozenset({"u0"}))
 
-    summary = deployment.run(rows())
+    summary = deployment.run(rows(count))
 
-    assert summary.profiles == ProfileCounts(unknown=ROWS)
+    assert summary.profiles == ProfileCounts(unknown=count)
     assert len(target.submissions) == 1
 
 

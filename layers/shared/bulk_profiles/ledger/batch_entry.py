@@ -308,12 +308,12 @@ class BatchEntry(JsonObject):
             next_check_at=None,
         )
 
-    def part(self, follow_up: FollowUp, known: Bases, isolation: Isolation, said: str = "") -> Self:
+    def part(self, follow_up: FollowUp, known: Bases, isolation: Isolation) -> Self:
         """Return the entry of a batch of which a part is sent again, to find the rows that fail.
 
         Target may have taken the rows before.
         """
-        sent = self.follow_up(follow_up, known, said)
+        sent = self.follow_up(follow_up, known)
         return sent.change(isolation=isolation, possibly_duplicate=True)
 
     def reopened(self, resend: Resend, follow_up: FollowUp | None, *, may_have_arrived: bool) -> Self:

@@ -23,7 +23,6 @@ from bulk_profiles.target.stored_profile import StoredProfile
 from .account import Account, Reply
 
 VALUE, END, OTHER = "bpProbeValue", "bpProbeEnd", "bpProbeOther"  # the attributes of the invented profiles
-_COMPLETE = "complete"
 _UNAUTHORIZED = frozenset({401, 403})
 _TOO_MANY_CALLS, _GONE = 503, frozenset({404, 410})
 _WRONG_TOKEN = "bulk-profiles-probe-without-rights"  # noqa: S105  # invented

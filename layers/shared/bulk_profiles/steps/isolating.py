@@ -27,7 +27,7 @@ def search(batch: BatchEntry, verdict: Verdict, budget: int) -> Isolation | None
     Each failing row takes at least one submission of the budget: more failures are not searched for.
     """
     if batch.isolation is None:
-        if not verdict.unnamed or budget < verdict.unnamed < batch.body_rows:
+        if not (budget and verdict.unnamed) or budget < verdict.unnamed < batch.body_rows:
             return None
         return Isolation.begin(batch.attempt, batch.body_rows, verdict.unnamed, batch.submissions, budget)
     if not is_clear(verdict):
