@@ -1008,3 +1008,11 @@ def test_receipt_whose_names_cannot_be_matched_changes_no_verdict() -> None:
     verdict = whole_batch(BatchState.REFUSED, ProfileStatus.ERROR, "No.")
     receipt = read_status([b"demo-1 a b failed"])
     assert add_named(verdict, receipt, ["a", "c d"], 2) == verdict
+
+
+def test_counted_failures_are_searched_for_only_where_no_profile_is_named() -> None:
+    alone = settle(status(head(), counts(2, 0, 1)), IDS[:3], rows=3, overdue=True)
+    beside = settle(status(head(), profile("b", "pending"), counts(2, 0, 1)), IDS[:3], rows=3, overdue=True)
+    assert alone is not None
+    assert beside is not None
+    assert (alone.unnamed, beside.unnamed) == (1, 0)
