@@ -31,7 +31,7 @@ include local/run.mk
 test: setup ## Run all tests but those of make chaos and make test-container
 	@echo 'Left out: tests/local/test_chaos.py, which kills processes at random for minutes (make chaos);'
 	@echo 'tests/container, which needs root and a Docker engine (make test-container).'
-	@$(BIN)/pytest -rs -m 'not chaos and not container' -n auto --dist loadfile --hypothesis-profile ci tests
+	@$(BIN)/pytest -rs -m 'not chaos and not container' -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile ci tests
 
 check: setup ## Format, lint, types, layers, template
 	$(BIN)/ruff format --check .

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import hypothesis
 import pytest
 from moto import mock_aws
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 import simulator
 from bulk_profiles.aws.dynamodb import VersionedTable
@@ -30,6 +31,32 @@ pytest_plugins = ["tests.faults.reliability"]
 hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=int(os.getenv("EXAMPLES", "300")))
 hypothesis.settings.load_profile("patient")
+
+_ENGINE = "tests/local/"
+
+
+class _OneEngine(LoadFileScheduling):  # type: ignore[misc]  # of the class nothing is known
+    """Give a worker whole files, and one worker all tests of the local engine, which share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _ENGINE if nodeid.startswith(_ENGINE) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _OneEngine:
+    return _OneEngine(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one worker more than there are processors, because that of the engine mostly waits."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the engine, which takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_ENGINE))
+
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",

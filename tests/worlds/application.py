@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -26,6 +26,9 @@ from simulator import Simulator
 from tests.worlds import deployable
 from tests.worlds.aws.functions import Context
 from tests.worlds.deployment import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 type Json = dict[str, Any]
 
@@ -59,6 +62,7 @@ class Application:
     target: Simulator
     variables: dict[str, str]
     patch: pytest.MonkeyPatch
+    s3: S3Client  # of the tests: to make one takes longer than most calls
     clock: Clock = field(default_factory=Clock)
     calls: list[Call] = field(default_factory=list)
     states: list[str] = field(default_factory=list)  # what went into and came out of functions, as JSON
@@ -92,7 +96,7 @@ class Application:
 
     def drop(self, body: bytes, key: str = "drop/default/customers.csv") -> Json:
         """Put a file into the Drop bucket and give S3's event."""
-        version = boto3.client("s3").put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
+        version = self.s3.put_object(Bucket=DROP_BUCKET, Key=key, Body=body)["VersionId"]
         return {
             "id": f"event-{version}",
             "detail": {"bucket": {"name": DROP_BUCKET}, "object": {"key": key, "version-id": version}},
@@ -127,11 +131,11 @@ class Application:
 
     def read(self, key: str) -> bytes:
         """Give an object of the Data bucket."""
-        return boto3.client("s3").get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
+        return self.s3.get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
 
     def objects(self) -> dict[str, bytes]:
         """Give all objects of the Data bucket."""
-        listed = boto3.client("s3").list_objects_v2(Bucket=DATA_BUCKET).get("Contents", [])
+        listed = self.s3.list_objects_v2(Bucket=DATA_BUCKET).get("Contents", [])
         return {item["Key"]: self.read(item["Key"]) for item in listed}
 
     def items(self) -> list[Json]:
@@ -214,4 +218,4 @@ def deployed(target: Simulator, patch: pytest.MonkeyPatch) -> Application:
         "TARGET_ENDPOINT": target.url,
         "MAX_BATCH_ROWS": "2",
     }
-    return Application(target, variables, patch)
+    return Application(target, variables, patch, s3)
