@@ -19,6 +19,7 @@ OUTPUTS = {
     "StateMachineArn": "arn",
 }
 PARAMETERS = {
+    "ClientCode": "demo",
     "CallsPerMinute": "50",
     "MaxInFlight": "10",
     "RowsPerDay": "3",

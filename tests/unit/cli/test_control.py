@@ -220,6 +220,17 @@ def test_resend_says_what_it_would_send_and_asks(
     assert len(deployment.machine.inputs) == 1
 
 
+def test_resend_says_first_what_most_profiles_became(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.script(simulator.fault("bad_request"), simulator.fault("refused", times=2))
+    file = FILE + b"u4,Ida\nu5,Eve\n"
+    import_id = deployment.split(deployment.drop(file, "drop/crm/crm.csv")).import_id
+    deployment.resume(import_id)
+    said = run(capsys, "resend", import_id, "--dry-run").splitlines()
+    assert [line.split(" error")[0] for line in said[:2]] == ["2 batches, 3 profiles", "1 batch, 2 profiles"]
+
+
 @pytest.mark.parametrize("options", [[], ["--yes"]])
 def test_resend_starts_an_execution_once_it_is_told_to(
     deployment: Deployment,

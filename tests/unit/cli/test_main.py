@@ -11,10 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from bulk_profiles.__main__ import main as process_main
-from bulk_profiles.cli.main import main
+from bulk_profiles.cli.main import all_commands, main
 
 
 @pytest.mark.parametrize(
@@ -214,3 +215,10 @@ def test_command_without_its_packages_says_how_to_install_them(monkeypatch: pyte
     monkeypatch.setattr(gc, "disable", lambda: None)
     with pytest.raises(SystemExit, match=r"is not installed: install it as bulk-profiles\[cli\]"):
         process_main()
+
+
+def test_every_command_and_every_option_says_what_it_is_for() -> None:
+    for name, command in all_commands():
+        assert command.help, name
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        assert [each.name for each in options if not each.help] == [], name

@@ -249,6 +249,16 @@ def test_plan_with_a_key_column_that_is_a_kind_of_id_is_of_that_kind(
     assert json.loads(text)["keyColumn"] == key
 
 
+def test_key_column_of_the_command_comes_before_the_kind_of_the_feed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, feed = tmp_path / "c.csv", tmp_path / "feed.json"
+    path.write_bytes(b"pcId,thirdPartyId,a\n1,2,x\n")
+    feed.write_text('{"keyColumn": "pcId"}')
+    assert main(["plan", str(path), "--feed", str(feed), "--key-column", "thirdPartyId", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keyColumn"] == "thirdPartyId"
+
+
 def test_plan_of_a_file_without_fault_gives_no_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 
 import simulator
-from bulk_profiles.aws.secrets import Tokens
+from bulk_profiles.cli.commands import probe
 from bulk_profiles.cli.main import main
 from bulk_profiles.probing.probes import PROBES, Comma, Prefix
 
@@ -59,6 +61,7 @@ def test_probe_says_what_it_makes_and_asks_before_it_sends(
     assert "14 probes on the client code demo" in said
     assert "up to 16 profiles are made, whose ids begin with ours-20" in said
     assert "They expire by themselves" in said
+    assert re.search(r"Each wait is \d+ minutes at most\.", said)
     assert "about" in said.lower()
     assert not target.requests
 
@@ -136,7 +139,9 @@ def test_token_of_a_stack_goes_to_its_own_endpoint_alone(
     target: simulator.Simulator, arguments: list[str], ours: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours.parameters.update(ClientCode="demo", TargetEndpoint="http://127.0.0.1:9", TokenSecretArn="arn")
-    monkeypatch.setattr(Tokens, "get", lambda *_: "an-invented-token")
+    monkeypatch.setattr(
+        probe, "Tokens", lambda secret: SimpleNamespace(get={"demo": f"token-of-{secret}"}.get)
+    )
     main([*arguments, "--stack", "ours", "--only", "ampersand", "--yes"])
     assert not any("Authorization" in request.headers for request in target.requests)
     ours.parameters["TargetEndpoint"] = target.url
@@ -144,10 +149,22 @@ def test_token_of_a_stack_goes_to_its_own_endpoint_alone(
     assert "Authorization" in target.requests[-1].headers
 
 
+@pytest.mark.parametrize(("options", "lines"), [([], True), (["--json"], False)])
+def test_probe_says_what_it_finds_out_unless_only_json_is_wanted(
+    arguments: list[str],
+    options: list[str],
+    capsys: pytest.CaptureFixture[str],
+    *,
+    lines: bool,
+) -> None:
+    main([*arguments, "--only", "ampersand", "--yes", *options])
+    assert ("ampersand: How is the & in the status URL written?\n" in capsys.readouterr().err) is lines
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--only", "coma"], "There is no probe coma: there are comma"),
+        (["--only", "coma"], "There is no probe coma: there are comma, line-feed, "),
         (["--only", "rows"], "add --with-limits"),
         (["--client", "a b"], "Which account?"),
         (["--prefix", "a b"], "--prefix may have"),

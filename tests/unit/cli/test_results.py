@@ -49,6 +49,17 @@ def test_failed_rows_that_the_import_did_not_make_are_made_here(
     assert (tmp_path / "failed-rows.csv").read_bytes() == made
 
 
+def test_failed_rows_that_the_import_made_are_not_made_again(
+    deployment: Deployment, target: Simulator, tmp_path: Path
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+    kept = object_key(import_id, "failed-rows.csv")
+    deployment.s3.put_object(Bucket=DATA_BUCKET, Key=kept, Body=b"as the import made it")
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "failed-rows.csv").read_bytes() == b"as the import made it"
+
+
 def test_import_that_has_not_ended_has_no_results(
     deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,7 +77,7 @@ def _of_files(files: tuple[Path, ...]) -> Iterator[_Checked]:
 
 
 def _of_stack(stack: Stack) -> Iterator[_Checked]:
-    used = {stack.parameters.get("ClientCode", "")}
+    used = {stack.parameters["ClientCode"]}
     for name in stack.storage.feeds():
         configuration, fault = _read(stack, "feed", feed_key(name), name)
         if not fault:

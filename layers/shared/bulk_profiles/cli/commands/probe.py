@@ -132,7 +132,7 @@ def _account(
         client = client or parameters["ClientCode"]
         if endpoint is None:  # the stack's token goes nowhere else
             endpoint = parameters["TargetEndpoint"]
-            token = token or Tokens(parameters.get("TokenSecretArn", "")).get(client)
+            token = token or Tokens(parameters["TokenSecretArn"]).get(client)
     if not client or not CLIENT_CODE.fullmatch(client):
         raise UsageError("Which account? Give its client code with --client, or a stack with --stack.")
     return Account(

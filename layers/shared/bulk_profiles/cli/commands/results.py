@@ -48,7 +48,7 @@ def _fetch(stack: Stack, import_id: str, folder: Folder) -> Iterator[str]:
     if summary is None:
         raise UsageError(f"Import {import_id} has not ended yet: there are no results.")
     rejected = summary.get("rejectedRows", f"{REJECTED_ROWS}.csv")  # release 0.1.0 did not write it down
-    failed = summary.get("failedRows", {}).get("file", "")
+    failed = summary["failedRows"]["file"] if "failedRows" in summary else ""
     for name in filter(None, (REPORT, SUMMARY, rejected, failed)):
         try:
             _copy(stack, object_key(import_id, name), folder, name)
