@@ -42,6 +42,7 @@ def test_printable_text_has_no_invisible_characters() -> None:
 
 def test_quantity_of_one_is_in_the_singular() -> None:
     assert [quantity(number, "row") for number in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [quantity(number, "batch") for number in (1, 2)] == ["1 batch", "2 batches"]
 
 
 @pytest.mark.parametrize("sign", [*"\ufeff\u200b\u200c\u200d\u2060\u00ad\u200e\u180e\x00\x7f\u3164\u2800"])

@@ -203,7 +203,7 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
     unsettled = [batch for batch in summary["batches"] if _is_open(batch)]
     if unsettled:
         yield ToDo(
-            f"{quantity(len(unsettled), 'batch', 'batches')} of {len(summary['batches']):,} did not come to "
+            f"{quantity(len(unsettled), 'batch')} of {len(summary['batches']):,} did not come to "
             f'an end: start the state machine again with the input {{"importId": "{import_id}"}}.'
         )
     failing = [group for group in groups if not group.complete and group.reason]

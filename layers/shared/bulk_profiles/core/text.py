@@ -80,6 +80,7 @@ def printable(text: str) -> str:
     return " ".join(line.split())[:_MAX_MESSAGE]
 
 
-def quantity(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: `1 row`, `2 rows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
+def quantity(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 row`, `2 rows`, `2 batches`."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{plural}"

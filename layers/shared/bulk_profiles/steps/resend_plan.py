@@ -96,7 +96,7 @@ class ResendPlan:
         counts = {name: count for name, count in self.profiles.to_json().items() if count}
         are = ", ".join(f"{count} {name}" for name, count in counts.items())
         total = quantity(self.profiles.total, "profile")
-        batches = quantity(len(self.chosen), "batch", "batches")
+        batches = quantity(len(self.chosen), "batch")
         return " ".join([*([f"{total} of {batches}: {are}."] if counts else []), *self.held_back_says])
 
     @property
