@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -66,6 +67,15 @@ def test_source_file_is_read_from_any_byte_of_its_version(s3: S3Client, storage:
     source = storage.source(DROP_BUCKET, "drop/a?versionId=b.csv", version)
     with storage.source_file(source).open(start) as stream:
         assert stream.read() == b"first"[start:]
+
+
+def test_source_file_is_read_by_the_client_that_there_is(
+    s3: S3Client, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = storage.source(DROP_BUCKET, "drop/c.csv", drop(s3, "drop/c.csv", b"first"))
+    monkeypatch.delattr(boto3.Session, "client")
+    with storage.source_file(source).open() as stream:
+        assert stream.read() == b"first"
 
 
 @pytest.mark.parametrize("size", [0, 10, 8 * MIB, 8 * MIB + 1, 25 * MIB])
