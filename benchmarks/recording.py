@@ -26,6 +26,11 @@ from bulk_profiles.aws.profiles_table import ProfilesTable, profile_puts
 from bulk_profiles.core.models import Basis, KeyColumn, ProfileResult, ProfileResultsPolicy, ProfileStatus
 
 NAME = "profiles"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 EXPIRES_AT = 1_800_000_000
 ANSWER = b'{"UnprocessedItems":{}}'
@@ -98,8 +103,13 @@ def low_level_client(url: str, count: int) -> None:
 
 
 def ours(url: str, count: int) -> None:
+    put_items(url, results(count), count)
+
+
+def put_items(url: str, profile_results: Iterator[ProfileResult], count: int) -> None:
+    """Write the items of results as the application does."""
     puts = profile_puts(
-        results(count),
+        profile_results,
         ProfileResultsPolicy.ALL,
         client_code="demo",
         key_column=KeyColumn.THIRD_PARTY_ID,
@@ -123,11 +133,7 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    os.environ |= {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+    os.environ |= ENVIRONMENT
     near, far = Pipe()
     sink = get_context("spawn").Process(target=serve, args=(far,), daemon=True)
     sink.start()

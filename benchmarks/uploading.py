@@ -27,6 +27,8 @@ from bulk_profiles.target.calls import submit
 from bulk_profiles.target.http import Body
 from bulk_profiles.target.outcomes import Accepted
 
+from .recording import ENVIRONMENT
+
 BUCKET = "data"
 ROW = b"customer-%09d,Ada%%20Lovelace,Z%%C3%%BCrich\n"
 PIECE = 256 * 1024
@@ -119,11 +121,7 @@ def main() -> int:
     parser.add_argument("--mb", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    os.environ |= {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+    os.environ |= ENVIRONMENT
     sizes = [1_000, options.mb * 1_000_000]
     near, far = (context := get_context("spawn")).Pipe()
     server = context.Process(target=serve, args=(far, sizes), daemon=True)
