@@ -1,8 +1,9 @@
 """Simulate days at scale: `make simulate`, or `python -m benchmarks.simulate [--json] [--plots DIR]`.
 
 Print when imports end, the peak of every quota and what a day costs, for 1, 10 and 100 million profiles a
-day, from one client and from fifty. The exit code is 1 where a quota is passed, which is named, and 2 where the
-options make no sense. `benchmarks.scale.model` says what is simulated, `benchmarks.scale.quotas` the limits.
+day, from one client and from fifty. The exit code is 1 where a quota is passed, which is named, and 2 where
+the options make no sense. `benchmarks.scale.model` says what is simulated, `benchmarks.scale.quotas` the
+limits.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ type Json = dict[str, Any]
 type Process = Generator[simpy.Event, Any, Any]
 type Function = Callable[[Json], Process]  # takes the state, returns the function's answer
 
-# Events in the history, by the type of a state: a Task is entered, scheduled, started, succeeded and exited; of
-# a Map, entered, run started, run succeeded and exited. The events of a child are in its own history:
+# Events in the history, by the type of a state: a Task is entered, scheduled, started, succeeded and exited.
+# A Map is entered, its run started and succeeded, and exited. A child's events are in its own history:
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 _EVENTS = {"Task": 5, "Map": 4}
 _EVENTS_OF_OTHERS = 2  # entered, exited
