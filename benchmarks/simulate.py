@@ -12,6 +12,7 @@ import argparse
 import json
 import statistics
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
     return _PASSED if passed else 0
 
 
+@cache
 def definition() -> Any:
     """Return the definition of the state machine."""
     return json.loads((ROOT / "statemachine/import_profiles.asl.json").read_text())
 
 
+@cache
 def template() -> Template:
     """Return what template.yaml says."""
     path = ROOT / "template.yaml"

@@ -276,15 +276,17 @@ class _World:
 
     # --- a client, and a file ---
 
-    def client(self, name: str) -> None:
+    def client(self, number: int) -> None:
         """Let a client drop its files, at a random moment of each part of the day."""
-        client, scenario = _Client(self, name), self.scenario
+        scenario = self.scenario
+        client = _Client(self, f"client{number + 1}")
         rows, more = divmod(scenario.profiles, scenario.clients * scenario.files)
         part = scenario.spread / scenario.files
-        for number in range(scenario.files):
-            at = (number + self.choose.random()) * part if part else 0.0
-            own = rows + (number < more // scenario.clients)
-            import_ = Import(name, number, own, list(planned(own, self.template, scenario.parameters)), at)
+        for file in range(scenario.files):
+            own = rows + (number * scenario.files + file < more)
+            batches = list(planned(own, self.template, scenario.parameters))
+            at = (file + self.choose.random()) * part
+            import_ = Import(client.name, file, own, batches, at)
             self.imports.append(import_)
             self.env.process(self._file(client, import_))
 
@@ -464,7 +466,7 @@ def simulate(scenario: Scenario, definition: Json, template: Template, seed: int
     """Run a day until its last import has ended. The same seed gives the same day."""
     world = _World(scenario, definition, template, seed)
     for number in range(scenario.clients):
-        world.client(f"client{number + 1}")
+        world.client(number)
     world.env.run()
     world.meter.reach(quotas.WRITES, world.table.peak)
     limits = quotas.quotas(
