@@ -110,7 +110,7 @@ def local(rows: int, batch_rows: int = 10_000) -> Scenario:
         rows,
         files=1,
         spread=0.0,
-        timings=Timings(start=0.5, call=0.05, writer=2_500.0, finish=0.5, cores=2),
+        timings=Timings(start=0.5, call=0.05, writer=2_330.0, finish=0.5, cores=2),
         target=TargetModel(1.0, 1.0, refused=0.0),
         table=lambda: Table(math.inf, math.inf),
         parameters=LOCAL_PARAMETERS | {"MaxBatchRows": str(batch_rows)},
