@@ -8,19 +8,18 @@ what is outside: how long things take, Target, Lambda's concurrency, and the Pro
 
 from __future__ import annotations
 
-import math
 import random
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import simpy
 
 from benchmarks.scale import quotas
 from benchmarks.scale.executions import Execution, Function, Json, Process
-from benchmarks.scale.quotas import Meter, Quota, Table, Window
+from benchmarks.scale.quotas import Meter, Quota, Window
+from benchmarks.scale.scenario import Scenario, Template, planned
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.budget.reserve import Slot
 from bulk_profiles.budget.state import BudgetState
@@ -39,82 +38,12 @@ from bulk_profiles.target.answers import StatusAnswer
 from bulk_profiles.target.outcomes import Accepted, Answered, CheckOutcome, Deferred, SubmissionOutcome
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-DAY = 86_400.0  # seconds
 SPLIT, UPLOAD, CHECK, FINISH = (
     f"{name}Function" for name in ("SplitFile", "UploadBatch", "CheckStatus", "FinishImport")
 )
 _STOP_SECONDS = 60  # left of check_status' time, in which it ends what it has begun: functions/check_status
 _ROUND = 4_000  # items between two looks at the time: aws/profiles_table
 _BUSY = Deferred("Target is busy (503).", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """How long the application's own work takes. Seconds, and things a second of one function."""
-
-    start: float = 0.2  # of any function, warm: Lambda, and a few reads and writes of the ledger
-    split: float = 60e6  # bytes of the source: docs/performance.md, on the 1.7 processors of 3,008 MB
-    upload: float = 5e6  # bytes of a body, to Target and into it: assumed
-    call: float = 1.0  # Target's answer to any call: assumed
-    results: float = 100_000.0  # rows, from Target's answer to the results file, on 0.6 processors
-    writer: float = 20_000.0  # items: eight connections, 25 items in 10 ms each
-    finish: float = 5.0  # summary and report
-    cores: int = 0  # that all functions and the table share, as on one machine; 0: each has its own
-
-
-@dataclass(frozen=True, slots=True)
-class TargetModel:
-    """How Target behaves: its documentation says less than an hour, and up to 24.
-
-    The time from a submission to `complete` is log-normal. Batches do not slow each other down.
-    """
-
-    median_seconds: float = 1_200.0
-    slow_seconds: float = 3_600.0  # one batch in twenty takes longer
-    refused: float = 0.01  # share of calls that get a 503, because others use the client's calls too
-
-    def seconds(self, choose: random.Random) -> float:
-        """Draw the time from a submission to `complete`."""
-        spread = math.log(self.slow_seconds / self.median_seconds) / 1.645  # the normal's 95th percentile
-        return min(choose.lognormvariate(math.log(self.median_seconds), spread), 23 * 3_600.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A day: who drops how much, in which account."""
-
-    profiles: int
-    clients: int = 1
-    files: int = 24  # of each client, spread over the day, all of one size
-    shared: bool = False  # whether all files of a client have the same customers
-    functions: int = 1_000  # that the account may run at once
-    timings: Timings = Timings()
-    target: TargetModel = TargetModel()
-    table: Callable[[], Table] = Table
-    parameters: dict[str, str] = field(default_factory=dict)  # of the template, over its defaults
-    spread: float = DAY  # seconds over which the files of a client arrive
-
-
-# The local engine with a simulated Target, in the place of AWS. Measured with 100,000 rows in ten batches.
-LOCAL_PARAMETERS = {
-    "CallsPerMinute": "3000",
-    "FirstCheckSeconds": "1",
-    "MaxCheckSeconds": "2",
-    "MaxBatchRows": "10000",
-}
-
-
-def local(rows: int, batch_rows: int = 10_000) -> Scenario:
-    """Return one import on one machine of two cores, by `make run`, its functions warm."""
-    return Scenario(
-        rows,
-        files=1,
-        spread=0.0,
-        timings=Timings(start=0.5, call=0.05, writer=2_330.0, finish=0.5, cores=2),
-        target=TargetModel(1.0, 1.0, refused=0.0),
-        table=lambda: Table(math.inf, math.inf),
-        parameters=LOCAL_PARAMETERS | {"MaxBatchRows": str(batch_rows)},
-    )
 
 
 @dataclass(slots=True)
@@ -420,46 +349,6 @@ class Way:
     def _finish(self, _state: Json) -> Process:
         yield from self._world.work(self._world.scenario.timings.finish)
         return {"status": "succeeded"}
-
-
-class Template:
-    """The parameters and functions of template.yaml, as `local.parameters.definitions` reads them."""
-
-    def __init__(self, parameters: Any, resources: Any) -> None:
-        self._parameters = parameters
-        self._resources = resources
-
-    def default(self, name: str) -> str:
-        """Return a parameter's default."""
-        return str(self._parameters[name].get("Default", ""))
-
-    def environment(self, values: dict[str, str]) -> dict[str, str]:
-        """Return the environment of a function: every parameter, and names that nobody calls."""
-        known = {name: self.default(name) for name in self._parameters} | {"ClientCode": "client"} | values
-        known |= dict.fromkeys(("DataBucket", "ImportsTable", "ProfilesTable"), "unused")
-        return {re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): value for name, value in known.items()}
-
-    def memory(self, resource: str) -> int:
-        """Return the MB of a function, by its name or the resource that the state machine calls it by."""
-        return int(self._function(resource)["MemorySize"])
-
-    def timeout(self, resource: str) -> int:
-        """Return the seconds that a function may take."""
-        return int(self._function(resource)["Timeout"])
-
-    def _function(self, resource: str) -> Any:
-        return self._resources[resource.removeprefix("${").removesuffix("Arn}")]["Properties"]
-
-
-def planned(rows: int, template: Template, parameters: dict[str, str]) -> Iterator[PlannedBatch]:
-    """Yield the batches of a file: as many rows as the limits of a batch allow, the last one fewer."""
-    most_rows, most_bytes = (
-        int(parameters.get(name, template.default(name))) for name in ("MaxBatchRows", "MaxBatchBytes")
-    )
-    full = min(most_rows, most_bytes // BYTES_PER_ENCODED_ROW)
-    for number, first in enumerate(range(0, rows, full), 1):
-        own = min(full, rows - first)
-        yield PlannedBatch(number, own, own * BYTES_PER_ENCODED_ROW, "")
 
 
 def simulate(scenario: Scenario, definition: Json, template: Template, seed: int = 1) -> Day:
