@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed test check chaos bench coverage reliability format requirements clean
+.PHONY: help setup installed test check chaos bench simulate coverage reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -47,6 +47,9 @@ chaos: setup ## Kill functions, executions and the engine at random moments, for
 
 bench: setup .tools/bench/.installed ## Measure several splitters on the same files; ROWS=100000 for a quick look
 	@$(BIN)/python -m benchmarks.splitting --rows $(or $(ROWS),2000000) --rounds $(or $(ROUNDS),2) --peers .tools/bench/bin/python
+
+simulate: setup .tools/bench/.installed ## Simulate days of 1, 10 and 100 million profiles against the quotas of AWS and Target; SIMULATE="--json" and the like
+	@PYTHONPATH=$(borrowed):layers/shared:. .tools/bench/bin/python -m benchmarks.simulate $(SIMULATE)
 
 coverage: setup .tools/coverage/.installed ## Measure which lines and branches the quick tests reach, against tools/uncovered.py
 	@rm -rf .run/coverage && mkdir -p .run/coverage

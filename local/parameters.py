@@ -35,11 +35,11 @@ def parse(text: str) -> dict[str, str]:
     return parameters
 
 
-def definitions(template: Path) -> dict[str, Definition]:
-    """Return the `Parameters` of a CloudFormation template."""
+def definitions(template: Path, section: str = "Parameters") -> dict[str, Definition]:
+    """Return the `Parameters`, or another section, of a CloudFormation template."""
     loaded = yaml.load(template.read_text(), _CloudFormationLoader)  # noqa: S506 - a safe loader's child
-    parameters: dict[str, Definition] = loaded["Parameters"]
-    return parameters
+    defined: dict[str, Definition] = loaded[section]
+    return defined
 
 
 def check(parameters: Mapping[str, str], defined: Mapping[str, Definition]) -> None:
@@ -101,7 +101,7 @@ _RULES: dict[str, Callable[[str, Any], bool]] = {
 
 
 class _CloudFormationLoader(yaml.SafeLoader):
-    """A loader that reads `!Ref` and its like as None: only the parameters are of interest."""
+    """A loader that reads `!Ref` and its like as None: nobody here asks for such values."""
 
 
 _CloudFormationLoader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)

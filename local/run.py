@@ -38,7 +38,7 @@ _PATIENCE_SECONDS = 300.0
 _CONNECT_SECONDS = 3
 _MAX_FILE = 5_000_000_000  # bytes; the limit of one PutObject
 # The simulator is faster than Target, so a local run waits less; --params overrides these.
-_PARAMETERS = {
+PARAMETERS = {
     "ClientCode": "demo",
     "CallsPerMinute": "3000",
     "FirstCheckSeconds": "1",
@@ -132,12 +132,12 @@ def _source(options: Options, folder: Path) -> tuple[Path, dict[str, str], tuple
     if options.dialect:
         unlimited += ("--dialect", str(options.dialect.absolute()))
     if options.file:
-        return options.file, _PARAMETERS, unlimited
+        return options.file, PARAMETERS, unlimited
     customers = sample.make()
     file = folder / _SAMPLE_NAME
     file.write_bytes(customers.content)
     failing = ",".join(random.Random(1).sample(customers.ids, options.failing))  # noqa: S311 - the same each time
-    return file, _PARAMETERS | _SAMPLE_PARAMETERS, (*unlimited, "--failed-once-ids", failing)
+    return file, PARAMETERS | _SAMPLE_PARAMETERS, (*unlimited, "--failed-once-ids", failing)
 
 
 def _check(file: Path, values: dict[str, str], options: Options) -> None:

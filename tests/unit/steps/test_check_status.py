@@ -25,7 +25,7 @@ from bulk_profiles.core.models import (
 )
 from bulk_profiles.core.names import attempt_name, object_key
 from bulk_profiles.ledger.batch_entry import BatchEntry
-from bulk_profiles.steps.check_status import _next_check
+from bulk_profiles.steps.check_status import next_check
 from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.steps.slots import Slots
 from bulk_profiles.target import calls
@@ -256,7 +256,7 @@ def test_batch_keeps_the_reason_for_its_end_or_else_what_is_odd_about_it(
 def test_wait_of_a_batch_without_a_time_of_acceptance_has_no_deadline() -> None:
     batch = BatchEntry("crm-1", 1, 2, 30, "aa")
     settings = InMemoryDeployment("").check_settings
-    assert _next_check(batch, Unanswered("reset"), settings, START) == START + timedelta(seconds=60)
+    assert next_check(batch, Unanswered("reset"), settings, START) == START + timedelta(seconds=60)
 
 
 def test_results_of_other_profiles_than_the_follow_up_has_are_an_error(

@@ -54,7 +54,7 @@ _GB_SECONDS_PER_SPLIT_BYTE = 2 / 60e6  # 2 GB of memory at 60 MB a second
 _OBJECTS_PER_BATCH = 10  # parts of the body, and the profile results
 _OBJECTS_PER_IMPORT = 6
 _LOG_BYTES_PER_BATCH = 10_000
-_BYTES_PER_ROW, _BYTES_PER_ENCODED_ROW = 100, 115
+BYTES_PER_ROW, BYTES_PER_ENCODED_ROW = 100, 115
 _BYTES_PER_RESULT = 12  # compressed, in profiles/*.csv.gz
 _BYTES_PER_ITEM = 300  # of the Profiles table, its overhead of 100 included
 
@@ -89,9 +89,9 @@ def estimate_month(profiles_a_day: int, retention_days: int = 30) -> dict[str, f
         + _SECRET
         + _SWEEPS_A_DAY * _DAYS_A_MONTH * _GB_SECOND * 2
     )
-    encoded = profiles_a_day * _BYTES_PER_ENCODED_ROW
+    encoded = profiles_a_day * BYTES_PER_ENCODED_ROW
     day = estimate_cost(
-        profiles_a_day * _BYTES_PER_ROW,
+        profiles_a_day * BYTES_PER_ROW,
         math.ceil(encoded / 50e6),
         profiles_a_day,
         encoded,

@@ -127,7 +127,7 @@ class CheckStatus:
         if verdict is None:
             replaced = isinstance(reply, Unauthorized) and authorization.is_replaced(permit.token)
             at_once = replaced or (batch.terminal is not None and not details)
-            ask_at = now if at_once else _next_check(batch, reply, self.settings, now)
+            ask_at = now if at_once else next_check(batch, reply, self.settings, now)
             return self.ledger.save_batch(batch.change(next_check_at=ask_at), self.clock()), None
         if self.ledger.shares_id(import_entry.client_code, batch, now, deadline):
             batch = batch.ambiguous()
@@ -281,7 +281,7 @@ class CheckStatus:
         return Outcome.settled(batch)
 
 
-def _next_check(
+def next_check(
     batch: BatchEntry, reply: CheckOutcome, settings: CheckStatusSettings, now: datetime
 ) -> datetime:
     """Return when to ask again: after the backoff, but also shortly before the deadline, and at it."""

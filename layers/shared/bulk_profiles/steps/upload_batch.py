@@ -115,7 +115,7 @@ class UploadBatch:
         deadline = timedelta(hours=self.settings.deadline_hours)
         if earlier := goes_first(import_entry, self.ledger, now, deadline):
             longest_turn = timedelta(seconds=self.settings.max_check_seconds)
-            until = now + _turn(now - import_entry.started_at, longest_turn)
+            until = now + turn(now - import_entry.started_at, longest_turn)
             self.ledger.note_deferral(batch.waiting(Why.EARLIER_IMPORT, until), now)
             says = f"The earlier import {earlier} has some of the same ids, and goes first."
             return Outcome(Word.DEFERRED, until, Why.EARLIER_IMPORT, says)
@@ -129,7 +129,7 @@ class UploadBatch:
         pause = longest(self.ledger.pauses(now), import_entry)
         if pause is None:
             return None
-        until = now + _turn(now - pause.since, _LONGEST_LOOK)
+        until = now + turn(now - pause.since, _LONGEST_LOOK)
         until = min(until, pause.until) if pause.until else until
         self.ledger.note_deferral(batch.waiting(Why.PAUSED, until).change(reason=pause.says), now)
         return Outcome(Word.DEFERRED, until, Why.PAUSED, pause.says)
@@ -369,7 +369,7 @@ def _outcome(batch: BatchEntry, now: datetime) -> Outcome:
             return Outcome(Word.REFUSED, state=batch.state, reason=batch.reason)
 
 
-def _turn(elapsed: timedelta, longest_turn: timedelta) -> timedelta:
+def turn(elapsed: timedelta, longest_turn: timedelta) -> timedelta:
     """Return the wait before another look at what somebody else decides, the longer it takes already."""
     return max(_SHORTEST_TURN, min(elapsed / _TURNS, longest_turn))
 
