@@ -45,8 +45,10 @@ check: setup ## Format, lint, types, layers, template
 chaos: setup ## Kill functions, executions and the engine at random moments, for about six minutes
 	@$(BIN)/pytest -m chaos --durations=0 tests/local/test_chaos.py
 
-bench: setup .tools/bench/.installed ## Measure several splitters on the same files; ROWS=100000 for a quick look
+bench: setup .tools/bench/.installed ## Measure splitters side by side, then sending, settling and recording, then the whole pipe; ROWS=100000 for a quick look
 	@$(BIN)/python -m benchmarks.splitting --rows $(or $(ROWS),2000000) --rounds $(or $(ROUNDS),2) --peers .tools/bench/bin/python
+	@for part in uploading settling recording; do echo; $(BIN)/python -m benchmarks.$$part; done
+	@$(BIN)/python -m benchmarks.pipeline $(if $(ROWS),--rows $(ROWS))
 
 simulate: setup .tools/bench/.installed ## Simulate days of 1, 10 and 100 million profiles against the quotas of AWS and Target; SIMULATE="--json" and the like
 	@PYTHONPATH=$(borrowed):layers/shared:. .tools/bench/bin/python -m benchmarks.simulate $(SIMULATE)
