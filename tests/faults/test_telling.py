@@ -50,6 +50,35 @@ def test_versions_of_one_file_do_not_overwrite_each_other(deployment: Deployment
     assert len({key.rsplit("/", 1)[0] for key in results(deployment)}) == 2
 
 
+def test_failed_rows_are_gone_where_an_import_ends_once_more_without_any(
+    deployment: Deployment, target: Simulator
+) -> None:
+    """Dropped by mistake, they would send their old values again."""
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE, KEY).entry.import_id
+    target.configure(failed_ids=frozenset())
+
+    deployment.send_again(import_id, "error")
+
+    names = {key.rsplit("/", 1)[1] for key in results(deployment)}
+    assert names == {"report.html", "summary.json", "rejected-rows.csv"}
+    assert "failed-rows.csv" not in deployment.objects(import_id)
+
+
+def test_failed_rows_of_an_earlier_end_are_replaced_by_those_of_the_last(
+    deployment: Deployment, target: Simulator
+) -> None:
+    target.configure(failed_ids=frozenset({"u1", "u2"}))
+    import_id = deployment.run(FILE, KEY).entry.import_id
+    target.configure(failed_ids=frozenset({"u2"}))
+
+    deployment.send_again(import_id, "error")
+
+    [body] = [body for key, body in results(deployment).items() if key.endswith("failed-rows.csv")]
+    assert (b"u1" in body, b"u2" in body) == (False, True)
+    assert deployment.objects(import_id)["failed-rows.csv"] == body
+
+
 @pytest.mark.parametrize("key", ["drop/../..", "elsewhere/../x.csv", "drop/x y/z.csv"])
 def test_results_of_a_file_in_the_wrong_place_are_below_results(deployment: Deployment, key: str) -> None:
     deployment.split(deployment.drop(FILE, key))

@@ -303,6 +303,14 @@ def sent_again(application: Application) -> None:
     assert application.invoke("resend_import", asked | {"execution": "later"})["outcome"] == "refused"
 
 
+def sent_again_until_none_failed(application: Application) -> None:
+    refused(application)
+    [import_id] = {key.split("/")[1] for key in application.objects()}
+    asked = {"input": {"importId": import_id, "resend": ["refused"]}, "execution": "again"}
+    assert application.invoke("resend_import", asked)["batches"] == [1]
+    application.resume(import_id)
+
+
 def read_back(application: Application) -> None:
     secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString="abc")
     application.configure(TOKEN_SECRET_ARN=secret["ARN"], VERIFY_DELAY_MINUTES="0")
@@ -383,6 +391,7 @@ IMPORTS: list[Callable[[Application], None]] = [
     whose_bodies_are_gone,
     finished_before_it_was_split,
     sent_again,
+    sent_again_until_none_failed,
     swept,
     waiting_for_long,
     under_way_for_long,

@@ -280,6 +280,23 @@ def test_report_of_a_rejected_file_shows_its_reason() -> None:
     assert render_text(rejected).startswith("drop/default/customers.csv: rejected\nThe file is empty.\n")
 
 
+def test_report_of_a_rejected_file_says_once_whether_it_is_to_be_dropped_again() -> None:
+    """Of an older version, nobody is told to drop it over the newer one."""
+    reason = "A newer version came first. Drop it again if it is to go after the newer one."
+    [to_do] = account(reject(summary().entry, reason, NOW).to_json()).to_do
+    assert to_do.text == reason
+
+
+def test_rows_to_mend_are_those_of_their_file_and_not_the_whole_file() -> None:
+    rejected = dataclasses.replace(
+        reject(summary().entry, "A newer version came first.", NOW),
+        rows=RowCounts(read=5, rejected=5),
+        rejects={"older_version": 3, "empty_id": 2},
+        rejected_file="rejected-rows.csv",
+    )
+    assert account(rejected.to_json()).to_do[-1].text.startswith("2 rows rejected: mend them")
+
+
 def test_report_of_a_success_shows_rejected_rows_beside_the_status() -> None:
     page = Page(render_report(dataclasses.replace(summary(), status=ImportStatus.SUCCEEDED)))
     assert page.texts.count("succeeded, 4 rows rejected") == 1

@@ -126,6 +126,79 @@ def test_person_in_a_rejected_row_is_found(
     assert [name for name, body in everything().items() if b'zoe""99' in body] == []
 
 
+REJECTED = (
+    b"sep=~\nthirdPartyId~name\n101~Ann\n~12 High Street\n102~Bob\n103~Tom~12\n104-7~x~y\n"
+    b'105~"Zoe"zoe-991\n106~Amy\n'
+)
+
+
+@pytest.mark.parametrize("profile_id", ["4", "10", "7", "104", "rejected", "zoe-99"])
+def test_note_or_part_of_another_text_is_nobodys_id(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], profile_id: str
+) -> None:
+    """Line 4 was rejected, and forgetting customer 4 would delete the file."""
+    ended(deployment, REJECTED)
+    before = everything()
+    assert run(capsys, profile_id, "--yes")["imports"] == []
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "profile_id", "feed"),
+    [
+        (REJECTED, "103", {}),
+        ("thirdPartyId,name\nu2,Grace\nzoë-9,Zoe\n".encode("cp1252"), "zoë-9", {}),
+        (b"thirdPartyId,name\nu2,Grace\n'zoe-99',Zoe\n", "zoe-99", {}),
+        (b'thirdPartyId,name\nu2,Grace\nzoe-99,"Zoe"x\n', "zoe-99", {}),
+        (b'thirdPartyId,name\nu2,Grace\n"zoe""99","Zoe"x\n', 'zoe"99', {}),
+        (b'thirdPartyId,name\nu1,Ada\nu2,"Grace,x\nzoe-99,Zoe,x\nu3,"Tom,x\n', "zoe-99", {"quoting": "none"}),
+        (b'{"thirdPartyId": "zo\\u00eb-9", "a": [1]}\n{"thirdPartyId": "u2", "a": "1"}\n', "zoë-9", {}),
+        (b'{"thirdPartyId": "zoe-99", "a": "\\ud83d"}\n{"thirdPartyId": "u2", "a": "1"}\n', "zoe-99", {}),
+        (b'{"thirdPartyId": "zo\\u00eb-9", "a": }\n{"thirdPartyId": "u2", "a": "1"}\n', "zoë-9", {}),
+        (b'{"thirdPartyId": 99, "a": [1]}\n{"thirdPartyId": "u2", "a": "1"}\n', "99", {}),
+        (b"batch=thirdPartyId,a\nu2,1\nzo%C3%AB,%zz\n", "zoë", {}),
+        (b"thirdPartyId,name\nu2,Grace\n," + b"x" * 200_000 + b"\nzoe-99,Zoe,more\n", "zoe-99", {}),
+    ],
+)
+def test_person_in_a_rejected_row_of_any_form_is_found(
+    deployment: Deployment,
+    capsys: pytest.CaptureFixture[str],
+    file: bytes,
+    profile_id: str,
+    feed: dict[str, str],
+) -> None:
+    deployment.storage.write_json("feeds/crm.json", feed)
+    ended(deployment, file)
+    [trace] = run(capsys, profile_id, "--yes")["imports"]
+    assert (trace["inFile"], len(trace["rows"])) == (False, 1)
+    assert not [name for name in everything() if "rejected-rows" in name or "/drop/" in name]
+
+
+def test_rejected_rows_without_notes_are_searched(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As release 0.1.0 wrote them."""
+    import_id = ended(deployment)
+    rows = f"imports/{import_id}/rejected-rows.csv"
+    deployment.storage.write(rows, b"thirdPartyId,name\nzoe-77,Zoe,more\n", "text/csv")
+    [trace] = run(capsys, "zoe-77", "--dry-run")["imports"]
+    assert trace["rows"] == ["rejected-rows.csv"]
+
+
+def test_batches_of_a_file_that_was_rejected_at_its_end_are_removed(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file itself cannot be searched."""
+    rows = b"".join(b"u%d,x\n" % number for number in range(6))
+    dropped(deployment, b"thirdPartyId,name\nzo%25 99,Zoe\n" + rows + b'u7,"open\n')
+    assert holding("Zoe")
+    [trace] = run(capsys, "zo%25 99", "--yes", status=1)["imports"]
+    assert (trace["inFile"], trace["batches"]) == (False, ["batches/00001.batch"])
+    assert "not closed" in trace["unread"]
+    assert holding("Zoe") == []
+    assert run(capsys, "zo%25 99", "--yes")["imports"] == []
+
+
 def test_file_that_cannot_be_read_is_told(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     dropped(deployment, b"%PDF-1.7\n")
     found = run(capsys, "zoe-99", "--yes", status=1)

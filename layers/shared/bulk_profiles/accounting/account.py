@@ -6,6 +6,7 @@ printable line. No id and no value is in it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _WHOLE_FILE = {
     "older_version": "A newer version of the file came first.",
     "too_long_to_send": "Its batches would expire before the last of them was sent.",
 }
+_SAYS_DROP = re.compile(r"\bdrop\b", re.IGNORECASE)  # whether, how or when to drop the file again
 MOST_GROUPS = 30
 MOST_BATCHES = 100  # of a group
 _MOST_REASONS = 3  # among what there is to do
@@ -199,7 +201,8 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
     if summary["unaccounted"]:
         yield ToDo("Report a fault of the software: some rows are unaccounted for.", "summary.json")
     if summary["status"] == ImportStatus.REJECTED and not summary["batches"]:
-        yield ToDo(f"{summary['reason']} Then drop the file again.")
+        says = _SAYS_DROP.search(summary["reason"])
+        yield ToDo(summary["reason"] if says else f"{summary['reason']} Then drop the file again.")
     unsettled = [batch for batch in summary["batches"] if _is_open(batch)]
     if unsettled:
         yield ToDo(
@@ -228,8 +231,9 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
     if failed.get("missing"):
         yield ToDo(f"There is no file of the failed rows. {failed['missing']}")
     if summary.get("rejectedRows"):
+        whole = sum(summary["rejects"].get(code, 0) for code in _WHOLE_FILE)  # these are not in it
         yield ToDo(
-            f"{quantity(summary['rows']['rejected'], 'row')} rejected: mend them, and drop the file "
+            f"{quantity(summary['rows']['rejected'] - whole, 'row')} rejected: mend them, and drop the file "
             "as it is.",
             summary["rejectedRows"],
         )

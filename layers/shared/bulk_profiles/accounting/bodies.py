@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -27,9 +27,14 @@ def body_ids(batch: BatchEntry, storage: Storage) -> Iterator[Iterator[str]]:
 
         def read() -> Iterator[str]:
             body = stack.enter_context(storage.open(object_key(batch.import_id, batch.body_name)))
-            yield from map(profile_id, itertools.islice(body, _HEADER_ROWS, None))
+            yield from body_profile_ids(body)
 
         yield read()
+
+
+def body_profile_ids(body: Iterable[bytes]) -> Iterator[str]:
+    """Yield the ids in the lines of a body."""
+    return map(profile_id, itertools.islice(body, _HEADER_ROWS, None))
 
 
 def profile_id(row: bytes) -> str:

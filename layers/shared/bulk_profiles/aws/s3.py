@@ -117,7 +117,7 @@ class Storage:
         return data
 
     def names(self, import_id: str, folder: str) -> list[str]:
-        """Return the names of an import's objects in one of its folders."""
+        """Return the names of an import's objects in one of its folders, or that begin with some text."""
         prefix = object_key(import_id, folder)
         with s3_errors("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
@@ -180,10 +180,10 @@ class Storage:
                 CopySource={"Bucket": self.bucket, "Key": key}, Bucket=bucket, Key=target
             )
 
-    def delete(self, key: str) -> None:
-        """Delete an object, if it exists."""
+    def delete(self, key: str, bucket: str = "") -> None:
+        """Delete an object of the Data bucket, or of another one, if it exists."""
         with s3_errors("delete", key):
-            self._client.delete_object(Bucket=self.bucket, Key=key)
+            self._client.delete_object(Bucket=bucket or self.bucket, Key=key)
 
     def write(self, key: str, body: bytes, content_type: str, *, once: bool = False) -> None:
         """Write a small object. With `once`, raises `ExistingObjectError` where it exists already."""

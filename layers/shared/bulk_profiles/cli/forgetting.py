@@ -6,10 +6,10 @@ the person is deleted as a whole, the dropped one included: nothing of the impor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bulk_profiles.accounting.bodies import body_profile_ids
 from bulk_profiles.accounting.profile_results import read_results, without_profile
 from bulk_profiles.aws.erasure import Version, versions
 from bulk_profiles.core.errors import BulkProfilesError, MissingObjectError
@@ -17,7 +17,7 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.core.names import (
-    FAILED_ROWS,
+    BATCHES,
     MANIFEST,
     REJECTED_ROWS,
     REPORT,
@@ -32,11 +32,11 @@ from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.selection import RowSelector, WantedIds
 
 from .local_files import NoOutput
+from .rejected_rows import RejectedRows
 from .stack import Stack
 
 _WITHOUT_CUSTOMERS = frozenset({MANIFEST, SUMMARY, REPORT, VERIFICATION})
 _RESULTS = ".csv.gz"
-_PIECE = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -46,13 +46,14 @@ class Trace:
     entry: ImportEntry
     in_file: bool = False  # in the dropped file
     results: list[str] = field(default_factory=list)  # names of files with results of the person
-    rows: list[str] = field(default_factory=list)  # names of files of rows to mend with the person
+    rows: list[str] = field(default_factory=list)  # names of files of rejected rows with the person
+    batches: list[str] = field(default_factory=list)  # names of bodies, where the file cannot be searched
     unread: str = ""  # why the dropped file could not be searched, if so
 
     @property
     def found(self) -> bool:
         """Whether it holds anything."""
-        return self.in_file or bool(self.results) or bool(self.rows)
+        return self.in_file or bool(self.results or self.rows or self.batches)
 
     @property
     def under_way(self) -> bool:
@@ -67,6 +68,7 @@ class Trace:
             "inFile": self.in_file,
             "results": self.results,
             "rows": self.rows,
+            "batches": self.batches,
             "underWay": self.under_way,
             "unread": self.unread,
         }
@@ -76,14 +78,22 @@ def find_traces(stack: Stack, profile_id: str) -> Iterator[Trace]:
     """Yield for every import of the ledger what it holds of a person."""
     for entry in stack.ledger.imports():
         trace = Trace(entry)
-        _search_file(stack, trace, profile_id)
+        searched = _search_file(stack, trace, profile_id)
         for name in stack.storage.names(entry.import_id, ""):
             key = object_key(entry.import_id, name)
-            if name.endswith(_RESULTS) and not name.startswith((REJECTED_ROWS, FAILED_ROWS)):
+            # Whoever is among the failed rows is among the results, too.
+            if name.endswith(_RESULTS):
                 if any(result.profile_id == profile_id for result in read_results(stack.storage, key)):
                     trace.results.append(name)
-            elif name.startswith((REJECTED_ROWS, FAILED_ROWS)) and _holds(stack, key, profile_id):
-                trace.rows.append(name)
+            elif name.startswith(REJECTED_ROWS):
+                rows = RejectedRows(name, quoted=entry.settings.get("feed", {}).get("quoting") != "none")
+                with stack.storage.open(key) as stream:
+                    if rows.have(profile_id, stream):
+                        trace.rows.append(name)
+            elif name.startswith(BATCHES) and not searched:
+                with stack.storage.open(key) as body:
+                    if profile_id in body_profile_ids(body):
+                        trace.batches.append(name)
         yield trace
 
 
@@ -107,7 +117,8 @@ def forget_results(stack: Stack, profile_id: str) -> int:
     )
 
 
-def _search_file(stack: Stack, trace: Trace, profile_id: str) -> None:
+def _search_file(stack: Stack, trace: Trace, profile_id: str) -> bool:
+    """Search the dropped file; return whether that could be done."""
     settings = trace.entry.settings
     selector = RowSelector(
         Feed.from_json(settings.get("feed", {})), Limits(), WantedIds([profile_id]), (), lambda _number: {}
@@ -116,23 +127,11 @@ def _search_file(stack: Stack, trace: Trace, profile_id: str) -> None:
         source = stack.storage.source_file(trace.entry.source)
         trace.in_file = selector.write(source, NoOutput().create).rows > 0
     except MissingObjectError:
-        return
+        return False
     except BulkProfilesError as error:
         trace.unread = str(error)
-
-
-def _holds(stack: Stack, key: str, profile_id: str) -> bool:
-    """Whether a file of rows to mend holds the id, as CSV or as JSON writes it."""
-    texts = {profile_id, profile_id.replace('"', '""'), json.dumps(profile_id)[1:-1]}
-    spellings = [text.encode() for text in texts]
-    longest, rest = max(map(len, spellings)), b""
-    with stack.storage.open(key) as stream:
-        while piece := stream.read(_PIECE):
-            rest += piece
-            if any(spelling in rest for spelling in spellings):
-                return True
-            rest = rest[-longest:]
-    return False
+        return False
+    return True
 
 
 def _doomed(stack: Stack, trace: Trace) -> Iterator[Version]:
@@ -147,5 +146,5 @@ def _doomed(stack: Stack, trace: Trace) -> Iterator[Version]:
     for version in versions(source.bucket, results_prefix(source.key, entry.import_id, entry.started_at)):
         if version.key.rsplit("/", 1)[-1] not in _WITHOUT_CUSTOMERS:
             yield version
-    if trace.in_file or trace.rows:  # which were in the file, too
+    if trace.in_file or trace.rows or trace.batches:  # which were in the file, too
         yield Version(source.bucket, source.key, source.version_id, latest=True)

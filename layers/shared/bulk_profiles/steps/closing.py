@@ -17,7 +17,7 @@ from bulk_profiles.aws.sns import Notices
 from bulk_profiles.core.errors import BulkProfilesError, LedgerError, NoticeError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ImportStatus
-from bulk_profiles.core.names import REPORT, SUMMARY, import_prefix, object_key, results_prefix
+from bulk_profiles.core.names import FAILED_ROWS, REPORT, SUMMARY, import_prefix, object_key, results_prefix
 from bulk_profiles.core.text import printable
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
@@ -70,11 +70,18 @@ class Closing:
         return dataclasses.replace(summary, told=told, untold=tuple(untold))
 
     def _copy_results(self, summary: Summary, prefix: str) -> None:
-        """Put what people need beside the dropped file."""
-        names = (REPORT, SUMMARY, summary.failed_rows.file, summary.rejected_file)
-        for name in filter(None, names):
-            key = object_key(summary.entry.import_id, name)
-            self.storage.copy(key, summary.entry.source.bucket, prefix + name)
+        """Put what people need beside the dropped file, and remove failed rows of an earlier end.
+
+        Whoever dropped these would send rows again that are updated meanwhile.
+        """
+        import_id, bucket = summary.entry.import_id, summary.entry.source.bucket
+        failed = summary.failed_rows.file
+        for name in self.storage.names(import_id, FAILED_ROWS):
+            if name != failed:
+                self.storage.delete(prefix + name, bucket)  # first, as the other one tells that it is there
+                self.storage.delete(object_key(import_id, name))
+        for name in filter(None, (REPORT, SUMMARY, failed, summary.rejected_file)):
+            self.storage.copy(object_key(import_id, name), bucket, prefix + name)
 
     def _place(self, title: str, bucket: str, prefix: str) -> str:
         """Return a line that says where something is, with a link to the console."""

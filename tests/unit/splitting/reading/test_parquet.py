@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from unittest import mock
@@ -177,6 +178,19 @@ def test_rejected_rows_are_read_right_again_under_the_same_feed(feed: Feed, tmp_
     assert outcome.received == [("1", "é;,|", " x")]
     mended = outcome.objects["rejected-rows.jsonl"].replace(b'" pcId": ""', b'"pcId": "2"')
     assert run(mended, feed).received == [("2", "é;,|", " x")]
+
+
+@pytest.mark.parametrize(
+    "ids", ["[1.5::DOUBLE, 2, 1e20]", "[0.50::DECIMAL(9, 2), 2, -7.25]", "['inf'::DOUBLE, 2, 2e-7]"]
+)
+def test_row_whose_id_is_no_whole_number_is_rejected_again(ids: str, tmp_path: Path) -> None:
+    """As text, `1.5` would be an id like any other."""
+    outcome = run(parquet(tmp_path, f"SELECT unnest({ids}) AS pcId, 'x' AS a"))
+    assert outcome.received == [("2", "x")]
+    again = run(outcome.objects["rejected-rows.jsonl"])
+    assert (again.split.rows.rejected, again.received) == (2, [])
+    mended = outcome.objects["rejected-rows.jsonl"].splitlines()[1]
+    assert run(re.sub(rb'"pcId": [^,]+', b'"pcId": "7"', mended)).received == [("7", "x")]
 
 
 def test_header_that_is_a_row_is_no_row(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _say(traces: list[Trace]) -> None:
         if not trace.found:
             continue
         places = [f"s3://{source.bucket}/{source.key}"] if trace.in_file else []
-        places += [*trace.results, *trace.rows]
+        places += [*trace.results, *trace.rows, *trace.batches]
         state = ", under way: stop it, or wait" if trace.under_way else ""
         click.echo(f"{'●' if trace.under_way else '✗'} {entry.import_id}: {', '.join(places)}{state}")
 

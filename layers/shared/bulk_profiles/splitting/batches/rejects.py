@@ -13,12 +13,11 @@ from bulk_profiles.core.text import quantity
 from bulk_profiles.splitting.files import Output, Scratch, Sink
 from bulk_profiles.splitting.reading.blocks import Block, Mendable
 from bulk_profiles.splitting.rows.faults import Fault, Reject, Warn
-from bulk_profiles.splitting.rows.notes import BATCH, LINE, NO_BATCH, REASON, WHAT_TO_DO
+from bulk_profiles.splitting.rows.notes import NO_BATCH, REJECT_NOTES
 from bulk_profiles.splitting.rows.warnings import Warnings
 
 _UTF8 = "utf-8"
 _PIECE = 1024 * 1024
-_NOTES = (LINE, REASON, WHAT_TO_DO, BATCH)
 
 
 @dataclass(slots=True)
@@ -79,7 +78,7 @@ class RejectLog:
             notes = (str(record.line), self._reason(fault), fault.reason.help, NO_BATCH)
             rows += self._mendable.row(
                 record.raw,
-                dict(zip(_NOTES, notes, strict=True)),
+                dict(zip(REJECT_NOTES, notes, strict=True)),
                 surplus=fault.reason is Reject.TOO_MANY_CELLS,
             )
         if self._sink is None:
@@ -120,7 +119,7 @@ class RejectLog:
             return ""
         name = REJECTED_ROWS + self._mendable.suffix
         sink = output.create(name)
-        sink.write(self._mendable.head(_NOTES))
+        sink.write(self._mendable.head(REJECT_NOTES))
         for number in range(self.parts):
             with self._scratch.open(_part(number)) as part:
                 while piece := part.read(_PIECE):

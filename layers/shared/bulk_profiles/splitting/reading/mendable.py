@@ -30,6 +30,7 @@ from .record_parser import parse
 
 _BLANKS = " \t\n\r"
 _CACHED_NOTES = 1024
+_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")  # in JSON, too
 _VALUE = json.JSONDecoder()
 
 
@@ -138,17 +139,20 @@ class MendableJson:
         marked: bool,
         recoded: bool = False,
         key: str = "",
+        numbers: bool = False,
         names: Sequence[str] = (),
         cells_of: Callable[[bytes], Sequence[bytes] | None] | None = None,
     ) -> None:
         """Make the form; `marked`: the feed names an encoding, so a byte order mark must say UTF-8.
 
-        `key` is the name of the key column: each object has it, empty where there is no id.
+        `key` is the name of the key column: each object has it, empty where there is no id. Where its ids are
+        `numbers`, they stay numbers: `1.5` is rejected again, and `"1.5"` is an id like any other text.
         `cells_of` takes a record of a table with these `names` apart; None where that is not possible.
         """
         self._mark = codecs.BOM_UTF8 if marked else b""
         self._recoded = recoded
         self._key = key
+        self._numbers = numbers
         self._names = names
         self._cells_of = cells_of
 
@@ -166,10 +170,15 @@ class MendableJson:
         if cells is None or any(cell for cell in cells[len(self._names) :]):
             return self._whole(raw.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
         return [
-            f"{_text(name)}: {_text(cell.decode('utf-8', 'surrogateescape'))}"
+            f"{_text(name)}: {self._value(name, cell)}"
             for name, cell in zip(self._names, cells, strict=False)
             if name and (cell or name == self._key)
         ]
+
+    def _value(self, name: str, cell: bytes) -> str:
+        if self._numbers and name == self._key and _NUMBER.fullmatch(cell):
+            return cell.decode()
+        return _text(cell.decode("utf-8", "surrogateescape"))
 
     def _members(self, raw: bytes) -> list[str]:
         text = (

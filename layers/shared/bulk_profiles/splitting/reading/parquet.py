@@ -71,6 +71,7 @@ class ParquetAsCsv:
         self.mendable = MendableJson(
             marked=bool(feed.encoding),
             key="" if key is None else names[key],
+            numbers=self.numbers.key is not None,
             names=names,
             cells_of=self._cells,
         )
