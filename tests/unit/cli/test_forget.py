@@ -140,9 +140,17 @@ def test_forget_asks_before_it_removes(
     ended(deployment)
     asked = []
     monkeypatch.setattr("click.confirm", lambda question, **_: asked.append(question))
-    assert not run(capsys, "zoe-99")["forgotten"]
+    assert not run(capsys, "zoe-99", status=1)["forgotten"]
     assert asked == ["Remove them?"]
     assert holding("zoe-99")
+
+
+def test_answer_no_leaves_something(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(deployment)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    assert not run(capsys, "zoe-99", status=1)["forgotten"]
 
 
 def test_file_that_has_expired_does_not_stop_the_search(
