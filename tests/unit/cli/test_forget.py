@@ -126,6 +126,52 @@ def test_person_in_a_rejected_row_is_found(
     assert [name for name, body in everything().items() if b'zoe""99' in body] == []
 
 
+@pytest.mark.parametrize(
+    ("file", "feed"),
+    [
+        (b"thirdPartyId;name\nu2;Grace\nzoe;99;Zoe\nzoe-99;a;b\n", {}),
+        (b"thirdPartyId,name\nu2,Grace\n'zoe-99',Zoe\n", {}),
+        (b'thirdPartyId,name\nu2,Grace\n"zoe-99"x,Zoe\nu3,Amy\n', {}),
+        (b'thirdPartyId,name\nu2,Grace\nzoe-99,"a\nb",c\n', {}),
+        (b'thirdPartyId,"a\nb"\nu2,Grace\nzoe-99,a,c\n', {}),
+        (b'thirdPartyId,name\nu2,Grace\nzoe-99,"a,c\n', {"quoting": "none"}),
+        (b'thirdPartyId^name\nu2^Grace\n^zoe-99^"a"b\nu3^Amy\n', {"delimiter": "^"}),
+        (b'{"thirdPartyId": "u2", "n": "G"}\n{"thirdPartyId": "zoe\\u002d99", "n": [1]}\n', {}),
+    ],
+)
+def test_person_in_a_rejected_row_is_found_in_every_form(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], file: bytes, feed: dict[str, str]
+) -> None:
+    deployment.storage.write_json("feeds/crm.json", feed)
+    ended(deployment, file)
+    assert [len(trace["rows"]) for trace in run(capsys, "zoe-99", "--dry-run")["imports"]] == [1]
+
+
+@pytest.mark.parametrize("other", ["3", "zoe", "oe-99", "rejected", "99a", "mended"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"thirdPartyId,name\nu2,Grace\nzoe-99a,Zoe,more\n",
+        b'{"thirdPartyId": "u2", "name": "G"}\n\n{"thirdPartyId": "zoe-99a", "name": [1]}\n',
+    ],
+)
+def test_part_of_another_id_and_our_notes_are_no_person(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], file: bytes, other: str
+) -> None:
+    """The rejected row is in line 3. What is found is deleted, with the whole file."""
+    ended(deployment, file)
+    assert run(capsys, other, "--dry-run")["imports"] == []
+
+
+def test_rows_to_mend_that_cannot_be_taken_apart_may_hold_the_person(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = ended(deployment)
+    deployment.storage.write(f"imports/{import_id}/rejected-rows.csv", b"x", "text/csv")
+    [trace] = run(capsys, "nobody", "--dry-run")["imports"]
+    assert trace["rows"] == ["rejected-rows.csv"]
+
+
 def test_file_that_cannot_be_read_is_told(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     dropped(deployment, b"%PDF-1.7\n")
     found = run(capsys, "zoe-99", "--yes", status=1)

@@ -6,14 +6,17 @@ the person is deleted as a whole, the dropped one included: nothing of the impor
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from bulk_profiles.accounting.profile_results import read_results, without_profile
 from bulk_profiles.aws.erasure import Version, versions
 from bulk_profiles.core.errors import BulkProfilesError, MissingObjectError
-from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.feeds import Feed, Quoting
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.core.names import (
@@ -29,6 +32,8 @@ from bulk_profiles.core.names import (
 )
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.rows.notes import BATCH, LINE, OUR_NOTES, REASON, STATUS, WHAT_TO_DO
+from bulk_profiles.splitting.rows.row_check import BLANKS
 from bulk_profiles.splitting.selection import RowSelector, WantedIds
 
 from .local_files import NoOutput
@@ -36,7 +41,9 @@ from .stack import Stack
 
 _WITHOUT_CUSTOMERS = frozenset({MANIFEST, SUMMARY, REPORT, VERIFICATION})
 _RESULTS = ".csv.gz"
-_PIECE = 1024 * 1024
+_NOTES = re.compile(f"{LINE}(.){REASON}\\1{WHAT_TO_DO}\\1{BATCH}(?:\\1{STATUS})?")  # in a header
+_BETWEEN = re.escape(BLANKS + ",;|'\"`=()[]{}<>:\\") + "\u00b4\u2018-\u201f«»"  # may stand beside an id
+_LONGEST_CELL = 64 * 1024 * 1024  # characters
 
 
 @dataclass(slots=True)
@@ -82,7 +89,7 @@ def find_traces(stack: Stack, profile_id: str) -> Iterator[Trace]:
             if name.endswith(_RESULTS) and not name.startswith((REJECTED_ROWS, FAILED_ROWS)):
                 if any(result.profile_id == profile_id for result in read_results(stack.storage, key)):
                     trace.results.append(name)
-            elif name.startswith((REJECTED_ROWS, FAILED_ROWS)) and _holds(stack, key, profile_id):
+            elif name.startswith((REJECTED_ROWS, FAILED_ROWS)) and _holds(stack, trace, name, profile_id):
                 trace.rows.append(name)
         yield trace
 
@@ -121,18 +128,45 @@ def _search_file(stack: Stack, trace: Trace, profile_id: str) -> None:
         trace.unread = str(error)
 
 
-def _holds(stack: Stack, key: str, profile_id: str) -> bool:
-    """Whether a file of rows to mend holds the id, as CSV or as JSON writes it."""
-    texts = {profile_id, profile_id.replace('"', '""'), json.dumps(profile_id)[1:-1]}
-    spellings = [text.encode() for text in texts]
-    longest, rest = max(map(len, spellings)), b""
-    with stack.storage.open(key) as stream:
-        while piece := stream.read(_PIECE):
-            rest += piece
-            if any(spelling in rest for spelling in spellings):
-                return True
-            rest = rest[-longest:]
-    return False
+def _holds(stack: Stack, trace: Trace, name: str, profile_id: str) -> bool:
+    """Whether a file of rows to mend holds the id, and not only as a part of another one or in our notes."""
+    whole = re.compile(rf"(?<![^{_BETWEEN}]){re.escape(profile_id)}(?![^{_BETWEEN}])")
+    feed = Feed.from_json(trace.entry.settings.get("feed", {}))
+    try:
+        with stack.storage.open(object_key(trace.entry.import_id, name)) as stream:
+            cells = _json_cells(stream) if name.endswith(".jsonl") else _table_cells(stream, feed.quoting)
+            return any(whole.search(cell) for cell in cells)
+    except (ValueError, csv.Error):  # a file that cannot be taken apart may hold anybody
+        return True
+
+
+def _json_cells(stream: BinaryIO) -> Iterator[str]:
+    """Yield the values of JSON Lines but for our notes."""
+    for line in stream:
+        fields = json.loads(line.decode("utf-8-sig", "surrogateescape"))
+        yield from (str(value) for name, value in fields.items() if name not in OUR_NOTES)
+
+
+def _table_cells(stream: BinaryIO, quoting: Quoting) -> Iterator[str]:
+    """Yield the cells of a delimited file but for our notes, which are the last cells of each row.
+
+    Raises `ValueError` where the header has no notes. A row that could not be taken apart is one cell.
+    """
+    lines = (line.decode("utf-8-sig", "surrogateescape") for line in stream)
+    header = next(filter(None, map(_NOTES.search, lines)), None)
+    if header is None:
+        raise ValueError
+    delimiter, notes = header[1], len(header[0].split(header[1]))
+    csv.field_size_limit(_LONGEST_CELL)
+    rows = (
+        (line.rstrip("\n").split(delimiter) for line in lines)
+        if quoting is Quoting.NONE
+        else csv.reader(lines, delimiter=delimiter)
+    )
+    for row in rows:
+        for cell in row[:-notes]:
+            yield cell
+            yield from cell.split(delimiter)
 
 
 def _doomed(stack: Stack, trace: Trace) -> Iterator[Version]:
