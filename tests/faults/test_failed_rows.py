@@ -65,6 +65,32 @@ def test_failed_rows_dropped_as_they_are_update_what_failed(
     assert "failed-rows.csv" not in deployment.objects(again.entry.import_id)
 
 
+def test_failed_rows_are_empty_once_all_were_sent_again(deployment: Deployment, target: Simulator) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+    target.configure(failed_ids=frozenset())
+
+    summary = deployment.send_again(import_id, "error")
+
+    assert summary.failed_rows == FailedRows()
+    assert deployment.objects(import_id)["failed-rows.csv"] == b""
+    beside = deployment.s3.list_objects_v2(Bucket=DROP_BUCKET, Prefix="results/")["Contents"]
+    [key] = [item["Key"] for item in beside if item["Key"].endswith("/failed-rows.csv")]
+    assert deployment.s3.get_object(Bucket=DROP_BUCKET, Key=key)["Body"].read() == b""
+
+
+def test_failed_rows_stay_where_some_have_failed_and_cannot_be_written_again(
+    deployment: Deployment, target: Simulator
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    entry = deployment.run(FILE).entry
+    import_id, source = entry.import_id, entry.source
+    before = deployment.objects(import_id)["failed-rows.csv"]
+    deployment.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+    assert deployment.finish(import_id).failed_rows.missing
+    assert deployment.objects(import_id)["failed-rows.csv"] == before
+
+
 def test_profiles_of_a_refused_batch_and_of_one_that_never_left_are_all_there(
     deployment: Deployment, target: Simulator
 ) -> None:

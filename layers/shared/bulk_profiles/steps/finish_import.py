@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from bulk_profiles.accounting.verification import Verification
 from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
-from bulk_profiles.core.errors import DeniedObjectError, LedgerError, MissingObjectError
+from bulk_profiles.core.errors import BulkProfilesError, DeniedObjectError, LedgerError, MissingObjectError
 from bulk_profiles.core.models import Manifest
-from bulk_profiles.core.names import MANIFEST, VERIFICATION, object_key
+from bulk_profiles.core.names import MANIFEST, SUMMARY, VERIFICATION, object_key, results_prefix
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 
@@ -51,6 +52,7 @@ class FinishImport:
         summary = reconcile(entry, Manifest.from_json(manifest), self.ledger.batches(import_id), now)
         summary = verified(summary, self._verification(entry))
         summary = dataclasses.replace(summary, failed_rows=self._failed_rows(summary, out_of_time))
+        self._empty_failed_rows(summary)
         closing = Closing(self.storage, self.ledger, self.notices, self.events, self.settings.console_url)
         return closing.conclude(summary, now)
 
@@ -62,6 +64,24 @@ class FinishImport:
         if not entry.verify_sample:
             return None
         return Verification(entry.verify_sample, 0, reason="The verification has not come to its end.")
+
+    def _empty_failed_rows(self, summary: Summary) -> None:
+        """Empty the failed rows of an earlier end, if no profile has failed now: nobody is to drop them.
+
+        No function may delete them. A file that is dropped empty is rejected.
+        """
+        if summary.profiles.success < summary.profiles.total:
+            return
+        entry = summary.entry
+        before = self.storage.read_json(object_key(entry.import_id, SUMMARY)) or {}
+        name = before.get("failedRows", {}).get("file", "")
+        if not name:
+            return
+        key = object_key(entry.import_id, name)
+        self.storage.write(key, b"", "text/plain; charset=utf-8")
+        prefix = results_prefix(entry.source.key, entry.import_id, entry.started_at)
+        with contextlib.suppress(BulkProfilesError):  # summary and report meet the same, and it is told
+            self.storage.copy(key, entry.source.bucket, prefix + name)
 
     def _failed_rows(self, summary: Summary, out_of_time: Callable[[], bool]) -> FailedRows:
         """Write the file of failed rows. If that goes wrong, the import ends all the same, and says so."""
