@@ -65,6 +65,18 @@ def test_failed_rows_dropped_as_they_are_update_what_failed(
     assert "failed-rows.csv" not in deployment.objects(again.entry.import_id)
 
 
+def test_failed_rows_stay_where_some_have_failed_and_cannot_be_written_again(
+    deployment: Deployment, target: Simulator
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    entry = deployment.run(FILE).entry
+    import_id, source = entry.import_id, entry.source
+    before = deployment.objects(import_id)["failed-rows.csv"]
+    deployment.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+    assert deployment.finish(import_id).failed_rows.missing
+    assert deployment.objects(import_id)["failed-rows.csv"] == before
+
+
 def test_profiles_of_a_refused_batch_and_of_one_that_never_left_are_all_there(
     deployment: Deployment, target: Simulator
 ) -> None:

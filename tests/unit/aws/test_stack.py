@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from bulk_profiles.aws import stack
 from bulk_profiles.aws.stack import StackDescription, describe_stack
@@ -38,6 +39,30 @@ def test_outputs_and_parameters_of_a_stack_are_read(monkeypatch: pytest.MonkeyPa
 def test_stack_without_parameters_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, Outputs=[{"OutputKey": "ImportsTableName", "OutputValue": "imports"}])
     assert describe_stack("demo").parameters == {}
+
+
+def test_stack_without_a_name_is_refused() -> None:
+    with pytest.raises(StackError, match="The name after --stack is empty"):
+        describe_stack("")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NoCredentialsError(), "Unable to locate credentials."),
+        (NoRegionError(), "You must specify a region."),
+        (ValueError("Invalid endpoint: here"), "Invalid endpoint: here."),
+    ],
+)
+def test_what_keeps_from_calling_aws_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def client(_service: str) -> Any:
+        raise error
+
+    monkeypatch.setattr(stack, "client", client)
+    with pytest.raises(StackError, match=f"^CloudFormation did not describe the stack demo: {words}$"):
+        describe_stack("demo")
 
 
 @pytest.mark.parametrize("described", [{}, {"Outputs": [{"OutputKey": "Url", "OutputValue": "x"}]}])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,6 +39,14 @@ def at_nine(monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> None:
     monkeypatch.setattr(control, "caller", lambda: "ana")
     executions = Executions(deployment.machine, "arn")  # type: ignore[arg-type]  # stands at the boundary
     monkeypatch.setattr(Stack, "executions", property(lambda _: executions))
+
+    def begin(_seconds: float) -> None:
+        """The execution that was started last begins."""
+        name = next(reversed(deployment.machine.inputs))
+        import_id, _ = deployment.machine.state_of(name)
+        deployment.resend(import_id, *deployment.machine.resend_of(name), execution=name)
+
+    monkeypatch.setattr(time, "sleep", begin)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
@@ -127,6 +137,14 @@ def test_pause_ends_when_it_is_told(
     [
         (["pause", "--all", "--feed", "crm"], "Give one of --all, --client, --feed and --import."),
         (["pause", "--why", "x"], "What is to be paused?"),
+        (["pause", "--feed", ""], "The name after --client, --feed or --import is empty."),
+        (["resume", "--client", ""], "The name after --client, --feed or --import is empty."),
+        (["pause", "--feed", "drop/crm"], "There can be no feed drop/crm."),
+        (["pause", "--client", "de mo"], "There can be no client code de mo."),
+        (
+            ["pause", "--all", "--until", "9999-12-31T23:59-23:00"],
+            "--until 9999-12-31T23:59-23:00 is no time",
+        ),
         (["resume"], "What is to be resumed?"),
         (["pause", "--all", "--until", "soon"], "--until soon is no time"),
         (["pause", "--all", "--until", "2026-11-24T08:00"], "A pause must end after it begins."),
@@ -261,6 +279,53 @@ def test_resend_as_json_sends_nothing_unless_it_is_told_to(
     assert len(deployment.machine.inputs) == 1
     sent = json.loads(run(capsys, "resend", import_id, "--json", "--yes"))
     assert sent["execution"] in deployment.machine.inputs
+
+
+@pytest.mark.parametrize("options", [["--yes"], ["--yes", "--json"]])
+def test_resend_returns_when_its_import_is_under_way_again(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> None:
+    """Otherwise `watch`, which it names, would take the import for ended."""
+    target.script(simulator.fault("refused"))
+    import_id = imported(deployment)
+    run(capsys, "resend", import_id, *options)
+    assert json.loads(run(capsys, "show", import_id, "--json"))["status"] == "uploading"
+
+
+def test_resend_whose_execution_ends_before_it_begins_is_told(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target.script(simulator.fault("refused"))
+    import_id = imported(deployment)
+
+    def fail(_seconds: float) -> None:
+        deployment.machine.statuses[next(reversed(deployment.machine.inputs))] = "FAILED"
+
+    monkeypatch.setattr(time, "sleep", fail)
+    assert main(["resend", import_id, "--yes"]) == 1
+    captured = capsys.readouterr()
+    assert "has sent nothing: its cause, in the console, says why." in captured.err
+    assert "watch" not in captured.out
+
+
+@pytest.mark.parametrize("command", [["resend"], ["stop", "--give-up"]])
+def test_question_that_nobody_can_answer_is_told(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    target.script(simulator.fault("refused"))
+    import_id = imported(deployment, ended=command == ["resend"])
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert "nobody has answered: add --yes" in run(capsys, *command, import_id, code=2)
 
 
 def test_resend_on_trial_sends_nothing_and_asks_nothing(

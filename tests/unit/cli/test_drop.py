@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 from bulk_profiles.aws import uploads
 from bulk_profiles.cli.commands import drop
 from bulk_profiles.cli.main import main
+from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import import_id
 from bulk_profiles.steps.messages import DroppedObject
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, Deployment
@@ -94,6 +96,20 @@ def test_drop_and_watch_waits_for_the_import_and_exits_as_it_ends(
     monkeypatch.setattr("bulk_profiles.cli.watching.time.sleep", sleep)
     assert main(["drop", str(customers), "--watch"]) == 0
     assert "✓ succeeded" in capsys.readouterr().out
+
+
+def test_drop_and_watch_as_json_has_an_object_on_each_line(
+    deployment: Deployment,
+    customers: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    overview = SimpleNamespace(entry=SimpleNamespace(status=ImportStatus.SUCCEEDED))
+    monkeypatch.setattr("bulk_profiles.cli.commands.drop.watch", lambda *_, **__: overview)
+    assert main(["drop", str(customers), "--watch", "--json"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["bucket"] == DROP_BUCKET
+    del deployment
 
 
 def test_drop_of_which_no_import_comes_ends(

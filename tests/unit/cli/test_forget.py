@@ -199,6 +199,43 @@ def test_batches_of_a_file_that_was_rejected_at_its_end_are_removed(
     assert run(capsys, "zo%25 99", "--yes")["imports"] == []
 
 
+@pytest.mark.parametrize(
+    ("file", "feed"),
+    [
+        (b"thirdPartyId;name\nu2;Grace\nzoe;99;Zoe\nzoe-99;a;b\n", {}),
+        (b"thirdPartyId,name\nu2,Grace\n'zoe-99',Zoe\n", {}),
+        (b'thirdPartyId,name\nu2,Grace\n"zoe-99"x,Zoe\nu3,Amy\n', {}),
+        (b'thirdPartyId,name\nu2,Grace\nzoe-99,"a\nb",c\n', {}),
+        (b'thirdPartyId,"a\nb"\nu2,Grace\nzoe-99,a,c\n', {}),
+        (b'thirdPartyId,name\nu2,Grace\nzoe-99,"a,c\n', {"quoting": "none"}),
+        (b'thirdPartyId^name\nu2^Grace\n^zoe-99^"a"b\nu3^Amy\n', {"delimiter": "^"}),
+        (b'{"thirdPartyId": "u2", "n": "G"}\n{"thirdPartyId": "zoe\\u002d99", "n": [1]}\n', {}),
+    ],
+)
+def test_person_in_a_rejected_row_is_found_in_every_form(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], file: bytes, feed: dict[str, str]
+) -> None:
+    deployment.storage.write_json("feeds/crm.json", feed)
+    ended(deployment, file)
+    assert [len(trace["rows"]) for trace in run(capsys, "zoe-99", "--dry-run")["imports"]] == [1]
+
+
+@pytest.mark.parametrize("other", ["3", "zoe", "oe-99", "rejected", "99a", "mended"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"thirdPartyId,name\nu2,Grace\nzoe-99a,Zoe,more\n",
+        b'{"thirdPartyId": "u2", "name": "G"}\n\n{"thirdPartyId": "zoe-99a", "name": [1]}\n',
+    ],
+)
+def test_part_of_another_id_and_our_notes_are_no_person(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], file: bytes, other: str
+) -> None:
+    """The rejected row is in line 3. What is found is deleted, with the whole file."""
+    ended(deployment, file)
+    assert run(capsys, other, "--dry-run")["imports"] == []
+
+
 def test_file_that_cannot_be_read_is_told(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     dropped(deployment, b"%PDF-1.7\n")
     found = run(capsys, "zoe-99", "--yes", status=1)
@@ -213,9 +250,17 @@ def test_forget_asks_before_it_removes(
     ended(deployment)
     asked = []
     monkeypatch.setattr("click.confirm", lambda question, **_: asked.append(question))
-    assert not run(capsys, "zoe-99")["forgotten"]
+    assert not run(capsys, "zoe-99", status=1)["forgotten"]
     assert asked == ["Remove them?"]
     assert holding("zoe-99")
+
+
+def test_answer_no_leaves_something(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(deployment)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    assert not run(capsys, "zoe-99", status=1)["forgotten"]
 
 
 def test_file_that_has_expired_does_not_stop_the_search(

@@ -150,6 +150,57 @@ def test_command_whose_output_is_closed_is_silent(customers: Path) -> None:
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "closed", "status"),
+    [
+        (["plan", "{file}"], "<&- >&-", 1),
+        (["plan", "-"], "<&-", 1),
+        (["--help"], ">&-", 0),
+        (["plan", "{file}.csv"], "2>&-", 2),
+    ],
+)
+def test_command_whose_streams_are_closed_ends_in_order(
+    arguments: list[str], closed: str, status: int, customers: Path
+) -> None:
+    command = [sys.executable, "-m", "bulk_profiles", *(each.format(file=customers) for each in arguments)]
+    shell = ["sh", "-c", f'"$@" {closed}', "sh", *command]
+    result = subprocess.run(shell, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (status, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="it stands for a full disk")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["plan", "--help"], ["plan", "{file}"]])
+def test_output_that_cannot_be_written_is_told_in_one_line(arguments: list[str], customers: Path) -> None:
+    command = [sys.executable, "-m", "bulk_profiles", *(each.format(file=customers) for each in arguments)]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    [line] = result.stderr.splitlines()
+    assert (result.returncode, line.rpartition(b": ")[2]) == (2, b"No space left on device.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["find", "\udcff"],
+        ["drop", "a\udcff.csv"],
+        ["list", "--stack", "\udcff"],
+        ["forget", "\udcff", "--yes"],
+    ],
+)
+def test_argument_that_is_not_utf8_is_wrong_use(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.endswith("Error: An argument is not UTF-8.\n")
+
+
+@pytest.mark.parametrize("command", ["find", "forget"])
+@pytest.mark.parametrize("profile_id", ["", " \u00a0"])
+def test_empty_id_is_wrong_use(command: str, profile_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, profile_id]) == 2
+    assert "the id is empty" in capsys.readouterr().err
+
+
 def test_main_in_a_pipe_imports_only_what_it_needs(customers: Path) -> None:
     script = (
         "import sys; from bulk_profiles.cli.main import main; main(['plan', sys.argv[1]]);"

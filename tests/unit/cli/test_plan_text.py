@@ -9,7 +9,7 @@ import pytest
 from bulk_profiles.accounting.split_verdict import SplitVerdict
 from bulk_profiles.cli.main import main
 from bulk_profiles.cli.plan import Plan
-from bulk_profiles.cli.plan_text import render_plan, visible
+from bulk_profiles.cli.plan_text import render_plan
 from bulk_profiles.core.models import ImportStatus
 
 
@@ -49,13 +49,6 @@ def test_render_plan_wraps_below_the_label() -> None:
         "           The file has no column with",
         "           the ids.",
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"), [("größe.csv", "größe.csv"), ("a\nb\t\x1b[31m.csv", "a?b??[31m.csv"), ("\udcff", "?")]
-)
-def test_visible_replaces_what_cannot_be_printed(name: str, text: str) -> None:
-    assert visible(name) == text
 
 
 def test_render_plan_shows_five_lines_of_a_code_at_most(

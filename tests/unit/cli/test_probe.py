@@ -49,6 +49,22 @@ def test_probes_are_listed_without_a_call(
     assert not target.requests
 
 
+def test_probes_are_listed_as_json(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--list", "--json", "--with-limits"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [probe["probe"] for probe in listed] == [probe.name for probe in PROBES]
+    assert [probe["hitsLimits"] for probe in listed].count(True) == sum(probe.hits_limits for probe in PROBES)
+
+
+def test_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    target: simulator.Simulator, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "none" / "probe.json"
+    assert main([*arguments, "--yes", "--out", str(out)]) == 2
+    assert f"{out}: No such file or directory." in capsys.readouterr().err
+    assert not target.requests
+
+
 def test_probe_says_what_it_makes_and_asks_before_it_sends(
     target: simulator.Simulator,
     arguments: list[str],

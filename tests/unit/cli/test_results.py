@@ -60,6 +60,23 @@ def test_failed_rows_that_the_import_made_are_not_made_again(
     assert (tmp_path / "failed-rows.csv").read_bytes() == b"as the import made it"
 
 
+def test_rows_of_an_earlier_call_do_not_stay(
+    deployment: Deployment, target: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+    (tmp_path / "other.csv").touch()
+    target.configure(failed_ids=frozenset())
+    deployment.send_again(import_id, "error")
+
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"report.html", "summary.json", "rejected-rows.csv", "other.csv"}
+    del capsys
+
+
 def test_import_that_has_not_ended_has_no_results(
     deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,13 @@ def test_list_of_a_stack_without_imports_says_so(
     del deployment
 
 
+def test_list_of_a_feed_without_imports_names_it(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dropped(deployment)
+    assert shown(capsys, "list", "--feed", "web").startswith("No imports of the feed web: ")
+
+
 def test_list_has_the_newest_import_first(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     first = dropped(deployment)
     deployment.clock.advance(minutes=5)
@@ -128,6 +135,19 @@ def batch(number: int, **changes: Any) -> BatchEntry:
     return BatchEntry("crm-1", number, 100, 2000, "aa").change(**changes)
 
 
+def test_show_prints_no_control_character_of_a_file_name(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = dropped(deployment, "drop/crm/a\n\x1b[31m.csv")
+    assert "/drop/crm/a??[31m.csv\n" in shown(capsys, "show", import_id)
+
+
+@pytest.mark.parametrize("seconds", ["0", "inf"])
+def test_watch_looks_at_least_once_an_hour(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "a-1", "--interval", seconds]) == 2
+    assert "is not in the range" in capsys.readouterr().err
+
+
 def test_import_waits_only_where_all_that_is_left_waits(deployment: Deployment) -> None:
     waiting = batch(1).waiting(Why.ROWS, START)
     settled = batch(2, settled_at=START)
@@ -204,6 +224,13 @@ def test_find_has_what_became_of_one_profile_in_every_import(
     lines = shown(capsys, "find", "u2").splitlines()
     assert [line.split()[0] for line in lines] == ["error", "error"]
     assert f"{second} batch 1, reported" in lines[0]
+
+
+def test_find_takes_blanks_off_the_ends_of_an_id_as_an_import_does(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.resume(dropped(deployment))
+    assert json.loads(shown(capsys, "find", " u1\u00a0", "--json"))
 
 
 def test_find_of_a_profile_without_results_says_where_to_look(

@@ -7,6 +7,7 @@ import pytest
 from bulk_profiles.core.text import (
     is_utf8_text,
     printable,
+    printable_name,
     quantity,
     quoted,
     spelling_key,
@@ -89,3 +90,10 @@ def test_quoted_names_are_few_short_and_printable() -> None:
     assert quoted(["a\nb", "c" * 50]) == '"a?b", "' + "c" * 40 + '"'
     assert quoted(["a"] * 10) == ", ".join(['"a"'] * 10)
     assert quoted(["a"] * 11) == ", ".join(['"a"'] * 10) + ", ..."
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("größe.csv", "größe.csv"), ("a\nb\t\x1b[31m.csv", "a?b??[31m.csv"), ("\udcff", "?")]
+)
+def test_printable_name_replaces_what_cannot_be_printed(name: str, text: str) -> None:
+    assert printable_name(name) == text

@@ -90,3 +90,24 @@ def test_an_execution_of_an_earlier_page_is_found() -> None:
     assert not executions.died("crm-1")
     machine.statuses["crm-1"] = "FAILED"
     assert executions.died("crm-1")
+
+
+def test_execution_that_there_is_not_cannot_be_described(refused: Refused) -> None:
+    assert refused(lambda: Machine().describe_execution(executionArn="arn:crm-1")) == "ExecutionDoesNotExist"
+    with mock_aws():
+        client = boto3.client("stepfunctions")
+        arn = "arn:aws:states:us-east-1:123456789012:execution:m:crm-1"
+        assert refused(lambda: client.describe_execution(executionArn=arn)) == "ExecutionDoesNotExist"
+
+
+def test_execution_is_over_when_it_runs_no_more() -> None:
+    with mock_aws():
+        client = boto3.client("stepfunctions")
+        role = "arn:aws:iam::123456789012:role/states"
+        arn = client.create_state_machine(name="m", definition=DEFINITION, roleArn=role)["stateMachineArn"]
+        executions = Executions(client, arn)
+        executions.send_again("crm-1", ["error"], "crm-1-resend")
+        assert not executions.over("crm-1-resend")
+        assert not executions.over("crm-2-resend")
+        client.stop_execution(executionArn=arn.replace(":stateMachine:", ":execution:") + ":crm-1-resend")
+        assert executions.over("crm-1-resend")

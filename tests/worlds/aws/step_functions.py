@@ -74,6 +74,17 @@ class Machine(Service):
 
         return self.call("StopExecution", stop)
 
+    def describe_execution(self, *, executionArn: str) -> Any:
+        """Describe an execution by its name."""
+
+        def describe() -> Any:
+            name = executionArn.rsplit(":", 1)[-1]
+            if name not in self.statuses:
+                raise error("DescribeExecution", "ExecutionDoesNotExist")
+            return {"name": name, "status": self.statuses[name]}
+
+        return self.call("DescribeExecution", describe)
+
     def state_of(self, name: str) -> tuple[str, list[int]]:
         """Return the import and the batches of an execution's input."""
         state = json.loads(self.inputs[name])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from bulk_profiles.core.errors import ExecutionError
+from bulk_profiles.core.errors import BulkProfilesError, ExecutionError
 from bulk_profiles.core.json_object import Json
 
 from .errors import translated
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
-_AT_WORK = frozenset({"RUNNING", "PENDING_REDRIVE", "SUCCEEDED"})  # nobody has to start it again
+_UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
+_AT_WORK = _UNDER_WAY | {"SUCCEEDED"}  # nobody has to start it again
 
 
 class Executions:
@@ -46,6 +47,13 @@ class Executions:
     def verify(self, import_id: str, sample: int, name: str) -> None:
         """Start an execution that reads back profiles of an ended import."""
         self._start(import_id, name, {"importId": import_id, "verify": sample})
+
+    def over(self, name: str) -> bool:
+        """Whether an execution has ended. One that Step Functions does not know, or not yet, has not."""
+        arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        with contextlib.suppress(_UnknownExecutionError), _errors(f"describe {name}"):
+            return self._client.describe_execution(executionArn=arn)["status"] not in _UNDER_WAY
+        return False
 
     def _start(self, import_id: str, name: str, given: Json) -> None:
         state = json.dumps(given, separators=(",", ":"))
@@ -84,6 +92,14 @@ class _AlreadyStartedError(ExecutionError):
     """An execution of that name was started before."""
 
 
+class _UnknownExecutionError(ExecutionError):
+    """There is no execution of that name, or not yet."""
+
+
 def _errors(action: str) -> AbstractContextManager[None]:
     failure = f"Step Functions did not {action}"
-    return translated(failure, ExecutionError, {"ExecutionAlreadyExists": _AlreadyStartedError(failure)})
+    meanings: dict[str, BulkProfilesError] = {
+        "ExecutionAlreadyExists": _AlreadyStartedError(failure),
+        "ExecutionDoesNotExist": _UnknownExecutionError(failure),
+    }
+    return translated(failure, ExecutionError, meanings)

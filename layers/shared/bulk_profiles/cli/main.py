@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bulk_profiles.core.errors import BulkProfilesError
+from bulk_profiles.core.text import is_utf8_text
 
 _WRONG_USE, _INTERRUPTED = 2, 130
 _NAME = "bulk-profiles"
@@ -33,6 +35,8 @@ _MODULES = {
     "feeds": "feeds",
 }
 
+_LOCAL = frozenset({"plan", "feeds"})  # these read local files, which may have any name
+
 
 def _load(name: str) -> click.Command:
     module = import_module(f".commands.{_MODULES[name]}", __package__)
@@ -49,6 +53,15 @@ class _Commands(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         return _load(cmd_name) if cmd_name in _MODULES else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command by its name. AWS takes no text that is not UTF-8."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in _LOCAL and not all(map(is_utf8_text, rest)):
+            raise click.UsageError("An argument is not UTF-8.", ctx)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; return its exit code, and say what went wrong in one line."""
         try:
@@ -58,11 +71,11 @@ class _Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _WRONG_USE
         except OSError as error:
-            return _fail(ctx, f"{error.filename}: {error.strerror}." if error.filename else str(error))
+            return _fail(ctx.invoked_subcommand, _words(error))
         except BulkProfilesError as error:
-            return _fail(ctx, str(error))
+            return _fail(ctx.invoked_subcommand, str(error))
         except (KeyboardInterrupt, click.Abort):
-            return _fail(ctx, "interrupted", _INTERRUPTED)
+            return _fail(ctx.invoked_subcommand, "interrupted", _INTERRUPTED)
         return status or 0
 
 
@@ -88,6 +101,9 @@ def all_commands() -> Iterator[tuple[str, click.Command]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0 for `succeeded`, 1 for `partial` and `rejected`, 2 for wrong use."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the caller has closed it
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 for the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file may have any name
@@ -100,8 +116,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except OSError as error:  # of --help and --version
+        return _fail(None, _words(error))
 
 
-def _fail(ctx: click.Context, message: str, status: int = _WRONG_USE) -> int:
-    click.echo(f"{_NAME} {ctx.invoked_subcommand}: {message}", err=True)
+def _words(error: OSError) -> str:
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror}." if error.strerror else str(error)
+
+
+def _fail(command: str | None, message: str, status: int = _WRONG_USE) -> int:
+    click.echo(f"{' '.join(filter(None, (_NAME, command)))}: {message}", err=True)
     return status

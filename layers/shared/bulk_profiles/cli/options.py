@@ -9,6 +9,10 @@ from typing import Any
 
 import click
 
+from bulk_profiles.splitting.rows.row_check import BLANKS
+
+from .local_files import UsageError
+
 POSITIVE = click.IntRange(min=1)
 NOT_NEGATIVE = click.IntRange(min=0)
 INCOMPLETE = 1  # the exit code where something is not as it should be, or is not there
@@ -25,6 +29,27 @@ of_stack = click.option(
     help="The stack, found with the credentials and the region of the AWS command line.",
 )
 import_argument = click.argument("import_id", metavar="IMPORT")
+unasked = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def _trimmed(_ctx: click.Context, _parameter: click.Parameter, profile_id: str) -> str:
+    """Return an id as an import sends it. An empty one, as of a variable that is not set, is wrong use."""
+    if trimmed := profile_id.strip(BLANKS):
+        return trimmed
+    raise click.BadParameter("the id is empty.")
+
+
+id_argument = click.argument("profile_id", metavar="ID", callback=_trimmed)
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person. Raises `UsageError` where nobody can answer."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            raise UsageError("nobody has answered: add --yes.") from error
+        raise
 
 
 def print_json(data: Any) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from bulk_profiles.accounting.summary import batch_profiles
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ProfileCounts, Why
+from bulk_profiles.core.text import printable_name
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
@@ -140,10 +141,11 @@ class Overview:
         }
 
 
-def render_list(overviews: Sequence[Overview], now: datetime, width: int) -> str:
+def render_list(overviews: Sequence[Overview], now: datetime, width: int, feed: str | None = None) -> str:
     """Return imports as a table: a line each, and below it what to say, in `width` columns (0: any)."""
     if not overviews:
-        return "No imports: nothing has been dropped, or what was has expired."
+        where = "" if feed is None else f" of the feed {feed}"
+        return f"No imports{where}: nothing has been dropped, or what was has expired."
     cells = [_COLUMNS, *map(_cells, overviews)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
     head, *lines = (_joined(line, widths) for line in cells)
@@ -159,7 +161,7 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
             f"{overview.mark} {overview.status}",
             f"{entry.import_id}, feed {entry.feed}, client {entry.client_code}",
         ),
-        ("file", f"s3://{entry.source.bucket}/{entry.source.key}"),
+        ("file", f"s3://{entry.source.bucket}/{printable_name(entry.source.key)}"),
         ("started", f"{_minute(entry.started_at)}, {_ago(entry.started_at, now)}"),
         ("batches", f"{overview.settled:,} of {len(overview.batches):,} settled"),
         (
@@ -188,8 +190,9 @@ def render_results(profile_id: str, results: Sequence[Json]) -> str:
     """Return what became of one profile as text: a line for each batch that had it."""
     if not results:
         return (
-            f"No result of {profile_id} is in the Profiles table: no import had it, they have expired, "
-            "or ProfileResults leaves them out. The files below profiles/ of each import hold every result."
+            f"No result of {profile_id} is in the Profiles table: no batch that has ended had it, its row "
+            "was rejected or had no value, results have expired, or ProfileResults leaves them out. The "
+            "files below profiles/ of each import hold every result."
         )
     return "\n".join(
         f"{result['status']:<9}{result['checkedAt'][:16].replace('T', ' ')} UTC  {result['importId']} "

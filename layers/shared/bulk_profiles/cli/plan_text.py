@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulk_profiles.accounting.split_verdict import first_examples
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.text import printable_name
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.split import Split
 
@@ -23,13 +24,8 @@ def render_plan(plan: Plan, folder: Path | None, width: int) -> str:
     return "\n".join(_line(label, fact, width) for label, fact in facts)
 
 
-def visible(name: str) -> str:
-    """Return a file's name with a question mark for each character that cannot be printed."""
-    return "".join(character if character.isprintable() else "?" for character in name)
-
-
 def _verdict_fact(plan: Plan) -> tuple[str, str]:
-    name, verdict = visible(plan.file), plan.verdict
+    name, verdict = printable_name(plan.file), plan.verdict
     if verdict.status is ImportStatus.REJECTED:
         return verdict.status, f"{name} would be rejected. {verdict.reason}"
     reason = f": {verdict.reason}" if verdict.reason else ""
@@ -38,7 +34,7 @@ def _verdict_fact(plan: Plan) -> tuple[str, str]:
 
 def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tuple[str, str]]:
     rows, batches = split.rows, split.batches
-    yield "file", f"{visible(plan.file)}: {plan.size:,} bytes, key column {split.key_column}"
+    yield "file", f"{printable_name(plan.file)}: {plan.size:,} bytes, key column {split.key_column}"
     yield (
         "rows",
         f"{rows.read:,} read = {rows.sent:,} sent + {rows.merged:,} merged into them "
@@ -66,7 +62,7 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
     yield "days", f"{plan.days:,} {budget}"
     yield "cost", f"about ${plan.cost['total']:.2f} at AWS"
     if folder:
-        yield "written", f"manifest, batches and rejects, in {visible(str(folder))}/"
+        yield "written", f"manifest, batches and rejects, in {printable_name(str(folder))}/"
 
 
 def _code_fact(code: Reject | Warn, count: int, *, lines: Sequence[int], columns: Sequence[str] = ()) -> str:

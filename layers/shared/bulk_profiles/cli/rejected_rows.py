@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from urllib.parse import quote
 from bulk_profiles.splitting.rows.notes import LINE, OUR_NOTES, REASON, REJECT_NOTES
 
 _HEAD_END = re.compile(f'"?{LINE}"?(.)"?{REASON}')
-_HINT = "sep="  # of a delimiter that is unusual
+_MOST_HEAD_LINES = 1_000  # with a hint such as `sep=~`, and names that have line breaks
 _LONGEST_CELL = 2**31 - 1  # of a row of 4 MiB, and what its quotes add; csv's own limit is less
 
 
@@ -55,10 +56,12 @@ class RejectedRows:
                 ]
             return
         lines = iter(text)
-        head = next(lines)
-        found = _HEAD_END.search(next(lines) if head.startswith(_HINT) else head)
+        head, found = list[str](), None
+        while not found and len(head) < _MOST_HEAD_LINES and (line := next(lines, "")):
+            head.append(line)
+            found = _HEAD_END.search(line)
         if found is None:  # release 0.1.0 wrote no notes
-            yield from ([line] for line in lines)
+            yield from ([line] for line in itertools.chain(head, lines))
             return
         delimiter = found[1]
         csv.field_size_limit(_LONGEST_CELL)

@@ -47,7 +47,7 @@ PASSED_OVER_SUFFIXES = (
 _SLUG_LENGTH = 40
 _DIGEST_LENGTH = 12
 _DOTS = frozenset({".", ".."})  # the names of folders themselves, as `find` prints them: ./customers.csv
-_FEED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FEED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def import_id(bucket: str, key: str, version_id: str) -> str:
@@ -88,7 +88,7 @@ def misplaced(key: str) -> str:
     """Return a sentence that says why a file cannot be imported from its place; empty where it can be."""
     if not key.startswith(DROP_PREFIX):
         return f"The file is not below {DROP_PREFIX}: drop it as {DROP_PREFIX}<feed>/<name>."
-    if not _FEED_NAME.fullmatch(feed_name(key)):
+    if not FEED_NAME.fullmatch(feed_name(key)):
         return (
             f"The folder below {DROP_PREFIX} cannot be a feed: the name of a feed has at most 64 letters, "
             "digits, dots, hyphens and underscores, and begins with a letter or a digit."

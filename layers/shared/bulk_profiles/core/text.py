@@ -63,9 +63,14 @@ def spelling_key(name: str) -> str:
     return unicodedata.normalize("NFKC", (key or text).casefold())
 
 
+def printable_name(name: str) -> str:
+    """Return a name with a question mark for each character that cannot be printed."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name)
+
+
 def short_name(name: str, longest: int = _MAX_NAME) -> str:
     """Return a name of an unknown file for people: cut, and with a `?` for what cannot be printed."""
-    return "".join(sign if sign.isprintable() else "?" for sign in name[:longest])
+    return printable_name(name[:longest])
 
 
 def quoted(names: Sequence[str]) -> str:

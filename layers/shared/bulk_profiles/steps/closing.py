@@ -72,11 +72,13 @@ class Closing:
     def _copy_results(self, summary: Summary, prefix: str) -> None:
         """Put what people need beside the dropped file, and remove failed rows of an earlier end.
 
-        Whoever dropped these would send rows again that are updated meanwhile.
+        Whoever dropped these would send rows again that are updated meanwhile. They stay where the rows that
+        fail now cannot be written: then they are the only ones.
         """
         import_id, bucket = summary.entry.import_id, summary.entry.source.bucket
         failed = summary.failed_rows.file
-        for name in self.storage.names(import_id, FAILED_ROWS):
+        earlier = [] if summary.failed_rows.missing else self.storage.names(import_id, FAILED_ROWS)
+        for name in earlier:
             if name != failed:
                 self.storage.delete(prefix + name, bucket)  # first, as the other one tells that it is there
                 self.storage.delete(object_key(import_id, name))

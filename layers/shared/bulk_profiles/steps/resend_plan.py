@@ -237,8 +237,8 @@ def _manifest(import_id: str, storage: Storage) -> Manifest:
 
 def _deleted(import_id: str) -> ResendError:
     return ResendError(
-        f"The batches of import {import_id} have been deleted, as all are after RetentionDays: drop the file "
-        "again."
+        f"The batches of import {import_id} have been deleted, after RetentionDays or by `forget`: drop the "
+        "file again."
     )
 
 

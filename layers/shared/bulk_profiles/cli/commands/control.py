@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,10 +12,19 @@ import click
 
 from bulk_profiles.aws.identity import caller
 from bulk_profiles.cli.local_files import UsageError
-from bulk_profiles.cli.options import INCOMPLETE, as_json, import_argument, of_stack, print_json
+from bulk_profiles.cli.options import (
+    INCOMPLETE,
+    as_json,
+    confirmed,
+    import_argument,
+    of_stack,
+    print_json,
+    unasked,
+)
 from bulk_profiles.cli.stack import Stack
-from bulk_profiles.core.feeds import MOST_SAMPLE
+from bulk_profiles.core.feeds import CLIENT_CODE, MOST_SAMPLE
 from bulk_profiles.core.models import ImportStatus, Resendable
+from bulk_profiles.core.names import FEED_NAME
 from bulk_profiles.core.text import quantity
 from bulk_profiles.ledger.import_entry import GivenUp
 from bulk_profiles.ledger.pauses import ALL, Pause
@@ -23,12 +33,12 @@ from bulk_profiles.steps.resend_plan import ResendPlan, plan_resend
 from bulk_profiles.steps.stopping import give_up
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_LOOK_SECONDS = 1.0
 _MOST_TEXT = 200  # of a reason, which stands in every report
 _ONLY = ",".join(word.value for word in Resendable if word is not Resendable.PENDING)
 _AGAIN = "Batches that wait go on within a quarter of an hour."
 
 _why = click.option("--why", metavar="TEXT", default="", help="The reason, which people are shown.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 def _scoped[Command: Callable[..., Any]](command: Command) -> Command:
@@ -57,6 +67,7 @@ def pause_command(stack_name: str, *, until: str | None, why: str, as_json: bool
     """
     stack, now = Stack.of(stack_name), datetime.now(UTC)
     named = _scope(stack, **scope)
+    _check_names(scope["feed"], scope["client"])
     if named:
         stack.ledger.pause(Pause(named, now, _until(until, now), caller(), _text(why)), now)
     elif until or why:
@@ -88,7 +99,7 @@ def resume_command(stack_name: str, *, as_json: bool, **scope: Any) -> int:
 @import_argument
 @click.option("--give-up", "for_good", is_flag=True, help="Never send what was not sent.")
 @_why
-@_yes
+@unasked
 @of_stack
 @as_json
 def stop_command(
@@ -106,7 +117,7 @@ def stop_command(
         overview = stack.overview(import_id)
         unsent = quantity(overview.profiles.not_sent, "profile")
         click.echo(f"{unsent} of {import_id} would not be sent. This cannot be taken back.", err=True)
-        if not click.confirm("Give it up?", err=True):
+        if not confirmed("Give it up?"):
             return INCOMPLETE
     if for_good:
         given_up = GivenUp(caller(), now, _text(why))
@@ -129,7 +140,7 @@ def stop_command(
     "--only", metavar="WORDS", default=_ONLY, show_default=True, help="What is sent again; also pending."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be sent again, and send nothing.")
-@_yes
+@unasked
 @of_stack
 @as_json
 def resend_command(
@@ -143,21 +154,25 @@ def resend_command(
     stack, now = Stack.of(stack_name), datetime.now(UTC)
     words = resendable([word.strip() for word in only.split(",")])
     plan = plan_resend(import_id, words, stack.storage, stack.ledger, retention=stack.retention, now=now)
-    execution = ""
+    execution, begun = "", True
     if not as_json:
         click.echo(_plan_text(plan))
     asks = not (dry_run or yes or as_json)
-    if asks and not click.confirm("Send them again?"):
+    if asks and not confirmed("Send them again?"):
         return INCOMPLETE
     if not dry_run and (yes or asks):
         execution = f"{import_id}-resend-{now:%Y%m%d%H%M%S}"
         named = [word.value for word in Resendable if word in words]
         stack.executions.send_again(import_id, named, execution)
+        begun = _begun(stack, import_id, execution)
     if as_json:
         print_json(plan.to_json() | {"execution": execution})
-    elif execution:
+    elif execution and begun:
         click.echo(f"Execution {execution} sends them again: bulk-profiles watch {import_id}")
-    return 0
+    if begun:
+        return 0
+    click.echo(f"Execution {execution} has sent nothing: its cause, in the console, says why.", err=True)
+    return INCOMPLETE
 
 
 @click.command("verify", short_help="Read profiles of an import back and compare them.")
@@ -198,6 +213,18 @@ def verify_command(import_id: str, stack_name: str, *, sample: int, as_json: boo
     return 0
 
 
+def _begun(stack: Stack, import_id: str, execution: str) -> bool:
+    """Wait until a resend has opened its import again: before, `watch` would take it for ended.
+
+    Returns whether it has. The execution is over without where something has come between.
+    """
+    while stack.entry(import_id).resend != execution:
+        if stack.executions.over(execution):
+            return stack.entry(import_id).resend == execution
+        time.sleep(_LOOK_SECONDS)
+    return True
+
+
 def _plan_text(plan: ResendPlan) -> str:
     """Return a plan for people: what became of the profiles, with the batches and the reason."""
     groups: dict[tuple[str, str], list[int]] = {}
@@ -222,12 +249,24 @@ def _scope(
 ) -> str:
     """Return the scope that the options name, empty for none. Raises `UsageError` for several."""
     kinds = {"client": client, "feed": feed, "import": import_id}
-    named = ([ALL] if everything else []) + [f"{kind}:{name}" for kind, name in kinds.items() if name]
+    named = ([ALL] if everything else []) + [
+        f"{kind}:{name}" for kind, name in kinds.items() if name is not None
+    ]
     if len(named) > 1:
         raise UsageError("Give one of --all, --client, --feed and --import.")
-    if import_id:
+    if "" in kinds.values():
+        raise UsageError("The name after --client, --feed or --import is empty.")
+    if import_id is not None:
         stack.entry(import_id)
     return named[0] if named else ""
+
+
+def _check_names(feed: str | None, client: str | None) -> None:
+    """Raise `UsageError` for what no feed or client code can be named: such a pause would stop nothing."""
+    if feed is not None and not FEED_NAME.fullmatch(feed):
+        raise UsageError(f"There can be no feed {feed}.")
+    if client is not None and not CLIENT_CODE.fullmatch(client):
+        raise UsageError(f"There can be no client code {client}.")
 
 
 def _until(text: str | None, now: datetime) -> datetime | None:
@@ -238,9 +277,9 @@ def _until(text: str | None, now: datetime) -> datetime | None:
         return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
         until = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (until if until.tzinfo else until.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"--until {text} is no time: give 2026-12-01T06:00, or 30m, 12h or 2d.") from error
-    return until if until.tzinfo else until.replace(tzinfo=UTC)
 
 
 def _text(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import click
 
 from bulk_profiles.aws.uploads import upload
 from bulk_profiles.cli.local_files import LocalFile, UsageError
-from bulk_profiles.cli.options import as_json, of_stack, print_json
-from bulk_profiles.cli.plan_text import visible
+from bulk_profiles.cli.options import as_json, of_stack
 from bulk_profiles.cli.progress import progress_bar
 from bulk_profiles.cli.stack import Stack
 from bulk_profiles.cli.watching import exit_status, watch
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.names import DEFAULT_FEED, DROP_PREFIX, feed_key, import_id, misplaced, passed_over
+from bulk_profiles.core.text import printable_name
 
 _INTERVAL = 5.0  # seconds between two looks
 
@@ -43,13 +44,15 @@ def drop_command(file: Path, feed: str, stack_name: str, *, watched: bool, as_js
     stack = Stack.of(stack_name)
     configured = _checked(stack, feed)
     bucket = stack.outputs["DropBucketName"]
-    with progress_bar(visible(source.name)) as progress:
+    with progress_bar(printable_name(source.name)) as progress:
         version = upload(file, bucket, key, _total(progress, source.size) if progress else None)
     dropped = import_id(bucket, key, version)
     if as_json:
-        print_json({"importId": dropped, "bucket": bucket, "key": key, "versionId": version})
+        # With --watch, each line is JSON.
+        answer = {"importId": dropped, "bucket": bucket, "key": key, "versionId": version}
+        click.echo(json.dumps(answer, indent=None if watched else 2))
     else:
-        click.echo(f"Dropped {visible(source.name)} as import {dropped}")
+        click.echo(f"Dropped {printable_name(source.name)} as import {dropped}")
         if not configured:
             click.echo(f"The feed {feed} has no configuration: what the stack sets holds.")
     if watched:
@@ -65,7 +68,9 @@ def _key(feed: str, source: LocalFile) -> str:
     if reason := misplaced(key):
         raise UsageError(reason)
     if reason := passed_over(key):
-        raise UsageError(f"{visible(source.name)} would be passed over: {reason}. Give it another name.")
+        raise UsageError(
+            f"{printable_name(source.name)} would be passed over: {reason}. Give it another name."
+        )
     return key
 
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import click
 
 from bulk_profiles.cli.forgetting import Trace, find_traces, forget_import, forget_results
-from bulk_profiles.cli.options import INCOMPLETE, as_json, of_stack, print_json
+from bulk_profiles.cli.options import (
+    INCOMPLETE,
+    as_json,
+    confirmed,
+    id_argument,
+    of_stack,
+    print_json,
+    unasked,
+)
 from bulk_profiles.cli.stack import Stack
-from bulk_profiles.core.text import quantity
+from bulk_profiles.core.text import printable_name, quantity
 
 _TARGET = (
     "Target itself keeps the profile until it expires (14 days without activity, unless set otherwise): the "
@@ -16,9 +24,9 @@ _TARGET = (
 
 
 @click.command("forget", short_help="Remove every copy of one person.")
-@click.argument("profile_id", metavar="ID")
+@id_argument
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@unasked
 @of_stack
 @as_json
 def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -26,7 +34,7 @@ def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool
 
     All dropped files and results are searched. Results keep their line, without the id. Every other file that
     holds the person is deleted as a whole, with all versions. The exit code is 1 where something is left: of
-    an import that is under way, or in a file that could not be read.
+    an import that is under way, in a file that could not be read, or because the answer was no.
     """
     stack = Stack.of(stack_name)
     traces = [trace for trace in find_traces(stack, profile_id) if trace.found or trace.unread]
@@ -39,7 +47,7 @@ def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool
     forgotten = not dry_run and bool(doomed or items)
     if forgotten and not yes:
         click.echo("The files above are deleted, whole and for good.", err=True)
-        forgotten = click.confirm("Remove them?", err=True)
+        forgotten = confirmed("Remove them?")
     erased = sum(forget_import(stack, trace, profile_id) for trace in doomed) if forgotten else 0
     if forgotten:
         forget_results(stack, profile_id)
@@ -56,19 +64,19 @@ def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool
         does = "removed" if forgotten else "to remove"
         click.echo(f"{quantity(items, 'item')} of the Profiles table and {_imports(doomed)} {does}.")
         click.echo(_TARGET)
-    return INCOMPLETE if left else 0
+    declined = not dry_run and not forgotten and bool(doomed or items)
+    return INCOMPLETE if left or declined else 0
 
 
 def _say(traces: list[Trace]) -> None:
     for trace in traces:
-        entry, source = trace.entry, trace.entry.source
+        entry = trace.entry
+        file = f"s3://{entry.source.bucket}/{printable_name(entry.source.key)}"
         if trace.unread:
-            click.echo(
-                f"! {entry.import_id}: s3://{source.bucket}/{source.key} is not searched: {trace.unread}"
-            )
+            click.echo(f"! {entry.import_id}: {file} is not searched: {trace.unread}")
         if not trace.found:
             continue
-        places = [f"s3://{source.bucket}/{source.key}"] if trace.in_file else []
+        places = [file] if trace.in_file else []
         places += [*trace.results, *trace.rows, *trace.batches]
         state = ", under way: stop it, or wait" if trace.under_way else ""
         click.echo(f"{'●' if trace.under_way else '✗'} {entry.import_id}: {', '.join(places)}{state}")

@@ -10,6 +10,7 @@ from bulk_profiles.cli.options import (
     INCOMPLETE,
     POSITIVE,
     as_json,
+    id_argument,
     import_argument,
     of_stack,
     print_json,
@@ -32,7 +33,7 @@ def list_command(feed: str | None, limit: int, stack_name: str, *, as_json: bool
     if as_json:
         print_json([overview.to_json() for overview in overviews])
     else:
-        click.echo(render_list(overviews, datetime.now(UTC), width()))
+        click.echo(render_list(overviews, datetime.now(UTC), width(), feed))
 
 
 @click.command("show", short_help="Show where an import stands.")
@@ -58,7 +59,7 @@ def show_command(import_id: str, stack_name: str, *, as_json: bool) -> None:
 @click.option("--exit-status", "as_status", is_flag=True, help="Exit with 1 unless the import has succeeded.")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.1),
+    type=click.FloatRange(0.1, 3_600),
     metavar="N",
     default=5.0,
     show_default=True,
@@ -78,7 +79,7 @@ def watch_command(
 
 
 @click.command("find", short_help="Find what became of one profile.")
-@click.argument("profile_id", metavar="ID")
+@id_argument
 @of_stack
 @as_json
 def find_command(profile_id: str, stack_name: str, *, as_json: bool) -> int:

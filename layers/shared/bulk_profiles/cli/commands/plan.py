@@ -16,10 +16,11 @@ from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.cli.local_files import LocalFile, UsageError, standard_input
 from bulk_profiles.cli.options import INCOMPLETE, NOT_NEGATIVE, POSITIVE, as_json, print_json, width
 from bulk_profiles.cli.plan import make_plan
-from bulk_profiles.cli.plan_text import render_plan, visible
+from bulk_profiles.cli.plan_text import render_plan
 from bulk_profiles.cli.progress import progress_bar
 from bulk_profiles.core.feeds import Feed, Quoting, ShortRows, plain_name
 from bulk_profiles.core.models import ImportStatus, KeyColumn
+from bulk_profiles.core.text import printable_name
 from bulk_profiles.splitting.batches.cutter import Limits
 
 _LIMITS = Limits()
@@ -150,7 +151,7 @@ def plan_command(
     with ExitStack() as stack:
         source = stack.enter_context(standard_input()) if file == _STANDARD_INPUT else LocalFile.of(file)
         feed = _feed(feed_file, key_column, fields)
-        with progress_bar(visible(source.name)) as progress:
+        with progress_bar(printable_name(source.name)) as progress:
             plan = make_plan(
                 source,
                 feed,

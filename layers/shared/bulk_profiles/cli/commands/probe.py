@@ -15,7 +15,7 @@ import click
 
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.cli.local_files import UsageError
-from bulk_profiles.cli.options import INCOMPLETE, POSITIVE, as_json, print_json, width
+from bulk_profiles.cli.options import INCOMPLETE, POSITIVE, as_json, confirmed, print_json, unasked, width
 from bulk_profiles.cli.stack import Stack
 from bulk_profiles.core.feeds import CLIENT_CODE
 from bulk_profiles.core.json_object import Json
@@ -63,7 +63,7 @@ _PREFIX = re.compile("[A-Za-z0-9_-]{1,40}")
     show_default=True,
     help="Write the conclusions there.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@unasked
 @as_json
 def probe_command(
     *,
@@ -87,13 +87,17 @@ def probe_command(
     """
     probes = _chosen(only, with_limits=with_limits)
     if lists:
-        click.echo("\n".join(_question(probe) for probe in probes))
+        if as_json:
+            print_json([_listed(probe) for probe in probes])
+        else:
+            click.echo("\n".join(_question(probe) for probe in probes))
         return 0
     account = _account(client, stack_name, endpoint, calls_per_minute, quiet=as_json)
     bench = Bench(account, _checked(prefix) + f"-{datetime.now(UTC):%Y%m%d%H%M%S}", minutes)
     click.echo(_announcement(probes, bench), err=True)
-    if not yes and (as_json or not click.confirm("Send them?", err=True)):
+    if not yes and (as_json or not confirmed("Send them?")):
         return INCOMPLETE
+    out.touch()  # before anything is sent: nothing else keeps the answers
     conclusions: list[Conclusion] = []
     try:
         for probe in probes:
@@ -185,6 +189,10 @@ def _report(bench: Bench, conclusions: Sequence[Conclusion]) -> Json:
         "conclusions": [one.to_json() for one in conclusions],
         "settings": settings,
     }
+
+
+def _listed(probe: type[Probe]) -> Json:
+    return {"probe": probe.name, "question": probe.question, "hitsLimits": probe.hits_limits}
 
 
 def _question(probe: type[Probe]) -> str:

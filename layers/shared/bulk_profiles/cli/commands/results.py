@@ -12,9 +12,10 @@ from bulk_profiles.cli.local_files import UsageError
 from bulk_profiles.cli.options import as_json, import_argument, of_stack, print_json
 from bulk_profiles.cli.stack import Stack
 from bulk_profiles.core.errors import MissingObjectError
-from bulk_profiles.core.names import REJECTED_ROWS, REPORT, SUMMARY, object_key
+from bulk_profiles.core.names import FAILED_ROWS, REJECTED_ROWS, REPORT, ROWS_SUFFIXES, SUMMARY, object_key
 from bulk_profiles.splitting.files import Folder
 
+_ROWS = {name + suffix for name in (REJECTED_ROWS, FAILED_ROWS) for suffix in ROWS_SUFFIXES}
 _PIECE = 1024 * 1024
 
 
@@ -33,8 +34,11 @@ def results_command(import_id: str, out: Path, stack_name: str, *, as_json: bool
     """Fetch report.html, summary.json and the rows to mend of IMPORT, which has ended.
 
     Where the import could not make the file of its failed rows, it is made here, from the dropped file.
+    Files of these names that are in DIR are replaced, or removed where this import has none.
     """
     written = [*_fetch(Stack.of(stack_name), import_id, Folder(out))]
+    for name in _ROWS - {*written}:  # of another import, or of this one before its rows were sent again
+        (out / name).unlink(missing_ok=True)
     if as_json:
         print_json([str(out / name) for name in written])
     else:
