@@ -246,6 +246,21 @@ def test_profile_that_does_not_show_what_was_sent_is_not_read_back(
     assert not run(probe, bench).known
 
 
+def test_line_end_is_not_known_where_the_last_column_did_not_come_back(
+    bench: Bench, target: simulator.Simulator
+) -> None:
+    profiles_of({"bpProbeValue": "one"})(target)
+    assert not run(LineEnds, bench).known
+
+
+def test_target_is_asked_once_whether_it_takes_a_plain_row(bench: Bench, target: simulator.Simulator) -> None:
+    target.configure(crlf="refused", needs_prefix=True)
+    assert run(LineEnds, bench).answer == "no, it is refused"
+    before = len(target.submissions)
+    assert run(LineEnds, bench).answer == "no, it is refused"
+    assert len(target.submissions) == before + 1
+
+
 @pytest.mark.parametrize(
     "values",
     [
