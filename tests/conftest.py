@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -79,6 +80,35 @@ def _puts_by_client() -> Iterator[None]:
         patch.setattr("bulk_profiles.aws.profiles_table.SignedPuts", ClientPuts)
         patch.setattr("bulk_profiles.aws.profiles_table._LONGEST_WAIT", 0.001)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clients_are_kept() -> Iterator[None]:
+    """Make each client of the application once for the same settings: that takes longer than most calls."""
+
+    class Kept:
+        Session = boto3.Session
+
+        @staticmethod
+        def client(service: str) -> Any:
+            return _kept("client", service, _aws_settings())
+
+        @staticmethod
+        def resource(service: str) -> Any:
+            return _kept("resource", service, _aws_settings())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bulk_profiles.aws.clients._boto3", Kept)
+        yield
+
+
+@cache
+def _kept(kind: str, service: str, _settings: tuple[tuple[str, str], ...]) -> Any:
+    return getattr(boto3, kind)(service)
+
+
+def _aws_settings() -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
 
 
 @pytest.fixture

@@ -307,7 +307,8 @@ def test_values_in_flight_at_an_error_of_aws_are_never_shown(
             else:
                 others.append(kind)
     told = {operation for _, operation in others}
-    assert told == {"CopyObject", "PutEvents", "Publish"}  # telling decides nothing
+    # Telling decides nothing.
+    assert told == {"ListObjectsV2", "CopyObject", "PutEvents", "Publish"}
     assert_silent(*crashes)
 
 
