@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup installed test check chaos bench simulate coverage reliability format requirements clean
+.PHONY: help setup installed test quick check chaos bench simulate coverage reliability format requirements clean
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -33,6 +33,9 @@ test: setup ## Run all tests but those of make chaos and make test-container
 	@echo 'tests/container, which needs root and a Docker engine (make test-container).'
 	@$(BIN)/pytest -rs -m 'not chaos and not container' -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile ci tests
 
+quick: setup ## Run the tests of the units, of the template and of the report: about four minutes on two cores
+	@$(BIN)/pytest -m 'not container' -n auto --dist loadfile --no-loadscope-reorder tests/unit tests/contract tests/browser
+
 check: setup ## Format, lint, types, layers, template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,7 +56,7 @@ bench: setup .tools/bench/.installed ## Measure splitters side by side, then sen
 simulate: setup .tools/bench/.installed ## Simulate days of 1, 10 and 100 million profiles against the quotas of AWS and Target; SIMULATE="--json" and the like
 	@PYTHONPATH=$(borrowed):layers/shared:. .tools/bench/bin/python -m benchmarks.simulate $(SIMULATE)
 
-coverage: setup .tools/coverage/.installed ## Measure which lines and branches the quick tests reach, against tools/uncovered.py
+coverage: setup .tools/coverage/.installed ## Measure which lines and branches the tests without the engine reach, against tools/uncovered.py
 	@rm -rf .run/coverage && mkdir -p .run/coverage
 	@PYTHONPATH=layers/shared:.:$(borrowed) .tools/coverage/bin/coverage run -m pytest -n auto --dist loadfile \
 		-m 'not engine and not chaos and not container' tests
