@@ -248,6 +248,12 @@ def test_read_json_of_a_missing_object_is_none(storage: Storage) -> None:
     assert storage.read_json("a.json") is None
 
 
+def test_read_json_does_not_take_null_for_a_missing_object(storage: Storage) -> None:
+    storage.write("a.json", b" null\n", "application/json")
+    with pytest.raises(StorageError, match=r"a\.json is null\."):
+        storage.read_json("a.json")
+
+
 def test_read_json_of_another_content_is_an_error(storage: Storage) -> None:
     storage.write("a.json", b"{", "application/json")
     with pytest.raises(StorageError, match=rf"s3://{DATA_BUCKET}/a\.json is not JSON\."):

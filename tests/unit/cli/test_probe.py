@@ -92,7 +92,7 @@ def test_conclusions_are_a_table_and_a_file(
     answer(monkeypatch, yes=True)
     assert main([*arguments, "--only", "comma,prefix"]) == 0
     table = capsys.readouterr().out
-    assert "the value is cut there. Set SeparatorInValue to replace." in table
+    assert f"\n{' ' * 15}the value is cut there. Set SeparatorInValue to replace.\n{' ' * 15}(" in table
     assert "no, it is refused." in table
     report = json.loads(Path("probe.json").read_text())
     assert report["settings"] == {"SeparatorInValue": "replace"}

@@ -103,7 +103,7 @@ class Storage:
     def read_json(self, key: str) -> Json | None:
         """Return the JSON of an object, or None where the object does not exist.
 
-        Raises `InvalidJsonError`.
+        Raises `InvalidJsonError`, also for `null`, which would pass for an object that is not there.
         """
         try:
             with self.open(key) as stream:
@@ -114,6 +114,8 @@ class Storage:
             data: Json = json.loads(content)
         except (ValueError, RecursionError) as error:  # the latter for thousands of nested lists
             raise InvalidJsonError(f"s3://{self.bucket}/{key} is not JSON.") from error
+        if data is None:
+            raise InvalidJsonError(f"s3://{self.bucket}/{key} is null.")
         return data
 
     def names(self, import_id: str, folder: str) -> list[str]:

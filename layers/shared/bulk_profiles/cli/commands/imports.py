@@ -59,16 +59,16 @@ def show_command(import_id: str, stack_name: str, *, as_json: bool) -> None:
 @click.option("--exit-status", "as_status", is_flag=True, help="Exit with 1 unless the import has succeeded.")
 @click.option(
     "--interval",
-    type=click.FloatRange(0.1, 3_600),
+    type=click.IntRange(1, 3_600),
     metavar="N",
-    default=5.0,
+    default=5,
     show_default=True,
     help="Seconds between looks.",
 )
 @of_stack
 @as_json
 def watch_command(
-    import_id: str, stack_name: str, *, compact: bool, as_status: bool, interval: float, as_json: bool
+    import_id: str, stack_name: str, *, compact: bool, as_status: bool, interval: int, as_json: bool
 ) -> int:
     """Follow IMPORT until every batch has ended, and say what it waits for.
 
