@@ -28,6 +28,7 @@ _PARAMETERS = {
     "CallsPerMinute": "3000",
     "FirstCheckSeconds": "1",
     "MaxCheckSeconds": "2",
+    "VerifyDelayMinutes": "0",
 }
 _USUAL = Settings(completion_seconds=0, calls_per_minute=0)
 # It can be started and does nothing: here the tests invoke the functions, one after the other.

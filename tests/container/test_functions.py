@@ -47,6 +47,11 @@ def walk(world: World) -> Walk:
     answers["finish_import"] = world.invoke("finish_import", event("finish_import") | {"importId": import_id})
     asked = {"importId": import_id, "resend": ["error"]}
     answers["resend_import"] = world.invoke("resend_import", event("resend_import") | {"input": asked})
+    by_hand = event("verify_import") | {"input": {"importId": import_id, "verify": 2}}
+    for _ in range(_MOST_CHECKS):
+        answers["verify_import"] = world.invoke("verify_import", by_hand)
+        if answers["verify_import"].payload["outcome"] != "waits":
+            break
     answers["sweep_imports"] = world.invoke("sweep_imports", event("sweep_imports"))
     return Walk(import_id, answers)
 
@@ -79,6 +84,11 @@ def test_resend_import_finds_nothing_to_send_again(walk: Walk) -> None:
     assert "has no profile that is error" in payload["says"]
 
 
+def test_verify_import_reads_profiles_back(walk: Walk, world: World) -> None:
+    assert walk.answers["verify_import"].payload == {"outcome": "verified"}
+    assert json.loads(world.read(walk.import_id, "verification/verification.json"))["asSent"] == 2
+
+
 def test_finish_import_reports_that_every_row_reached_target(walk: Walk, world: World) -> None:
     payload = walk.answers["finish_import"].payload
     assert payload == {
@@ -97,6 +107,8 @@ def test_sweep_imports_ignores_a_young_import(walk: Walk) -> None:
         "SweptVersions": 0,
         "SplitBySweep": 0,
         "RestartedBySweep": 0,
+        "SweepFailures": 0,
+        "ToldBySweep": 0,
         "UnaccountedRows": 0,
     }
 
@@ -112,7 +124,8 @@ def test_container_is_as_the_template_says(folder: str, walk: Walk) -> None:
     assert surroundings["python"].startswith("3.13.")
     assert int(surroundings["memoryLimit"]) == properties["MemorySize"] * 1024 * 1024
     assert not surroundings["taskIsWritable"]
-    shared, splitting = {"bulk_profiles", "requests"}, {"duckdb"} if folder == "split_file" else set()
+    splits = {"Ref": "SplittingLayer"} in properties.get("Layers", [])
+    shared, splitting = {"bulk_profiles", "requests"}, {"duckdb"} if splits else set()
     assert surroundings["modules"] == {
         "app": "/var/task/app.py",
         **{name: f"/opt/python/{name}/__init__.py" for name in shared | splitting},

@@ -286,3 +286,55 @@ def test_verify_import_stops_while_a_minute_is_left(application: Application) ->
     application.remaining = itertools.repeat(60_000)
     while (outcome := application.invoke("verify_import", event))["outcome"] == "waits":
         application.clock.reach(datetime.fromisoformat(outcome["resumeAt"]))
+
+
+def test_verify_import_logs_that_it_waits_and_that_it_is_done(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = split(application)
+    application.resume(import_id)
+    event = {"input": {"importId": import_id, "verify": 2}, "execution": "by-hand"}
+    outcome = application.invoke("verify_import", event)
+    line = log(capsys, "Verification waits")
+    assert outcome == {"outcome": "waits", "resumeAt": line["resume_at"]}
+    assert line["import_id"] == import_id
+    while outcome["outcome"] == "waits":
+        application.clock.reach(datetime.fromisoformat(outcome["resumeAt"]))
+        outcome = application.invoke("verify_import", event)
+    assert outcome == {"outcome": "verified"}
+    assert log(capsys, "Import verified")["import_id"] == import_id
+
+
+# --- the token ---
+
+
+def test_batch_that_waits_for_a_token_is_counted_by_whoever_finds_it(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = {"importId": split(application), "batch": 1}
+    unauthorized = [simulator.fault("unauthorized", on=on, times=9) for on in ("submit", "status")]
+    application.target.script(unauthorized[0])
+    for _ in range(2):  # a token that is not accepted is tried once more
+        waits = application.invoke("upload_batch", batch)
+        application.clock.reach(datetime.fromisoformat(waits["resumeAt"]))
+    assert waits["why"] == "token"
+    assert _waiting(capsys) == {1}
+    application.target.clear_script()
+    application.target.script(unauthorized[1])
+    application.clock.advance(hours=1)
+    application.invoke("upload_batch", batch)
+    for _ in range(3):
+        application.clock.advance(hours=1)
+        waits = application.invoke("check_status", batch)
+    assert waits["why"] == "token"
+    assert _waiting(capsys) == {1}
+
+
+def _waiting(capsys: pytest.CaptureFixture[str]) -> set[int]:
+    """Return the different counts of batches without a token that were emitted, each as a count."""
+    counted = [line for line in lines(capsys) if "BatchesWithoutToken" in line]
+    assert all(
+        {"Name": "BatchesWithoutToken", "Unit": "Count"} in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        for line in counted
+    )
+    return {int(number) for line in counted for number in line["BatchesWithoutToken"]}
