@@ -33,7 +33,7 @@ from local.processes import last_line
 
 _PACKAGE = Path("layers/shared/bulk_profiles")
 _COPIED = (
-    *("tests", "local", "simulator", "functions", "statemachine", "events"),
+    *("tests", "local", "simulator", "functions", "statemachine", "events", "docs"),
     *("template.yaml", "samconfig.toml", "pyproject.toml"),
 )
 # Rooms whose tests are not, or not only, those in the folder of the same name.
