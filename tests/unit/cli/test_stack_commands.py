@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -223,7 +224,7 @@ def test_find_has_what_became_of_one_profile_in_every_import(
     assert {(each["clientCode"], each["keyColumn"]) for each in found} == {("demo", "thirdPartyId")}
     lines = shown(capsys, "find", "u2").splitlines()
     assert [line.split()[0] for line in lines] == ["error", "error"]
-    assert f"{second} batch 1, reported" in lines[0]
+    assert re.search(rf" \d{{4}}-\d\d-\d\d \d\d:\d\d UTC  {second} batch 1, reported", lines[0])
 
 
 def test_find_takes_blanks_off_the_ends_of_an_id_as_an_import_does(
@@ -300,6 +301,7 @@ def test_list_says_how_much_of_an_import_under_way_is_done(deployment: Deploymen
     done = batch(1, settled_at=START, profiles=ProfileCounts(success=60, error=40))
     text = render_list([Overview(entry(deployment), (done, batch(2)))], START, 0)
     assert "50 % done" in text
+    assert "100 % done" in render_list([Overview(entry(deployment), (done,))], START, 0)
 
 
 def test_list_says_how_long_a_short_import_took(deployment: Deployment) -> None:
@@ -402,7 +404,16 @@ def test_watch_on_a_terminal_ends_with_the_import(
 
 
 def test_watch_of_a_file_that_is_being_split_says_the_status(deployment: Deployment) -> None:
-    assert progress_line(Overview(entry(deployment), ())) == "uploading"
+    under_way = entry(deployment)
+    assert progress_line(Overview(under_way, ())) == "uploading"
+    failed = dataclasses.replace(under_way, last_error="S3 did not answer.")
+    assert progress_line(Overview(failed, ())) == "uploading: S3 did not answer."
+
+
+def test_show_says_where_the_results_are(deployment: Deployment) -> None:
+    import_entry = entry(deployment)
+    text = render_import(Overview(import_entry, ()), RESULTS, START)
+    assert text.splitlines()[-1].split() == ["results", f"s3://data-bucket/imports/{import_entry.import_id}/"]
 
 
 def interrupt(_seconds: float) -> None:
