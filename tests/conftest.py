@@ -37,7 +37,7 @@ _ENGINE = "tests/local/"
 
 
 class _OneEngine(LoadFileScheduling):  # type: ignore[misc]  # of the class nothing is known
-    """Give a worker whole files, and one worker all tests of the local engine, which share a stack."""
+    """Schedule tests by file, and all tests of the local engine on one worker, because they share a stack."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _ENGINE if nodeid.startswith(_ENGINE) else str(super()._split_scope(nodeid))

@@ -74,7 +74,27 @@ def test_rows_of_an_earlier_call_do_not_stay(
 
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"report.html", "summary.json", "rejected-rows.csv", "other.csv"}
-    del capsys
+    said = f"Removed {tmp_path / 'failed-rows.csv'}: import {import_id} has no such rows.\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("name", ["failed-rows.csv", "rejected-rows.csv"])
+def test_rows_that_cannot_be_fetched_any_more_stay_in_the_folder(
+    deployment: Deployment, target: Simulator, tmp_path: Path, name: str
+) -> None:
+    target.configure(failed_ids=frozenset({"u2"}))
+    import_id = deployment.run(FILE).entry.import_id
+    (tmp_path / name).write_bytes(b"mended")
+    deployment.s3.delete_object(Bucket=DATA_BUCKET, Key=object_key(import_id, name))
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / name).read_bytes() == b"mended"
+
+
+def test_rejected_rows_of_another_import_do_not_stay(deployment: Deployment, tmp_path: Path) -> None:
+    import_id = deployment.run(b"thirdPartyId,city\nu1,Ulm\n").entry.import_id
+    (tmp_path / "rejected-rows.jsonl").write_bytes(b"{}")
+    assert main(["results", import_id, "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "summary.json"}
 
 
 def test_import_that_has_not_ended_has_no_results(

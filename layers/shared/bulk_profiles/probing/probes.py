@@ -24,7 +24,8 @@ from .account import Account, Reply
 
 VALUE, END, OTHER = "bpProbeValue", "bpProbeEnd", "bpProbeOther"  # the attributes of the invented profiles
 _UNAUTHORIZED = frozenset({401, 403})
-_TOO_MANY_CALLS, _GONE = 503, frozenset({404, 410})
+_TOO_MANY_CALLS, _BAD_REQUEST, _GONE = 503, 400, frozenset({404, 410})
+_MINUTE = 60.0  # seconds
 _WRONG_TOKEN = "bulk-profiles-probe-without-rights"  # noqa: S105  # invented
 _MOST_ROWS, _MOST_BYTES = 500_000, 50_000_000
 _SHOWN = 40  # characters of a value
@@ -357,7 +358,7 @@ class UnknownBatch(Probe):
         known = f"batchId={batch_id_of(url)}"
         asked = bench.account.ask(url.replace(known, f"{known}0000"))
         evidence = f"asked for an invented batch id: {asked.words}"
-        if asked.status in _GONE or asked.status == 400:  # noqa: PLR2004 HTTP's own number
+        if asked.status in _GONE | {_BAD_REQUEST}:
             return self.concludes(f"HTTP {asked.status}, so a batch that is forgotten is told", evidence)
         if asked.is_status:
             return self.concludes("an answer as for any batch: it says nothing", evidence)
@@ -452,7 +453,7 @@ class CountsStatusCalls(Probe):
                 wait = asked.headers.get("Retry-After", "")
                 after = f"Retry-After {_quoted(wait)}" if wait else "no Retry-After"
                 return self.concludes("yes", f"HTTP 503 after {number} calls in {seconds:.0f} s, {after}")
-            if not asked.is_status or seconds > 60:  # noqa: PLR2004 a minute
+            if not asked.is_status or seconds > _MINUTE:
                 return self.unknown(f"{number} calls in {seconds:.0f} s, the last one {asked.words}")
         return self.concludes("no", f"{2 * _CALLS_A_MINUTE - 1} status calls within a minute, none refused")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from bulk_profiles.core.errors import MissingObjectError
 from bulk_profiles.core.names import FAILED_ROWS, REJECTED_ROWS, REPORT, ROWS_SUFFIXES, SUMMARY, object_key
 from bulk_profiles.splitting.files import Folder
 
-_ROWS = {name + suffix for name in (REJECTED_ROWS, FAILED_ROWS) for suffix in ROWS_SUFFIXES}
 _PIECE = 1024 * 1024
 
 
@@ -34,15 +34,29 @@ def results_command(import_id: str, out: Path, stack_name: str, *, as_json: bool
     """Fetch report.html, summary.json and the rows to mend of IMPORT, which has ended.
 
     Where the import could not make the file of its failed rows, it is made here, from the dropped file.
-    Files of these names that are in DIR are replaced, or removed where this import has none.
+    Files of these names that are in DIR are replaced, or removed where this import has no such rows.
     """
     written = [*_fetch(Stack.of(stack_name), import_id, Folder(out))]
-    for name in _ROWS - {*written}:  # of another import, or of this one before its rows were sent again
-        (out / name).unlink(missing_ok=True)
+    for name in _absent(out):  # of another import, or of this one before its rows were sent again
+        if name not in written and (out / name).exists():
+            (out / name).unlink()
+            click.echo(f"Removed {out / name}: import {import_id} has no such rows.", err=True)
     if as_json:
         print_json([str(out / name) for name in written])
     else:
         click.echo("\n".join(str(out / name) for name in written))
+
+
+def _absent(out: Path) -> list[str]:
+    """Return the names of the files of rows that an import does not have, by the summary in its folder."""
+    summary = json.loads((out / SUMMARY).read_bytes())
+    kinds = []
+    if summary.get("rejectedRows") == "":
+        kinds.append(REJECTED_ROWS)
+    # Failed rows that could not be fetched or made are perhaps only in the folder.
+    if summary["profiles"]["success"] == sum(summary["profiles"].values()):
+        kinds.append(FAILED_ROWS)
+    return [kind + suffix for kind in kinds for suffix in ROWS_SUFFIXES]
 
 
 def _fetch(stack: Stack, import_id: str, folder: Folder) -> Iterator[str]:
