@@ -1,13 +1,14 @@
 """One batch from Target's answer to the last item: `python -m benchmarks.settling [--profiles N]`.
 
-Target names every profile, in its plainest form; then the same with an attribute, which only the parser
-reads. Printed are the CPU seconds of each step, and the memory that they add to that of an idle process. The
-items go to a sink on this machine (see `recording`), the results file to a file.
+Target names every profile, in its plainest form; then the same with a line break in one profile of two,
+which only the parser reads. Printed are the CPU seconds of each step, and the memory that they add to that of
+an idle process. The items go to a sink on this machine (see `recording`), the results file to a file.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import resource
 import sys
@@ -37,9 +38,9 @@ def ids(count: int) -> Iterator[str]:
 def answer(count: int, form: str) -> Iterator[bytes]:
     """Yield Target's answer in pieces, so that it is never in memory as a whole."""
     rest = b"<response><batchId>demo-1</batchId><status>complete</status>"
-    tag = "<profile>" if form == "plain" else '<profile kind="x">'
-    for profile in ids(count):
-        rest += f"{tag}<id>{profile}</id><status>success</status></profile>".encode()
+    spaces = ("", "") if form == "plain" else ("", "\n")
+    for profile, space in zip(ids(count), itertools.cycle(spaces), strict=False):
+        rest += f"<profile>{space}<id>{profile}</id><status>success</status></profile>".encode()
         if len(rest) >= PIECE:
             yield rest
             rest = b""

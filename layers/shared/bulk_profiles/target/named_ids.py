@@ -73,8 +73,10 @@ class NamedIds:
 class _Candidates:
     """The inexact spellings in an answer, and the ids of the batch that any spelling may stand for."""
 
+    spellings: Statuses
     inexact: set[str]  # spellings that may stand for other ids than they spell
-    exact: set[str] = field(default_factory=set)  # ids that are spelled exactly so
+    # Spellings that are no id of the batch. Nearly all are one, and a set of those would hold the ids again.
+    missing: set[str]
     plain: set[str] = field(default_factory=set)  # ids that are a reading of an inexact spelling
     # Ids with white space that may get lost on the way, by what is left: `a b` -> {`a  b`, ` a b`}.
     spaced: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -84,10 +86,14 @@ class _Candidates:
     # Ids that are not spelled exactly so, but have a reading in common with a spelling.
     similar: set[str] = field(default_factory=set)
 
+    def is_exact(self, profile_id: str) -> bool:
+        """Whether an id of the batch is spelled exactly so."""
+        return profile_id in self.spellings and profile_id not in self.missing
+
     def others(self, spelling: str) -> set[str]:
         """Return the ids that a spelling may stand for, other than the one that it spells exactly."""
         readings = _readings(spelling)
-        ids = {reading for reading in readings if reading in self.exact or reading in self.plain}
+        ids = {reading for reading in readings if self.is_exact(reading) or reading in self.plain}
         return ids.union(*(self.spaced.get(reading, ()) for reading in readings)) - {spelling}
 
 
@@ -111,19 +117,22 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
     if not spellings:
         return NamedIds(by_status=Counter({None: rows}))
     candidates = _find_candidates(spellings, ids, flattened=answer.flattened)
-    exact = candidates.exact
+    missing = candidates.missing
     matches = _match_inexact(answer, candidates)
-    foreign = matches.foreign | (spellings.keys() - exact - candidates.inexact)
+    foreign = matches.foreign | (missing - candidates.inexact)
     mixed = set(filter(_has_spaces, foreign)) if answer.flattened else set[str]()
     if mixed:
-        if candidates.phrases or not (exact or candidates.words):
+        if candidates.phrases or not (len(missing) < len(spellings) or candidates.words):
             raise UnusableAnswerError("lost its tags, and has words that are no id of the batch")
         _take_apart(mixed, answer, candidates, matches)
         foreign -= mixed
-    doubtful = (matches.ambiguous | (candidates.similar - matches.statuses.keys())) - exact
+    doubtful = matches.ambiguous | (candidates.similar - matches.statuses.keys())
+    doubtful = {name for name in doubtful if not candidates.is_exact(name)}
     by_reading = {name: status for name, status in matches.statuses.items() if name not in doubtful}
     by_status: Counter[ProfileStatus | None] = Counter(by_reading.values())
-    by_status.update(spellings[profile_id] for profile_id in exact - by_reading.keys())
+    by_status.update(
+        status for name, status in spellings.items() if name not in missing and name not in by_reading
+    )
     by_status[ProfileStatus.UNKNOWN] += len(doubtful)
     by_status[None] = rows - by_status.total()
     denied = (spelling for spelling in foreign if spellings[spelling] is not ProfileStatus.SUCCESS)
@@ -168,7 +177,7 @@ def _take_apart(
 
 def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool) -> _Candidates:
     """Read the ids of the batch once, and keep those that a spelling may stand for."""
-    candidates = _Candidates(set(filter(_is_inexact, spellings)))
+    candidates = _Candidates(spellings, set(filter(_is_inexact, spellings)), set(spellings))
     words: set[str] = set()
     if flattened:
         spaced = set(filter(_has_spaces, spellings))
@@ -177,8 +186,7 @@ def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool
         ids = _unambiguous(ids)
     readings = {reading for spelling in candidates.inexact for reading in _readings(spelling)}
     for profile_id in ids:
-        if profile_id in spellings:
-            candidates.exact.add(profile_id)
+        candidates.missing.discard(profile_id)
         if profile_id in words:
             candidates.words.add(profile_id)
         elif words and _has_spaces(profile_id):
@@ -201,10 +209,10 @@ def _match_inexact(answer: StatusAnswer, candidates: _Candidates) -> _Matches:
     """Return what the spellings stand for that are no ids of the batch."""
     spellings = answer.profiles
     matches = _Matches()
-    for spelling in candidates.inexact - candidates.exact:
+    for spelling in candidates.inexact & candidates.missing:
         others = candidates.others(spelling)
         # An id that is spelled exactly has a status of its own; Target has no reason to name it twice.
-        ids = others - candidates.exact or others
+        ids = {name for name in others if not candidates.is_exact(name)} or others
         if not ids:
             matches.foreign.add(spelling)
         elif len(ids) > 1:

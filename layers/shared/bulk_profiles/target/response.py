@@ -82,9 +82,9 @@ class Profiles:
 
     def deny_successes(self, among: AbstractSet[str] | None = None) -> None:
         """Record that the answer contradicts each success that it names, or each among these ids."""
-        denied = successes(self.statuses)
-        if among is not None:
-            denied &= among
+        # These ids are few, and the successes nearly all profiles.
+        names = self.statuses if among is None else among
+        denied = {name for name in names if self.statuses.get(name) is ProfileStatus.SUCCESS}
         self.unusable.update(denied)
         self.statuses.update(dict.fromkeys(denied, ProfileStatus.UNKNOWN))
 
