@@ -9,6 +9,8 @@ Without a name, the rooms are tried whose code or tests differ from what the tab
 about: its last column is a digest of both.
 
 mutmut changes the bodies of functions. What stands outside of them, or below a decorator, it does not change.
+It tries no change of what only a fork runs, as it does not see the fork run it: these are tried here, each
+with all tests of the room. What is the same to a user is listed in `tools/equivalent.py` and does not count.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pathlib import Path
 
 from local.engine import ROOT, TOOLS
 from local.processes import last_line
+from tools.equivalent import EQUIVALENT
 
 _PACKAGE = Path("layers/shared/bulk_profiles")
 _COPIED = (
@@ -52,7 +55,7 @@ _TESTS = {
     ),
 }
 _PROPERTIES = "*_properties.py"  # take no part; pytest ignores no file that it is given by name
-_SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change
+_SURVIVED, _UNTESTED = 0, 33  # mutmut's exit codes; 33: no test reaches the change in its own process
 _TIMEOUT = 8.0  # times the duration of the tests, plus as many seconds; then the change is an endless loop
 _GOAL = 0.95
 _WORK = ROOT / ".run/mutate"
@@ -99,7 +102,7 @@ class Score:
 
     room: str
     changes: int
-    tried: int
+    tried: int  # without those that are the same to a user
     noticed: int
     digest: str  # of what was tried
 
@@ -158,6 +161,18 @@ def _is_named(module: str, names: Iterable[str]) -> bool:
 def _module(change: str) -> str:
     """Return the module of a change, e.g. of `bulk_profiles.budget.policy.x_parse__mutmut_1`."""
     return change.removeprefix("bulk_profiles.").rpartition(".")[0]
+
+
+def function_of(change: str) -> str:
+    """Return the name of the changed function: `Pace.parse` of `budget.pace.xǁPaceǁparse__mutmut_1`."""
+    name = change.rpartition(".")[2].rpartition("__mutmut_")[0]
+    return name.removeprefix("xǁ").replace("ǁ", ".") if name.startswith("xǁ") else name.removeprefix("x_")
+
+
+def new_lines(diff: str) -> str:
+    """Return the lines that a change puts into a function, each stripped, in one line."""
+    lines = [line[1:].strip() for line in diff.splitlines() if re.match(r"\+(?!\+\+)", line)]
+    return " ".join(lines)
 
 
 def read_scores(text: str) -> dict[str, Score]:
@@ -243,6 +258,9 @@ class Mutation:
         untried = [name for name in self._chosen(names, sample) if self._codes()[name] is None]
         if untried:
             self._mutmut(untried, end - time.monotonic())
+        for name in self._chosen(names, sample):
+            if self._codes()[name] == _UNTESTED and time.monotonic() < end:
+                self._try_all_tests(name, end - time.monotonic())
 
     def _chosen(self, names: Sequence[str], sample: int) -> list[str]:
         every = set(names) <= {"all"}
@@ -272,24 +290,66 @@ class Mutation:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(mutmut.pid, 15)
 
+    def _try_all_tests(self, name: str, seconds: float) -> None:
+        """Try a change with all tests of the room; one that runs out of time counts as noticed."""
+        place = self._work / "mutants"
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "MUTANT_UNDER_TEST": name}
+        environment["PYTHONPATH"] = os.pathsep.join([str(place / "src"), os.environ.get("PYTHONPATH", "")])
+        arguments = ["-x", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-c", "setup.cfg"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            tests = subprocess.run(
+                [
+                    *(str(TOOLS / "mutate/bin/python"), "-m", "pytest", *arguments),
+                    *(f"--ignore-glob={_PROPERTIES}", *map(str, self.room.tests)),
+                ],
+                cwd=place,
+                env=environment,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+            if tests.returncode == 0:
+                return
+        for meta in self._metas():
+            content = json.loads(meta.read_text())
+            if name in content["exit_code_by_key"]:
+                content["exit_code_by_key"][name] = 1
+                meta.write_text(json.dumps(content))
+
+    def _metas(self) -> list[Path]:
+        """Return the files in which mutmut keeps what became of the changes."""
+        paths = [self._work / f"mutants/{self._copy(source)}.meta" for source in self.room.sources]
+        return [path for path in paths if path.exists()]
+
     def _codes(self) -> dict[str, int | None]:
         """Return the exit code of each change by its name, None for one that was not tried."""
         codes: dict[str, int | None] = {}
-        for source in self.room.sources:
-            meta = self._work / f"mutants/{self._copy(source)}.meta"
-            if meta.exists():
-                codes |= json.loads(meta.read_text())["exit_code_by_key"]
+        for meta in self._metas():
+            codes |= json.loads(meta.read_text())["exit_code_by_key"]
         return codes
 
     def survivors(self) -> list[str]:
-        """Return the names of the changes that no test noticed."""
+        """Return the names of the changes that no test noticed, and that make a difference to a user."""
+        return [name for name in self._unnoticed() if not self._is_equivalent(name)]
+
+    def _unnoticed(self) -> list[str]:
         return [name for name, code in self._codes().items() if code in {_SURVIVED, _UNTESTED}]
+
+    def _is_equivalent(self, name: str) -> bool:
+        place = (_module(name), function_of(name))
+        known = {each.change for each in EQUIVALENT if (each.module, each.function) == place}
+        if not known:
+            return False
+        show = [str(TOOLS / "mutate/bin/mutmut"), "show", name]
+        diff = subprocess.run(show, cwd=self._work, capture_output=True, text=True, check=True).stdout
+        return new_lines(diff) in known
 
     def score(self) -> Score:
         """Count the changes."""
-        codes = self._codes()
+        codes, unnoticed, survivors = self._codes(), self._unnoticed(), self.survivors()
         tried = sum(code is not None for code in codes.values())
-        return Score(self.room.name, len(codes), tried, tried - len(self.survivors()), self._digest)
+        noticed = tried - len(unnoticed)
+        return Score(self.room.name, len(codes), noticed + len(survivors), noticed, self._digest)
 
     def failure(self) -> str:
         """Return the last line that mutmut wrote."""

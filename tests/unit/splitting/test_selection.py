@@ -65,3 +65,14 @@ def test_rows_with_a_column_that_comes_later_in_the_file_are_found(monkeypatch: 
     selection = selector.write(MemoryFile(data), lambda suffix: folder.create(f"rows{suffix}"))
     assert selection.rows == 1
     assert b'"b": "y"' in folder.objects["rows.jsonl"].replace(b'":"', b'": "')
+
+
+@pytest.mark.parametrize("spelling", ["a%2Bb", "a+b"])
+def test_rows_of_a_batch_file_whose_id_has_a_plus_are_found(spelling: str) -> None:
+    """Encoded, or raw, as no one encodes it by hand."""
+    data = f"batch=pcId,a\nx,y\n{spelling},z\n".encode()
+    folder = MemoryFolder()
+    selector = RowSelector(Feed(), Limits(), WantedIds(["a+b"]), ["n"], lambda number: {"n": str(number)})
+    selection = selector.write(MemoryFile(data), lambda suffix: folder.create(f"rows{suffix}"))
+    assert (selection.rows, selection.ids) == (1, 1)
+    assert b'{"pcId": "a+b", "a": "z"' in next(iter(folder.objects.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -13,7 +14,9 @@ from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.batches import repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
-from bulk_profiles.splitting.reading import delimited
+from bulk_profiles.splitting.parallel.processes import HelperProcesses
+from bulk_profiles.splitting.pending_blocks import PendingBlocks
+from bulk_profiles.splitting.reading import delimited, json_lines
 from bulk_profiles.splitting.split import split
 from tests.worlds.splitting import MemoryFile, MemoryFolder, MemorySink, run
 
@@ -149,3 +152,87 @@ def test_split_that_release_0_1_0_began_with_rejects_begins_anew(monkeypatch: py
     result = split(data, Feed(), limits, output, scratch=scratch, checkpoint=checkpoint)
     assert (result.rows.rejected, result.rows.sent) == (1, 2)
     assert output.objects["rejected-rows.csv"].count(b"empty_id") == 1
+
+
+def test_ids_that_repeat_far_apart_are_merged_though_blocks_between_have_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 12)
+    between = b"".join(b"%d,y,\n" % number for number in range(100, 150))
+    outcome = run(b"pcId,a,b\n1,x,\n2,x,\n" + between + b"1,,z\n2,w,\n")
+    assert outcome.received[:2] == [("1", "x", "z"), ("2", "w", "")]
+    assert outcome.split.rows.merged == 2
+
+
+@pytest.mark.parametrize("again", [b"", b"1,z\n"])
+def test_warnings_are_counted_once_however_often_the_file_is_read(
+    again: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 300)
+    outcome = run(b"pcId,a\n1,x\n2,%b\n3,y\n" % (b"w" * 257) + again)
+    assert outcome.split.warnings == {"long_value": 1}
+    assert outcome.split.examples.warnings == {"long_value": [3]}
+
+
+def test_column_that_comes_late_in_the_file_is_one_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 30)
+    rows = b"".join(b'{"pcId": "%d", "a": "x"}\n' % number for number in range(2000))
+    outcome = run(rows + b'{"pcId": "last", "b": "y"}\n', name="customers.jsonl")
+    assert (outcome.received[0], outcome.received[-1]) == (("0", "x", ""), ("last", "", "y"))
+
+
+def test_split_names_the_columns_whose_names_raise_doubts() -> None:
+    outcome = run(b"pcId,city,profile.plan\n1,x,y\n")
+    assert outcome.split.warnings == {"prefix_stripped": 1}
+    assert outcome.split.examples.columns == {"prefix_stripped": ["profile.plan"]}
+
+
+@pytest.mark.parametrize(("processors", "used"), [(None, 1), (1, 1), (3, 3), (64, 4)])
+def test_split_of_a_large_file_uses_four_processors_at_most(
+    processors: int | None, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.process_cpu_count", lambda: processors)
+    monkeypatch.setattr("bulk_profiles.splitting.split._LARGE_BYTES", len(PLAIN))
+    with mock.patch("bulk_profiles.splitting.split.PendingBlocks", wraps=PendingBlocks) as blocks:
+        run(PLAIN)
+        assert blocks.call_args.kwargs == {"processes": used}
+        run(PLAIN[:-10])
+        assert blocks.call_args.kwargs == {"processes": 1}
+
+
+def test_helpers_work_on_a_file_with_something_to_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 20)
+    taken = mock.Mock()
+    take = HelperProcesses.take
+
+    def count(helpers: HelperProcesses[Any, Any], data: bytes, task: Any) -> None:
+        taken(data)
+        take(helpers, data, task)
+
+    monkeypatch.setattr(HelperProcesses, "take", count)
+    rows = b"".join(b"%d,a b\n" % number for number in range(100))
+    run(b"pcId,a\n" + rows.replace(b" ", b""), processes=2)
+    assert not taken.called
+    run(b"pcId,a\n" + rows, processes=2)
+    assert taken.called
+
+
+def test_split_that_begins_anew_is_continued_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that began anew in each invocation would never end."""
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 3)
+    data = MemoryFile(b"pcId,a\n,x\n" + b"".join(b"%d,y\n" % number for number in range(1, 7)))
+    output, scratch, limits = MemoryFolder(), MemoryFolder(), Limits(max_batch_rows=1)
+    with pytest.raises(OutOfTimeError) as stopped:
+        split(data, Feed(), limits, output, scratch=scratch, out_of_time=lambda: True)
+    checkpoint = stopped.value.checkpoint
+    del checkpoint["noted"]
+    for _ in range(20):
+        try:
+            split(
+                data, Feed(), limits, output, scratch=scratch, checkpoint=checkpoint, out_of_time=lambda: True
+            )
+            break
+        except OutOfTimeError as error:
+            checkpoint = error.checkpoint
+            assert checkpoint["noted"]
+    assert output.objects["batches/00006.batch"] == b"batch=pcId,a\n6,y"

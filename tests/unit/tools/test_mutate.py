@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.mutate import Score, read_scores, rooms, select, table, with_table
+from tools.equivalent import EQUIVALENT
+from tools.mutate import Score, function_of, new_lines, read_scores, rooms, select, table, with_table
 
 FILE = "# Title\n\n<!-- mutation: begin -->\n\nold\n\n<!-- mutation: end -->\n\nThe end.\n"
 
@@ -87,3 +88,30 @@ def test_table_replaces_the_one_between_the_marks() -> None:
 def test_table_needs_its_marks() -> None:
     with pytest.raises(ValueError, match="there is no <!-- mutation: begin -->"):
         with_table("# Title\n", {})
+
+
+@pytest.mark.parametrize(
+    ("change", "function"),
+    [
+        ("bulk_profiles.budget.policy.x_parse__mutmut_1", "parse"),
+        ("bulk_profiles.budget.policy.x__parse__mutmut_12", "_parse"),
+        ("bulk_profiles.aws.s3.xǁSinkǁ_abort__mutmut_3", "Sink._abort"),
+        ("bulk_profiles.aws.s3.xǁ_Sinkǁ__init____mutmut_3", "_Sink.__init__"),
+    ],
+)
+def test_function_of_a_change(change: str, function: str) -> None:
+    assert function_of(change) == function
+
+
+def test_new_lines_of_a_change() -> None:
+    diff = "--- a.py\n+++ a.py\n@@ -1,3 +1,3 @@\n def f():\n-    return 1\n+    return (\n+        2)\n"
+    assert new_lines(diff) == "return ( 2)"
+
+
+def test_equivalent_changes_are_of_functions_that_exist() -> None:
+    sources = {
+        module: path for room in rooms() for module, path in zip(room.modules, room.sources, strict=True)
+    }
+    for each in EQUIVALENT:
+        text = sources[each.module].read_text(encoding="utf-8")
+        assert f"def {each.function.rpartition('.')[2]}(" in text

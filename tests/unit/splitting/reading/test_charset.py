@@ -105,3 +105,12 @@ def test_half_a_surrogate_pair_rejects_its_row(encoding: str) -> None:
     """It is no character in any encoding, and costs no more than the row."""
     outcome = run("thirdPartyId,city\nA1,\ud800x\nA2,Ulm\n".encode(encoding, "surrogatepass"))
     assert (outcome.received, outcome.rejects) == ([("A2", "Ulm")], [["2", "city", "invalid_utf8"]])
+
+
+def test_nul_in_a_later_line_of_a_file_with_cr_costs_its_row_alone() -> None:
+    """In the first line it shows that the file is not text."""
+    outcome = run(b"pcId,a\r1,\0y\r2,z\r")
+    assert outcome.received[-1] == ("2", "z")
+    assert outcome.split.rows.read == 2
+    with pytest.raises(FileRejectedError, match="not text"):
+        run(b"pcId,a\0\r1,y\r")

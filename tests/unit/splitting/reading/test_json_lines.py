@@ -280,11 +280,21 @@ def test_object_with_a_name_twice_is_rejected(twice: str, others: int) -> None:
     ],
 )
 def test_object_around_a_list_of_objects_is_told_as_such(text: str) -> None:
-    with pytest.raises(FileRejectedError, match="one JSON object with a list of objects in it"):
+    with pytest.raises(FileRejectedError) as caught:
         run(text.encode())
+    assert str(caught.value) == (
+        "The file is one JSON object with a list of objects in it: write the objects of the list, one per "
+        "line, as `jq -c '.data[]'` does where the list is named data."
+    )
 
 
 def test_object_with_an_id_and_a_list_is_a_row() -> None:
     outcome = run(b'{"pcId":"1","a":"x","orders":[{"n":1}]}\n{"pcId":"2","a":"y"}\n')
     assert [row[0] for row in outcome.received] == ["2"]
     assert outcome.rejects == [["1", "orders", "nested_value"]]
+
+
+def test_value_with_half_a_character_and_a_separator_rejects_its_row() -> None:
+    outcome = run(b'{"pcId": "1", "a": "x"}\n{"pcId": "2", "a": "x, \\ud800"}\n')
+    assert outcome.rejects == [["2", "a", "invalid_utf8"]]
+    assert outcome.received == [("1", "x")]

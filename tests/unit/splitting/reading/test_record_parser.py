@@ -60,6 +60,7 @@ CASES: dict[str, tuple[str, list[int], list[int], str]] = {
         [2, 3, 4],
         "A4",
     ),
+    "doubled quotes where a line begins": ('A1,"5" a""\n""b,Ulm\nA2,ok,Bonn\n', [2], [2, 3], "A2"),
     "a blank before a quote": ('A1, "Ann, B"\nA2, "Bob", Bonn\nA3,ok,Kiel\n', [2, 3], [2, 3], "A3"),
     "a tab before a quote": ('A1,\t"Ann",Ulm\nA3,ok,Kiel\n', [2], [2], "A3"),
     "a blank before the first quote": (' "A1",x,Ulm\nA3,"ok",Kiel\n', [2], [2], "A3"),

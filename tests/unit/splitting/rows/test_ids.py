@@ -239,7 +239,7 @@ def test_ids_are_the_same_however_the_file_is_read(
     assert invocations > 3
 
 
-@pytest.mark.parametrize("text", ["1E15", "2e10", "123E12", "9E100"])
+@pytest.mark.parametrize("text", ["1E15", "2e10", "123E12", "9E100", "123E100"])
 @pytest.mark.parametrize("rest", ["x", "x.y", "é"])
 def test_id_that_may_be_a_shortened_number_is_sent_and_counted(text: str, rest: str) -> None:
     outcome = run(f"thirdPartyId,a\nA1,{rest}\n{text},x\nE15,x\n1E,x\n1234E15,x\n1E5,x\n".encode())
@@ -326,3 +326,10 @@ def test_id_that_is_a_number_without_an_end_is_none(write: Write, text: str) -> 
     outcome = run(write("pcId", ["A", text]))
     assert [row[0] for row in outcome.received] == ["A"]
     assert [reject[2] for reject in outcome.rejects] == ["empty_id"]
+
+
+def test_id_of_the_first_row_is_measured_from_its_own_start() -> None:
+    long = b"A" * 129
+    outcome = run(b"pcId,a\n%b,x\n%b,y\n%b,z\n" % (long, b"B" * 128, b"C" * 129))
+    assert outcome.split.warnings == {"long_id": 2}
+    assert outcome.split.examples.warnings == {"long_id": [2, 4]}

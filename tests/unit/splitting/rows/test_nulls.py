@@ -165,3 +165,8 @@ def test_nulls_are_the_same_however_the_file_is_read(
     )
     check(sliced)
     assert invocations > 3
+
+
+def test_cells_of_words_and_cells_of_blanks_in_one_block_are_empty() -> None:
+    outcome = run(b"pcId,a,b,c\n1,\\N,x,  \n2, ,y,\\N\n3, \\N ,\t,z\n")
+    assert outcome.received == [("1", "", "x", ""), ("2", "", "y", ""), ("3", "", "", "z")]

@@ -1,0 +1,85 @@
+"""Changes of mutation testing that no test can notice, as they are the same to a user, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalent:
+    """A change of a function that makes no difference."""
+
+    module: str  # e.g. `aws.s3`
+    function: str  # e.g. `Sink.abort`
+    change: str  # the new lines, each stripped, in one line
+    reason: str
+
+
+EQUIVALENT = (
+    Equivalent(
+        "splitting.files",
+        "TemporaryScratch.create",
+        'self._folder = tempfile.TemporaryDirectory(prefix="SPLIT-")',
+        "The folder may have any name.",
+    ),
+    Equivalent(
+        "splitting.helpers",
+        "help_with",
+        'return b"XXXX", None',
+        "What stands beside None is not read.",
+    ),
+    Equivalent(
+        "splitting.job",
+        "Job.__init__",
+        "self._out_of_time = out_of_time or (lambda: None)",
+        "None is as false.",
+    ),
+    Equivalent(
+        "splitting.job",
+        "Job._task",
+        "return draft, not self._repeats.found if (draft) or True else self._progress.phase is Phase.FINAL",
+        "Rows that a helper did not encode are encoded where they are written: only the time differs.",
+    ),
+    Equivalent(
+        "splitting.batches.merged_rows",
+        "MergedRowReader.put_into",
+        "for place, (start, end) in zip(places, bounds(rows, places), strict=None):",
+        "Each place has its bounds.",
+    ),
+    Equivalent(
+        "splitting.reading.block_parser",
+        "BlockParser.sound_length",
+        "return max(text.rfind(end, 0, min(wrong)) for end in self._dialect.ends) + 1 if wrong else 1",
+        "Its caller makes no block of so few bytes.",
+    ),
+    Equivalent(
+        "splitting.reading.json_lines",
+        "_last_line_end",
+        'return max(data.rfind(b"\\n"), data.rfind(b"\\r", 0, len(data) - 2)) + 1',
+        "The line waits for one more byte.",
+    ),
+    Equivalent(
+        "splitting.reading.mendable",
+        "_text",
+        "return json.dumps(value, ensure_ascii=None)",
+        "None is as false.",
+    ),
+    Equivalent(
+        "splitting.rows.header_names",
+        "HeaderNames.may_have_key",
+        "return any(end not in folded for end in self._ends)",
+        "It only saves a closer look at most rows.",
+    ),
+    Equivalent(
+        "splitting.rows.id_hashes",
+        "_has_byte",
+        "return ((differing - _ONES) & ~differing | _HIGHS) != 0",
+        "It only saves a closer look at most ids.",
+    ),
+    Equivalent(
+        "splitting.rows.suspects",
+        "_holding_odd",
+        "spans = zip(starts.tolist(), (starts + grid.id_sizes[places]).tolist(), strict=False)",
+        "Each id has a start and a size.",
+    ),
+)
