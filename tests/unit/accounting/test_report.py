@@ -236,6 +236,11 @@ def test_account_names_its_facts() -> None:
     ]
 
 
+def test_account_of_a_file_whose_columns_were_not_read_names_no_key_column() -> None:
+    told = account(summaries.summary().to_json() | {"keyColumn": None})
+    assert dict(told.facts)["Key column"] == "none"
+
+
 def test_parts_of_the_bar_are_all_rows() -> None:
     told = account(summaries.summary(batches=10).to_json())
     assert sum(part.count for part in told.bar) == told.lines[0].count

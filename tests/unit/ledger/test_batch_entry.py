@@ -391,3 +391,17 @@ def test_batch_that_is_sent_again_keeps_what_was_said_of_it_and_begins_anew() ->
         (),
     )
     assert again.resends == (*SETTLED_BATCH.resends, resend)
+
+
+def test_rows_that_are_sent_again_are_one_more_follow_up_of_the_batch() -> None:
+    follow_up = FollowUp(4, 2, 40, "dd")
+    resend = Resend("crm-1-resend-2", NOW, 4, {}, SETTLED_BATCH.state, 4, "")
+    again = SETTLED_BATCH.reopened(resend, follow_up, may_have_arrived=False)
+    assert again.follow_ups == (*SETTLED_BATCH.follow_ups, follow_up)
+    assert (again.profiles, again.bases) == (SETTLED_BATCH.profiles, SETTLED_BATCH.bases)
+
+
+def test_batch_that_is_sent_waits_for_nothing_any_more() -> None:
+    waiting = NEW_BATCH.change(why="token", resumes_at=NOW)
+    sending = waiting.sending(NOW + HOUR)
+    assert (sending.why, sending.resumes_at, sending.submissions) == ("", None, 1)

@@ -161,6 +161,7 @@ def test_stopped_search_knows_nothing_of_the_rows_on_their_way_and_of_the_others
     stopped = state.stopped()
     assert stopped.over
     assert stopped.unknown == state.unknown == 450
+    assert [group.failures for group in stopped.groups] == [state.presumed]
 
 
 @pytest.mark.parametrize(
