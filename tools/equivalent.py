@@ -17,6 +17,18 @@ class Equivalent:
 
 EQUIVALENT = (
     Equivalent(
+        "cli.commands.probe",
+        "_account",
+        "(lambda _: 0) if quiet else (lambda line: click.echo(line, err=True)),",
+        "What it returns is not read.",
+    ),
+    Equivalent(
+        "probing.account",
+        "Account.submit",
+        'return self._call("post", url, token or self.token, seconds, sent)',
+        "The HTTP client writes methods in capital letters.",
+    ),
+    Equivalent(
         "splitting.files",
         "TemporaryScratch.create",
         'self._folder = tempfile.TemporaryDirectory(prefix="SPLIT-")',

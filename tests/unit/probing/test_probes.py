@@ -495,3 +495,61 @@ def test_size_that_is_neither_taken_nor_refused_says_nothing() -> None:
     bench = told("https://x", Reply(200))
     bench.account.reply = Reply(502)  # type: ignore[attr-defined]  # it is told
     assert not run(TooManyBytes, bench).known
+
+
+def test_details_are_asked_for_where_a_status_has_none(bench: Bench, target: simulator.Simulator) -> None:
+    for generation, calls in ((1, 1), (4, 2)):
+        target.configure(generation=generation)
+        _, url = bench.send([f"{bench.new_id()},one,end".encode(), b","])
+        before = bench.account.calls
+        assert bench.settled(url) is not None
+        assert bench.account.calls == before + calls
+
+
+def test_batch_is_waited_for_no_longer_than_was_said(
+    bench: Bench, target: simulator.Simulator, clock: Clock
+) -> None:
+    target.configure(completion_seconds=10**9)
+    bench.account.calls_per_minute = 60
+    said = list[str]()
+    bench.account.said = said.append
+    _, url = bench.send([f"{bench.new_id()},one,end".encode()])
+    clock.advance(seconds=1)  # the next call may be made at once
+    begun = clock()
+    assert bench.settled(url) is None
+    assert clock() - begun == timedelta(minutes=5)
+    assert set(said) == {"Target is at work on a batch."}
+
+
+def test_profile_is_read_once_a_minute_until_it_shows(
+    bench: Bench, target: simulator.Simulator, clock: Clock
+) -> None:
+    target.configure(visible_seconds=150)
+    bench.account.calls_per_minute = 60
+    said = list[str]()
+    bench.account.said = said.append
+    name = bench.new_id()
+    bench.send([f"{name},one,end".encode()])
+    begun = clock()
+    assert bench.profile(name, lambda _: True) is not None
+    assert clock() - begun in {timedelta(minutes=3), timedelta(minutes=3, seconds=1)}
+    assert said == ["An update does not show yet."] * 3
+
+
+def test_every_row_has_an_id_of_its_own(bench: Bench) -> None:
+    assert [bench.new_id() for _ in range(3)] == ["probe-1", "probe-2", "probe-3"]
+
+
+@pytest.mark.parametrize(
+    ("receipt", "words"),
+    [
+        ("<batchStatus>http://evil.example/</batchStatus>", "Target took it"),
+        ("", "Target took it and named no status URL"),
+    ],
+)
+def test_batch_that_was_taken_and_cannot_be_followed_is_told_as_such(
+    bench: Bench, target: simulator.Simulator, receipt: str, words: str
+) -> None:
+    body = f"<response><success>true</success>{receipt}</response>"
+    target.script(simulator.fault(on="submit", code=200, body=body, times=0))
+    assert run(Comma, bench).evidence.endswith(f", {words}")
