@@ -59,6 +59,12 @@ EQUIVALENT = (
         "Each place has its bounds.",
     ),
     Equivalent(
+        "splitting.parallel.processes",
+        "_serve",
+        "os._exit(1)  # without the exit handlers that the fork has from its parent",
+        "Nobody reads the exit status of a helper.",
+    ),
+    Equivalent(
         "splitting.reading.block_parser",
         "BlockParser.sound_length",
         "return max(text.rfind(end, 0, min(wrong)) for end in self._dialect.ends) + 1 if wrong else 1",

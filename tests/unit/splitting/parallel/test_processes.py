@@ -92,8 +92,11 @@ def test_an_error_is_raised_where_the_result_is_awaited(helpers: Helpers) -> Non
 
 def test_a_helper_that_died_is_noticed(helpers: Helpers) -> None:
     helpers.take(b"die", 1)
-    with pytest.raises(HelperLostError, match="killed"):
+    with pytest.raises(HelperLostError) as caught:
         helpers.result()
+    assert str(caught.value) == (
+        "A process that helped was killed: is there too little memory? Without helpers, it takes less."
+    )
     with pytest.raises(HelperLostError, match="killed"):
         helpers.take(b"for the other one", 1)
 
