@@ -1,9 +1,10 @@
 """The whole pipe on the local engine: `python -m benchmarks.pipeline [--rows N]`, which needs `make setup`.
 
-One file is dropped, and followed to its last profile result. Beside it, the same file on the same machine:
-the csv module with `urllib.parse.quote` alone; a single function that does the whole job in the
-straightforward way, with boto3's `batch_writer`; and requests of 75 rows as JSON by 20 threads, the shape of
-work of functions that import into other services, to a server that says yes.
+One file is dropped, and followed to its last profile result; then once more with the results of failures
+alone in the table. Beside it, the same file on the same machine: the csv module with `urllib.parse.quote`
+alone; a single function that does the whole job in the straightforward way, with boto3's `batch_writer`; and
+requests of 75 rows as JSON by 20 threads, the shape of work of functions that import into other services, to
+a server that says yes.
 
 Printed are rows per second, when each step ended, and the CPU seconds of the engine, of the functions and of
 the simulated Target: on AWS, the first and the last are those of others.
@@ -48,6 +49,7 @@ PARAMETERS = {
     "MaxCheckSeconds": "2",
     "MaxBatchRows": str(ROWS_IN_BATCH),
 }
+FAILURES = PARAMETERS | {"ProfileResults": "failures"}
 FORM = "application/x-www-form-urlencoded"
 PATIENCE_SECONDS = 900
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -165,18 +167,19 @@ def timed(work: Callable[..., None], *arguments: Any) -> float:
     return time.monotonic() - started
 
 
-def measure(rows: int) -> None:
-    """Measure everything with one file and print the tables."""
+def measure(rows: int, *, alone: bool) -> None:
+    """Measure everything with one file, or ours and naive `alone`, and print the tables."""
     with tempfile.TemporaryDirectory() as place, run_folder() as folder:
         file = Path(place) / "customers.csv"
         file.write_text("".join(crm(rows)), encoding="utf-8")
         batches = Path(place) / "naive"
         batches.mkdir()
-        splitting = timed(naive, file, batches)
+        took = {"csv and quote alone, nothing sent (naive)": timed(naive, file, batches)}
         near, far = (context := get_context("spawn")).Pipe()
         server = context.Process(target=serve, args=(far, [1]), daemon=True)
         server.start()
-        small = timed(requests_of_75, f"http://127.0.0.1:{near.recv()[0]}/users", file)
+        url = f"http://127.0.0.1:{near.recv()[0]}/users"
+        small = {} if alone else {"requests of 75 rows, no results": timed(requests_of_75, url, file)}
         server.terminate()
         unlimited = ("--calls-per-minute", "0")
         with deployment(folder, PARAMETERS, simulator_options=unlimited) as deployed:
@@ -184,16 +187,17 @@ def measure(rows: int) -> None:
             before = cpu_seconds(engine), cpu_seconds(target)
             steps, whole = import_file(deployed, file)
             after = cpu_seconds(engine), cpu_seconds(target)
-            single = timed(single_function, deployed, file)
+            took["ours, from the drop to the last result"] = steps.ends["last result"]
+            took["ours, to the end of the report"] = whole
+            if not alone:
+                took["one function with `batch_writer`"] = timed(single_function, deployed, file)
+        with run_folder() as other, deployment(other, FAILURES, simulator_options=unlimited) as deployed:
+            few, _ = import_file(deployed, file)
+            took["ours, with `ProfileResults=failures`"] = few.ends["last result"]
     print(f"\n### {rows:,} rows, {-(-rows // ROWS_IN_BATCH)} batches\n")
     print("| | seconds | rows a second | x naive |\n|---|---|---|---|")
-    for name, seconds in {
-        "csv and quote alone, nothing sent (naive)": splitting,
-        "ours, from the drop to the last result": steps.ends["last result"],
-        "ours, to the end of the report": whole,
-        "one function with `batch_writer`": single,
-        "requests of 75 rows, no results": small,
-    }.items():
+    splitting = next(iter(took.values()))
+    for name, seconds in (took | small).items():
         print(f"| {name} | {seconds:.1f} | {rows / seconds:,.0f} | {seconds / splitting:.1f} |")
     print("\n| Step of ours | ended after |\n|---|---|")
     for name, seconds in steps.ends.items():
@@ -211,10 +215,11 @@ def main() -> int:
     """Measure imports of each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, action="append", help="default: 1,000,000 and 5,000,000")
+    parser.add_argument("--alone", action="store_true", help="only ours and naive")
     options = parser.parse_args()
     os.environ.update(CLIENT_ENVIRONMENT)
     for rows in options.rows or [1_000_000, 5_000_000]:
-        measure(rows)
+        measure(rows, alone=options.alone)
     return 0
 
 

@@ -46,7 +46,10 @@ _TESTS = {
     "aws": ("unit/aws", "unit/cli/test_forget.py", "unit/cli/test_drop.py", "unit/cli/test_feeds.py"),
     "cli": ("unit/cli", "unit/docs/test_generate.py"),
     "cli.commands": ("unit/cli", "unit/docs/test_generate.py"),
-    "splitting.rows": ("unit/splitting/rows", "unit/splitting/test_split.py"),
+    "splitting.rows": (
+        *("unit/splitting/rows", "unit/splitting/reading/test_repeated_header.py"),
+        "unit/splitting/test_split.py",
+    ),
     "splitting.batches": ("unit/splitting/batches", "unit/splitting/test_split.py"),
     "splitting.reading": ("unit/splitting/reading", "unit/splitting/test_split.py"),
     "splitting.parallel": ("unit/splitting/parallel", "unit/splitting/test_pending_blocks.py"),
