@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bulk_profiles.accounting.account import _places, account
 from bulk_profiles.accounting.report import render_report, render_text
 from bulk_profiles.accounting.summary import FailedRows, Summary, reconcile, reject
+from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.models import (
     ApiVersion,
     Basis,
@@ -32,8 +33,10 @@ from bulk_profiles.core.models import (
 from bulk_profiles.core.text import printable
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
+from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from tests.worlds import summaries
+from tests.worlds.splitting import run
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOSTILE = [
@@ -283,6 +286,17 @@ def test_report_of_a_rejected_file_shows_its_reason() -> None:
     assert page.after("Nothing was sent.") == ["What to do"]
     assert not [text for text in page.texts if text.startswith("Batches")]
     assert render_text(rejected).startswith("drop/default/customers.csv: rejected\nThe file is empty.\n")
+
+
+def test_report_of_a_file_whose_columns_the_feed_may_leave_out_says_to_drop_it_again() -> None:
+    """The feed's `drop` is about columns."""
+    with pytest.raises(FileRejectedError) as caught:
+        run(b"pcId,a\n1,x\n", limits=Limits(max_batch_bytes=10))
+    rejected = reject(summary().entry, str(caught.value), NOW)
+    assert Page(render_report(rejected)).after("What to do") == [
+        "The header alone needs 12 bytes, which leaves no room for a row in a batch of 10: add columns to "
+        '"drop" in the feed\'s mapping. Then drop the file again.'
+    ]
 
 
 def test_report_of_a_rejected_file_says_once_whether_it_is_to_be_dropped_again() -> None:

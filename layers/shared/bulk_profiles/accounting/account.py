@@ -32,7 +32,8 @@ _WHOLE_FILE = {
     "older_version": "A newer version of the file came first.",
     "too_long_to_send": "Its batches would expire before the last of them was sent.",
 }
-_SAYS_DROP = re.compile(r"\bdrop\b", re.IGNORECASE)  # whether, how or when to drop the file again
+# Whether a reason says how or when to drop the file again. In quotes, `drop` is a part of a feed.
+_SAYS_DROP = re.compile(r'(?<!")\bdrop\b', re.IGNORECASE)
 MOST_GROUPS = 30
 MOST_BATCHES = 100  # of a group
 _MOST_REASONS = 3  # among what there is to do

@@ -325,5 +325,8 @@ def test_control_character_in_a_name_is_removed_with_a_warning(sign: str) -> Non
 
 
 def test_names_that_the_mapping_makes_one_reject_the_file() -> None:
-    with pytest.raises(FileRejectedError, match=r'there is a column twice \("b"\): rename or drop one'):
+    with pytest.raises(
+        FileRejectedError,
+        match=r'there is a column twice \("b"\): rename one of the two, or add it to "drop"\.$',
+    ):
         run(b"pcId,a,b\n1,x,y\n", Feed(mapping=Mapping(rename={"a": "b"})))

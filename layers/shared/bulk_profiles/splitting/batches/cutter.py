@@ -55,7 +55,7 @@ class Cutter:
         if self.room <= 0:
             raise FileRejectedError(
                 f"The header alone needs {len(self._head)} bytes, which leaves no room for a row in a batch "
-                f"of {limits.max_batch_bytes}: drop columns in the feed's mapping."
+                f'of {limits.max_batch_bytes}: add columns to "drop" in the feed\'s mapping.'
             )
 
     @property

@@ -172,7 +172,7 @@ def _refuse_nested(names: Sequence[str], sent: Sequence[str | None]) -> None:
         if kind in _NESTED:
             raise FileRejectedError(
                 f"Column {quoted([name])} of the Parquet file holds lists or objects: only plain values are "
-                "sent; drop it in the feed's mapping."
+                'sent; add it to "drop" in the feed\'s mapping.'
             )
 
 
@@ -188,7 +188,7 @@ def _refuse_bytes(
         if connection.execute(query).fetchone():
             raise FileRejectedError(
                 f"Column {quoted([name])} of the Parquet file holds bytes that are not UTF-8 text: write it "
-                "as text, or drop it in the feed's mapping."
+                'as text, or add it to "drop" in the feed\'s mapping.'
             )
 
 

@@ -193,8 +193,8 @@ def _refuse_clashes(sent: Sequence[str]) -> None:
     clashes = sorted(name for name, count in Counter(sent).items() if count > 1)
     if clashes:
         raise FileRejectedError(
-            f"After the feed's mapping, there is a column twice ({quoted(clashes)}): rename or drop one of "
-            "the two."
+            f"After the feed's mapping, there is a column twice ({quoted(clashes)}): rename one of the two, "
+            'or add it to "drop".'
         )
 
 
