@@ -29,6 +29,18 @@ EQUIVALENT = (
         "The HTTP client writes methods in capital letters.",
     ),
     Equivalent(
+        "core.text",
+        "spelling_key",
+        "between = None",
+        "None is as false.",
+    ),
+    Equivalent(
+        "probing.account",
+        "Account._wait",
+        "if paced and self._next is not None and self._next >= now:",
+        "A wait of no time is none.",
+    ),
+    Equivalent(
         "splitting.files",
         "TemporaryScratch.create",
         'self._folder = tempfile.TemporaryDirectory(prefix="SPLIT-")',
@@ -99,5 +111,23 @@ EQUIVALENT = (
         "_holding_odd",
         "spans = zip(starts.tolist(), (starts + grid.id_sizes[places]).tolist(), strict=False)",
         "Each id has a start and a size.",
+    ),
+    Equivalent(
+        "steps.attempt_results",
+        "_results",
+        "sent_again = next(ids, )",
+        "No body is without a row.",
+    ),
+    Equivalent(
+        "steps.last_answers",
+        "keep_answer",
+        'storage.write(_key(batch), to_bytes(answer), "APPLICATION/GZIP")',
+        "Media types are the same in capital letters.",
+    ),
+    Equivalent(
+        "steps.slots",
+        "Slots.withdraw",
+        "self._ledger.change_budget(self._client_code, None, give_back)",
+        "The time is for items that expire, and a budget never does.",
     ),
 )

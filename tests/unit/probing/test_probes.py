@@ -553,3 +553,19 @@ def test_batch_that_was_taken_and_cannot_be_followed_is_told_as_such(
     body = f"<response><success>true</success>{receipt}</response>"
     target.script(simulator.fault(on="submit", code=200, body=body, times=0))
     assert run(Comma, bench).evidence.endswith(f", {words}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"code": 200, "body": NO}, 'Target refused it: "later"'),
+        ({"code": 413, "body": ""}, "Target refused it"),
+        ({"code": 503, "body": ""}, "HTTP 503"),
+        ({"code": 503, "body": NO}, 'HTTP 503: "later"'),
+    ],
+)
+def test_batch_that_was_not_taken_is_told_with_what_target_said(
+    bench: Bench, target: simulator.Simulator, answer: dict[str, Any], words: str
+) -> None:
+    target.script(simulator.fault(on="submit", times=0, **answer))
+    assert run(Comma, bench).evidence.endswith(f", {words}")

@@ -10,9 +10,10 @@ from moto import mock_aws
 
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.steps.closing import event_of
 from simulator import Simulator
 from tests.worlds.application import Application, deployed
-from tests.worlds.deployment import Deployment
+from tests.worlds.deployment import DROP_BUCKET, Deployment
 
 SOUND = b"thirdPartyId,name\n" + b"".join(b"u%d,Ada\n" % number for number in range(9))
 FILE = SOUND + b",Nobody\n"  # 10 % of its rows are rejected
@@ -52,6 +53,18 @@ def test_subject_text_report_and_ledger_say_how_many_rows_were_rejected(
     assert entry is not None
     assert (entry.status, entry.rejected) == (status, summary.rows.rejected)
     assert entry.over  # no later import waits for it
+    assert entry.verified == ""  # nothing was read back
+    [event] = deployment.bus.entries
+    place = event["Detail"]["results"]
+    assert place.startswith(f"s3://{DROP_BUCKET}/results/default/customers.csv/")
+    assert event["Detail"] == event_of(entry) | {
+        "status": status.value,
+        "reason": summary.reason,
+        "rows": summary.rows.to_json(),
+        "profiles": summary.profiles.to_json(),
+        "unaccounted": 0,
+        "results": place,
+    }
 
 
 def test_a_limit_of_the_feed_goes_before_that_of_the_deployment(deployment: Deployment) -> None:

@@ -104,8 +104,11 @@ def test_older_version_is_rejected_once_a_newer_one_may_have_been_sent(
     enter_queue(newer, storage, ledger, NOW)
     ledger.leave_queue("demo", "newer-1", NOW)
     ledger.change_import("newer-1", NOW, lambda entry: dataclasses.replace(entry, status=status))
-    position = enter_queue(enter(ledger, "older-1"), storage, ledger, NOW)
-    assert position == QueuePosition("newer-1" if rejected else "")
+    older = enter(ledger, "older-1")
+    assert enter_queue(older, storage, ledger, NOW) == QueuePosition("newer-1" if rejected else "")
+    # By this name, which an import of an earlier release may have been entered by.
+    name = f"{older.source.bucket}/{older.source.key}"
+    assert ledger.first_of("KEY", name, "another", "", NOW) == "newer-1"
 
 
 def test_newer_version_whose_entry_cannot_be_read_stops_no_older_one(
