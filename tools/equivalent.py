@@ -17,6 +17,12 @@ class Equivalent:
 
 EQUIVALENT = (
     Equivalent(
+        "aws.s3",
+        "Storage.__init__",
+        "self._pool = ThreadPoolExecutor(None)",
+        "A sink waits for its parts once there are so many in flight, whatever the pool would take.",
+    ),
+    Equivalent(
         "cli.commands.probe",
         "_account",
         "(lambda _: 0) if quiet else (lambda line: click.echo(line, err=True)),",

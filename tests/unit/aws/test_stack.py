@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import NoCredentialsError, NoRegionError
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
 from bulk_profiles.aws import stack
 from bulk_profiles.aws.stack import StackDescription, describe_stack
@@ -71,4 +71,22 @@ def test_stack_of_another_application_is_refused(
 ) -> None:
     answer(monkeypatch, **described)
     with pytest.raises(StackError, match=r"^The stack demo is none of bulk-profiles: "):
+        describe_stack("demo")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ValidationError", "There is no stack demo in this account and region: give its name with --stack."),
+        ("AccessDenied", "CloudFormation did not describe the stack demo: AccessDenied."),
+    ],
+)
+def test_stack_that_cloudformation_refuses_is_told_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    def refuse(**_asked: str) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": "m"}}, "DescribeStacks")
+
+    monkeypatch.setattr(stack, "client", lambda _: SimpleNamespace(describe_stacks=refuse))
+    with pytest.raises(StackError, match=f"^{words}$"):
         describe_stack("demo")

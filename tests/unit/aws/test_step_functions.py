@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,11 @@ class Machine:
         if self.refusal:
             raise ClientError({"Error": {"Code": self.refusal, "Message": "m"}}, "StopExecution")
         self.stopped.append(executionArn)
+
+    def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803  # likewise
+        if self.refusal:
+            raise ClientError({"Error": {"Code": self.refusal, "Message": "m"}}, "DescribeExecution")
+        return {"status": dict(page for [page] in self.pages)[executionArn]}
 
     def get_paginator(self, operation: str) -> Machine:
         assert operation == "list_executions"
@@ -107,3 +113,42 @@ def test_stop_that_fails_is_an_execution_error() -> None:
 
 def test_died_without_an_execution_is_true() -> None:
     assert executions(Machine([("web-1", "RUNNING")], [])).died("crm-1")
+
+
+def test_each_kind_of_execution_has_the_input_that_the_state_machine_reads() -> None:
+    machine = Machine()
+    executions(machine).start("crm-1", [1], verify=300)
+    executions(machine).show_rejected("crm-1", "The file is empty.")
+    executions(machine).send_again("crm-1", ["error"], "crm-1-resend-1")
+    executions(machine).verify("crm-1", 300, "crm-1-verify-1")
+    assert [(started["name"], json.loads(started["input"])) for started in machine.started] == [
+        ("crm-1", {"importId": "crm-1", "batches": [1], "verifySample": 300}),
+        ("crm-1", {"importId": "crm-1", "batches": [], "rejected": "The file is empty."}),
+        ("crm-1-resend-1", {"importId": "crm-1", "resend": ["error"]}),
+        ("crm-1-verify-1", {"importId": "crm-1", "verify": 300}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "over"),
+    [
+        ("RUNNING", False),
+        ("PENDING_REDRIVE", False),
+        ("SUCCEEDED", True),
+        ("FAILED", True),
+        ("TIMED_OUT", True),
+        ("ABORTED", True),
+    ],
+)
+def test_execution_is_over_when_it_has_ended(status: str, over: bool) -> None:  # a parameter
+    machine: Any = Machine([("arn:aws:states:eu-west-1:1:execution:Imports:crm-1-resend-1", status)])
+    imports = Executions(machine, "arn:aws:states:eu-west-1:1:stateMachine:Imports")
+    assert imports.over("crm-1-resend-1") is over
+
+
+def test_execution_that_is_not_known_yet_is_not_over() -> None:
+    assert not executions(Machine(refusal="ExecutionDoesNotExist")).over("crm-1-resend-1")
+    with pytest.raises(
+        ExecutionError, match=r"^Step Functions did not describe crm-1-resend-1: Throttling\.$"
+    ):
+        executions(Machine(refusal="Throttling")).over("crm-1-resend-1")
