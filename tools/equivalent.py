@@ -35,6 +35,12 @@ EQUIVALENT = (
         "The HTTP client writes methods in capital letters.",
     ),
     Equivalent(
+        "core.names",
+        "results_prefix",
+        'names = (feed_name(key), key.rsplit("/", )[-1])',
+        "The last part is the same.",
+    ),
+    Equivalent(
         "core.text",
         "spelling_key",
         "between = None",
@@ -135,5 +141,23 @@ EQUIVALENT = (
         "Slots.withdraw",
         "self._ledger.change_budget(self._client_code, None, give_back)",
         "The time is for items that expire, and a budget never does.",
+    ),
+    Equivalent(
+        "target.answers",
+        "read_receipt_response",
+        'raise UnusableAnswerError("XXcontradicts itselfXX")',
+        "Who reads a receipt says only that it is neither a yes nor a no.",
+    ),
+    Equivalent(
+        "target.flat_reader",
+        "read_flat",
+        "head = list(itertools.islice(words, None))",
+        "The words after the head follow it in either case: only the memory differs.",
+    ),
+    Equivalent(
+        "target.http",
+        "_replaced",
+        "cut = max(0, len(data) - len(secret) - 1)",
+        "Two more bytes are held back until the next piece.",
     ),
 )

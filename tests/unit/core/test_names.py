@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from bulk_profiles.core import names
 from bulk_profiles.core.names import (
     batch_name,
+    body_name,
     feed_key,
     feed_name,
+    follow_up_name,
     import_id,
     import_prefix,
     misplaced,
@@ -211,3 +213,8 @@ def test_results_prefix_never_leaves_its_folder() -> None:
         results_prefix("drop/../..", "x-0a1b2c3d4e5f", at) == "results/_/_/2026-11-27T010203Z-0a1b2c3d4e5f/"
     )
     assert results_prefix("drop/./a.csv", "a-csv-0a1b2c3d4e5f", at).startswith("results/_/a.csv/")
+
+
+def test_body_of_the_first_attempt_is_the_batch_and_of_later_ones_a_follow_up() -> None:
+    assert body_name(7, 1) == batch_name(7)
+    assert [body_name(7, attempt) for attempt in (2, 3)] == [follow_up_name(7, 2), follow_up_name(7, 3)]

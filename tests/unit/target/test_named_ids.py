@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulk_profiles.core.models import Basis, ProfileStatus
-from bulk_profiles.target.answers import read_status
+from bulk_profiles.target.answers import StatusAnswer, read_status
 from bulk_profiles.target.named_ids import match_ids
 from bulk_profiles.target.response import UnusableAnswerError
 from bulk_profiles.target.verdict import settle
@@ -275,3 +275,11 @@ def test_match_ids_reads_a_large_batch_once() -> None:
     named = match_ids(answer, iter(ids), rows)
     assert named.by_status == {ProfileStatus.ERROR: rows / 2, ProfileStatus.UNKNOWN: 0, None: rows / 2}
     assert not named.doubtful
+
+
+def test_profiles_of_a_denied_answer_are_unknown_beside_those_that_were() -> None:
+    """By the statuses that are counted, too."""
+    pairs = {"a": ProfileStatus.SUCCESS, "b": ProfileStatus.UNKNOWN, "c": ProfileStatus.ERROR}
+    named = match_ids(StatusAnswer(None, profiles=pairs), [*pairs, "d"], 4).without_successes()
+    assert named.by_status == {ProfileStatus.UNKNOWN: 2, ProfileStatus.ERROR: 1, None: 1}
+    assert named.status_of("a") is ProfileStatus.UNKNOWN

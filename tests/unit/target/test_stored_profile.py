@@ -19,7 +19,10 @@ def answer(**changes: Any) -> bytes:
 
 def test_attributes_are_read_with_their_times() -> None:
     at = datetime(2017, 8, 18, 21, 53, 39, 3000, tzinfo=UTC)
-    assert read_profile(answer(), "demo") == StoredProfile({"city": StoredValue("Oslo", at)})
+    values = {"city": StoredValue("Oslo", at)}
+    assert read_profile(answer(), "demo") == StoredProfile(values)
+    later = answer(modifiedAt="2017-08-18T22:00:00Z")
+    assert read_profile(later, "demo") == StoredProfile(values, datetime(2017, 8, 18, 22, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("written", [None, "", "yesterday", "2017-08-18T17:53:39", 5, {}])

@@ -609,6 +609,13 @@ def test_settle_profile_that_contradicts_itself_is_unknown(inside: str, named: s
         )
 
 
+def test_settle_counts_the_profiles_that_cannot_be_read() -> None:
+    odd = [element("profile", f"<id>{name}</id><id>{name}{name}</id>") for name in "abc"]
+    verdict = settle(status(head(), *odd), IDS, rows=3, overdue=False)
+    assert verdict is not None
+    assert "3 profiles in Target's answer cannot be read." in verdict.note
+
+
 UNUSABLE = "What Target said of this profile cannot be read, contradicts itself, or is about another batch."
 
 

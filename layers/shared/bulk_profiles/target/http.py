@@ -298,7 +298,6 @@ class _Deadline:
         self._lock = threading.Lock()
         self._duplicates: list[socket.socket] = []
         self._timer = threading.Timer(seconds, self._pass)
-        self._timer.daemon = True
 
     def __enter__(self) -> Self:
         self._timer.start()
