@@ -354,6 +354,18 @@ _STORAGE = _in(
         "storage.test_table_grows_with_its_use_and_is_protected",
     ),
     (
+        "the profiles table is warmed, at a price, where nobody asked for it",
+        "ProfilesTable/Properties/WarmThroughput",
+        {"WriteUnitsPerSecond": 40_000},
+        "storage.test_profiles_table_is_warmed_for_the_writes_that_the_operator_pays_for",
+    ),
+    (
+        "the parameter for warm writes does nothing",
+        "ProfilesTable/Properties/WarmThroughput",
+        REMOVED,
+        "storage.test_profiles_table_is_warmed_for_the_writes_that_the_operator_pays_for",
+    ),
+    (
         "the results of a batch have one partition",
         "ProfilesTable/Properties/KeySchema",
         [{"AttributeName": "batch", "KeyType": "HASH"}, {"AttributeName": "profile", "KeyType": "RANGE"}],

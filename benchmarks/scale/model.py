@@ -149,7 +149,7 @@ class _World:
         parameters = template.environment(scenario.parameters)
         self.upload = load(UploadBatchSettings, parameters)
         self.check = load(CheckStatusSettings, parameters)
-        self.table = scenario.table()
+        self.table = scenario.table(float(parameters["WARM_WRITES_PER_SECOND"]))
         self.imports: list[Import] = []
         self.transitions = self.calls = self.too_many = 0
         self.gb_seconds = 0.0

@@ -58,7 +58,7 @@ class Scenario:
     functions: int = 1_000  # that the account may run at once
     timings: Timings = Timings()
     target: TargetModel = TargetModel()
-    table: Callable[[], Table] = Table
+    table: Callable[[float], Table] = Table  # by the writes a second that it takes at first
     parameters: dict[str, str] = field(default_factory=dict)  # of the template, over its defaults
     spread: float = DAY  # seconds over which the files of a client arrive
 
@@ -74,7 +74,7 @@ def local(rows: int, parameters: dict[str, str]) -> Scenario:
         spread=0.0,
         timings=Timings(start=0.5, call=0.05, writer=2_330.0, finish=0.5, cores=2),
         target=TargetModel(1.0, 1.0, refused=0.0),
-        table=lambda: Table(math.inf, math.inf),
+        table=lambda _: Table(math.inf, math.inf),
         parameters=parameters,
     )
 

@@ -27,7 +27,7 @@ from bulk_profiles.core.models import (
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.ledger.ledger import Ledger
 from bulk_profiles.steps.sweep_imports import _LOOK_BACK
-from tests.worlds.deployable import ROOT, Json, default, resources, template
+from tests.worlds.deployable import ROOT, Json, condition, default, parameters, resources, template
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -149,6 +149,24 @@ def test_table_grows_with_its_use_and_is_protected(table: str) -> None:
     properties = resources("DynamoDB::Table")[table]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+
+
+def test_profiles_table_is_warmed_for_the_writes_that_the_operator_pays_for() -> None:
+    """And is left as AWS makes it by default: what is asked for has a price, and can never be lowered."""
+    asked = resources("DynamoDB::Table")["ProfilesTable"]["WarmThroughput"]
+    assert asked == {
+        "Fn::If": [
+            "IsPreWarmed",
+            {"WriteUnitsPerSecond": {"Ref": "WarmWritesPerSecond"}},
+            {"Ref": "AWS::NoValue"},
+        ]
+    }
+    assert not condition("IsPreWarmed")
+    assert condition("IsPreWarmed", WarmWritesPerSecond="40000")
+    # What a new on-demand table takes, below which AWS refuses a value, and a table's quota.
+    parameter = parameters()["WarmWritesPerSecond"]
+    bounds = (parameter["Default"], parameter["MinValue"], parameter["MaxValue"])
+    assert bounds == (4_000, 4_000, 40_000)
 
 
 def test_ledger_is_recoverable_to_any_second() -> None:

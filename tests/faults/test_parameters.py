@@ -77,6 +77,7 @@ ELSEWHERE = {
     "LogLevel": "tests/contract/test_functions.py",
     "Architecture": "tests/contract/test_functions.py",
     "DeletionProtection": "tests/contract/test_storage.py",
+    "WarmWritesPerSecond": "tests/contract/test_storage.py",
 }
 READERS = {"WaitsToldAfterHours": {"sweep_imports"}}
 FEEDS: dict[str, Any] = {
