@@ -21,10 +21,13 @@ from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import MANIFEST
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
+from bulk_profiles.splitting import job
+from bulk_profiles.splitting.checkpoint import OutOfTimeError
+from bulk_profiles.splitting.split import split
 from tests.worlds.deployable import ROOT
 from tests.worlds.deployment import Deployment
 from tests.worlds.old_state import FEED, LARGE_FILE, LIMITS, body_of, continue_split, record, restore, text_of
-from tests.worlds.splitting import run
+from tests.worlds.splitting import MemoryFile, MemoryFolder, run
 
 STATES = Path(__file__).parent / "state"
 EACH_VERSION = pytest.mark.parametrize("path", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
@@ -98,6 +101,53 @@ def test_split_of_an_earlier_version_goes_on_to_the_same_batches(path: Path) -> 
     assert {
         name: body for name, body in continue_split(load(path)).objects.items() if name in expected
     } == expected
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_merge_of_an_earlier_version_begins_anew(read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runs were sorted by id."""
+    monkeypatch.setattr(job, "LONG_MERGE", 0)
+    output, scratch, checkpoint = MemoryFolder(), MemoryFolder(), None
+    while not checkpoint or not checkpoint["merge_runs"]:
+        with pytest.raises(OutOfTimeError) as stop:
+            split(
+                MemoryFile(LARGE_FILE),
+                Feed(),
+                LIMITS,
+                output,
+                scratch=scratch,
+                checkpoint=checkpoint,
+                out_of_time=lambda: not read,
+            )
+        checkpoint = stop.value.checkpoint
+    assert (checkpoint["phase"], checkpoint["read"]) == ("gather", read)
+    del checkpoint["by_hash"]
+    del scratch.objects["by-hash-00000"]
+    split(MemoryFile(LARGE_FILE), Feed(), LIMITS, output, scratch=scratch, checkpoint=checkpoint)
+    expected = run(LARGE_FILE, limits=LIMITS).objects
+    assert {name: output.objects[name] for name in expected} == expected
+
+
+def test_other_phases_of_an_earlier_version_go_on() -> None:
+    output, scratch, checkpoint = MemoryFolder(), MemoryFolder(), None
+    for _ in range(99):
+        try:
+            split(
+                MemoryFile(LARGE_FILE),
+                Feed(),
+                LIMITS,
+                output,
+                scratch=scratch,
+                checkpoint=checkpoint,
+                out_of_time=lambda: True,
+            )
+            break
+        except OutOfTimeError as stop:
+            checkpoint = stop.checkpoint
+            if checkpoint["phase"] != "gather":
+                del checkpoint["by_hash"]
+    expected = run(LARGE_FILE, limits=LIMITS).objects
+    assert {name: output.objects[name] for name in expected} == expected
 
 
 def test_feed_of_this_version_is_read() -> None:

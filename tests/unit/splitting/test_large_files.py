@@ -14,7 +14,7 @@ import pytest
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting import job
-from bulk_profiles.splitting.batches import merged_rows, repeated_ids
+from bulk_profiles.splitting.batches import external_sort, merged_rows, repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
 from bulk_profiles.splitting.reading import parquet
@@ -88,7 +88,7 @@ def test_merge_says_that_it_is_working(monkeypatch: pytest.MonkeyPatch) -> None:
         out_of_time=out_of_time,
     )
     assert asked[False] >= 64  # the parts of the sort
-    assert asked[True] >= 60  # the rows of the merge
+    assert asked[True] >= 1024 + 60  # the parts of the merge, and its rows
 
 
 def test_file_of_too_many_rows_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,9 +99,10 @@ def test_file_of_too_many_rows_is_rejected(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_file_of_too_many_repeated_rows_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merged_rows, "MEMORY_BYTES", 1)
+    monkeypatch.setattr(external_sort, "MEMORY_BYTES", 1)
+    monkeypatch.setattr(external_sort, "MAX_RUNS", 60)
     run(REPEATED)
-    monkeypatch.setattr(merged_rows, "MAX_RUNS", 119)
+    monkeypatch.setattr(external_sort, "MAX_RUNS", 9)
     with pytest.raises(FileRejectedError, match="remove repeated rows, or drop the file in parts"):
         run(REPEATED)
 

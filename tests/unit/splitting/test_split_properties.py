@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, ShortRows
-from bulk_profiles.splitting.batches import merged_rows, repeated_ids
+from bulk_profiles.splitting.batches import external_sort, repeated_ids
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited, json_lines
 from tests.worlds.splitting import Outcome, expected, is_blank, run, run_in_slices, sent_id
@@ -312,7 +312,7 @@ def test_split_in_little_memory_gives_the_same_bytes(table: tuple[list[str], Row
     data = as_csv(names, rows * 2)
     whole = run(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merged_rows, "MEMORY_BYTES", memory)
+        patch.setattr(external_sort, "MEMORY_BYTES", memory)
         patch.setattr(repeated_ids, "RUN_HASHES", 2)
         spilled = run(data)
     assert spilled.objects == whole.objects

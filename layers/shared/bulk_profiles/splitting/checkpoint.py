@@ -53,5 +53,7 @@ class Progress(JsonObject):
     hash_runs: tuple[int, ...] = ()  # sizes of the runs of hashes in the scratch
     repeats_found: bool = False  # it is known already that some id comes twice
     merge_runs: int = 0  # runs of the merge in the scratch
+    # They are sorted by hash. Checkpoints of earlier versions lack the field, and their runs are by id.
+    by_hash: bool = field(default=False, metadata=as_json(optional=True))
     merge_rows: int = 0  # rows that the merge has taken
     oversized: tuple[str, ...] = ()  # SHA-256 of the ids whose merged row fits in no batch, sorted

@@ -118,3 +118,14 @@ class TemporaryScratch(Folder):
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+def read_exactly(stream: BinaryIO, size: int) -> bytes:
+    """Read exactly so many bytes; raises `EOFError` where there are fewer."""
+    pieces = []
+    while size:
+        pieces.append(stream.read(size))
+        if not pieces[-1]:
+            raise EOFError
+        size -= len(pieces[-1])
+    return b"".join(pieces)

@@ -14,7 +14,7 @@ import numpy as np
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
-from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, bounds
+from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, rows_at
 from bulk_profiles.splitting.batches.rejects import RejectLog
 from bulk_profiles.splitting.batches.repeated_ids import RepeatFilter, RepeatFinder
 from bulk_profiles.splitting.batches.writer import BatchWriter
@@ -117,15 +117,20 @@ class Job:
         repeated = RepeatFilter.load(self._scratch)
         for _, prepared in self._unread():
             places = repeated.matches(prepared.check.hashes)
-            if not places:
+            if not places.size:
                 continue
-            chosen = b"".join([prepared.rows[start:end] for start, end in bounds(prepared.rows, places)])
+            chosen = rows_at(prepared.rows, places)
             encoded = self._preparer.encoded(dataclasses.replace(prepared, rows=chosen))
-            for place, row in zip(places, encoded.splitlines(), strict=True):
-                if self._writer.fits(row):
-                    self._merger.add(self._blocks.ordinal + place, row)
+            too_large = self._writer.too_large(encoded)
+            if too_large:
+                fitting = np.delete(np.arange(len(places)), too_large)
+                places, encoded = places[fitting], rows_at(encoded, fitting)
+            ordinals = (places + self._blocks.ordinal).astype(np.uint64)
+            self._merger.add(prepared.check.hashes[places], ordinals, encoded)
         self._rest_before_merge(self._merger.rows > LONG_MERGE)
-        self._progress.merged = self._merger.rows - self._merger.finish(self._out_of_time)
+        self._progress.merged = self._merger.rows - self._merger.finish(
+            self._out_of_time, self._progress.tally.read
+        )
         self._enter(Phase.FINAL)
 
     def _finalize(self) -> None:
@@ -133,7 +138,7 @@ class Job:
         progress = self._progress
         repeated = RepeatFilter.load(self._scratch)
         with self._scratch.open(MERGED_ROWS, progress.merged_at) as stream:
-            reader = MergedRowReader(stream, progress.merged_at, progress.oversized, self._writer.fits)
+            reader = MergedRowReader(stream, progress.merged_at, progress.oversized, self._writer.too_large)
             for block, prepared in self._pending():
                 rows = self._preparer.encoded(prepared)
                 places = repeated.matches(prepared.check.hashes)
@@ -174,7 +179,7 @@ class Job:
         longest = _MAX_GROWTH * len(prepared.rows) + self._preparer.columns.growth
         if longest <= self._writer.cutter.room:
             return []
-        return self._writer.fitting(self._preparer.encoded(prepared))[1]
+        return self._writer.too_large(self._preparer.encoded(prepared))
 
     def _count(self, block: Block, check: BlockCheck) -> None:
         tally = self._progress.tally
@@ -208,4 +213,5 @@ class Job:
         progress.parts = self.log.parts
         progress.hash_runs, progress.repeats_found = tuple(self._repeats.runs), self._repeats.found
         progress.merge_runs, progress.merge_rows = self._merger.runs, self._merger.rows
+        progress.by_hash = True
         return progress.to_json()

@@ -166,7 +166,7 @@ def _fits(
 ) -> Iterator[bool]:
     """Yield for the rows in some places whether a batch can hold them."""
     columns = preparer.columns
-    for start, end in bounds(prepared.rows, places.tolist()):
+    for start, end in bounds(prepared.rows, places, places):
         if _MAX_GROWTH * (end - start) + columns.growth <= room:
             yield True
             continue

@@ -20,7 +20,7 @@ from bulk_profiles.splitting.reading.json_lines import NewColumnError
 from bulk_profiles.splitting.rows.columns import resolve
 from bulk_profiles.splitting.rows.prepare import RowPreparer
 
-from .checkpoint import Progress
+from .checkpoint import Phase, Progress
 from .files import Output, Scratch, SourceFile, TemporaryScratch
 from .job import Job
 from .pending_blocks import PendingBlocks
@@ -127,9 +127,14 @@ def split(  # four parameters that every caller has, and options
 
 
 def _progress(checkpoint: Json | None) -> Progress:
-    """Return how far a split has come. One whose rejected rows have no notes yet begins anew."""
+    """Return how far a split has come. What an earlier version wrote in another form is done anew."""
     progress = Progress.from_json(checkpoint) if checkpoint else Progress(noted=True)
-    return progress if progress.noted or not progress.parts else Progress(names=progress.names, noted=True)
+    if progress.parts and not progress.noted:  # the rejected rows have no notes
+        progress = Progress(names=progress.names, noted=True)
+    if progress.phase is Phase.GATHER and not progress.by_hash:
+        progress.read, progress.start, progress.ordinal = False, None, 0
+        progress.merge_runs = progress.merge_rows = 0
+    return progress
 
 
 def _processes(wanted: int | None, size: int) -> int:

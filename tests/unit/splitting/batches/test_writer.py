@@ -89,9 +89,8 @@ def test_writer_returns_places_of_rows_too_large_for_a_batch(
     limits = Limits(max_batch_bytes=len(b"batch=pcId,a\n1,xyz"))
     writer = _writer(output, background, limits=limits)
     rows = b"1,xyz\n2,wxyz\n3,a\n4,wxyz\n"
-    assert writer.fitting(rows)[1] == [1, 3]
+    assert writer.too_large(rows) == [1, 3]
     assert writer.write(rows, _go_on, valueless=True) == LeftOut([1, 3], [])
-    assert [writer.fits(row) for row in (b"1,xyz", b"2,wxyz")] == [True, False]
     assert _bodies(writer, output) == [b"batch=pcId,a\n1,xyz", b"batch=pcId,a\n3,a"]
 
 

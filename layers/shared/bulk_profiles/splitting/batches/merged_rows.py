@@ -1,38 +1,39 @@
 """Merging the rows of one id: the last non-empty value of each column wins, at the place of the first row.
 
-This is an external merge sort, because the rows need not fit in memory. `RowMerger` merges rows by id in a
-dict, and writes a full dict as a run that is sorted by id. In the end it merges the runs by id, and sorts the
-merged rows by their place in the file, again in runs. Rows 5 `1,a,`, 7 `2,x,` and 8 `1,,b` of a file become
-the merged rows 5 `1,a,b` and 7 `2,x,`.
+`RowMerger` sorts rows by the hashes of their ids, so that those of one id are neighbours, merges these, and
+sorts the merged rows by their places in the file. Rows 5 `1,a,`, 7 `2,x,` and 8 `1,,b` of a file become
+neighbours as 5 `1,a,`, 8 `1,,b` and 7 `2,x,`, and then the merged rows 5 `1,a,b` and 7 `2,x,`.
+`MergedRowReader` puts these in the places of the rows 5 and 7, and leaves row 8 out.
 """
 
 from __future__ import annotations
 
 import hashlib
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
-from itertools import groupby
+from itertools import chain, islice, pairwise
 from typing import BinaryIO
 
 import numpy as np
 
-from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.splitting.files import Scratch
+from bulk_profiles.splitting.rows.grid import Places
+from bulk_profiles.splitting.rows.id_hashes import Hashes
 
-type PlacedRow = tuple[int, bytes]  # the ordinal of a row in the file, and its encoded cells, the id first
+from .external_sort import ExternalSort, Numbers, Rows
+
 MERGED_ROWS = "merged"  # the object of the scratch that `RowMerger.finish` writes
-MEMORY_BYTES = 24 * 1024 * 1024
-MAX_RUNS = 700  # each is an open stream while they are merged, and Lambda allows 1,024 of them
-_OVERHEAD = 300  # bytes that a row costs beside its own
-_PIECE = 1024 * 1024
+_PARTS = 1024  # of a sort
+_HASHES = np.arange(_PARTS, dtype=np.uint64) * np.uint64(2**64 // _PARTS)  # where parts of hashes start
+_MOST_ROWS = 1 << 16  # in a part of ordinals
+_PIECE = 1_000  # rows that are written at once
 _LINE_FEED = ord("\n")
 
 
 def merge(earlier: bytes, later: bytes) -> bytes:
     """Merge two encoded rows of one id."""
+    if b",," not in later and not later.endswith(b","):  # there is no empty cell, as often
+        return later
     cells = [new or old for old, new in zip(earlier.split(b","), later.split(b","), strict=True)]
     return b",".join(cells)
 
@@ -41,78 +42,41 @@ class RowMerger:
     """Take rows in the order of the file and merge them by id, in bounded memory."""
 
     def __init__(self, scratch: Scratch, runs: int = 0, rows: int = 0) -> None:
-        self.runs = runs  # written to the scratch so far
         self.rows = rows  # taken so far
         self._scratch = scratch
-        self._working: Callable[[], object] = lambda: None  # while rows are read there are other signs of it
-        self._size = 0
-        self._by_id: dict[bytes, PlacedRow] = {}
+        self._by_hash = ExternalSort(scratch, "by-hash", _HASHES, _merged, runs=runs)
 
-    def add(self, ordinal: int, row: bytes) -> None:
-        """Take the next row."""
-        self.rows += 1
-        key = _id((ordinal, row))
-        earlier = self._by_id.get(key)
-        if earlier:
-            self._by_id[key] = earlier[0], merge(earlier[1], row)
-            return
-        self._by_id[key] = ordinal, row
-        self._size += len(row) + len(key) + _OVERHEAD
-        if self._size > MEMORY_BYTES:
-            self.flush()
+    @property
+    def runs(self) -> int:
+        """The number of runs written to the scratch so far."""
+        return self._by_hash.runs
+
+    def add(self, hashes: Hashes, ordinals: Numbers, rows: bytes) -> None:
+        """Take the next encoded rows."""
+        self.rows += len(hashes)
+        self._by_hash.add(Rows.of(hashes, ordinals, rows))
 
     def flush(self) -> None:
         """Write what is in memory to the scratch."""
-        if self._by_id:
-            if self.runs == MAX_RUNS:
-                raise FileRejectedError(
-                    "Too many rows repeat an id: remove repeated rows, or drop the file in parts."
-                )
-            self._write_run(_run_name(self.runs), (self._by_id[key] for key in sorted(self._by_id)))
-            self.runs += 1
-            self._by_id, self._size = {}, 0
+        self._by_hash.flush()
 
-    def finish(self, working: Callable[[], object]) -> int:
+    def finish(self, working: Callable[[], object], most: int) -> int:
         """Write the merged rows to the scratch, in the order of the file, and return their number.
 
-        `working` is called every few seconds, so that whoever waits for the end sees that it will come.
+        All ordinals are below `most`. `working` is called every few seconds, so that whoever waits for the
+        end sees that it will come.
         """
-        self._working = working
-        if not self.runs:
-            return self._write_run(MERGED_ROWS, sorted(self._by_id.values()))
-        self.flush()
-        with ExitStack() as stack:
-            merged = _merged(self._read_runs(stack, map(_run_name, range(self.runs)), key=_id))
-            names: list[str] = []
-            run: list[PlacedRow] = []
-            size = 0
-            for placed in merged:
-                run.append(placed)
-                size += len(placed[1]) + _OVERHEAD
-                if size > MEMORY_BYTES:
-                    names.append(f"by-place-{len(names):05d}")
-                    self._write_run(names[-1], sorted(run))
-                    run, size = [], 0
-        with ExitStack() as stack:
-            return self._write_run(MERGED_ROWS, heapq.merge(self._read_runs(stack, names), sorted(run)))
-
-    def _read_runs(
-        self, stack: ExitStack, names: Iterable[str], key: Callable[[PlacedRow], bytes] | None = None
-    ) -> Iterator[PlacedRow]:
-        streams = [stack.enter_context(self._scratch.open(name)) for name in names]
-        return heapq.merge(*map(read_rows, streams), key=key)
-
-    def _write_run(self, name: str, rows: Iterable[PlacedRow]) -> int:
-        sink = self._scratch.create(name)
-        count, piece = 0, bytearray()
-        for placed in rows:
-            piece += _line(placed)
-            count += 1
-            if len(piece) > _PIECE:
+        by_place = ExternalSort(self._scratch, "by-place", starts_of_parts(most))
+        for rows in self._by_hash.parts():
+            working()
+            by_place.add(rows._replace(keys=rows.ordinals))
+        sink, count = self._scratch.create(MERGED_ROWS), 0
+        for rows in by_place.parts():
+            count += len(rows.lines)
+            lines = map(b"%d,%s\n".__mod__, zip(rows.ordinals.tolist(), rows.lines, strict=True))
+            while piece := b"".join(islice(lines, _PIECE)):
+                working()
                 sink.write(piece)
-                piece = bytearray()
-                self._working()
-        sink.write(piece)
         sink.commit()
         return count
 
@@ -130,81 +94,120 @@ class MergedBlock:
 class MergedRowReader:
     """Read what `RowMerger.finish` wrote, along with the rows of the file.
 
-    `stream` is open at byte `position`, `fits` tells whether a batch can hold an encoded row.
+    `stream` is open at byte `position`; `too_large` returns the places of those encoded rows that no batch
+    can hold.
     """
 
     def __init__(
-        self, stream: BinaryIO, position: int, oversized: Iterable[str], fits: Callable[[bytes], bool]
+        self,
+        stream: BinaryIO,
+        position: int,
+        oversized: Iterable[str],
+        too_large: Callable[[bytes], list[int]],
     ) -> None:
         self.position = position  # where the next merged row starts
         self.oversized = set(oversized)  # SHA-256 of the ids whose merged row fits in no batch
-        self._fits = fits
-        self._rows = read_rows(stream)
-        self._next = next(self._rows, None)
+        self._too_large = too_large
+        self._lines = iter(stream)
+        self._next = next(self._lines, b"")
 
-    def put_into(self, rows: bytes, places: Sequence[int], ordinal: int) -> MergedBlock:
+    def put_into(self, rows: bytes, places: Places, ordinal: int) -> MergedBlock:
         """Put merged rows in these places of a block of encoded rows, whose first row has this ordinal."""
-        if not places:
+        if not places.size:
             return MergedBlock(rows, [], [], 0)
+        ordinals, merged = self._take(ordinal + int(places[-1]))
+        firsts = np.array(ordinals, np.intp) - ordinal
+        too_large = self._too_large(b"".join(merged))
+        for number in too_large:
+            self.oversized.add(_digest_of_id(merged[number]))
+            merged[number] = b""
+        later = np.delete(places, np.searchsorted(places, firsts))  # their rows went into earlier ones
+        unmerged = self._unmerged(rows, later) if self.oversized else []
+        starts, ends = neighbours(places)
         pieces, copied = list[bytes](), 0
-        left_out, too_large, unmerged = list[int](), list[int](), 0
-        for place, (start, end) in zip(places, bounds(rows, places), strict=True):
-            pieces.append(rows[copied:start])
-            row, copied = rows[start : end - 1], end
-            merged = self._take(ordinal + place)
-            if merged is not None and self._fits(merged):
-                pieces.append(merged + b"\n")
-                continue
-            left_out.append(place)
-            if merged is None:  # this row went into an earlier one
-                if self.oversized and self._fits(row) and _digest_of_id(row) in self.oversized:
-                    too_large.append(place)
-                    unmerged += 1
-            else:
-                self.oversized.add(_digest_of_id(row))
-                too_large.append(place)
-        return MergedBlock(b"".join([*pieces, rows[copied:]]), left_out, too_large, unmerged)
+        numbers = [*np.searchsorted(firsts, starts).tolist(), len(merged)]
+        for (start, end), (first, last) in zip(bounds(rows, starts, ends), pairwise(numbers), strict=True):
+            pieces += rows[copied:start], *merged[first:last]
+            copied = end
+        return MergedBlock(
+            b"".join([*pieces, rows[copied:]]),
+            sorted([*later.tolist(), *firsts[too_large].tolist()]),
+            sorted([*unmerged, *firsts[too_large].tolist()]),
+            len(unmerged),
+        )
 
-    def _take(self, ordinal: int) -> bytes | None:
-        """Return the merged row that has its place at this ordinal; None if there is none."""
-        if self._next is None or self._next[0] != ordinal:
-            return None
-        placed, self._next = self._next, next(self._rows, None)
-        self.position += len(_line(placed))
-        return placed[1]
+    def _unmerged(self, rows: bytes, places: Places) -> list[int]:
+        """Return those of some places whose row went into one that is too large, and is not so itself."""
+        chosen = rows_at(rows, places)
+        alone = set(self._too_large(chosen))
+        return [
+            place
+            for number, (place, line) in enumerate(zip(places.tolist(), chosen.splitlines(), strict=True))
+            if number not in alone and _digest_of_id(line) in self.oversized
+        ]
+
+    def _take(self, last: int) -> tuple[list[int], list[bytes]]:
+        """Return the next merged rows up to an ordinal, and before them their own ordinals."""
+        ordinals, merged, size = list[int](), list[bytes](), 0
+        for line in chain([self._next], self._lines, [b""]):
+            number, _, row = line.partition(b",")
+            if not line or (ordinal := int(number)) > last:
+                self._next = line
+                break
+            ordinals.append(ordinal)
+            merged.append(row)
+            size += len(line)
+        self.position += size
+        return ordinals, merged
 
 
-def read_rows(lines: Iterable[bytes]) -> Iterator[PlacedRow]:
-    """Read the rows that were written by `_line`."""
-    for line in lines:
-        ordinal, _, row = line.rstrip(b"\n").partition(b",")
-        yield int(ordinal), row
+def starts_of_parts(most: int) -> Numbers:
+    """Return where the parts start in a sort of ordinals below `most`.
+
+    There are more of them in a large file, because merged rows may stand in one stretch of it.
+    """
+    return np.arange(0, most, min(most // _PARTS + 1, _MOST_ROWS)).astype(np.uint64)
 
 
-def bounds(rows: bytes, places: Sequence[int]) -> list[tuple[int, int]]:
-    """Return where the rows in these ascending places start and end, line feeds included."""
+def rows_at(rows: bytes, places: Places) -> bytes:
+    """Return the rows in these ascending places."""
+    return b"".join([rows[start:end] for start, end in bounds(rows, *neighbours(places))])
+
+
+def neighbours(places: Places) -> tuple[Places, Places]:
+    """Return the first and the last of ascending places that follow one another: 2 7 and 4 7 of 2 3 4 7."""
+    firsts = np.diff(places, prepend=places[:1] - 2) > 1
+    lasts = np.diff(places, append=places[-1:] + 2) > 1
+    return places[firsts], places[lasts]
+
+
+def bounds(rows: bytes, firsts: Places, lasts: Places) -> list[tuple[int, int]]:
+    """Return where the rows in the first places start, and where those in the last places end."""
     starts = np.append(0, np.flatnonzero(np.frombuffer(rows, np.uint8) == _LINE_FEED) + 1)
-    return list(zip(starts[places].tolist(), starts[np.add(places, 1)].tolist(), strict=True))
+    return list(zip(starts[firsts].tolist(), starts[lasts + 1].tolist(), strict=True))
 
 
-def _line(placed: PlacedRow) -> bytes:
-    return b"%d,%s\n" % placed
+def _merged(rows: Rows) -> Rows:
+    """Merge the rows of one id among rows that are sorted by hash; earlier ones come first."""
+    later = np.flatnonzero(rows.keys[1:] == rows.keys[:-1]) + 1
+    firsts = np.searchsorted(rows.keys, rows.keys[later])
+    lines, remaining = rows.lines, np.ones(len(rows.keys), np.bool_)
+    remaining[later] = False
+    others = dict[bytes, int]()  # places of ids that have the hash of another one
+    for first, place in zip(firsts.tolist(), later.tolist(), strict=True):
+        key = _id(lines[place])
+        target = first if key == _id(lines[first]) else others.setdefault(key, place)
+        if target != place:
+            lines[target] = merge(lines[target], lines[place])
+        else:
+            remaining[place] = True
+    return rows.select(remaining)
 
 
-def _merged(rows: Iterable[PlacedRow]) -> Iterator[PlacedRow]:
-    """Merge neighbours with one id; earlier rows come first."""
-    for _, group in groupby(rows, key=_id):
-        yield reduce(lambda earlier, later: (earlier[0], merge(earlier[1], later[1])), group)
-
-
-def _id(placed: PlacedRow) -> bytes:
-    return placed[1].partition(b",")[0]
+def _id(row: bytes) -> bytes:
+    return row.partition(b",")[0]
 
 
 def _digest_of_id(row: bytes) -> str:
     """Return the SHA-256 of an encoded row's id (hex), for a checkpoint that must not name persons."""
-    return hashlib.sha256(row.partition(b",")[0]).hexdigest()
-
-
-def _run_name(run: int) -> str:
-    return f"by-id-{run:05d}"
+    return hashlib.sha256(_id(row)).hexdigest()

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.splitting.files import Scratch
+from bulk_profiles.splitting.files import Scratch, read_exactly
+from bulk_profiles.splitting.rows.grid import Places
 from bulk_profiles.splitting.rows.id_hashes import Hashes
 
 RUN_HASHES = 1 << 19
@@ -84,12 +85,12 @@ class RepeatFinder:
             streams = [
                 stack.enter_context(self._scratch.open(_run_name(number))) for number in range(len(self.runs))
             ]
-            ends = [np.frombuffer(_read(stream, _PARTS * 8), "<u8") for stream in streams]
+            ends = [np.frombuffer(read_exactly(stream, _PARTS * 8), "<u8") for stream in streams]
             sizes = [np.diff(part_ends, prepend=np.uint64(0)) for part_ends in ends]
             for part in range(_PARTS):
                 working()
                 pieces = [
-                    np.frombuffer(_read(stream, int(size[part]) * 8), "<u8")
+                    np.frombuffer(read_exactly(stream, int(size[part]) * 8), "<u8")
                     for stream, size in zip(streams, sizes, strict=True)
                 ]
                 # The stable sort of such numbers is timsort, which merges pieces that are sorted already.
@@ -151,26 +152,15 @@ class RepeatFilter:
         places = hashes >> self._shift
         np.bitwise_or.at(self._bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
 
-    def matches(self, hashes: Hashes) -> list[int]:
+    def matches(self, hashes: Hashes) -> Places:
         """Return the places of those hashes that the filter seems to hold, in ascending order."""
         places = hashes >> self._shift
-        return np.flatnonzero(self._bits[places >> 3] >> (places & 7).astype(np.uint8) & 1).tolist()
+        return np.flatnonzero(self._bits[places >> 3] >> (places & 7).astype(np.uint8) & 1)
 
 
 def _repeated(ordered: Hashes) -> Any:
     """Return the hashes that come more than once in a sorted array; those that come three times, twice."""
     return ordered[1:][ordered[1:] == ordered[:-1]]
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """Read exactly so many bytes; raises `EOFError` where there are fewer."""
-    pieces = []
-    while size:
-        pieces.append(stream.read(size))
-        if not pieces[-1]:
-            raise EOFError
-        size -= len(pieces[-1])
-    return b"".join(pieces)
 
 
 def _run_name(run: int) -> str:

@@ -54,9 +54,9 @@ class BatchWriter:
         self.skipped += len(skipped)
         return LeftOut(too_large, skipped)
 
-    def fits(self, row: bytes) -> bool:
-        """Whether a batch can hold an encoded row."""
-        return len(self._columns.complete(row + b"\n")) <= self.cutter.room
+    def too_large(self, rows: bytes) -> list[int]:
+        """Return the places of those encoded rows that no batch can hold."""
+        return self.fitting(rows)[1]
 
     def fitting(self, rows: bytes) -> tuple[bytes, list[int]]:
         """Complete encoded rows; return those that a batch can hold, and the places of the others."""
