@@ -77,12 +77,6 @@ EQUIVALENT = (
         "Rows that a helper did not encode are encoded where they are written: only the time differs.",
     ),
     Equivalent(
-        "splitting.batches.merged_rows",
-        "MergedRowReader.put_into",
-        "for place, (start, end) in zip(places, bounds(rows, places), strict=None):",
-        "Each place has its bounds.",
-    ),
-    Equivalent(
         "splitting.parallel.processes",
         "_serve",
         "os._exit(1)  # without the exit handlers that the fork has from its parent",

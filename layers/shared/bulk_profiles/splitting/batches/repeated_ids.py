@@ -45,7 +45,7 @@ class RepeatFinder:
 
     @property
     def total(self) -> int:
-        """The number of hashes so far."""
+        """The number of hashes that are kept so far."""
         return sum(self.runs) + self._count
 
     def add(self, hashes: Hashes) -> None:
@@ -63,6 +63,8 @@ class RepeatFinder:
         if not self._count:
             return
         hashes = self._sorted()
+        # Two of a hash tell that it repeats; more, as of an id in most rows, would fill the memory of a part.
+        hashes = np.concatenate((hashes[:2], hashes[2:][hashes[2:] != hashes[:-2]]))
         ends = np.append(np.searchsorted(hashes, _PART_STARTS), len(hashes))
         sink = self._scratch.create(_run_name(len(self.runs)))
         sink.write(ends.astype("<u8").tobytes())
