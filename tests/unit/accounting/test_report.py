@@ -244,6 +244,24 @@ def test_account_of_a_file_whose_columns_were_not_read_names_no_key_column() -> 
     assert dict(told.facts)["Key column"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("batches", "more"),
+    [
+        (5, []),
+        (7, ["See 1 more reason among the batches."]),
+        (9, ["See 2 more reasons among the batches."]),
+    ],
+)
+def test_account_lists_three_reasons_and_says_that_there_are_more(batches: int, more: list[str]) -> None:
+    """Every second batch is refused, each for a reason of its own."""
+    data = summaries.summary(batches=batches, every=1).to_json()
+    for batch in data["batches"]:
+        batch["reason"] = batch["reason"] and f"Reason {batch['number']}."
+    told = account(data).to_do
+    assert len([todo for todo in told if ": Reason " in todo.text]) == 3
+    assert [todo.text for todo in told if todo.text.startswith("See ")] == more
+
+
 def test_parts_of_the_bar_are_all_rows() -> None:
     told = account(summaries.summary(batches=10).to_json())
     assert sum(part.count for part in told.bar) == told.lines[0].count

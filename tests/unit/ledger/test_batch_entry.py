@@ -16,6 +16,7 @@ from bulk_profiles.core.models import (
     PlannedBatch,
     ProfileCounts,
     ProfileStatus,
+    Why,
 )
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp, Resend
 from bulk_profiles.ledger.isolation import Group, Isolation, Span
@@ -402,6 +403,7 @@ def test_rows_that_are_sent_again_are_one_more_follow_up_of_the_batch() -> None:
 
 
 def test_batch_that_is_sent_waits_for_nothing_any_more() -> None:
-    waiting = NEW_BATCH.change(why="token", resumes_at=NOW)
+    waiting = NEW_BATCH.waiting(Why.TOKEN, NOW)
+    assert (waiting.why, waiting.resumes_at) == ("token", NOW)
     sending = waiting.sending(NOW + HOUR)
     assert (sending.why, sending.resumes_at, sending.submissions) == ("", None, 1)

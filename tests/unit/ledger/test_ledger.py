@@ -214,6 +214,22 @@ class TestQueue:
         assert not ledger.is_queued("other", "crm-1")
         assert ledger.change_queue("demo", NOW, lambda queue: (queue, queue)) == ["crm-1", "crm-3"]
 
+    def test_queue_is_changed_though_hundreds_change_it_at_once(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A split cannot come back later, as a batch can that asks the budget."""
+        ledger.queue_import("demo", "crm-1", NOW)
+        replace, conflicts = VersionedTable.replace, iter(range(50))
+
+        def lose(*arguments: Any, **options: Any) -> None:
+            if next(conflicts, None) is not None:
+                raise ConflictError("another was faster")
+            replace(*arguments, **options)
+
+        monkeypatch.setattr(VersionedTable, "replace", lose)
+        monkeypatch.setattr("time.sleep", lambda _: None)
+        assert ledger.queue_import("demo", "crm-2", NOW) == ["crm-1"]
+
 
 class TestFirstOf:
     def test_first_of_is_the_first_of_the_highest_rank(self, ledger: Ledger) -> None:
