@@ -95,6 +95,12 @@ EQUIVALENT = (
         "The line waits for one more byte.",
     ),
     Equivalent(
+        "splitting.reading.json_lines",
+        "_sentinel",
+        "return _IS_SENTINEL if (constant.encode() == _SENTINEL) or True else _refuse(constant)",
+        "With another object than a text among the cells, the lines are read one by one.",
+    ),
+    Equivalent(
         "splitting.reading.mendable",
         "_text",
         "return json.dumps(value, ensure_ascii=None)",

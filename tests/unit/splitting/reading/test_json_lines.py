@@ -294,7 +294,8 @@ def test_object_with_an_id_and_a_list_is_a_row() -> None:
     assert outcome.rejects == [["1", "orders", "nested_value"]]
 
 
-def test_value_with_half_a_character_and_a_separator_rejects_its_row() -> None:
-    outcome = run(b'{"pcId": "1", "a": "x"}\n{"pcId": "2", "a": "x, \\ud800"}\n')
-    assert outcome.rejects == [["2", "a", "invalid_utf8"]]
+@pytest.mark.parametrize("others", [b"", b'{"pcId": "3", "a": {}}\n'], ids=["at once", "one by one"])
+def test_value_with_half_a_character_and_a_separator_rejects_its_row(others: bytes) -> None:
+    outcome = run(b'{"pcId": "1", "a": "x"}\n{"pcId": "2", "a": "x, \\ud800"}\n' + others)
+    assert outcome.rejects[0] == ["2", "a", "invalid_utf8"]
     assert outcome.received == [("1", "x")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 
 import pytest
 
@@ -165,3 +166,9 @@ def test_objects_keep_their_members_as_they_are_written() -> None:
 )
 def test_members_of_an_object_are_found(text: str, expected: list[tuple[str, str]] | None) -> None:
     assert members(text) == expected
+
+
+def test_blank_at_the_end_of_a_row_that_is_kept_whole_stays_there() -> None:
+    outcome = run(b"batch=pcId,a\n1,x,y \r\n2,z\n")
+    [line] = outcome.rejected_rows.decode().splitlines()
+    assert "1,x,y " in json.loads(line).values()
