@@ -16,7 +16,7 @@ import click
 
 from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.budget.client_limits import BOUNDS
-from bulk_profiles.cli.cost import PRICES, PRICES_OF, WARM_WRITE, estimate_month
+from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
 from bulk_profiles.cli.main import all_commands
 from bulk_profiles.core.feeds import (
     CLIENT_CODE,
@@ -243,8 +243,8 @@ below. `bulk-profiles plan FILE` makes the same estimate for a file.
 - Nearly all is the Profiles table. With `ProfileResults` `failures` only profiles that are no success are
   written to it, with `none` nothing; the files in S3 always hold every profile.
 - A shorter `RetentionDays` makes storage cheaper in proportion.
-- `WarmWritesPerSecond` costs once, for each write a second above what the table takes already: {warm} dollars
-  for 40,000 of a new table. The price is that of a provisioned write capacity unit.
+- `WarmWritesPerSecond` above 4,000 is charged, and in none of these figures: look up DynamoDB's price of warm
+  throughput. It is for the write units above what the table takes already, 36,000 from 4,000 to 40,000.
 
 ## Assumptions
 
@@ -304,7 +304,6 @@ def cost() -> str:
         names=" | ".join(_COLUMNS.values()),
         rules="|".join("--:" for _ in _COLUMNS),
         rows="\n".join(rows),
-        warm=f"{(40_000 - 4_000) * WARM_WRITE:.2f}",
         prices_of=PRICES_OF,
         prices="\n".join(f"| {what} | {price:.10f}".rstrip("0") + " |" for what, price in PRICES.items()),
     )

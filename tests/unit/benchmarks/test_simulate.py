@@ -230,7 +230,7 @@ def test_writers_wait_for_each_other() -> None:
 
 
 def test_results_that_take_longer_than_a_function_lives_are_written_by_several() -> None:
-    slow = small(profiles=100_000, files=1, table=lambda: Table(100.0, 100.0))
+    slow = small(profiles=100_000, files=1, table=lambda _: Table(100.0, 100.0))
     [one] = day(slow).imports
     assert one.hours * 3600 > 1_000
     assert day(slow).calls > day(replace(slow, table=Table)).calls

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,8 @@ def test_stop_ends_the_workers_of_an_engine_that_has_ended(runs: Path, start: St
     assert leader.stdout
     pid = int(leader.stdout.readline())
     leader.wait()
+    while not Path(f"/proc/{pid}/cmdline").read_bytes():  # it is being executed
+        time.sleep(0.01)
     run = kept(runs / "run-a", {leader.pid: "has ended"})
     assert os.getpgid(pid) == leader.pid
     assert run.alive

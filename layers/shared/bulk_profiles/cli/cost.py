@@ -14,7 +14,6 @@ PRICES_OF = "2025-01"  # after DynamoDB halved its prices
 PRICES = MappingProxyType(
     {
         "DynamoDB: write of an item of up to 1 KB": 0.625e-6,
-        "DynamoDB: write a second above 4,000, warm, once": 0.65e-3,
         "DynamoDB: GB and month": 0.25,
         "Step Functions: transition of a standard execution": 25e-6,
         "Lambda: GB-second on arm64": 13.3334e-6,
@@ -31,7 +30,6 @@ PRICES = MappingProxyType(
 )
 (
     _WRITE,
-    WARM_WRITE,
     _TABLE_GB,
     _TRANSITION,
     _GB_SECOND,
