@@ -160,4 +160,22 @@ EQUIVALENT = (
         "cut = max(0, len(data) - len(secret) - 1)",
         "Two more bytes are held back until the next piece.",
     ),
+    Equivalent(
+        "target.http",
+        "_Deadline.__init__",
+        "self.passed = None",
+        "None is as false.",
+    ),
+    Equivalent(
+        "target.xml_parser",
+        "Parser.__init__",
+        "self._expat.buffer_text = None",
+        "Texts then come in pieces, which are put together.",
+    ),
+    Equivalent(
+        "target.xml_reader",
+        "_XmlReader._is_outside_comments",
+        "start = self._waiting.rfind(_COMMENT_START, 0, )",
+        "Behind a comment that begins later, the profile waits for more.",
+    ),
 )

@@ -328,6 +328,23 @@ def test_question_that_nobody_can_answer_is_told(
     assert "nobody has answered: add --yes" in run(capsys, *command, import_id, code=2)
 
 
+def test_question_that_is_interrupted_ends_the_command(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target.script(simulator.fault("refused"))
+    import_id = imported(deployment)
+
+    class Interrupted(io.StringIO):
+        def readline(self, *_: object) -> str:  # type: ignore[override]  # a text's
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    assert "resend: interrupted" in run(capsys, "resend", import_id, code=130)
+
+
 def test_resend_on_trial_sends_nothing_and_asks_nothing(
     deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -183,6 +183,7 @@ def test_rejected_rows_without_notes_are_searched(
     deployment.storage.write(rows, b"thirdPartyId,name\nzoe-77,Zoe,more\n", "text/csv")
     [trace] = run(capsys, "zoe-77", "--dry-run")["imports"]
     assert trace["rows"] == ["rejected-rows.csv"]
+    assert run(capsys, "zoe-78", "--dry-run")["imports"] == []
 
 
 def test_batches_of_a_file_that_was_rejected_at_its_end_are_removed(
@@ -273,3 +274,20 @@ def test_file_that_has_expired_does_not_stop_the_search(
     assert [trace["inFile"] for trace in found["imports"]] == [False]
     assert holding("zoe-99") == []
     del ours
+
+
+def test_results_are_cleared_where_nothing_else_is_left(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they are written last, they expire last."""
+    target.configure(failed_ids=frozenset({"zoe-99"}))
+    import_id = ended(deployment)
+    for bucket in (DROP_BUCKET, DATA_BUCKET):
+        for version in deployment.s3.list_object_versions(Bucket=bucket)["Versions"]:
+            key = version["Key"]
+            if not key.endswith(".csv.gz"):
+                deployment.s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+    [trace] = run(capsys, "zoe-99", "--yes")["imports"]
+    assert (trace["importId"], trace["inFile"], trace["batches"]) == (import_id, False, [])
+    assert holding("zoe-99") == []
+    assert [name for name in everything() if name.split("?")[0].endswith(".csv.gz")]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 from typing import BinaryIO
 
 import numpy as np
@@ -149,14 +149,16 @@ class MergedRowReader:
     def _take(self, last: int) -> tuple[list[int], list[bytes]]:
         """Return the next merged rows up to an ordinal, and before them their own ordinals."""
         ordinals, merged, size = list[int](), list[bytes](), 0
-        for line in chain([self._next], self._lines, [b""]):
+        line = self._next
+        while line:
             number, _, row = line.partition(b",")
-            if not line or (ordinal := int(number)) > last:
-                self._next = line
+            if (ordinal := int(number)) > last:
                 break
             ordinals.append(ordinal)
             merged.append(row)
             size += len(line)
+            line = next(self._lines, b"")
+        self._next = line
         self.position += size
         return ordinals, merged
 
