@@ -1,8 +1,9 @@
 """One batch from Target's answer to the last item: `python -m benchmarks.settling [--profiles N]`.
 
 Target names every profile, in its plainest form; then the same with a line break in one profile of two,
-which only the parser reads. Printed are the CPU seconds of each step, and the memory that they add to that of
-an idle process. The items go to a sink on this machine (see `recording`), the results file to a file.
+which only the parser reads. Printed are the CPU seconds of each step, on one processor, and the memory that
+they add to that of an idle process. The items go to a sink on this machine (see `recording`), the results
+file to a file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from bulk_profiles.core.models import ProfileResult
 from bulk_profiles.target.answers import read_status
 from bulk_profiles.target.verdict import settle
 
-from .recording import ENVIRONMENT, NOW, put_items, serve
+from .recording import ENVIRONMENT, NOW, put_items, serve, use_one_processor
 
 PIECE = 64 * 1024
 FORMS = ("plain", "by the parser")
@@ -61,6 +62,7 @@ class LocalStorage:
 
 def measure(pipe: Connection, form: str, count: int, url: str) -> None:
     """Send the CPU seconds of each step and the MiB that were added."""
+    use_one_processor()
     steps = {}
     with tempfile.TemporaryDirectory() as place:
         for profiles in (100, count):  # first a small one: what a function has at hand before
