@@ -77,6 +77,36 @@ EQUIVALENT = (
         "Rows that a helper did not encode are encoded where they are written: only the time differs.",
     ),
     Equivalent(
+        "splitting.batches.cutter",
+        "Cutter.__init__",
+        'self._sink: Sink | None = ""',
+        "The next line sets it.",
+    ),
+    Equivalent(
+        "splitting.batches.external_sort",
+        "_part",
+        'numbers = np.concatenate((rows.keys, rows.ordinals)).astype("<u8", copy=True)',
+        "A copy has the same bytes.",
+    ),
+    Equivalent(
+        "splitting.batches.repeated_ids",
+        "RepeatFinder.finish",
+        "repeated.add(_repeated(np.sort(np.concatenate(pieces), kind=None)))",
+        "It sorts as well, in more time.",
+    ),
+    Equivalent(
+        "splitting.batches.repeated_ids",
+        "RepeatFinder._repeated",
+        "high = (hashes << np.uint64(32)).astype(np.uint32)",
+        "All hashes are then sorted as a whole, in more time.",
+    ),
+    Equivalent(
+        "splitting.batches.repeated_ids",
+        "RepeatFinder._all",
+        "return np.concatenate(self._pending) if self._pending else np.empty(1, np.uint64)",
+        "One hash repeats nothing.",
+    ),
+    Equivalent(
         "splitting.parallel.processes",
         "_serve",
         "os._exit(1)  # without the exit handlers that the fork has from its parent",

@@ -120,3 +120,9 @@ def test_file_of_too_many_batches_is_rejected() -> None:
 def test_header_too_large_for_a_batch_is_rejected() -> None:
     with pytest.raises(FileRejectedError, match="leaves no room for a row"):
         run(PLAIN, limits=Limits(max_batch_bytes=20))
+
+
+def test_batches_of_a_split_without_digests_have_none() -> None:
+    outcome = run(PLAIN, digests=False)
+    assert [batch.sha256 for batch in outcome.split.batches] == [""]
+    assert outcome.split.source_sha256 == ""

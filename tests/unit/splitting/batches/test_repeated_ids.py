@@ -71,6 +71,17 @@ def test_filter_has_few_false_positives() -> None:
     assert len(places) < 1200
 
 
+@pytest.mark.parametrize(("rows", "size"), [(0, 128), (1_000, 2_048), (1_100, 4_096), (10**9, 4_096)])
+def test_filter_grows_with_the_file_up_to_its_bound(
+    rows: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two bytes for a row, the next power of two."""
+    monkeypatch.setattr(repeated_ids, "_MAX_BITS", 1 << 15)
+    scratch = MemoryFolder()
+    RepeatFilter.sized(rows).save(scratch)
+    assert [len(data) for data in scratch.objects.values()] == [size]
+
+
 def test_hashes_that_are_cut_short_are_an_error() -> None:
     assert read_exactly(io.BytesIO(b"abcd"), 3) == b"abc"
     with pytest.raises(EOFError):
