@@ -262,9 +262,7 @@ class Mutation:
         untried = [name for name in self._chosen(names, sample) if self._codes()[name] is None]
         if untried:
             self._mutmut(untried, end - time.monotonic())
-        for name in self.survivors():
-            if time.monotonic() < end:
-                self._try_all_tests(name, end - time.monotonic())
+        self._try_all_tests(self.survivors(), end)
 
     def _chosen(self, names: Sequence[str], sample: int) -> list[str]:
         every = set(names) <= {"all"}
@@ -294,13 +292,25 @@ class Mutation:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(mutmut.pid, 15)
 
-    def _try_all_tests(self, name: str, seconds: float) -> None:
-        """Try a change with all tests of the room; one that runs out of time counts as noticed."""
+    def _try_all_tests(self, names: Sequence[str], end: float) -> None:
+        """Try changes with all tests of the room, each in a process of its own, until the time is over."""
+        if names and self._fails("", end):
+            return  # for another reason
+        for name in names:
+            if self._fails(name, end):
+                for meta in self._metas():
+                    content = json.loads(meta.read_text())
+                    if name in content["exit_code_by_key"]:
+                        content["exit_code_by_key"][name] = 1
+                        meta.write_text(json.dumps(content))
+
+    def _fails(self, name: str, end: float) -> bool:
+        """Whether a test fails with a change, or with none. Where the time is over, it does not."""
         place = self._work / "mutants"
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "MUTANT_UNDER_TEST": name}
         environment["PYTHONPATH"] = os.pathsep.join([str(place / "src"), os.environ.get("PYTHONPATH", "")])
         arguments = ["-x", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-c", "setup.cfg"]
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             tests = subprocess.run(
                 [
                     *(str(TOOLS / "mutate/bin/python"), "-m", "pytest", *arguments),
@@ -309,16 +319,12 @@ class Mutation:
                 cwd=place,
                 env=environment,
                 capture_output=True,
-                timeout=seconds,
+                timeout=max(0, end - time.monotonic()),
                 check=False,
             )
-            if tests.returncode == 0:
-                return
-        for meta in self._metas():
-            content = json.loads(meta.read_text())
-            if name in content["exit_code_by_key"]:
-                content["exit_code_by_key"][name] = 1
-                meta.write_text(json.dumps(content))
+        except subprocess.TimeoutExpired:
+            return False
+        return tests.returncode != 0
 
     def _metas(self) -> list[Path]:
         """Return the files in which mutmut keeps what became of the changes."""
