@@ -61,6 +61,24 @@ EQUIVALENT = (
     Equivalent(
         "splitting.helpers",
         "help_with",
+        "taken_apart = None",
+        "Who has asked for help then reads the text without it: only the time differs.",
+    ),
+    Equivalent(
+        "splitting.selection",
+        "WantedIds.__init__",
+        "for cell, n in zip(cells, places, strict=None)",
+        "Each cell has a place.",
+    ),
+    Equivalent(
+        "splitting.source_digest",
+        "DigestingSource.open",
+        'return cast("BINARYIO", _DigestingStream(self, self._source.open(start), start))',
+        "A cast is for the type checker.",
+    ),
+    Equivalent(
+        "splitting.helpers",
+        "help_with",
         'return b"XXXX", None',
         "What stands beside None is not read.",
     ),

@@ -164,6 +164,36 @@ def test_ids_that_repeat_far_apart_are_merged_though_blocks_between_have_none(
     assert outcome.split.rows.merged == 2
 
 
+def test_merged_rows_stand_at_the_place_of_the_first_row_in_any_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 12)
+    rows = [b"%d,y,\n" % number for number in range(100, 130)]
+    rows[8:8], rows[20:20] = [b"7,x,\n"], [b"7,,z\n"]
+    received = run(b"pcId,a,b\n" + b"".join(rows)).received
+    assert received[8] == ("7", "x", "z")
+    assert [cells[0] for cells in received[:8] + received[9:]] == [str(n) for n in range(100, 130)]
+
+
+def test_row_that_no_batch_can_hold_is_not_merged_and_the_others_of_its_id_are() -> None:
+    data = b"pcId,a,b\n1,x,\n1,%b,\n2,y,\n1,,z\n2,w,\n" % (b"v" * 60)
+    outcome = run(data, limits=Limits(max_batch_bytes=60))
+    assert outcome.rejects == [["3", "", "row_too_large"]]
+    assert outcome.received == [("1", "x", "z"), ("2", "w", "")]
+
+
+def test_rows_without_values_are_named_by_their_lines_beside_merged_rows() -> None:
+    outcome = run(b"pcId,a\n1,x\n1,y\n2,z\n3,\n4,w\n5,\n")
+    assert outcome.split.warnings == {"no_values": 2}
+    assert outcome.split.examples.warnings == {"no_values": [5, 7]}
+
+
+def test_split_of_a_file_in_another_encoding_advises_to_name_it() -> None:
+    outcome = run("pcId,city\n1,K\xf6ln\n2,Ulm\n".encode("cp1252"))
+    assert "cp1252" in outcome.split.advice
+    assert run(PLAIN).split.advice == ""
+
+
 @pytest.mark.parametrize("again", [b"", b"1,z\n"])
 def test_warnings_are_counted_once_however_often_the_file_is_read(
     again: bytes, monkeypatch: pytest.MonkeyPatch
