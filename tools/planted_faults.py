@@ -429,7 +429,7 @@ _STORAGE = _in(
         "dropped files are kept for ever",
         "DropBucket/Properties/LifecycleConfiguration/Rules/1/Status",
         "Disabled",
-        "storage.test_bucket_expires_objects_after_the_retention",
+        "storage.test_dropped_files_expire_whatever_their_key",
     ),
     (
         "results are kept for a year",
@@ -718,7 +718,7 @@ _PERMISSIONS = [
         ),
         (
             "the sweep may split with no function",
-            "SweepImportsFunction/Properties/Policies/0/Statement/5/Resource",
+            "SweepImportsFunction/Properties/Policies/0/Statement/7/Resource",
             {"Fn::GetAtt": ["FinishImportFunction", "Arn"]},
             "permissions.test_sweep_splits_with_the_function_that_it_may_invoke",
         ),
@@ -792,7 +792,7 @@ _ALARMS = [
             "the alarm of dead letters watches how many messages were sent",
             "Properties/MetricName",
             "NumberOfMessagesSent",
-            "alarms.test_alarm_watches_a_metric_that_aws_counts",
+            "alarms.test_one_alarm_stays_while_an_event_waits_and_another_tells_of_each_new_one",
         ),
         (
             "the alarm of dead letters watches another queue",
@@ -1070,13 +1070,13 @@ _BATCHES = _in(
     ("all batches that failed retry at once", "Upload batch/Retry/0/JitterStrategy", REMOVED, _JITTER),
     (
         "a submission is tried again after a time-out only",
-        "Upload batch/Retry/0/ErrorEquals",
+        "Upload batch/Retry/1/ErrorEquals",
         ["States.Timeout"],
         _RETRIED,
     ),
     (
         "a check is not tried again after a time-out",
-        "Check status/Retry/0/ErrorEquals",
+        "Check status/Retry/1/ErrorEquals",
         ["States.TaskFailed"],
         _RETRIED,
     ),
@@ -1272,7 +1272,7 @@ _IMPORT = _in(
     ("a reconciliation that fails is tried once more", "Finish import/Retry/0/MaxAttempts", 1, _RETRIED),
     (
         "a reconciliation is not tried again after errors of its own",
-        "Finish import/Retry/0/ErrorEquals",
+        "Finish import/Retry/1/ErrorEquals",
         ["Lambda.ServiceException"],
         _RETRIED,
     ),

@@ -134,6 +134,11 @@ def test_alarm_watches_a_metric_that_aws_counts(name: str) -> None:
     assert dimensions == AWS_METRICS[settings["Namespace"], settings["MetricName"]]
 
 
+def test_one_alarm_stays_while_an_event_waits_and_another_tells_of_each_new_one() -> None:
+    assert alarm("DeadLettersAlarm")["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert alarm("NewDeadLettersAlarm")["MetricName"] == "NumberOfMessagesSent"
+
+
 @pytest.mark.parametrize("name", named_alarms(of_aws=False))
 def test_alarm_watches_a_metric_that_the_functions_emit(
     application: Application, capsys: pytest.CaptureFixture[str], name: str

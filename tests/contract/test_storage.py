@@ -130,6 +130,8 @@ def test_dropped_file_stays_until_the_sweep_has_looked_for_it() -> None:
 def test_dropped_files_expire_whatever_their_key() -> None:
     rules = resources("S3::Bucket")["DropBucket"]["LifecycleConfiguration"]["Rules"]
     filtered = [rule for rule in rules if {"Prefix", "TagFilters", "ObjectSizeGreaterThan"} & set(rule)]
+    every = [rule for rule in rules if rule not in filtered and rule["Status"] == "Enabled"]
+    assert [rule["ExpirationInDays"] for rule in every if "ExpirationInDays" in rule] == [RETENTION]
     assert [rule["Prefix"] for rule in filtered] == [names.RESULTS_PREFIX]  # these expire as the files do
     assert filtered[0]["ExpirationInDays"] == RETENTION
 
