@@ -10,13 +10,15 @@ import dataclasses
 import json
 import os
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.core.json_object import JsonObject
+from bulk_profiles.core.json_object import Json, JsonObject
 from bulk_profiles.core.models import ImportStatus
 from bulk_profiles.core.names import MANIFEST
 from bulk_profiles.ledger.batch_entry import BatchEntry
@@ -103,44 +105,40 @@ def test_split_of_an_earlier_version_goes_on_to_the_same_batches(path: Path) -> 
     } == expected
 
 
+def _split(
+    output: MemoryFolder,
+    scratch: MemoryFolder,
+    checkpoint: Json | None,
+    out_of_time: Callable[[], bool] | None = None,
+) -> None:
+    file = MemoryFile(LARGE_FILE)
+    split(file, Feed(), LIMITS, output, scratch=scratch, checkpoint=checkpoint, out_of_time=out_of_time)
+
+
 @pytest.mark.parametrize("read", [False, True])
 def test_merge_of_an_earlier_version_begins_anew(read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its runs were sorted by id."""
     monkeypatch.setattr(job, "LONG_MERGE", 0)
     output, scratch, checkpoint = MemoryFolder(), MemoryFolder(), None
+    go_on = partial(_split, output, scratch)
     while not checkpoint or not checkpoint["merge_runs"]:
         with pytest.raises(OutOfTimeError) as stop:
-            split(
-                MemoryFile(LARGE_FILE),
-                Feed(),
-                LIMITS,
-                output,
-                scratch=scratch,
-                checkpoint=checkpoint,
-                out_of_time=lambda: not read,
-            )
+            go_on(checkpoint, lambda: not read)
         checkpoint = stop.value.checkpoint
     assert (checkpoint["phase"], checkpoint["read"]) == ("gather", read)
     del checkpoint["by_hash"]
     del scratch.objects["by-hash-00000"]
-    split(MemoryFile(LARGE_FILE), Feed(), LIMITS, output, scratch=scratch, checkpoint=checkpoint)
+    go_on(checkpoint)
     expected = run(LARGE_FILE, limits=LIMITS).objects
     assert {name: output.objects[name] for name in expected} == expected
 
 
 def test_other_phases_of_an_earlier_version_go_on() -> None:
     output, scratch, checkpoint = MemoryFolder(), MemoryFolder(), None
+    go_on = partial(_split, output, scratch)
     for _ in range(99):
         try:
-            split(
-                MemoryFile(LARGE_FILE),
-                Feed(),
-                LIMITS,
-                output,
-                scratch=scratch,
-                checkpoint=checkpoint,
-                out_of_time=lambda: True,
-            )
+            go_on(checkpoint, lambda: True)
             break
         except OutOfTimeError as stop:
             checkpoint = stop.checkpoint

@@ -283,3 +283,10 @@ def test_profiles_of_a_denied_answer_are_unknown_beside_those_that_were() -> Non
     named = match_ids(StatusAnswer(None, profiles=pairs), [*pairs, "d"], 4).without_successes()
     assert named.by_status == {ProfileStatus.UNKNOWN: 2, ProfileStatus.ERROR: 1, None: 1}
     assert named.status_of("a") is ProfileStatus.UNKNOWN
+
+
+def test_two_spellings_that_read_alike_and_are_no_ids_of_the_batch_are_foreign() -> None:
+    spellings = {"a%20b": ProfileStatus.ERROR, "a b": ProfileStatus.ERROR}
+    named = match_ids(StatusAnswer(None, profiles=spellings), ["c"], 1)
+    assert named.foreign == {ProfileStatus.ERROR: 2}
+    assert (named.by_reading, named.by_status[None]) == ({}, 1)
