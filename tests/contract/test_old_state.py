@@ -133,6 +133,23 @@ def test_merge_of_an_earlier_version_begins_anew(read: bool, monkeypatch: pytest
     assert {name: output.objects[name] for name in expected} == expected
 
 
+def test_hashes_of_an_earlier_version_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their runs had fewer parts, of which the checkpoint said nothing."""
+    output, scratch, checkpoint = MemoryFolder(), MemoryFolder(), None
+    go_on = partial(_split, output, scratch)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(job, "PARTS", 64)
+        while not checkpoint or not checkpoint["hash_runs"]:
+            with pytest.raises(OutOfTimeError) as stop:
+                go_on(checkpoint, lambda: True)
+            checkpoint = stop.value.checkpoint
+    assert (checkpoint["phase"], checkpoint["hash_parts"]) == ("draft", 64)
+    del checkpoint["hash_parts"]
+    expected = run(LARGE_FILE, limits=LIMITS)
+    go_on(checkpoint)
+    assert {name: output.objects[name] for name in expected.objects} == expected.objects
+
+
 def test_other_phases_of_an_earlier_version_go_on() -> None:
     output, scratch, checkpoint = MemoryFolder(), MemoryFolder(), None
     go_on = partial(_split, output, scratch)

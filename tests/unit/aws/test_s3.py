@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -294,6 +295,16 @@ def test_output_and_scratch_are_below_the_folder_of_the_import(storage: Storage)
     assert storage.names("crm-1", "") == ["manifest.json", "scratch/runs-1"]
     with storage.scratch("crm-1").open("runs-1", 1) as stream:
         assert stream.read() == b"1"
+
+
+def test_streams_of_the_scratch_buffer_little(storage: Storage) -> None:
+    """A merge has one of each run open, hundreds of them."""
+    sink = storage.scratch("crm-1").create("runs-1")
+    sink.write(bytes(MIB))
+    sink.commit()
+    with cast("io.BufferedReader", storage.scratch("crm-1").open("runs-1")) as stream:
+        assert len(stream.peek()) == MIB // 16
+        assert len(stream.read()) == MIB
 
 
 def test_renewal_writes_what_is_old_again_a_part_at_a_time(

@@ -35,6 +35,7 @@ from .s3_objects import PARTS_IN_FLIGHT, READ_AHEAD, ObjectReader, S3Sink, S3Sou
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_SCRATCH_READ_AHEAD = 64 * 1024  # a merge has hundreds of objects open
 _MOST_RENEWED = 1_000  # objects of an import in one go: with copies of half a second, about a minute
 
 
@@ -96,9 +97,9 @@ class Storage:
         """Start to write an object."""
         return S3Sink(self._client, self._pool, self.bucket, key)
 
-    def open(self, key: str, start: int = 0) -> BinaryIO:
+    def open(self, key: str, start: int = 0, *, read_ahead: int = READ_AHEAD) -> BinaryIO:
         """Open an object of the Data bucket as a stream from byte `start` on."""
-        return io.BufferedReader(ObjectReader(self._client, self.bucket, key, start), READ_AHEAD)
+        return io.BufferedReader(ObjectReader(self._client, self.bucket, key, start), read_ahead)
 
     def read_json(self, key: str) -> Json | None:
         """Return the JSON of an object, or None where the object does not exist.
@@ -226,7 +227,7 @@ class ImportScratch:
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
         """Open an object for reading from byte `start` on."""
-        return self._storage.open(self._key(name), start)
+        return self._storage.open(self._key(name), start, read_ahead=_SCRATCH_READ_AHEAD)
 
     def _key(self, name: str) -> str:
         return object_key(self._import_id, SCRATCH + name)

@@ -51,6 +51,8 @@ class Progress(JsonObject):
     # These have notes. Checkpoints of release 0.1.0 lack the field, and their rows had none.
     noted: bool = field(default=False, metadata=as_json(optional=True))
     hash_runs: tuple[int, ...] = ()  # sizes of the runs of hashes in the scratch
+    # Parts of each run. Checkpoints of earlier versions lack the field, and their runs had 64.
+    hash_parts: int = field(default=64, metadata=as_json(optional=True))
     repeats_found: bool = False  # it is known already that some id comes twice
     merge_runs: int = 0  # runs of the merge in the scratch
     # They are sorted by hash. Checkpoints of earlier versions lack the field, and their runs are by id.

@@ -16,7 +16,7 @@ from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
 from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, rows_at
 from bulk_profiles.splitting.batches.rejects import RejectLog
-from bulk_profiles.splitting.batches.repeated_ids import RepeatFilter, RepeatFinder
+from bulk_profiles.splitting.batches.repeated_ids import PARTS, RepeatFilter, RepeatFinder
 from bulk_profiles.splitting.batches.writer import BatchWriter
 from bulk_profiles.splitting.reading.blocks import Block, Mendable
 from bulk_profiles.splitting.rows.block_check import BlockCheck
@@ -60,7 +60,12 @@ class Job:
         self._progress = progress
         self._may_stop = out_of_time is not None
         self._out_of_time = out_of_time or (lambda: False)
-        self._repeats = RepeatFinder(scratch, progress.hash_runs, found=progress.repeats_found)
+        self._repeats = RepeatFinder(
+            scratch,
+            progress.hash_runs,
+            found=progress.repeats_found,
+            parts=progress.hash_parts if progress.hash_runs else PARTS,
+        )
         self._merger = RowMerger(scratch, progress.merge_runs, progress.merge_rows)
 
     def run(self) -> RowCounts:
@@ -211,7 +216,8 @@ class Job:
         progress.done, progress.skipped = self._writer.done, self._writer.skipped
         progress.batches = tuple(self._writer.cutter.batches)
         progress.parts = self.log.parts
-        progress.hash_runs, progress.repeats_found = tuple(self._repeats.runs), self._repeats.found
+        progress.hash_runs, progress.hash_parts = tuple(self._repeats.runs), self._repeats.parts
+        progress.repeats_found = self._repeats.found
         progress.merge_runs, progress.merge_rows = self._merger.runs, self._merger.rows
         progress.by_hash = True
         return progress.to_json()

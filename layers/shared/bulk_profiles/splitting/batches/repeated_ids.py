@@ -23,8 +23,7 @@ from bulk_profiles.splitting.rows.grid import Places
 from bulk_profiles.splitting.rows.id_hashes import Hashes
 
 RUN_HASHES = 1 << 19
-_PARTS = 64  # of each run, by the highest six bits: one part of all runs is in memory at a time
-_PART_STARTS = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(58)
+PARTS = 256  # of each run, by the highest bits: one part of all runs is in memory at a time
 _FIRST_LOOK = 1 << 14
 _BITS_PER_ROW = 16
 _MAX_BITS = 1 << 28  # 32 MiB
@@ -33,14 +32,20 @@ _FILTER = "repeated"
 
 
 class RepeatFinder:
-    """Take the hashes of all ids, in the order of the file, in bounded memory."""
+    """Take the hashes of all ids, in the order of the file, in bounded memory.
 
-    def __init__(self, scratch: Scratch, runs: Sequence[int] = (), *, found: bool = False) -> None:
+    `parts`, a power of two, is that of the `runs` that are in the scratch already.
+    """
+
+    def __init__(
+        self, scratch: Scratch, runs: Sequence[int] = (), *, found: bool = False, parts: int = PARTS
+    ) -> None:
         self.runs = list(runs)  # sizes of those that were written to the scratch so far
         self.found = found  # it is known already that some hash repeats
+        self.parts = parts
         self._scratch = scratch
-        self._pending: list[Hashes] = []
-        self._count = 0
+        self._hashes: Hashes = np.empty(RUN_HASHES, np.uint64)
+        self._count = 0  # of the hashes that are in memory
         self._next_look = _FIRST_LOOK
 
     @property
@@ -50,28 +55,34 @@ class RepeatFinder:
 
     def add(self, hashes: Hashes) -> None:
         """Take the hashes of the next rows."""
-        self._pending.append(hashes)
-        self._count += len(hashes)
-        if self._count >= self._next_look and not self.found:
-            self._next_look = self._count * 8  # so that all looks together cost little more than the last
-            self.found = self._repeated().size > 0
-        if self._count >= RUN_HASHES:
-            self.flush()
+        while len(hashes):
+            taken = hashes[: RUN_HASHES - self._count]
+            self._hashes[self._count : self._count + len(taken)] = taken
+            self._count += len(taken)
+            hashes = hashes[len(taken) :]
+            if self._count >= self._next_look and not self.found:
+                self._next_look = self._count * 8  # so that all looks together cost little more than the last
+                self.found = self._repeated().size > 0
+            if self._count == RUN_HASHES:
+                self.flush()
 
     def flush(self) -> None:
         """Write what is in memory to the scratch: the ends of the run's parts, then its hashes."""
         if not self._count:
             return
-        hashes = self._sorted()
+        hashes = self._in_memory()
+        hashes.sort()
         # Two of a hash tell that it repeats; more, as of an id in most rows, would fill the memory of a part.
-        hashes = np.concatenate((hashes[:2], hashes[2:][hashes[2:] != hashes[:-2]]))
-        ends = np.append(np.searchsorted(hashes, _PART_STARTS), len(hashes))
+        if (third := hashes[2:] == hashes[:-2]).any():
+            hashes = np.delete(hashes, 2 + np.flatnonzero(third))
+        starts = np.arange(1, self.parts, dtype=np.uint64) * np.uint64(2**64 // self.parts)
+        ends = np.append(np.searchsorted(hashes, starts), len(hashes))
         sink = self._scratch.create(_run_name(len(self.runs)))
         sink.write(ends.astype("<u8").tobytes())
         sink.write(memoryview(hashes.astype("<u8", copy=False)).cast("B"))
         sink.commit()
         self.runs.append(len(hashes))
-        self._pending, self._count, self._next_look = [], 0, _FIRST_LOOK
+        self._count, self._next_look = 0, _FIRST_LOOK
 
     def finish(self, working: Callable[[], object]) -> RepeatFilter | None:
         """Return the filter for the rows whose ids come more than once; None if there are none.
@@ -83,39 +94,37 @@ class RepeatFinder:
             repeated.add(self._repeated())
             return repeated or None
         self.flush()
+        self._hashes = self._hashes[:0].copy()  # the memory is for the parts of the runs
         with ExitStack() as stack:
             streams = [
                 stack.enter_context(self._scratch.open(_run_name(number))) for number in range(len(self.runs))
             ]
-            ends = [np.frombuffer(read_exactly(stream, _PARTS * 8), "<u8") for stream in streams]
+            ends = [np.frombuffer(read_exactly(stream, self.parts * 8), "<u8") for stream in streams]
             sizes = [np.diff(part_ends, prepend=np.uint64(0)) for part_ends in ends]
-            for part in range(_PARTS):
+            for part in range(self.parts):
                 working()
-                pieces = [
-                    np.frombuffer(read_exactly(stream, int(size[part]) * 8), "<u8")
-                    for stream, size in zip(streams, sizes, strict=True)
-                ]
+                hashes = np.empty(sum(int(size[part]) for size in sizes), "<u8")
+                end = 0
+                for stream, size in zip(streams, sizes, strict=True):
+                    start, end = end, end + int(size[part])
+                    hashes[start:end] = np.frombuffer(read_exactly(stream, (end - start) * 8), "<u8")
                 # The stable sort of such numbers is timsort, which merges pieces that are sorted already.
-                repeated.add(_repeated(np.sort(np.concatenate(pieces), kind="stable")))
+                hashes.sort(kind="stable")
+                repeated.add(_repeated(hashes))
         return repeated or None
-
-    def _sorted(self) -> Hashes:
-        hashes = self._all()
-        hashes.sort()
-        return hashes
 
     def _repeated(self) -> Hashes:
         """Return the hashes in memory that come more than once.
 
         Half of their bits are sorted in half the time, and show that nearly all come once.
         """
-        hashes = self._all()
+        hashes = self._in_memory()
         high = (hashes >> np.uint64(32)).astype(np.uint32)
         repeated = _repeated(np.sort(high))
         return _repeated(np.sort(hashes[np.isin(high, repeated)])) if repeated.size else hashes[:0]
 
-    def _all(self) -> Hashes:
-        return np.concatenate(self._pending) if self._pending else np.empty(0, np.uint64)
+    def _in_memory(self) -> Hashes:
+        return self._hashes[: self._count]
 
 
 class RepeatFilter:
