@@ -15,7 +15,7 @@ import click
 import pytest
 
 from bulk_profiles.__main__ import main as process_main
-from bulk_profiles.cli.main import all_commands, main
+from bulk_profiles.cli.main import all_commands, commands, main
 
 
 @pytest.mark.parametrize(
@@ -273,3 +273,19 @@ def test_every_command_and_every_option_says_what_it_is_for() -> None:
         assert command.help, name
         options = [each for each in command.params if isinstance(each, click.Option)]
         assert [each.name for each in options if not each.help] == [], name
+
+
+def test_help_has_the_first_sentence_of_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.partition("Commands:")[2].splitlines()]
+    context = click.Context(commands)
+    names = commands.list_commands(context)
+    found = {name: commands.get_command(context, name) for name in names}
+    expected = {name: command.get_short_help_str(100) for name, command in found.items() if command}
+    assert [line.split(maxsplit=1) for line in lines if line] == [[name, expected[name]] for name in names]
+
+
+def test_help_loads_no_command() -> None:
+    code = "import sys; from bulk_profiles.cli.main import main; main(['--help']); print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert {"numpy", "boto3"}.isdisjoint(result.stdout.split())

@@ -10,48 +10,60 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.text import is_utf8_text
 
 _WRONG_USE, _INTERRUPTED = 2, 130
 _NAME = "bulk-profiles"
-# Each command, in the order of `--help`, with the module that has it.
-_MODULES = {
-    "plan": "plan",
-    "drop": "drop",
-    "list": "imports",
-    "show": "imports",
-    "watch": "imports",
-    "find": "imports",
-    "results": "results",
-    "pause": "control",
-    "resume": "control",
-    "stop": "control",
-    "resend": "control",
-    "verify": "control",
-    "forget": "forget",
-    "probe": "probe",
-    "feeds": "feeds",
+# Each command, in the order of `--help`, with the module that has it and the first sentence of its help.
+_COMMANDS = {
+    "plan": ("plan", "Say what an import of a file would do."),
+    "drop": ("drop", "Upload a file, and so import it."),
+    "list": ("imports", "List imports, the newest first."),
+    "show": ("imports", "Show where an import stands."),
+    "watch": ("imports", "Follow an import to its end."),
+    "find": ("imports", "Find what became of one profile."),
+    "results": ("results", "Fetch report, failed rows and rejected rows of an import."),
+    "pause": ("control", "Send nothing for a while, or list the pauses."),
+    "resume": ("control", "End a pause."),
+    "stop": ("control", "Pause an import, or give it up."),
+    "resend": ("control", "Send failed profiles of an import again."),
+    "verify": ("control", "Read profiles of an import back and compare them."),
+    "forget": ("forget", "Remove every copy of one person."),
+    "probe": ("probe", "Answer open questions of the API on a real account."),
+    "feeds": ("feeds", "Check the configurations of feeds and client codes."),
 }
 
 _LOCAL = frozenset({"plan", "feeds"})  # these read local files, which may have any name
 
 
 def _load(name: str) -> click.Command:
-    module = import_module(f".commands.{_MODULES[name]}", __package__)
+    module = import_module(f".commands.{_COMMANDS[name][0]}", __package__)
     command: click.Command = getattr(module, f"{name}_command")
     return command
 
 
 class _Commands(click.Group):
-    """The commands. The modules of the others are not loaded: a plan needs nothing of AWS."""
+    """The commands. Only the module of the one that runs is loaded: a plan needs nothing of AWS."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_MODULES)
+        return list(_COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _load(cmd_name) if cmd_name in _MODULES else None
+        return _load(cmd_name) if cmd_name in _COMMANDS else None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands into the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with a text."""
+        begun = [(name, summary) for name, (_, summary) in _COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=summary) for name, summary in begun] + options
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -91,7 +103,7 @@ def commands() -> None:
 
 def all_commands() -> Iterator[tuple[str, click.Command]]:
     """Yield every command with its name, such as `feeds check`."""
-    for name in _MODULES:
+    for name in _COMMANDS:
         command = _load(name)
         if isinstance(command, click.Group):
             yield from ((f"{name} {below}", each) for below, each in command.commands.items())
