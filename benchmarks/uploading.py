@@ -1,4 +1,4 @@
-"""A batch from S3 to Target, side by side with a copy loop: `python -m benchmarks.uploading [--mb N]`.
+"""A batch from S3 to Target, side by side with copies of it: `python -m benchmarks.uploading [--mb N]`.
 
 S3 and Target are servers on this machine. Each way runs in a process of its own, first with a small body,
 which is what a function has at hand before its first batch, then with the large one. Printed are CPU seconds
@@ -21,6 +21,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 import boto3
+import requests
+import smart_open
 
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.target.calls import submit
@@ -53,7 +55,9 @@ class Far(BaseHTTPRequestHandler):
     objects: dict[str, bytes] = {}  # noqa: RUF012  # of the server, not of a request
 
     def do_GET(self) -> None:
-        self._answer(self.objects[self.path.rpartition("/")[2]], "application/octet-stream")
+        body = self.objects[self.path.rpartition("/")[2]]
+        start = int(self.headers.get("Range", "bytes=0-").strip("bytes=-"))
+        self._answer(body[start:], "application/octet-stream", start, len(body))
 
     def do_POST(self) -> None:
         left = int(self.headers["Content-Length"])
@@ -64,8 +68,10 @@ class Far(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def _answer(self, body: bytes, kind: str) -> None:
-        self.send_response(200)
+    def _answer(self, body: bytes, kind: str, start: int = 0, size: int = 0) -> None:
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{len(body)}"')
@@ -73,9 +79,14 @@ class Far(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: requests closes a connection in the middle to find out how long an object is."""
+
+
 def serve(pipe: Connection, sizes: list[int]) -> None:
     Far.objects = {str(size): content(size) for size in sizes}
-    with ThreadingHTTPServer(("127.0.0.1", 0), Far) as server:
+    with _Server(("127.0.0.1", 0), Far) as server:
         digests = {key: hashlib.sha256(body).hexdigest() for key, body in Far.objects.items()}
         bodies = [(key, len(body), digests[key]) for key, body in Far.objects.items()]
         pipe.send((server.server_address[1], bodies))
@@ -91,6 +102,13 @@ def copy(port: int, key: str, size: int, _sha256: str) -> None:
     target.close()
 
 
+def usual_copy(port: int, key: str, _size: int, _sha256: str) -> None:
+    """Send the object as most programs would, by smart_open and requests."""
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
+    with smart_open.open(f"s3://{BUCKET}/{key}", "rb", transport_params={"client": client}) as source:
+        requests.post(f"http://127.0.0.1:{port}/", source, timeout=60).raise_for_status()
+
+
 def ours(port: int, key: str, size: int, sha256: str) -> None:
     client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
     with Storage(client, BUCKET).open(key) as source:
@@ -100,7 +118,7 @@ def ours(port: int, key: str, size: int, sha256: str) -> None:
         raise TypeError(outcome)
 
 
-WAYS: tuple[Callable[[int, str, int, str], None], ...] = (copy, ours)
+WAYS: tuple[Callable[[int, str, int, str], None], ...] = (copy, usual_copy, ours)
 
 
 def measure(pipe: Connection, way: int, port: int, bodies: list[tuple[str, int, str]]) -> None:
@@ -116,7 +134,7 @@ def measure(pipe: Connection, way: int, port: int, bodies: list[tuple[str, int, 
 
 
 def main() -> int:
-    """Measure both ways and print a Markdown table."""
+    """Measure each way and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mb", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
