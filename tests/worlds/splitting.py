@@ -94,11 +94,14 @@ class Outcome:
             notes = [tuple(json.loads(line).values())[-4:] for line in text.removesuffix("\n").split("\n")]
         else:
             head = text[: text.index("_reason")]
-            stream, delimiter = io.StringIO(text, newline=""), head[-1]
+            delimiter = head[-1]
             lines = (
-                csv.reader(stream, delimiter=delimiter)
+                csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
                 if self.quoted
-                else csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+                # csv.reader ends a line at every CR, which may be in a value
+                else (
+                    line.removesuffix("\r").split(delimiter) for line in text.removesuffix("\n").split("\n")
+                )
             )
             rows = [row for row in lines if row]
             start = next(number for number, row in enumerate(rows) if "_reason" in row)

@@ -92,6 +92,12 @@ def test_a_name_that_starts_as_the_line_that_names_the_delimiter_is_a_name() -> 
     assert run(b"sep=x,pcId\nv,1\n").bodies == [b"batch=pcId,sep%3Dx\n1,v"]
 
 
+@pytest.mark.parametrize("sign", [b"\x80", b"\xa7", b"\xff"])
+def test_delimiter_that_a_line_names_is_ascii(sign: bytes) -> None:
+    with pytest.raises(FileRejectedError, match=r"^The header is not UTF-8"):
+        run(b"sep=" + sign + b"\nid;a\n1;2\n")
+
+
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n \t\r\n", b",,\n", b" ; ;\n\n", b"\t\t\n"])
 def test_blank_lines_before_the_header_are_passed_over(blank: bytes) -> None:
     outcome = run(blank + b"pcId,a\n,x\n1,y\n")

@@ -23,7 +23,7 @@ from .text import HEAD_BYTES, Text
 
 DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
 _MOST_ROWS = 100  # that are held against the header
-_SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
+_SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
 _RETURNS = re.compile(rb"\r*\n?")
 _BLANK_LINES = re.compile(rb"(?:[ \t,;|]*[\r\n])*")  # of delimiters and blanks
 
