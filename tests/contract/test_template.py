@@ -16,6 +16,7 @@ from bulk_profiles.core.feeds import SeparatorInValue
 from bulk_profiles.core.models import ApiVersion, ProfileResultsPolicy
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.steps.settings import UnknownPolicy
+from bulk_profiles.target.addresses import ENDPOINT
 from docs.generate import client_schema, feed_schema
 from tests.worlds.deployable import ROOT, parameters, template
 
@@ -84,6 +85,10 @@ def test_batch_is_never_larger_than_target_takes() -> None:
 
 def allowed(name: str, value: str) -> bool:
     return re.fullmatch(parameters()[name]["AllowedPattern"], value) is not None
+
+
+def test_probe_takes_the_endpoints_that_a_stack_may_have() -> None:
+    assert parameters()["TargetEndpoint"]["AllowedPattern"] == ENDPOINT.pattern
 
 
 def test_plan_judges_by_the_limit_of_the_stack() -> None:

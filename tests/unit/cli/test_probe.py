@@ -184,6 +184,7 @@ def test_probe_says_what_it_finds_out_unless_only_json_is_wanted(
         (["--only", "rows"], "add --with-limits"),
         (["--client", "a b"], "Which account?"),
         (["--prefix", "a b"], "--prefix may have"),
+        (["--endpoint", "http://tt.omtrdc.net"], "--endpoint must be https"),
     ],
 )
 def test_wrong_use_is_told(

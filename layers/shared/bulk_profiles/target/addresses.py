@@ -19,6 +19,10 @@ _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?",
     re.ASCII | re.IGNORECASE,
 )
+# As in the template: nothing is sent in the clear but to this machine.
+ENDPOINT = re.compile(
+    r"(https://([A-Za-z0-9.-]|\{client\})+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?/?"
+)
 # A client code may have underscores, which DNS allows and host names of the internet do not.
 _TARGET_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+tt\.omtrdc\.net", re.ASCII)
 _PATH = re.compile(r"/m2/(?P<client>[^/]+)/(?:v2/)?profile/batchStatus", re.ASCII)

@@ -22,6 +22,7 @@ from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.text import quantity
 from bulk_profiles.probing.account import Account
 from bulk_profiles.probing.probes import END, OTHER, PROBES, VALUE, Bench, Conclusion, Probe
+from bulk_profiles.target.addresses import ENDPOINT
 
 _ENDPOINT = "https://{client}.tt.omtrdc.net"
 _TOKEN = "TARGET_TOKEN"  # noqa: S105  # the name of a variable
@@ -130,6 +131,8 @@ def _account(
     client: str | None, stack_name: str | None, endpoint: str | None, pace: int, *, quiet: bool
 ) -> Account:
     """Return the account. Raises `UsageError`, `StackError`, `TokenError`."""
+    if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
+        raise UsageError("--endpoint must be https:// with a host name, or http:// on this machine.")
     token = os.environ.get(_TOKEN) or None
     if stack_name:
         parameters = Stack.of(stack_name).parameters
