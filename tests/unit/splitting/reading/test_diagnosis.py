@@ -144,6 +144,11 @@ def test_delimiter_of_several_characters_rejects_the_file(delimiter: str, quote:
     )
 
 
+@pytest.mark.parametrize("data", [b"\x1f", b"\x1c\n\x1d\n"])
+def test_file_of_control_characters_has_no_key_column(data: bytes) -> None:
+    assert "no key column" in rejection(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [

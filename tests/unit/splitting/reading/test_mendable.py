@@ -159,6 +159,7 @@ def test_objects_keep_their_members_as_they_are_written() -> None:
         ("{} x", None),
         ('{"a"}', None),
         ('{"a":1,}', None),
+        ('{"\t":1}', None),
         ("", None),
         ("{" * 5, None),
         ('{"a":' + "[" * 100_000, None),

@@ -116,9 +116,8 @@ def _refuse_drawn(header: Header, rows: Sequence[bytes]) -> None:
 
 def refuse_long_delimiter(start: bytes, feed: Feed) -> None:
     """Raise `FileRejectedError` if the first lines are separated by several characters, as in `a||b`."""
-    first, *rows = [line for line in start.decode(errors="replace").splitlines() if line.strip()][
-        :_MOST_LINES
-    ]
+    lines = [line for line in start.decode(errors="replace").splitlines() if line.strip()]
+    first, *rows = lines[:_MOST_LINES] or [""]
     long_delimiters = set(_LONG_DELIMITER.findall(first))
     if len(long_delimiters) != 1:
         return

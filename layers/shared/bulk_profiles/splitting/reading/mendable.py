@@ -230,7 +230,7 @@ def members(text: str) -> list[tuple[str, str]] | None:
             return found if at + 1 == len(text) else None
         while True:
             start = at
-            name, end = scanstring(text, _skip(text, at, '"'), False)
+            name, end = scanstring(text, _skip(text, at, '"'))
             _, end = _VALUE.raw_decode(text, _skip(text, _blanks(text, end), ":"))
             found.append((name, text[start:end]))
             at = _blanks(text, end)
