@@ -31,6 +31,7 @@ from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ApiVersion, KeyColumn
 from bulk_profiles.core.names import FAILED_ROWS, PASSED_OVER_SUFFIXES, REJECTED_ROWS
 from bulk_profiles.splitting.batches.cutter import Limits
+from bulk_profiles.splitting.reading.header import MAX_COLUMNS, MAX_HEADER_LENGTH
 from bulk_profiles.splitting.reading.signatures import Foreign
 from bulk_profiles.splitting.rows.faults import MAX_ROW_BYTES, Reject, Warn
 from bulk_profiles.splitting.rows.notes import NO_BATCH, ROW
@@ -67,6 +68,7 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Characters that show nothing (U+FEFF, the byte order mark; U+200B to U+200D, U+2060 and their like) are no
   part of a name, in the header and in the feed; a blank such as U+00A0 is a space.
 - Every column needs a name of its own: two columns that get the same one reject the file.
+- It has at most {columns:,} columns and {header:,} characters.
 - A name in capitals or small letters, with or without blanks, punctuation and symbols is one name in
   several spellings; between two digits they count (`Q1_1`, `Q11`). The only column that can be the key in
   any spelling (`third-party-id`, `PCID`; `mbox3rdPartyId` for `thirdPartyId`) is the key, with a warning. A
@@ -361,6 +363,8 @@ def file_format() -> str:
         no_batch=NO_BATCH,
         row=ROW,
         row_megabytes=MAX_ROW_BYTES >> 20,
+        columns=MAX_COLUMNS,
+        header=MAX_HEADER_LENGTH,
         max_rejected_percent=DEFAULT_MAX_REJECTED_PERCENT,
         suffixes=", ".join(f"`{suffix}`" for suffix in PASSED_OVER_SUFFIXES),
         foreign_table="\n".join(f"| {kind} | {kind.remedy} |" for kind in Foreign),

@@ -105,6 +105,25 @@ def test_blank_lines_before_the_header_are_passed_over(blank: bytes) -> None:
     assert [line for line, *_ in outcome.rejects] == [str(2 + blank.count(b"\n"))]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_header_has_as_many_columns_as_a_table_may_have(
+    delimiter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "MAX_COLUMNS", 3)
+    row = f"\n1{delimiter}x{delimiter}\n"
+    assert run((delimiter.join(("pcId", "a", "b")) + row).encode()).received == [("1", "x", "")]
+    with pytest.raises(FileRejectedError, match=r"^The header has more than 3 columns: names must be"):
+        run((delimiter.join(("pcId", "a", "b", "c")) + row).encode())
+
+
+def test_header_is_as_long_as_that_of_a_table_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(header, "MAX_HEADER_LENGTH", 11)
+    assert run(b"pcId,abcde\n1,x\n").received == [("1", "x")]
+    for data in (b"pcId,abcdef\n1,x\n", b'{"pcId": 1, "abcdef": "x"}\n', b"batch=pcId,abcdef\n1,x"):
+        with pytest.raises(FileRejectedError, match=r"^The header is longer than 11 characters"):
+            run(data)
+
+
 @pytest.mark.parametrize("data", [b"sep=;\n", b"sep=;\n\n", b" \n\n"])
 def test_file_without_a_line_of_names_is_empty(data: bytes) -> None:
     with pytest.raises(FileRejectedError, match=r"^The file is empty: it has no header\.$"):

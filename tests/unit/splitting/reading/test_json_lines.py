@@ -10,7 +10,7 @@ from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping
 from bulk_profiles.core.models import KeyColumn
 from bulk_profiles.splitting.batches.cutter import Limits
-from bulk_profiles.splitting.reading import json_lines
+from bulk_profiles.splitting.reading import header, json_lines
 from tests.worlds.splitting import run, run_in_slices
 
 LINES = [
@@ -84,10 +84,10 @@ def test_a_key_column_may_come_late(feed: Feed, monkeypatch: pytest.MonkeyPatch)
 
 def test_only_the_whole_file_can_have_no_key_column(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines, "BLOCK_BYTES", 30)
-    monkeypatch.setattr(json_lines, "_MAX_COLUMNS", 50)
+    monkeypatch.setattr(header, "MAX_COLUMNS", 50)
     with pytest.raises(FileRejectedError, match="no key column"):
         run(b'{"a": "x"}\n' * 20)
-    with pytest.raises(FileRejectedError, match="more than 50 names"):
+    with pytest.raises(FileRejectedError, match="more than 50 columns"):
         run(b"".join(b'{"a%d": "x"}\n' % number for number in range(60)))
 
 

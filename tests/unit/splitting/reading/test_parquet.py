@@ -12,7 +12,7 @@ import pytest
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed, Mapping, Quoting
-from bulk_profiles.splitting.reading import delimited
+from bulk_profiles.splitting.reading import delimited, header
 from bulk_profiles.splitting.reading import parquet as reader
 from tests.worlds.splitting import run
 
@@ -115,6 +115,14 @@ def test_names_that_cannot_be_told_apart_are_rejected(name: bytes, sentence: str
     data = parquet(tmp_path, "SELECT '1' AS pcId, 'x' AS \"City\", 'y' AS cxty")
     with pytest.raises(FileRejectedError, match=sentence):
         run(data.replace(b"cxty", name))
+
+
+def test_parquet_file_has_as_many_columns_as_a_table_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "MAX_COLUMNS", 1)
+    with pytest.raises(FileRejectedError, match="has more than 1 columns"):
+        run(parquet(tmp_path, "SELECT 'A1' AS pcId, 'x' AS a"))
 
 
 def test_of_several_columns_none_need_be_sent(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from .scans import count_lines
 from .text import HEAD_BYTES, Text
 
 DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
+# What is beyond these is hardly a header, and takes minutes to hold against all that columns may be called.
+MAX_COLUMNS = 10_000
+MAX_HEADER_LENGTH = 1024 * 1024  # characters, each name with a separator
 _MOST_ROWS = 100  # that are held against the header
 _SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
 _RETURNS = re.compile(rb"\r*\n?")
@@ -76,6 +79,19 @@ def read_header(text: Text, feed: Feed, *, encoded: bool = False) -> Header:
                 )
 
 
+def refuse_endless(names: Sequence[str]) -> None:
+    """Raise `FileRejectedError` for more names, or longer ones, than those of a table."""
+    if len(names) > MAX_COLUMNS:
+        found = f"has more than {MAX_COLUMNS:,} columns"
+    elif sum(len(name) + 1 for name in names) > MAX_HEADER_LENGTH:
+        found = f"is longer than {MAX_HEADER_LENGTH:,} characters"
+    else:
+        return
+    raise FileRejectedError(
+        f"The header {found}: names must be those of columns, not values, and each row a line of its own."
+    )
+
+
 def first_rows(text: Text, header: Header) -> list[bytes]:
     """Return the first records below the header as plain rows, up to one whose quotes are wrong."""
     with text.open(header.end.offset) as stream:
@@ -117,6 +133,7 @@ def _parse(
         except FileRejectedError as error:
             faults.append(error)
             continue
+        refuse_endless(names)
         end = start + parsed.spans[0][1]
         # Any line end ends the header; a CR that does, with no LF after it, ends rows as well.
         returns = _RETURNS.match(data, end) if data[end - 1 : end] == b"\r" else None

@@ -37,6 +37,7 @@ from .blocks import (
     too_long,
 )
 from .dialect import Dialect
+from .header import refuse_endless
 from .long_rows import skip_long_row
 from .mendable import MendableJson
 from .read_ahead import ReadAhead
@@ -44,7 +45,6 @@ from .scans import count_lines
 from .text import Text
 
 _LINES = Dialect(delimiter=b"\0", quoted=False, returns=True)  # whose rows are lines: JSON text has no NUL
-_MAX_COLUMNS = 10_000
 _SENTINEL = b"-Infinity"
 _BETWEEN = b",\n" + _SENTINEL + b",\n"
 _IS_SENTINEL = object()  # what the decoder reads it as
@@ -157,10 +157,7 @@ class JsonLines:
                         names[name] = None
                         if not without_invisible(name):
                             raise self._nameless(raw, line)
-            if len(names) > _MAX_COLUMNS:
-                raise FileRejectedError(
-                    f"The objects have more than {_MAX_COLUMNS} names: names must be columns, not values."
-                )
+            refuse_endless([*names])
             if up_to_key_of and _is_table(names, up_to_key_of):
                 break
         return tuple(names)

@@ -27,7 +27,7 @@ from bulk_profiles.splitting.rows.plain import unmark
 
 from .blocks import Position
 from .dialect import Dialect
-from .header import Header
+from .header import Header, refuse_endless
 from .mendable import MendableJson, plain_row
 from .number_cells import NumberCells
 
@@ -164,6 +164,7 @@ def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
     for number, name in enumerate(names, 1):
         if not without_invisible(name):
             raise FileRejectedError(f"Column {number} of the Parquet file has no name: name it.")
+    refuse_endless(names)
     return tuple(names)
 
 
