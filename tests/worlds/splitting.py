@@ -94,7 +94,7 @@ class Outcome:
             notes = [tuple(json.loads(line).values())[-4:] for line in text.removesuffix("\n").split("\n")]
         else:
             head = text[: text.index("_reason")]
-            delimiter = head[-1]
+            delimiter = head.removesuffix('"')[-1]
             lines = (
                 csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
                 if self.quoted

@@ -92,10 +92,18 @@ def test_a_name_that_starts_as_the_line_that_names_the_delimiter_is_a_name() -> 
     assert run(b"sep=x,pcId\nv,1\n").bodies == [b"batch=pcId,sep%3Dx\n1,v"]
 
 
-@pytest.mark.parametrize("sign", [b"\x80", b"\xa7", b"\xff"])
-def test_delimiter_that_a_line_names_is_ascii(sign: bytes) -> None:
-    with pytest.raises(FileRejectedError, match=r"^The header is not UTF-8"):
-        run(b"sep=" + sign + b"\nid;a\n1;2\n")
+@pytest.mark.parametrize(
+    ("sign", "sentence"),
+    [
+        (b"\x80", "The header is not UTF-8"),
+        (b"\xff", "The header is not UTF-8"),
+        (b"o", "The header has no key column"),
+        (b"7", "The header has no key column"),
+    ],
+)
+def test_delimiter_that_a_line_names_is_an_ascii_sign(sign: bytes, sentence: str) -> None:
+    with pytest.raises(FileRejectedError, match=f"^{sentence}"):
+        run(b"sep=" + sign + b"\npcIdo7a\n1o7x\n2o7y\n")
 
 
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n \t\r\n", b",,\n", b" ; ;\n\n", b"\t\t\n"])

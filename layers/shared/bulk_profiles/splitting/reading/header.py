@@ -26,7 +26,7 @@ DELIMITERS = (b",", b";", b"\t", b"|")  # that are found out
 MAX_COLUMNS = 10_000
 MAX_HEADER_LENGTH = 1024 * 1024  # characters, each name with a separator
 _MOST_ROWS = 100  # that are held against the header
-_SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
+_SEPARATOR_HINT = re.compile(rb'"?sep=([^"\r\nA-Za-z0-9\x80-\xff])"?\1*(?:\r\n|\n|\r)', re.IGNORECASE)
 _RETURNS = re.compile(rb"\r*\n?")
 _BLANK_LINES = re.compile(rb"(?:[ \t,;|]*[\r\n])*")  # of delimiters and blanks
 
