@@ -2,8 +2,7 @@
 
 Each writes the same items to a sink on this machine, which reads a request and says that all of it is
 written. Printed are items per CPU second of the writer alone, and the ratio to boto3's `batch_writer`. The
-writers take turns, and the best of their rounds counts. A writer has one processor: a function of 1,024 MB
-has six tenths of one, and threads that meet on two would cost what they do not cost there.
+writers take turns, and the best of their rounds counts.
 """
 
 from __future__ import annotations
@@ -57,12 +56,6 @@ def serve(pipe: Connection) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Sink) as server:
         pipe.send(server.server_address[1])
         server.serve_forever()
-
-
-def use_one_processor() -> None:
-    """Keep this process on one processor, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def results(count: int) -> Iterator[ProfileResult]:
@@ -145,7 +138,6 @@ def main() -> int:
     sink = get_context("spawn").Process(target=serve, args=(far,), daemon=True)
     sink.start()
     url = f"http://127.0.0.1:{near.recv()}"
-    use_one_processor()
     best = dict.fromkeys(WRITERS, float("inf"))
     for _ in range(options.rounds):
         for writer in WRITERS:

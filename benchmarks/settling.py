@@ -26,7 +26,7 @@ from bulk_profiles.core.models import ProfileResult
 from bulk_profiles.target.answers import read_status
 from bulk_profiles.target.verdict import settle
 
-from .recording import ENVIRONMENT, NOW, put_items, serve, use_one_processor
+from .recording import ENVIRONMENT, NOW, put_items, serve
 
 PIECE = 64 * 1024
 FORMS = ("plain", "by the parser")
@@ -62,7 +62,6 @@ class LocalStorage:
 
 def measure(pipe: Connection, form: str, count: int, url: str) -> None:
     """Send the CPU seconds of each step and the MiB that were added."""
-    use_one_processor()
     steps = {}
     with tempfile.TemporaryDirectory() as place:
         for profiles in (100, count):  # first a small one: what a function has at hand before

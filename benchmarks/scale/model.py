@@ -42,7 +42,7 @@ SPLIT, UPLOAD, CHECK, FINISH = (
     f"{name}Function" for name in ("SplitFile", "UploadBatch", "CheckStatus", "FinishImport")
 )
 _STOP_SECONDS = 60  # left of check_status' time, in which it ends what it has begun: functions/check_status
-_ROUND = 4_000  # items between two looks at the time: aws/profiles_table
+_ROUND = 4_000  # items between two looks at the time; aws/profiles_table looks more often
 _BUSY = Deferred("Target is busy (503).", None)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from bulk_profiles.aws import profiles_table
 from bulk_profiles.aws.profiles_table import ProfilesTable, profile_puts
+from bulk_profiles.aws.signed_puts import UnavailableError
 from bulk_profiles.core.errors import LedgerError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import (
@@ -110,8 +112,8 @@ def test_fill_goes_on_after_the_written_items(written: int) -> None:
 
 def test_fill_out_of_time_returns_how_many_are_written() -> None:
     dynamodb, looks = client(), itertools.count()
-    assert fill(dynamodb, numbered(4500), 0, lambda: next(looks) > 0) == (4000, False)
-    assert len(dynamodb.items("profiles")) == 4000
+    assert fill(dynamodb, numbered(60), 0, lambda: next(looks) > 1) == (50, False)
+    assert len(dynamodb.items("profiles")) == 50
 
 
 def test_fill_that_fails_is_a_ledger_error() -> None:
@@ -127,7 +129,7 @@ def test_fill_writes_unprocessed_items_again(pauses: list[float]) -> None:
 
 
 def test_fill_waits_for_unprocessed_items_until_the_time_is_up(pauses: list[float]) -> None:
-    """What is written counts when a whole round is; waits grow to five seconds."""
+    """Waits grow to five seconds."""
     dynamodb = client(*[1] * 9999)
     assert fill(dynamodb, numbered(1), 0, lambda: len(pauses) > 1999) == (0, False)
     assert pauses[:10] == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5])
@@ -138,6 +140,33 @@ def test_fill_in_which_some_are_written_each_time_waits_no_longer(pauses: list[f
     dynamodb = client(20, 15, 10)
     assert fill(dynamodb, numbered(25)) == (25, True)
     assert pauses == pytest.approx([0.05, 0.05, 0.05])
+
+
+def test_fill_sends_what_is_left_and_counts_failures_anew_where_some_are_written(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    sizes, answers = list[int](), iter([*[None] * 9, 20, *[None] * 9, 0])
+
+    class Connection:
+        def __init__(self, *_: object) -> None:
+            self.sent: Sequence[str] = ()
+
+        def send(self, puts: Sequence[str]) -> None:
+            sizes.append(len(puts))
+            self.sent = puts
+
+        def receive(self) -> list[str]:
+            left = next(answers)
+            if left is None:
+                raise UnavailableError
+            return [*self.sent[:left]]
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(profiles_table, "SignedPuts", Connection)
+    assert fill(client(), numbered(25)) == (25, True)
+    assert sizes == [*[25] * 10, *[20] * 10]
+    assert len(pauses) == 19
 
 
 @pytest.mark.parametrize(
@@ -151,11 +180,11 @@ def test_fill_waits_where_a_request_is_throttled(code: str, pauses: list[float])
 
 
 def test_fill_that_fails_in_the_middle_keeps_what_is_written() -> None:
-    """A round is 4,000 items: the next invocation goes on after those that are whole."""
+    """The next invocation goes on after the requests that are whole."""
     dynamodb = refusing("InternalServerError", range(165, 10_000))
-    assert fill(dynamodb, numbered(6000)) == (4000, False)
+    assert fill(dynamodb, numbered(6000)) == (165 * 25, False)
     with pytest.raises(LedgerError, match="InternalServerError"):
-        fill(dynamodb, numbered(6000), 4000)
+        fill(dynamodb, numbered(6000), 165 * 25)
 
 
 def test_results_of_a_profile_are_read_from_all_pages() -> None:

@@ -7,10 +7,10 @@ import itertools
 import json
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bulk_profiles.core.errors import LedgerError
@@ -19,12 +19,12 @@ from bulk_profiles.core.models import Basis, KeyColumn, ProfileResult, ProfileRe
 from bulk_profiles.core.timestamps import timestamp
 
 from .errors import translated
-from .signed_puts import CONNECTIONS, MOST_PUTS, SignedPuts, ThrottledError, UnavailableError
+from .signed_puts import MOST_PUTS, SignedPuts, ThrottledError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_ROUND = MOST_PUTS * CONNECTIONS * 20  # items between two looks at what is written
+CONNECTIONS = 8
 _MOST_KEPT = 1024  # serialized ends of items: a batch has few, unless Target gives each profile a reason
 _MAX_FAILURES = 10  # of one request in a row
 _FIRST_WAIT, _LONGEST_WAIT, _MOST_DOUBLINGS = 0.05, 5.0, 7  # seconds
@@ -35,18 +35,11 @@ class _OutOfTimeError(LedgerError):
 
 
 class ProfilesTable:
-    """The Profiles table of one deployment.
+    """The Profiles table of one deployment."""
 
-    `put` sends up to 25 requests of `profile_puts`, and returns those that are left unprocessed: see
-    `SignedPuts`.
-    """
-
-    def __init__(
-        self, client: DynamoDBClient, name: str, put: Callable[[Sequence[str]], list[str]] | None = None
-    ) -> None:
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
         self._client = client
         self._name = name
-        self._put = put or SignedPuts(client, name)
 
     def fill(self, puts: Iterable[str], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
         """Write the items after the first `written`; return how many are written, and whether all are.
@@ -55,20 +48,14 @@ class ProfilesTable:
         Raises `LedgerError` where DynamoDB refuses items before any was written: what
         was written is worth keeping. Writing an item twice changes nothing.
         """
-        before, remaining = written, itertools.islice(puts, written, None)
-        write = partial(self._write, out_of_time=out_of_time)
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            for part in itertools.batched(remaining, _ROUND, strict=False):
-                if out_of_time():
-                    return written, False
-                try:
-                    for _ in pool.map(write, itertools.batched(part, MOST_PUTS, strict=False)):
-                        pass
-                except LedgerError as error:
-                    if written == before and not isinstance(error, _OutOfTimeError):
-                        raise
-                    return written, False
-                written += len(part)
+        before = written
+        try:
+            for count in self._write(itertools.islice(puts, written, None), out_of_time):
+                written += count
+        except LedgerError as error:
+            if written == before and not isinstance(error, _OutOfTimeError):
+                raise
+            return written, False
         return written, True
 
     def results_of(self, client_code: str, key_column: KeyColumn, profile_id: str) -> Iterator[Json]:
@@ -99,28 +86,56 @@ class ProfilesTable:
                 self._client.delete_item(TableName=self._name, Key=key)
         return len(keys)
 
-    def _write(self, puts: Sequence[str], out_of_time: Callable[[], bool]) -> None:
-        """Send a request until nothing is left unprocessed, with exponential backoff and full jitter."""
-        tries = failures = 0
-        while puts:
-            try:
-                left: Sequence[str] = self._put(puts)
-            except ThrottledError:
-                left = puts
-            except UnavailableError:
-                failures += 1
-                if failures == _MAX_FAILURES:
-                    raise
-                left = puts
-            if len(left) < len(puts):
-                tries = failures = 0
-            puts = left
-            if puts:
-                if out_of_time():
-                    raise _OutOfTimeError
-                longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
-                time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
-                tries += 1
+    def _write(self, puts: Iterator[str], out_of_time: Callable[[], bool]) -> Iterator[int]:
+        """Write items on all connections in turn; yield how many are written with each request, in order."""
+        with ExitStack() as stack:
+            connections = itertools.cycle(
+                stack.enter_context(closing(SignedPuts(self._client, self._name))) for _ in range(CONNECTIONS)
+            )
+            sent = deque[tuple[SignedPuts, Sequence[str]]]()
+            stopped = False
+            for request in itertools.batched(puts, MOST_PUTS, strict=False):
+                if stopped := out_of_time():
+                    break
+                if len(sent) == CONNECTIONS:  # the next connection is that of the oldest request
+                    yield _finish(*sent.popleft(), out_of_time)
+                connection = next(connections)
+                connection.send(request)
+                sent.append((connection, request))
+            while sent:
+                yield _finish(*sent.popleft(), out_of_time)
+            if stopped:
+                raise _OutOfTimeError
+
+
+def _finish(connection: SignedPuts, sent: Sequence[str], out_of_time: Callable[[], bool]) -> int:
+    """Send a request until nothing is left unprocessed; return the number of its items.
+
+    Between two tries are waits, with exponential backoff and full jitter.
+    """
+    tries = failures = 0
+    puts = sent
+    while True:
+        left = puts
+        try:
+            left = connection.receive()
+        except ThrottledError:
+            pass
+        except UnavailableError:
+            failures += 1
+            if failures == _MAX_FAILURES:
+                raise
+        if len(left) < len(puts):
+            tries = failures = 0
+        if not left:
+            return len(sent)
+        if out_of_time():
+            raise _OutOfTimeError
+        longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
+        time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
+        tries += 1
+        puts = left
+        connection.send(puts)
 
 
 # Nine parameters: the results, the policy, and seven facts that every item of a batch has.

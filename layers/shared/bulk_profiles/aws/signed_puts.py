@@ -2,19 +2,23 @@
 
 boto3 takes an item apart, checks it, and serializes it again, which takes most of the time of a function that
 writes many. Here a request of 25 items costs one signature, by botocore's signer, and one exchange on a
-connection that is kept, by urllib3.
+connection that is kept. Nobody waits for an answer before the next request is sent on another connection, so
+one thread keeps several of them busy; several threads would wait for each other's turn in the interpreter.
 """
 
 from __future__ import annotations
 
+import functools
+import http.client
 import json
 import os
+import ssl
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import certifi
-import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
@@ -26,9 +30,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MOST_PUTS = 25  # of one request: BatchWriteItem's limit
-CONNECTIONS = 8
 _FAILURE = "DynamoDB did not write to the Profiles table"
-_TIMEOUT = urllib3.Timeout(connect=5, read=30)  # seconds
+_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 30.0
 _HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
     "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem",
@@ -49,47 +52,79 @@ class UnavailableError(LedgerError):
 
 
 class SignedPuts:
-    """BatchWriteItem on one table, with the endpoint, the region and the credentials of a client."""
+    """BatchWriteItem on one table, on one connection to the endpoint of a client, in its region.
+
+    After each `send` comes one `receive`.
+    """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._url = client.meta.endpoint_url + "/"
         self._region = client.meta.region_name
         self._table = table
-        certificates = {"ca_certs": os.environ.get("AWS_CA_BUNDLE") or certifi.where()}
-        self._pool = urllib3.connection_from_url(
-            self._url,
-            maxsize=CONNECTIONS,
-            timeout=_TIMEOUT,
-            **(certificates if self._url.startswith("https:") else {}),
-        )
+        self._connection = _connection_to(self._url)
+        self._error: OSError | None = None  # of the present request
 
-    def __call__(self, puts: Sequence[str]) -> list[str]:
-        """Send up to 25 requests, each `{"PutRequest": {"Item": ...}}`; return those left unprocessed.
+    def send(self, puts: Sequence[str]) -> None:
+        """Send up to 25 requests, each `{"PutRequest": {"Item": ...}}`. If that fails, `receive` says so."""
+        body = f'{{"RequestItems":{{{json.dumps(self._table)}:[{",".join(puts)}]}}}}'.encode()
+        request = AWSRequest("POST", self._url, headers=_HEADERS, data=body)
+        SigV4Auth(credentials(), "dynamodb", self._region).add_auth(request)
+        self._error = None
+        try:
+            if self._connection.sock is None:
+                _connect(self._connection)
+            self._connection.request("POST", "/", body, dict(request.headers))
+        except OSError as error:
+            self._error = error
+
+    def receive(self) -> list[str]:
+        """Wait for the answer; return the requests that are left unprocessed.
 
         Raises `ThrottledError` and `UnavailableError`, after which the same may be sent again, and
         `LedgerError` for any other refusal.
         """
-        body = f'{{"RequestItems":{{{json.dumps(self._table)}:[{",".join(puts)}]}}}}'.encode()
         try:
-            answer = self._pool.urlopen("POST", "/", body=body, headers=self._signed(body), retries=False)
-        except urllib3.exceptions.HTTPError as error:
+            if self._error:
+                raise self._error
+            with self._connection.getresponse() as answer:
+                data = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
             raise UnavailableError(f"{_FAILURE}: {type(error).__name__}.") from error
         if answer.status != _OK:
-            raise _refusal(answer.status, answer.data)
-        if answer.headers.get("x-amz-crc32", "") not in {"", str(zlib.crc32(answer.data))}:
+            raise _refusal(answer.status, data)
+        if answer.headers.get("x-amz-crc32", "") not in {"", str(zlib.crc32(data))}:
             raise UnavailableError(f"{_FAILURE}: its answer was damaged on the way.")
-        if answer.data == _ALL_WRITTEN:
+        if data == _ALL_WRITTEN:
             return []
         try:
-            left = json.loads(answer.data)["UnprocessedItems"]
+            left = json.loads(data)["UnprocessedItems"]
             return [json.dumps(put) for put in left.get(self._table, ())]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnavailableError(f"{_FAILURE}: its answer cannot be read.") from error
 
-    def _signed(self, body: bytes) -> dict[str, str]:
-        request = AWSRequest("POST", self._url, headers=_HEADERS, data=body)
-        SigV4Auth(credentials(), "dynamodb", self._region).add_auth(request)
-        return dict(request.headers)
+    def close(self) -> None:
+        """Close the connection; a later `send` opens another one."""
+        self._connection.close()
+
+
+def _connection_to(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https":
+        context = _tls(os.environ.get("AWS_CA_BUNDLE") or certifi.where())
+        return http.client.HTTPSConnection(host, parts.port, timeout=_CONNECT_SECONDS, context=context)
+    return http.client.HTTPConnection(host, parts.port, timeout=_CONNECT_SECONDS)
+
+
+def _connect(connection: http.client.HTTPConnection) -> None:
+    connection.connect()
+    connection.sock.settimeout(_ANSWER_SECONDS)
+
+
+@functools.cache
+def _tls(certificates: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificates)
 
 
 def _refusal(status: int, body: bytes) -> LedgerError:
