@@ -15,14 +15,19 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import NoCredentialsError
 
 from bulk_profiles.aws import clients
 from bulk_profiles.aws.signed_puts import SignedPuts, ThrottledError, UnavailableError
 from bulk_profiles.core.errors import LedgerError
 
 PUTS = [json.dumps({"PutRequest": {"Item": {"profile": {"S": f"demo#é{number}"}}}}) for number in range(3)]
+NESTED = b"[" * 100_000  # too deep for the parser
 ALL_WRITTEN = b'{"UnprocessedItems":{}}'
+
+
+def unprocessed(*puts: str, table: str = 'pro"files') -> bytes:
+    """Return the answer that leaves these puts unprocessed."""
+    return json.dumps({"UnprocessedItems": {table: [json.loads(put) for put in puts]}}).encode()
 
 
 @dataclass
@@ -106,23 +111,54 @@ def test_token_of_a_role_is_sent(server: Server, puts: SignedPuts, monkeypatch: 
 
 def test_puts_without_credentials_say_so(puts: SignedPuts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "_provider", lambda: None)
-    with pytest.raises(NoCredentialsError):
+    with pytest.raises(LedgerError, match="Profiles table: NoCredentialsError"):
         puts(PUTS)
 
 
 def test_unprocessed_puts_are_returned_to_be_sent_again(server: Server, puts: SignedPuts) -> None:
-    left = [json.loads(put) for put in PUTS[1:]]
-    server.body = json.dumps({"UnprocessedItems": {'pro"files': left}}).encode()
-    unprocessed = puts(PUTS)
-    assert [json.loads(put) for put in unprocessed] == left
+    server.body = unprocessed(*PUTS[1:])
+    assert puts(PUTS) == PUTS[1:]
     server.body = ALL_WRITTEN
-    assert puts(unprocessed) == []
+    assert puts(PUTS[1:]) == []
+    left = [json.loads(put) for put in PUTS[1:]]
     assert json.loads(server.requests[-1][1])["RequestItems"]['pro"files'] == left
 
 
-@pytest.mark.parametrize("body", [b'{"UnprocessedItems": {}}', b'{"UnprocessedItems":{"other":[1]}}'])
-def test_answer_in_another_form_is_read(server: Server, puts: SignedPuts, body: bytes) -> None:
+@pytest.mark.parametrize("left", [(PUTS[2], PUTS[1]), (PUTS[1], PUTS[2], PUTS[1])])
+def test_unprocessed_puts_are_in_the_order_in_which_they_were_sent(
+    server: Server, puts: SignedPuts, left: tuple[str, ...]
+) -> None:
+    """And each once, because DynamoDB refuses two puts of one item in a request."""
+    server.body = unprocessed(*left)
+    assert puts(PUTS) == PUTS[1:]
+
+
+def test_unprocessed_puts_are_sent_again_as_they_were(server: Server, puts: SignedPuts) -> None:
+    changed = json.loads(PUTS[0])
+    changed["PutRequest"]["Item"]["status"] = {"S": "success"}
+    server.body = unprocessed(json.dumps(changed))
+    assert puts(PUTS) == PUTS[:1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        unprocessed(PUTS[0], table="other"),
+        unprocessed(PUTS[0], PUTS[0].replace("demo", "acme")),
+        unprocessed(PUTS[0], '{"DeleteRequest": {"Key": {"profile": {"S": "demo#é1"}}}}'),
+    ],
+    ids=["another table", "another item", "a deletion"],
+)
+def test_answer_that_names_what_was_not_sent_may_be_asked_for_again(
+    server: Server, puts: SignedPuts, body: bytes
+) -> None:
     server.body = body
+    with pytest.raises(UnavailableError, match="its answer cannot be read"):
+        puts(PUTS)
+
+
+def test_answer_in_another_form_is_read(server: Server, puts: SignedPuts) -> None:
+    server.body = b' {"UnprocessedItems": {}, "ConsumedCapacity": []}'
     assert puts(PUTS) == []
 
 
@@ -132,6 +168,7 @@ def test_answer_in_another_form_is_read(server: Server, puts: SignedPuts, body: 
         (400, "ProvisionedThroughputExceededException", ThrottledError, "Throughput"),
         (400, "ThrottlingException", ThrottledError, "Throttling"),
         (400, "RequestLimitExceeded", ThrottledError, "Limit"),
+        (400, "ThrottlingException:http://internal/", ThrottledError, "^ThrottlingException$"),
         (400, "AccessDeniedException", LedgerError, r"Profiles table: AccessDeniedException\.$"),
         (400, "ResourceNotFoundException", LedgerError, "ResourceNotFoundException"),
         (500, "InternalServerError", UnavailableError, "InternalServerError"),
@@ -149,7 +186,7 @@ def test_refusal_is_an_error_by_its_code(
     assert "demo" not in str(raised.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'"x"'])
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'"x"', NESTED])
 def test_refusal_without_a_code_has_the_status(server: Server, puts: SignedPuts, body: bytes) -> None:
     server.status, server.body = 502, body
     with pytest.raises(UnavailableError, match="HTTP 502"):
@@ -157,7 +194,7 @@ def test_refusal_without_a_code_has_the_status(server: Server, puts: SignedPuts,
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"UnprocessedItems":[]}', b'{"UnprocessedItems":{"pro\\"files":1}}']
+    "body", [b"", b"[]", b"{}", NESTED, b'{"UnprocessedItems":[]}', b'{"UnprocessedItems":{"pro\\"files":1}}']
 )
 def test_answer_that_cannot_be_read_may_be_asked_for_again(
     server: Server, puts: SignedPuts, body: bytes

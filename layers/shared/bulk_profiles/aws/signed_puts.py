@@ -19,8 +19,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.json_object import Json
 
 from .clients import credentials
+from .errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -64,7 +66,9 @@ class SignedPuts:
         )
 
     def __call__(self, puts: Sequence[str]) -> list[str]:
-        """Send up to 25 requests, each `{"PutRequest": {"Item": ...}}`; return those left unprocessed.
+        """Send up to 25 requests, each `{"PutRequest": {"Item": ...}}` of a profile of its own.
+
+        Returns those that are left unprocessed, as they were sent.
 
         Raises `ThrottledError` and `UnavailableError`, after which the same may be sent again, and
         `LedgerError` for any other refusal.
@@ -81,22 +85,36 @@ class SignedPuts:
         if answer.data == _ALL_WRITTEN:
             return []
         try:
-            left = json.loads(answer.data)["UnprocessedItems"]
-            return [json.dumps(put) for put in left.get(self._table, ())]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return self._left(puts, json.loads(answer.data)["UnprocessedItems"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnavailableError(f"{_FAILURE}: its answer cannot be read.") from error
+
+    def _left(self, puts: Sequence[str], unprocessed: Json) -> list[str]:
+        """Return the puts that are left unprocessed. Raises `ValueError` where others are named, too."""
+        left = {_profile(put) for put in unprocessed.get(self._table, ())}
+        found = [put for put in puts if _profile(json.loads(put)) in left]
+        if unprocessed.keys() - {self._table} or len(found) != len(left):
+            raise ValueError("what was not sent is unprocessed")
+        return found
 
     def _signed(self, body: bytes) -> dict[str, str]:
         request = AWSRequest("POST", self._url, headers=_HEADERS, data=body)
-        SigV4Auth(credentials(), "dynamodb", self._region).add_auth(request)
+        with translated(_FAILURE, LedgerError):
+            SigV4Auth(credentials(), "dynamodb", self._region).add_auth(request)
         return dict(request.headers)
+
+
+def _profile(put: Json) -> str:
+    """Return the key by which the puts of a request differ."""
+    profile: str = put["PutRequest"]["Item"]["profile"]["S"]
+    return profile
 
 
 def _refusal(status: int, body: bytes) -> LedgerError:
     """Return the error for an answer that is none of success. It never quotes DynamoDB's text."""
     try:
-        code = str(json.loads(body)["__type"]).rpartition("#")[2]
-    except (ValueError, KeyError, TypeError):
+        code = str(json.loads(body)["__type"]).partition(":")[0].rpartition("#")[2]
+    except (ValueError, KeyError, TypeError, RecursionError):
         code = f"HTTP {status}"
     return refusal(code, server=status >= _SERVER_ERRORS)
 
