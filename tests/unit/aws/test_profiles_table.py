@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,20 +29,21 @@ RESULTS = [
 ]
 
 
+def puts(policy: ProfileResultsPolicy, results: list[ProfileResult] = RESULTS) -> Iterator[str]:
+    return profile_puts(
+        results,
+        policy,
+        client_code="demo",
+        key_column=KeyColumn.PC_ID,
+        import_id="crm-1",
+        number=3,
+        now=datetime(2026, 11, 24, 9, tzinfo=UTC),
+        expires_at=1_800_000_000,
+    )
+
+
 def items(policy: ProfileResultsPolicy) -> list[Json]:
-    return [
-        json.loads(put)["PutRequest"]["Item"]
-        for put in profile_puts(
-            RESULTS,
-            policy,
-            client_code="demo",
-            key_column=KeyColumn.PC_ID,
-            import_id="crm-1",
-            number=3,
-            now=datetime(2026, 11, 24, 9, tzinfo=UTC),
-            expires_at=1_800_000_000,
-        )
-    ]
+    return [json.loads(put)["PutRequest"]["Item"] for put in puts(policy) if put]
 
 
 def client(*unprocessed: int) -> DynamoDB:
@@ -100,6 +101,16 @@ def test_profile_puts_are_those_of_the_policy(policy: ProfileResultsPolicy, ids:
     assert [item["profile"]["S"].rpartition("#")[2] for item in items(policy)] == ids
 
 
+def test_fill_goes_on_with_the_same_results_under_another_policy() -> None:
+    """A deployment may change it while a table is filled: no failure is passed over for that."""
+    dynamodb = client()
+    table = ProfilesTable(dynamodb, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    results = [ProfileResult(f"u{number}", ProfileStatus.SUCCESS, Basis.IMPLIED) for number in range(60)]
+    results[50] = ProfileResult("u50", ProfileStatus.ERROR, Basis.REPORTED)
+    assert table.fill(puts(ProfileResultsPolicy.FAILURES, results), 40, lambda: False) == (60, True)
+    assert [item["profile"]["S"] for item in dynamodb.items("profiles")] == ["demo#pcId#u50"]
+
+
 @pytest.mark.parametrize("written", [0, 1, 59, 60])
 def test_fill_goes_on_after_the_written_items(written: int) -> None:
     dynamodb = client()
@@ -110,8 +121,15 @@ def test_fill_goes_on_after_the_written_items(written: int) -> None:
 
 def test_fill_out_of_time_returns_how_many_are_written() -> None:
     dynamodb, looks = client(), itertools.count()
-    assert fill(dynamodb, numbered(4500), 0, lambda: next(looks) > 0) == (4000, False)
+    assert fill(dynamodb, numbered(4500), 0, lambda: next(looks) >= 160) == (4000, False)
     assert len(dynamodb.items("profiles")) == 4000
+
+
+def test_fill_sends_nothing_when_the_time_is_up() -> None:
+    """A request may take long, and many wait for their turn."""
+    dynamodb, looks = client(), itertools.count()
+    assert fill(dynamodb, numbered(4000), 0, lambda: next(looks) >= 3) == (0, False)
+    assert len(dynamodb.items("profiles")) == 75
 
 
 def test_fill_that_fails_is_a_ledger_error() -> None:

@@ -24,14 +24,14 @@ from .signed_puts import CONNECTIONS, MOST_PUTS, SignedPuts, ThrottledError, Una
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_ROUND = MOST_PUTS * CONNECTIONS * 20  # items between two looks at what is written
+_ROUND = MOST_PUTS * CONNECTIONS * 20  # results, of which all are written before they count
 _MOST_KEPT = 1024  # serialized ends of items: a batch has few, unless Target gives each profile a reason
 _MAX_FAILURES = 10  # of one request in a row
 _FIRST_WAIT, _LONGEST_WAIT, _MOST_DOUBLINGS = 0.05, 5.0, 7  # seconds
 
 
 class _OutOfTimeError(LedgerError):
-    """The time of the function is up while DynamoDB takes no more for the moment."""
+    """The time of the function is up."""
 
 
 class ProfilesTable:
@@ -51,18 +51,16 @@ class ProfilesTable:
     def fill(self, puts: Iterable[str], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
         """Write the items after the first `written`; return how many are written, and whether all are.
 
-        What DynamoDB throttles is waited for until the time is up: a new table takes 4,000 items a second.
-        Raises `LedgerError` where DynamoDB refuses items before any was written: what
-        was written is worth keeping. Writing an item twice changes nothing.
+        An empty put counts, and is not sent. What DynamoDB throttles is waited for until the time is up: a
+        new table takes 4,000 items a second. Raises `LedgerError` where DynamoDB refuses items before any was
+        written: what was written is worth keeping. Writing an item twice changes nothing.
         """
         before, remaining = written, itertools.islice(puts, written, None)
         write = partial(self._write, out_of_time=out_of_time)
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             for part in itertools.batched(remaining, _ROUND, strict=False):
-                if out_of_time():
-                    return written, False
                 try:
-                    for _ in pool.map(write, itertools.batched(part, MOST_PUTS, strict=False)):
+                    for _ in pool.map(write, itertools.batched(filter(None, part), MOST_PUTS, strict=False)):
                         pass
                 except LedgerError as error:
                     if written == before and not isinstance(error, _OutOfTimeError):
@@ -103,6 +101,8 @@ class ProfilesTable:
         """Send a request until nothing is left unprocessed, with exponential backoff and full jitter."""
         tries = failures = 0
         while puts:
+            if out_of_time():
+                raise _OutOfTimeError
             try:
                 left: Sequence[str] = self._put(puts)
             except ThrottledError:
@@ -116,8 +116,6 @@ class ProfilesTable:
                 tries = failures = 0
             puts = left
             if puts:
-                if out_of_time():
-                    raise _OutOfTimeError
                 longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
                 time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
                 tries += 1
@@ -136,8 +134,9 @@ def profile_puts(
     now: datetime,
     expires_at: int,
 ) -> Iterator[str]:
-    """Yield the put of an item of the Profiles table, as JSON, for each result that the policy asks for.
+    """Yield for each result the put of an item of the Profiles table, as JSON: empty if none is asked for.
 
+    So puts are counted as results are, and a fill may go on under another policy than it began with.
     `told_before`: the first attempt whose profiles have items already, as failures. They are always replaced.
     All that the items of a batch have in common is serialized once: with it, an item costs one string.
     """
@@ -163,6 +162,7 @@ def profile_puts(
         replaces = told_before is not None and result.attempt >= told_before
         success = result.status is ProfileStatus.SUCCESS and not replaces
         if policy is ProfileResultsPolicy.FAILURES and success:
+            yield ""
             continue
         key = json.dumps(prefix + result.profile_id)
         following = rest(result.status, result.basis, result.reason, result.attempt)
