@@ -40,6 +40,7 @@ class Server:
     checksum: int | None = None  # None: the right one
     cut: bool = False  # whether the connection is closed before an answer
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
 
 
@@ -53,6 +54,7 @@ def server() -> Iterator[Server]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            state.paths.append(self.path)
             state.connections.add(self.client_address)
             if state.cut:
                 self.close_connection = True
@@ -74,19 +76,27 @@ def server() -> Iterator[Server]:
         http.shutdown()
 
 
+def puts_to(url: str) -> SignedPuts:
+    return SignedPuts(boto3.client("dynamodb", endpoint_url=url, region_name="eu-west-1"), 'pro"files')
+
+
 @pytest.fixture
 def puts(server: Server) -> SignedPuts:
-    return SignedPuts(boto3.client("dynamodb", endpoint_url=server.url, region_name="eu-west-1"), 'pro"files')
+    return puts_to(server.url)
 
 
-def test_puts_are_one_signed_request(server: Server, puts: SignedPuts) -> None:
+@pytest.mark.parametrize(
+    ("end", "path"), [("", "/"), ("/", "/"), ("/engine", "/engine/"), ("/engine/", "/engine/")]
+)
+def test_puts_are_one_signed_request(server: Server, end: str, path: str) -> None:
     """The signature is that which botocore makes of what has arrived."""
-    assert puts(PUTS) == []
+    assert puts_to(server.url + end)(PUTS) == []
+    assert server.paths == [path]
     [(headers, body)] = server.requests
     assert json.loads(body) == {"RequestItems": {'pro"files': [json.loads(put) for put in PUTS]}}
     assert headers["x-amz-target"] == "DynamoDB_20120810.BatchWriteItem"
     assert headers["content-type"] == "application/x-amz-json-1.0"
-    arrived = AWSRequest("POST", f"{server.url}/", data=body)
+    arrived = AWSRequest("POST", server.url + path, data=body)
     for name in ("content-type", "x-amz-target"):
         arrived.headers[name] = headers[name]
     arrived.context["timestamp"] = headers["x-amz-date"]

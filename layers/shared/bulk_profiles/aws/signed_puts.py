@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import certifi
 import urllib3
@@ -54,7 +55,8 @@ class SignedPuts:
     """BatchWriteItem on one table, with the endpoint, the region and the credentials of a client."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._url = client.meta.endpoint_url + "/"
+        self._url = client.meta.endpoint_url.rstrip("/") + "/"
+        self._path = urlsplit(self._url).path
         self._region = client.meta.region_name
         self._table = table
         certificates = {"ca_certs": os.environ.get("AWS_CA_BUNDLE") or certifi.where()}
@@ -75,7 +77,9 @@ class SignedPuts:
         """
         body = f'{{"RequestItems":{{{json.dumps(self._table)}:[{",".join(puts)}]}}}}'.encode()
         try:
-            answer = self._pool.urlopen("POST", "/", body=body, headers=self._signed(body), retries=False)
+            answer = self._pool.urlopen(
+                "POST", self._path, body=body, headers=self._signed(body), retries=False
+            )
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(f"{_FAILURE}: {type(error).__name__}.") from error
         if answer.status != _OK:
