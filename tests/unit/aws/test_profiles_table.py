@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,20 +31,21 @@ RESULTS = [
 ]
 
 
+def puts(policy: ProfileResultsPolicy, results: list[ProfileResult] = RESULTS) -> Iterator[str]:
+    return profile_puts(
+        results,
+        policy,
+        client_code="demo",
+        key_column=KeyColumn.PC_ID,
+        import_id="crm-1",
+        number=3,
+        now=datetime(2026, 11, 24, 9, tzinfo=UTC),
+        expires_at=1_800_000_000,
+    )
+
+
 def items(policy: ProfileResultsPolicy) -> list[Json]:
-    return [
-        json.loads(put)["PutRequest"]["Item"]
-        for put in profile_puts(
-            RESULTS,
-            policy,
-            client_code="demo",
-            key_column=KeyColumn.PC_ID,
-            import_id="crm-1",
-            number=3,
-            now=datetime(2026, 11, 24, 9, tzinfo=UTC),
-            expires_at=1_800_000_000,
-        )
-    ]
+    return [json.loads(put)["PutRequest"]["Item"] for put in puts(policy) if put]
 
 
 def client(*unprocessed: int) -> DynamoDB:
@@ -100,6 +101,19 @@ def test_profile_puts_have_every_result() -> None:
 )
 def test_profile_puts_are_those_of_the_policy(policy: ProfileResultsPolicy, ids: list[str]) -> None:
     assert [item["profile"]["S"].rpartition("#")[2] for item in items(policy)] == ids
+
+
+@pytest.mark.parametrize(("failed", "written"), [(50, 40), (59, 0), (0, 0), (None, 0)])
+def test_fill_goes_on_with_the_same_results_under_another_policy(failed: int | None, written: int) -> None:
+    """A deployment may change it while a table is filled: no failure is passed over for that."""
+    dynamodb = client()
+    table = ProfilesTable(dynamodb, "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    results = [ProfileResult(f"u{number}", ProfileStatus.SUCCESS, Basis.IMPLIED) for number in range(60)]
+    if failed is not None:
+        results[failed] = ProfileResult(f"u{failed}", ProfileStatus.ERROR, Basis.REPORTED)
+    assert table.fill(puts(ProfileResultsPolicy.FAILURES, results), written, lambda: False) == (60, True)
+    found = [item["profile"]["S"] for item in dynamodb.items("profiles")]
+    assert found == ([] if failed is None else [f"demo#pcId#u{failed}"])
 
 
 @pytest.mark.parametrize("written", [0, 1, 59, 60])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from typing import Any
@@ -115,6 +116,20 @@ def test_import_under_way_is_left_and_told(
     ]
     assert main(["forget", "zoe-99", "--dry-run"]) == 1
     assert ", under way: stop it, or wait" in capsys.readouterr().out
+
+
+def test_overtaken_import_is_left_until_its_results_are_written(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be written after the person was forgotten."""
+    import_id = dropped(deployment)
+    deployment.ledger.change_import(
+        import_id, deployment.clock(), lambda entry: dataclasses.replace(entry, overtaken_by="newer")
+    )
+    assert run(capsys, "zoe-99", "--yes", status=1)["imports"][0]["underWay"]
+    deployment.resume(import_id)
+    assert run(capsys, "zoe-99", "--yes")["forgotten"]
+    assert holding("zoe-99") == []
 
 
 def test_person_in_a_rejected_row_is_found(

@@ -107,6 +107,22 @@ def test_an_import_with_batches_that_gave_up_is_started_again(deployment: Deploy
     assert deployment.sweep().restarted == 0
 
 
+def test_overtaken_import_is_looked_after_until_its_batches_have_settled(deployment: Deployment) -> None:
+    name = deployment.split(deployment.drop(FILE)).import_id
+    deployment.ledger.change_import(
+        name, deployment.clock(), lambda entry: replace(entry, overtaken_by="newer")
+    )
+
+    assert deployment.sweep().restarted == 0
+    deployment.machine.statuses[name] = "FAILED"
+    assert deployment.sweep().restarted == 1
+    deployment.resume(name)
+    assert deployment.sweep().restarted == 0
+    entry = deployment.ledger.get_import(name)
+    assert entry
+    assert entry.reconciled
+
+
 @pytest.mark.parametrize("days", [2, 5, 8, 30])
 def test_sweep_looks_back_less_far_than_the_ledger_remembers(deployment: Deployment, days: int) -> None:
     """Otherwise a file whose import has expired would be imported again."""

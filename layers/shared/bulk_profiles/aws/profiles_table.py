@@ -31,7 +31,7 @@ _FIRST_WAIT, _LONGEST_WAIT, _MOST_DOUBLINGS = 0.05, 5.0, 7  # seconds
 
 
 class _OutOfTimeError(LedgerError):
-    """The time of the function is up while DynamoDB takes no more for the moment."""
+    """The time of the function is up."""
 
 
 class ProfilesTable:
@@ -44,9 +44,9 @@ class ProfilesTable:
     def fill(self, puts: Iterable[str], written: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
         """Write the items after the first `written`; return how many are written, and whether all are.
 
-        What DynamoDB throttles is waited for until the time is up: a new table takes 4,000 items a second.
-        Raises `LedgerError` where DynamoDB refuses items before any was written: what
-        was written is worth keeping. Writing an item twice changes nothing.
+        An empty put counts, and is not sent. What DynamoDB throttles is waited for until the time is up: a
+        new table takes 4,000 items a second. Raises `LedgerError` where DynamoDB refuses items before any was
+        written: what was written is worth keeping. Writing an item twice changes nothing.
         """
         before = written
         try:
@@ -87,35 +87,49 @@ class ProfilesTable:
         return len(keys)
 
     def _write(self, puts: Iterator[str], out_of_time: Callable[[], bool]) -> Iterator[int]:
-        """Write items on all connections in turn; yield how many are written with each request, in order."""
+        """Write items on all connections in turn; yield how many puts are done with each request."""
         with ExitStack() as stack:
             connections = itertools.cycle(
                 stack.enter_context(closing(SignedPuts(self._client, self._name))) for _ in range(CONNECTIONS)
             )
-            sent = deque[tuple[SignedPuts, Sequence[str]]]()
+            sent = deque[tuple[SignedPuts, Sequence[str], int]]()
             stopped = False
-            for request in itertools.batched(puts, MOST_PUTS, strict=False):
+            for request, count in _requests(puts):
                 if stopped := out_of_time():
                     break
                 if len(sent) == CONNECTIONS:  # the next connection is that of the oldest request
                     yield _finish(*sent.popleft(), out_of_time)
                 connection = next(connections)
-                connection.send(request)
-                sent.append((connection, request))
+                if request:
+                    connection.send(request)
+                sent.append((connection, request, count))
             while sent:
                 yield _finish(*sent.popleft(), out_of_time)
             if stopped:
                 raise _OutOfTimeError
 
 
-def _finish(connection: SignedPuts, sent: Sequence[str], out_of_time: Callable[[], bool]) -> int:
-    """Send a request until nothing is left unprocessed; return the number of its items.
+def _requests(puts: Iterable[str]) -> Iterator[tuple[list[str], int]]:
+    """Yield what is sent in each request, and how many puts that is with the empty ones."""
+    request, count = list[str](), 0
+    for put in puts:
+        count += 1
+        if put:
+            request.append(put)
+            if len(request) == MOST_PUTS:
+                yield request, count
+                request, count = [], 0
+    if count:
+        yield request, count
+
+
+def _finish(connection: SignedPuts, puts: Sequence[str], count: int, out_of_time: Callable[[], bool]) -> int:
+    """Wait until nothing of a request is left unprocessed, sending what is; return `count`.
 
     Between two tries are waits, with exponential backoff and full jitter.
     """
     tries = failures = 0
-    puts = sent
-    while True:
+    while puts:
         left = puts
         try:
             left = connection.receive()
@@ -127,15 +141,15 @@ def _finish(connection: SignedPuts, sent: Sequence[str], out_of_time: Callable[[
                 raise
         if len(left) < len(puts):
             tries = failures = 0
-        if not left:
-            return len(sent)
-        if out_of_time():
-            raise _OutOfTimeError
-        longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
-        time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
-        tries += 1
         puts = left
-        connection.send(puts)
+        if puts:
+            if out_of_time():
+                raise _OutOfTimeError
+            longest = min(_FIRST_WAIT * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
+            time.sleep(random.uniform(0, longest))  # noqa: S311  # spreads rivals, not a secret
+            tries += 1
+            connection.send(puts)
+    return count
 
 
 # Nine parameters: the results, the policy, and seven facts that every item of a batch has.
@@ -151,8 +165,9 @@ def profile_puts(
     now: datetime,
     expires_at: int,
 ) -> Iterator[str]:
-    """Yield the put of an item of the Profiles table, as JSON, for each result that the policy asks for.
+    """Yield for each result the put of an item of the Profiles table, as JSON: empty if none is asked for.
 
+    So puts are counted as results are, and a fill may go on under another policy than it began with.
     `told_before`: the first attempt whose profiles have items already, as failures. They are always replaced.
     All that the items of a batch have in common is serialized once: with it, an item costs one string.
     """
@@ -178,6 +193,7 @@ def profile_puts(
         replaces = told_before is not None and result.attempt >= told_before
         success = result.status is ProfileStatus.SUCCESS and not replaces
         if policy is ProfileResultsPolicy.FAILURES and success:
+            yield ""
             continue
         key = json.dumps(prefix + result.profile_id)
         following = rest(result.status, result.basis, result.reason, result.attempt)

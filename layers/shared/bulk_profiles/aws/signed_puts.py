@@ -23,8 +23,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.json_object import Json
 
 from .clients import credentials
+from .errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,27 +60,33 @@ class SignedPuts:
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._url = client.meta.endpoint_url + "/"
+        self._url = client.meta.endpoint_url.rstrip("/") + "/"
+        self._path = urlsplit(self._url).path
         self._region = client.meta.region_name
         self._table = table
         self._connection = _connection_to(self._url)
-        self._error: OSError | None = None  # of the present request
+        self._puts: Sequence[str] = ()  # of the present request
+        self._error: OSError | None = None  # of its sending
 
     def send(self, puts: Sequence[str]) -> None:
-        """Send up to 25 requests, each `{"PutRequest": {"Item": ...}}`. If that fails, `receive` says so."""
+        """Send up to 25 requests, each `{"PutRequest": {"Item": ...}}` of a profile of its own.
+
+        Where that fails, `receive` says so. Raises `LedgerError` where there are no credentials.
+        """
         body = f'{{"RequestItems":{{{json.dumps(self._table)}:[{",".join(puts)}]}}}}'.encode()
         request = AWSRequest("POST", self._url, headers=_HEADERS, data=body)
-        SigV4Auth(credentials(), "dynamodb", self._region).add_auth(request)
-        self._error = None
+        with translated(_FAILURE, LedgerError):
+            SigV4Auth(credentials(), "dynamodb", self._region).add_auth(request)
+        self._puts, self._error = puts, None
         try:
             if self._connection.sock is None:
                 _connect(self._connection)
-            self._connection.request("POST", "/", body, dict(request.headers))
+            self._connection.request("POST", self._path, body, dict(request.headers))
         except OSError as error:
             self._error = error
 
     def receive(self) -> list[str]:
-        """Wait for the answer; return the requests that are left unprocessed.
+        """Wait for the answer; return the requests that are left unprocessed, as they were sent.
 
         Raises `ThrottledError` and `UnavailableError`, after which the same may be sent again, and
         `LedgerError` for any other refusal.
@@ -98,14 +106,27 @@ class SignedPuts:
         if data == _ALL_WRITTEN:
             return []
         try:
-            left = json.loads(data)["UnprocessedItems"]
-            return [json.dumps(put) for put in left.get(self._table, ())]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return self._left(json.loads(data)["UnprocessedItems"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnavailableError(f"{_FAILURE}: its answer cannot be read.") from error
+
+    def _left(self, unprocessed: Json) -> list[str]:
+        """Return the puts that are left unprocessed. Raises `ValueError` where others are named, too."""
+        left = {_profile(put) for put in unprocessed.get(self._table, ())}
+        found = [put for put in self._puts if _profile(json.loads(put)) in left]
+        if unprocessed.keys() - {self._table} or len(found) != len(left):
+            raise ValueError("what was not sent is unprocessed")
+        return found
 
     def close(self) -> None:
         """Close the connection; a later `send` opens another one."""
         self._connection.close()
+
+
+def _profile(put: Json) -> str:
+    """Return the key by which the puts of a request differ."""
+    profile: str = put["PutRequest"]["Item"]["profile"]["S"]
+    return profile
 
 
 def _connection_to(url: str) -> http.client.HTTPConnection:
@@ -130,8 +151,8 @@ def _tls(certificates: str) -> ssl.SSLContext:
 def _refusal(status: int, body: bytes) -> LedgerError:
     """Return the error for an answer that is none of success. It never quotes DynamoDB's text."""
     try:
-        code = str(json.loads(body)["__type"]).rpartition("#")[2]
-    except (ValueError, KeyError, TypeError):
+        code = str(json.loads(body)["__type"]).partition(":")[0].rpartition("#")[2]
+    except (ValueError, KeyError, TypeError, RecursionError):
         code = f"HTTP {status}"
     return refusal(code, server=status >= _SERVER_ERRORS)
 

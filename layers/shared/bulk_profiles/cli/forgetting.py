@@ -57,8 +57,8 @@ class Trace:
 
     @property
     def under_way(self) -> bool:
-        """Whether something of the import may yet be sent."""
-        return not self.entry.over
+        """Whether something of the import may yet be sent, or its results are not written yet."""
+        return not self.entry.ended
 
     def to_json(self) -> Json:
         """Return it as JSON."""
@@ -98,7 +98,7 @@ def find_traces(stack: Stack, profile_id: str) -> Iterator[Trace]:
 
 
 def forget_import(stack: Stack, trace: Trace, profile_id: str) -> int:
-    """Remove what an import that is over holds of a person; return how many objects were erased."""
+    """Remove what an import that has ended holds of a person; return how many objects were erased."""
     entry = trace.entry
     for name in trace.results:
         without_profile(stack.storage, object_key(entry.import_id, name), profile_id)

@@ -111,7 +111,7 @@ class BatchEntry(JsonObject):
     # Target's last usable answer about this body, where it was not final; of its profiles only their number.
     last_answer: Json | None = dataclasses.field(default=None, metadata=as_json(text=True, optional=True))
     last_named: int = dataclasses.field(default=0, metadata=as_json(optional=True))
-    profiles_written: int | None = None  # items in the Profiles table; None before the results file is there
+    profiles_written: int | None = None  # results in the Profiles table; None before their file is there
     profiles: ProfileCounts = dataclasses.field(default_factory=ProfileCounts)
     bases: Bases = dataclasses.field(default_factory=dict, metadata=as_json(text=True, optional=True))
     verdict: str = ""  # the state in which the batch settles

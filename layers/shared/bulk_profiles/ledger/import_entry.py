@@ -84,7 +84,12 @@ class ImportEntry(JsonObject):
     @property
     def over(self) -> bool:
         """Whether nothing of the import will be sent any more."""
-        return self.overtaken_by != "" or (self.status.final and self.unsettled == 0)
+        return self.overtaken_by != "" or self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was reported with the results of all of its batches."""
+        return self.status.final and self.unsettled == 0
 
     def abandoned(self, now: datetime, deadline: timedelta) -> bool:
         """Whether the import has not been active for as long as `deadline`."""

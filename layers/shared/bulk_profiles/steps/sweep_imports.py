@@ -157,7 +157,7 @@ class SweepImports:
             numbers = [batch.number for batch in batches]
             self.executions.start(name, numbers, f"{name}-{now:%Y%m%d%H}", verify=entry.verify_sample)
             result.restarted += 1
-        elif entry.over and not entry.notice and not summary.unaccounted:
+        elif entry.ended and not entry.notice and not summary.unaccounted:
             self.ledger.change_import(name, now, _reconciled)
 
     def _tell_of_wait(
