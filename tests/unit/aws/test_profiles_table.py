@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -114,6 +115,14 @@ def test_fill_goes_on_with_the_same_results_under_another_policy(failed: int | N
     assert table.fill(puts(ProfileResultsPolicy.FAILURES, results), written, lambda: False) == (60, True)
     found = [item["profile"]["S"] for item in dynamodb.items("profiles")]
     assert found == ([] if failed is None else [f"demo#pcId#u{failed}"])
+
+
+def test_fill_sends_no_request_without_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Mock()
+    monkeypatch.setattr(profiles_table, "SignedPuts", lambda *_: connection)
+    table = ProfilesTable(client(), "profiles")  # type: ignore[arg-type]  # stands at the boundary
+    assert table.fill(iter(["", ""]), 0, lambda: False) == (2, True)
+    connection.send.assert_not_called()
 
 
 @pytest.mark.parametrize("written", [0, 1, 59, 60])
