@@ -80,6 +80,10 @@ A file that is none of these is rejected with one sentence, which names what it 
   quoted value, or if most of the first rows have another delimiter or line end; the sentence says what was
   found. A delimiter is one character: columns that are separated by several, as in `a||b`, or by spaces, and
   tables that are drawn with lines, reject the file.
+- Rows that have one cell more than the header and begin with their numbers, from 0 or 1 on, as R's
+  `write.table` and pandas with `index_label=False` write them, reject the file. So do a second and a third
+  line of names (types, as ClickHouse writes them, or those of Qualtrics), a header such as `pcId,city;;` that
+  was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029 or U+001E.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 
