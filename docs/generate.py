@@ -114,17 +114,20 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A cell of nothing but blanks, characters that nobody sees and NUL is an empty cell. So is `\\N`, and each
   word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not,
   are sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
-  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!` and their like. None of these words is an id, nor is `####`.
+  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!`, `#WERT!` and their like. None of these words is an id, nor is
+  an error of a spreadsheet in any language, or what has no letter and no digit (`####`, `???`, `-`).
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
 - Every name and every value is percent-encoded once. Other values keep their spaces.
 - Blanks and characters that nobody sees are taken off the ends of an id, and so are `="..."`, `=T("...")`
-  and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`.
+  and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`, and
+  so are accents that are characters of their own.
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
   counted as `id_exponent`).
-- A word for a sum or for the end of a table (`Total (12)`, `Grand Total:`, `Record count`, `TRL` and their
-  like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in backticks.
+- A word for a sum or for the end of a table (`Total (12)`, `Gesamtergebnis`, `A1 Total`, `Record count`,
+  `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in
+  backticks, one as a program prints it (`b'A1'`, `ObjectId(65a1)`), or a formula (`=A2`).
 - Letters such as `Ã¼` for `ü` were decoded wrongly: they are in no id, and counted as `decoded_twice` in
   values. HTML entities and percent-encoding in ids and values are sent as they are, and counted as
   `encoded_text`; a link may be percent-encoded.

@@ -250,12 +250,29 @@ def test_row_numbers_that_have_no_name_reject_the_file(first: int, last: str) ->
     assert "begin with their numbers" in rejection(data)
 
 
-@pytest.mark.parametrize("ids", ["12", "13", "A1", "1"])
-def test_rows_that_end_in_a_delimiter_do_not_begin_with_their_numbers(ids: str) -> None:
-    """Their ids are not 0, 1, 2 or 1, 2, 3; of a single row that says nothing. With a cell less they may."""
-    trailing = "," if ids != "12" else ""
-    rows = "".join(f"{sign},Rome{trailing}\n" for sign in ids)
-    assert run(f"thirdPartyId,city\n{rows}".encode()).split.rows.sent == len(ids)
+@pytest.mark.parametrize("first", ["pcId", "n"])
+def test_row_numbers_are_told_by_the_ids_after_them(first: str) -> None:
+    names = [first, "city", "pcId"] if first == "n" else [first, "city", "left"]
+    rows = [["1", "A1", "Ulm", ""], ["2", "A2", "Ulm", ""], ["3", "A3", "Bonn", ""]]
+    if first == "n":
+        rows = [[row[0], row[2], row[2], row[1]] for row in rows]
+    data = "\n".join(map(",".join, [names, *rows])).encode()
+    assert "begin with their numbers" in rejection(data)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["1,Ulm,", "2,Bonn,", "3,Ulm,"],  # cities repeat
+        ["1,Ulm,", "2,Bonn,"],  # too few to tell
+        ["1,Ulm", "2,Bonn", "3,Rome"],
+        ["1,Ulm,", "3,Bonn,", "4,Rome,"],
+        ["2,Ulm,", "3,Bonn,", "4,Rome,"],
+        ["1,Ulm,,", "2,Bonn,,", "3,Rome,,"],
+    ],
+)
+def test_rows_that_end_in_a_delimiter_do_not_begin_with_their_numbers(rows: list[str]) -> None:
+    assert run("\n".join(["pcId,city", *rows]).encode()).split.rows.sent == len(rows)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,23 @@ from bulk_profiles.splitting.reading import delimited
 from tests.worlds.splitting import Outcome, run, run_in_slices
 
 WORDS = ["NULL", "null", "None", "nan", "NaN", "N/A", "#N/A", "Nil", "none", "undefined", "<NA>", "<null>"]
-WORDS += ["(null)", "[NULL]", "NaT", "NA", "n/a", "\\\\N", "(blank)", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"]
+WORDS += [
+    "#NV",
+    "#wert!",
+    "(Leer)",
+    "#N/D",
+    "(null)",
+    "[NULL]",
+    "NaT",
+    "NA",
+    "n/a",
+    "\\\\N",
+    "(blank)",
+    "#REF!",
+    "#VALUE!",
+    "#NAME?",
+    "#DIV/0!",
+]
 VALUES = [
     "NULLS",
     "nul",
@@ -81,9 +97,9 @@ def test_other_value_is_a_value(value: str) -> None:
 
 @pytest.mark.parametrize("text", ["##", "########", " ### "])
 def test_column_that_was_too_narrow_has_no_ids(text: str) -> None:
-    outcome = run(f"pcId,a\n1,x\n{text},y\n#,{text}\n".encode())
+    outcome = run(f"pcId,a\n1,x\n{text},y\n#1,{text}\n".encode())
     assert outcome.rejects == [["3", "pcId", "empty_id"]]
-    assert outcome.received == [("1", "x"), ("#", text)]
+    assert outcome.received == [("1", "x"), ("#1", text)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.splitting.rows.key_column import has_key_column
+from bulk_profiles.splitting.rows.key_column import has_key_column, key_number
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, mark, unmark
 
 from .batch_format import BODY_PREFIX
@@ -42,7 +42,7 @@ _SECOND_DELIMITER = re.compile(r".*\w([,;|])\1*\s*")
 _LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\""" + _OTHER_QUOTES + "-]{2,}")
 _RULE = re.compile(rb"-+(?:\+-+)+")  # the line that psql draws below the header
 _PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
-_FEWEST_NUMBERED = 2  # rows from which their numbers are known as such
+_FEWEST_NUMBERED = 3  # rows from which their numbers are known as such
 _MOST_LINES = 20  # in which a header is looked for
 _MOST_ROWS = 100  # that are held against the header
 # A number, a date, a time, an e-mail address or a UUID is no name of a column.
@@ -58,7 +58,7 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
     _refuse_other_quotes(header, rows)
     _refuse_enclosed(header, rows)
     _refuse_types(header, rows)
-    _refuse_row_numbers(header, rows)
+    _refuse_row_numbers(header, rows, feed)
     _refuse_second_delimiter(header, rows)
     _refuse_line_ends(header, rows)
     width = len(header.names)
@@ -110,16 +110,21 @@ def _refuse_types(header: Header, rows: Sequence[bytes]) -> None:
         )
 
 
-def _refuse_row_numbers(header: Header, rows: Sequence[bytes]) -> None:
+def _refuse_row_numbers(header: Header, rows: Sequence[bytes], feed: Feed) -> None:
     """Raise `FileRejectedError` if rows begin with their numbers, for which the header has no name.
 
     R's `write.table` writes tables like that, and so does pandas with `index_label=False`. Where the last
-    column is empty, only the numbers tell that from a delimiter at the end of each row.
+    column is empty, there may be a delimiter at the end of each row instead: then what would be the ids
+    repeats sooner or later.
     """
     cells = [row.split(b",") for row in rows if row]
-    if len(cells) < _FEWEST_NUMBERED or {len(row) for row in cells} != {len(header.names) + 1}:
+    key = key_number(header.names, feed)
+    if key is None or len(cells) < _FEWEST_NUMBERED or {len(row) for row in cells} != {len(header.names) + 1}:
         return
-    if any([row[0] for row in cells] == [b"%d" % (n + first) for n in range(len(cells))] for first in (0, 1)):
+    numbers = [row[0] for row in cells]
+    if not any(numbers == [b"%d" % (n + first) for n in range(len(cells))] for first in (0, 1)):
+        return
+    if any(row[-1] for row in cells) or len({row[key + 1] for row in cells}) == len(cells):
         raise FileRejectedError(
             "The rows begin with their numbers, and the header has no name for these: export the table "
             "without them, or with a name for each column. If the numbers are ids, remove the delimiter at "
