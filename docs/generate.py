@@ -114,8 +114,8 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A cell of nothing but blanks, characters that nobody sees and NUL is an empty cell. So is `\\N`, and each
   word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not,
   are sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
-  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!`, `#WERT!` and their like. None of these words is an id, nor is
-  an error of a spreadsheet in any language, or what has no letter and no digit (`####`, `???`, `-`).
+  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!`, `#WERT!` and their like. None of these words is an id, nor
+  is an error of a spreadsheet in any language, or what has no letter and no digit (`####`, `???`, `-`).
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
 - Every name and every value is percent-encoded once. Other values keep their spaces.
@@ -131,6 +131,9 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Letters such as `Ã¼` for `ü` were decoded wrongly: they are in no id, and counted as `decoded_twice` in
   values. HTML entities and percent-encoding in ids and values are sent as they are, and counted as
   `encoded_text`; a link may be percent-encoded.
+- A backslash means itself. Before a letter such as n or t, a quote or another backslash, and at the end of a
+  value, where it may stand before a delimiter or a line break, it is counted as `backslash`: MySQL, Snowflake
+  and `COPY` of PostgreSQL write such escapes.
 - `="..."`, `=T("...")` and `=` before digits are taken off values, too, and counted as `value_guarded`.
 - Where the feed names an encoding such as `cp1252`, a row with UTF-8 in it is rejected as `mixed_encoding`.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first

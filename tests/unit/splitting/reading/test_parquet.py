@@ -208,7 +208,7 @@ def test_id_that_is_a_floating_point_number_is_sent_if_it_is_whole(
 ) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
     ids = f"1001, NULL, 'nan', 1.5, {exact - 1}, {exact}, 1e21, 'inf', -7, '-inf', 0"
-    data = parquet(tmp_path, f"SELECT 'x,\\u00e9' AS a, unnest([{ids}]::{kind}[]) AS {key}, 7::{kind} AS n")
+    data = parquet(tmp_path, f"SELECT 'x,\u00e9' AS a, unnest([{ids}]::{kind}[]) AS {key}, 7::{kind} AS n")
     outcome = run(data)
     assert [row[0] for row in outcome.received] == ["1001", str(exact - 1), "-7", "0"]
     assert outcome.rejects == [

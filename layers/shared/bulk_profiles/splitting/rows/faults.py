@@ -143,6 +143,12 @@ class Warn(_Code):
         "Ids and values with HTML entities or percent-encoding (%20): they are sent as they are. If "
         "they are not meant so, export the table without that encoding.",
     )
+    BACKSLASH = (
+        "backslash",
+        "Ids and values with a backslash at the end, or before n, t, r, 0, u, a quote or another backslash: "
+        "they are sent as they are. If these are escapes, export the table as CSV with doubled quotes and "
+        "without escapes.",
+    )
     ID_APOSTROPHE = (
         "id_apostrophe",
         "Ids that begin with an apostrophe, as spreadsheets mark text: remove it if it is no part of them.",
