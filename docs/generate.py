@@ -144,7 +144,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   sent may hold lists and objects.
 - In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values; bytes
   are text if they are UTF-8. An id may be a whole number: a floating-point one below 2^53 (2^24 in 32 bits),
-  or a decimal one. NaN and infinities are empty cells, and counted as a warning.
+  or a decimal one. NaN and infinities are empty cells, and counted as a warning. Columns of decimals
+  with more than 38 digits, as BIGNUMERIC of BigQuery, reject the file.
 - In a `batch=` file, what is encoded stays as it is and what should be is encoded; ids are compared decoded.
 
 Every row is accounted for: *read = rejected + merged + skipped + sent*.
