@@ -82,6 +82,10 @@ A file that is none of these is rejected with one sentence, which names what it 
   quoted value, or if most of the first rows have another delimiter or line end; the sentence says what was
   found. A delimiter is one character: columns that are separated by several, as in `a||b`, or by spaces, and
   tables that are drawn with lines, reject the file.
+- Rows that have one cell more than the header and begin with their numbers, from 0 or 1 on, as R's
+  `write.table` and pandas with `index_label=False` write them, reject the file. So do a second and a third
+  line of names (types, as ClickHouse writes them, or those of Qualtrics), a header such as `pcId,city;;` that
+  was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029 or U+001E.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 
@@ -112,20 +116,26 @@ A file that is none of these is rejected with one sentence, which names what it 
 - A cell of nothing but blanks, characters that nobody sees and NUL is an empty cell. So is `\\N`, and each
   word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not,
   are sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
-  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!` and their like. None of these words is an id, nor is `####`.
+  `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!`, `#WERT!` and their like. None of these words is an id, nor
+  is an error of a spreadsheet in any language, or `####`.
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
 - Every name and every value is percent-encoded once. Other values keep their spaces.
 - Blanks and characters that nobody sees are taken off the ends of an id, and so are `="..."`, `=T("...")`
-  and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`.
+  and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`, and
+  so are accents that are characters of their own.
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
   counted as `id_exponent`).
-- A word for a sum or for the end of a table (`Total (12)`, `Grand Total:`, `Record count`, `TRL` and their
-  like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in backticks.
+- A word for a sum or for the end of a table (`Total (12)`, `Gesamtergebnis`, `A1 Total`, `Record count`,
+  `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in
+  backticks, one as a program prints it (`b'A1'`, `ObjectId(65a1)`), or a formula (`=A2`).
 - Letters such as `Ã¼` for `ü` were decoded wrongly: they are in no id, and counted as `decoded_twice` in
   values. HTML entities and percent-encoding in ids and values are sent as they are, and counted as
   `encoded_text`; a link may be percent-encoded.
+- A backslash means itself. Before a letter such as n or t, a quote or another backslash, and at the end of a
+  value, where it may stand before a delimiter or a line break, it is counted as `backslash`: MySQL, Snowflake
+  and `COPY` of PostgreSQL write such escapes.
 - `="..."`, `=T("...")` and `=` before digits are taken off values, too, and counted as `value_guarded`.
 - Where the feed names an encoding such as `cp1252`, a row with UTF-8 in it is rejected as `mixed_encoding`.
 - Rows of one id are one row: the last value of each column that is not empty wins, at the place of the first
@@ -136,7 +146,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   sent may hold lists and objects.
 - In Parquet, times with a time zone are sent in UTC. Only columns that are sent must hold plain values; bytes
   are text if they are UTF-8. An id may be a whole number: a floating-point one below 2^53 (2^24 in 32 bits),
-  or a decimal one. NaN and infinities are empty cells, and counted as a warning.
+  or a decimal one. NaN and infinities are empty cells, and counted as a warning. Columns of decimals
+  with more than 38 digits, as BIGNUMERIC of BigQuery, reject the file.
 - In a `batch=` file, what is encoded stays as it is and what should be is encoded; ids are compared decoded.
 
 Every row is accounted for: *read = rejected + merged + skipped + sent*.

@@ -119,12 +119,6 @@ EQUIVALENT = (
         "All hashes are then sorted as a whole, in more time.",
     ),
     Equivalent(
-        "splitting.batches.repeated_ids",
-        "RepeatFinder._all",
-        "return np.concatenate(self._pending) if self._pending else np.empty(1, np.uint64)",
-        "One hash repeats nothing.",
-    ),
-    Equivalent(
         "splitting.parallel.processes",
         "_serve",
         "os._exit(1)  # without the exit handlers that the fork has from its parent",

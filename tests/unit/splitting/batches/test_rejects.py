@@ -31,6 +31,24 @@ GERMAN = "thirdPartyId,city\nA1,Köln\nA2,München\nA3,Ulm\n"
 ADVICE = "2 rejected rows are not UTF-8 but valid Windows-1252"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "city"),
+    [
+        ("cp1251", "Москва"),
+        ("koi8-r", "Москва"),
+        ("shift_jis", "東京都"),
+        ("gb18030", "北京市"),
+        ("cp1253", "Αθήνα"),
+    ],
+)
+def test_words_in_other_scripts_are_not_said_to_be_windows_1252(encoding: str, city: str) -> None:
+    data = f"pcId,city\nA1,{city}\nA2,{city}\n".encode(encoding)
+    split = run(data).split
+    assert split.rejects == {"invalid_utf8": 2}
+    assert split.advice == ""
+    assert run(data, Feed(encoding=encoding)).split.rows.sent == 2
+
+
 def test_rows_in_windows_1252_are_told_with_the_encoding() -> None:
     split = run(GERMAN.encode("cp1252")).split
     assert split.advice.startswith(ADVICE)

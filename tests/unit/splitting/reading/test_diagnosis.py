@@ -223,7 +223,15 @@ def test_names_in_brackets_or_backticks_reject_the_file(header: str) -> None:
     assert run(b"thirdPartyId,[city]\nA1,Rome\n").split.rows.sent == 1
 
 
-@pytest.mark.parametrize("types", ["string,string,int", "VARCHAR(20),text,DOUBLE PRECISION"])
+@pytest.mark.parametrize(
+    "types",
+    [
+        "string,string,int",
+        "VARCHAR(20),text,DOUBLE PRECISION",
+        "UUID,LowCardinality(Nullable(String)),DateTime64(3)",
+        '"FixedString(8)","Nullable(Decimal(9, 2))","DateTime64(3, \'UTC\')"',
+    ],
+)
 def test_types_of_the_columns_below_the_header_reject_the_file(types: str) -> None:
     assert "types of the columns" in rejection(f"thirdPartyId,city,n\n{types}\nA1,Rome,3\n".encode())
 
@@ -231,6 +239,88 @@ def test_types_of_the_columns_below_the_header_reject_the_file(types: str) -> No
 @pytest.mark.parametrize("row", ["text,Rome,int", "string,string,stringy", "text,date,"])
 def test_row_with_other_words_than_types_is_a_row(row: str) -> None:
     assert run(f"thirdPartyId,city,n\n{row}\nA1,Rome,3\n".encode()).split.rows.sent == 2
+
+
+def test_three_lines_of_names_reject_the_file() -> None:
+    names = 'thirdPartyId,q1\nExternal reference,How?\n"{""ImportId"":""ref""}","{""ImportId"":""QID1""}"\n'
+    assert "has three lines, as Qualtrics writes it" in rejection(f"{names}A1,4\n".encode())
+    assert run(b'thirdPartyId,q1\nA1,"{""Import"":1}"\nA2,x\n').split.rows.sent == 2
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("last", ["", "x"])
+def test_row_numbers_that_have_no_name_reject_the_file(first: int, last: str) -> None:
+    rows = [f'"{number}","A{number}x","Rome",{last}' for number in range(first, first + 3)]
+    data = "\n".join(['"thirdPartyId","city","left"', *rows]).encode()
+    assert "begin with their numbers" in rejection(data)
+
+
+@pytest.mark.parametrize("first", ["pcId", "n"])
+def test_row_numbers_are_told_by_the_ids_after_them(first: str) -> None:
+    names = [first, "city", "pcId"] if first == "n" else [first, "city", "left"]
+    rows = [["1", "A1", "Ulm", ""], ["2", "A2", "Ulm", ""], ["3", "A3", "Bonn", ""]]
+    if first == "n":
+        rows = [[row[0], row[2], row[2], row[1]] for row in rows]
+    data = "\n".join(map(",".join, [names, *rows])).encode()
+    assert "begin with their numbers" in rejection(data)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["1,Ulm,", "2,Bonn,", "3,Ulm,"],  # cities repeat
+        ["1,Ulm,", "2,Bonn,"],  # too few to tell
+        ["1,Ulm", "2,Bonn", "3,Rome"],
+        ["1,Ulm,", "3,Bonn,", "4,Rome,"],
+        ["2,Ulm,", "3,Bonn,", "4,Rome,"],
+        ["1,Ulm,,", "2,Bonn,,", "3,Rome,,"],
+    ],
+)
+def test_rows_that_end_in_a_delimiter_do_not_begin_with_their_numbers(rows: list[str]) -> None:
+    assert run("\n".join(["pcId,city", *rows]).encode()).split.rows.sent == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("thirdPartyId,city;;", "A1,Rome;x;"),
+        ("thirdPartyId;city,", "A1;Rome,"),
+        ("thirdPartyId\tcity|", "A1\tRo|me"),
+    ],
+)
+def test_header_that_ends_in_a_second_delimiter_rejects_the_file(header: str, row: str) -> None:
+    assert "saved again with another delimiter" in rejection(f"{header}\n{row}\n{row}\n".encode())
+    assert run(f"{header}\n{row}\nA2{row[2]}Oslo\n".encode()).split.rows.sent == 2
+
+
+def test_header_that_ends_in_its_own_delimiter_is_a_header() -> None:
+    assert run(b"thirdPartyId;city;;\nA1;Rome;;\n").received == [("A1", "Rome")]
+    assert run(b'thirdPartyId;"city;"\nA1;"Rome;"\n').received == [("A1", "Rome;")]
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_lines_that_end_with_no_line_end_reject_the_file(end: str) -> None:
+    data = end.join(["thirdPartyId,city", "A1,Rome", ""])
+    assert f"end with U+{ord(end):04X}" in rejection(data.encode())
+    assert run(f"thirdPartyId,city{end}\nA1,Rome\n".encode()).split.rows.sent == 1
+
+
+def test_records_of_sqlite_reject_the_file() -> None:
+    data = b"thirdPartyId\x1fcity\x1eA1\x1fRome\x1e"
+    assert "end with U+001E" in rejection(data, Feed(delimiter="\x1f"))
+
+
+@pytest.mark.parametrize("sign", "\uff0c\u3001\xa6\xa7")
+def test_delimiter_beyond_ascii_is_no_part_of_a_name(sign: str) -> None:
+    data = f"thirdPartyId{sign}city\nA1{sign}Rome\n".encode()
+    assert f'separated by "{sign}": export the table with a comma' in rejection(data)
+
+
+def test_tuples_reject_the_file() -> None:
+    data = b"('thirdPartyId', 'city')\n('A1', 'Rome')\n"
+    assert "Each line is in brackets" in rejection(data)
+    assert run(b"(thirdPartyId,city)\nA1,Rome\n").split.rows.sent == 1
+    assert run(b"(thirdPartyId),city\n(A1),Rome\n").split.rows.sent == 1
 
 
 def test_lines_of_a_quoted_mail_reject_the_file() -> None:

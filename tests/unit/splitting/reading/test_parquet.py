@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from pathlib import Path
@@ -15,6 +16,16 @@ from bulk_profiles.core.feeds import Feed, Mapping, Quoting
 from bulk_profiles.splitting.reading import delimited, header
 from bulk_profiles.splitting.reading import parquet as reader
 from tests.worlds.splitting import run
+
+# Written by Arrow: pcId '1', v 12345678901234567.25 as a decimal of 50 digits, w 'x'.
+LONG_DECIMAL = base64.b64decode(
+    "UEFSMRUAFRYVFiwVAhUAFQYVBhwAAAACAAAAAgEBAAAAMRUAFTYVNiwVAhUAFQYVBhwAAAACAAAAAgEAAAAAAAAAAAAAAAAAESIQ"
+    "9H3pgNUVABUWFRYsFQIVABUGFQYcAAAAAgAAAAIBAQAAAHgVBBlMNQAYBnNjaGVtYRUGABUMJQIYBHBjSWQlAEwcAAAAFQ4VKhUC"
+    "GAF2JQoVBBVkLFwVBBVkAAAAFQwlAhgBdyUATBwAAAAWAhkcGTwmABwVDBklBgAZGARwY0lkFQAWAhY8FjwmCEkcFQAVABUCADwW"
+    "AhkGGSYAAgAAACYAHBUOGSUGABkYAXYVABYCFlwWXCZESRwVABUAFQIAPCkGGSYAAgAAACYAHBUMGSUGABkYAXcVABYCFjwWPCag"
+    "AUkcFQAVABUCADwWAhkGGSYAAgAAABbUARYCJggW1AEAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRk8HAAAHAAA"
+    "HAAAAA0BAABQQVIx"
+)
 
 
 def parquet(folder: Path, query: str) -> bytes:
@@ -216,7 +227,7 @@ def test_id_that_is_a_floating_point_number_is_sent_if_it_is_whole(
 ) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", size)
     ids = f"1001, NULL, 'nan', 1.5, {exact - 1}, {exact}, 1e21, 'inf', -7, '-inf', 0"
-    data = parquet(tmp_path, f"SELECT 'x,\\u00e9' AS a, unnest([{ids}]::{kind}[]) AS {key}, 7::{kind} AS n")
+    data = parquet(tmp_path, f"SELECT 'x,\u00e9' AS a, unnest([{ids}]::{kind}[]) AS {key}, 7::{kind} AS n")
     outcome = run(data)
     assert [row[0] for row in outcome.received] == ["1001", str(exact - 1), "-7", "0"]
     assert outcome.rejects == [
@@ -287,3 +298,15 @@ def test_error_that_is_not_about_utf8_is_no_answer_about_it() -> None:
     connection.execute.side_effect = duckdb.InvalidInputException("out of something else")
     with pytest.raises(duckdb.InvalidInputException, match="something else"):
         reader._is_utf8(connection, "SELECT 1")
+
+
+@pytest.mark.parametrize("names", ["v", "pcId"])
+def test_decimals_of_more_digits_than_are_read_exactly_reject_the_file(names: str) -> None:
+    """The library reads them as floating-point numbers."""
+    feed = Feed(mapping=Mapping(key="v")) if names == "pcId" else Feed()
+    with pytest.raises(FileRejectedError, match=r'Column "v" .* decimals of more than 38 digits'):
+        run(LONG_DECIMAL, feed)
+
+
+def test_long_decimals_that_are_not_sent_do_no_harm() -> None:
+    assert run(LONG_DECIMAL, Feed(mapping=Mapping(drop=("v",)))).received == [("1", "x")]

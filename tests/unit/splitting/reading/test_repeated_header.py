@@ -202,8 +202,8 @@ def test_line_of_dashes_below_a_header_is_no_row(
 
 
 def test_dashes_are_values_beside_others() -> None:
-    outcome = run(b"pcId,a\n1,---\n-,y\n---,x\n")
-    assert outcome.received == [("1", "---"), ("-", "y"), ("---", "x")]
+    outcome = run(b"pcId,a\n1,---\n-2,y\n---3,x\n")
+    assert outcome.received == [("1", "---"), ("-2", "y"), ("---3", "x")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from tests.worlds.splitting import run
 ENTITIES = ["Smith &amp; Co", "M&uuml;nchen", "&Uacute;", "a&#252;", "&#xfc;", "a &lt;b&gt;"]
 PERCENT_ENCODED = ["New%20York", "%C3%A3", "a%2fb", "100%25"]
 PLAIN = ["a&b;", "R&D; x", "a & b; c", "?x=1&y=2;", "100%", "5% of", "%zz", "https://x.example/a%20b"]
-PLAIN += ["C:\\dir", r"\n", r"\\share", "&", "%", "\\", "&;", "&12;"]
+PLAIN += ["C:\\dir", r"\s", "&", "%", "/", "&;", "&12;"]
+ESCAPED = [r"a\nb", r"\t", r"C:\\dir", r"say \"hi", r"O\'Neil", "ends\\", r"\u00e9", r"a\0b", r"x\ry"]
 
 
 @pytest.mark.parametrize("text", [*ENTITIES, *PERCENT_ENCODED])
@@ -20,6 +21,22 @@ def test_text_that_is_encoded_is_sent_as_it_is_and_counted(text: str) -> None:
     assert outcome.received == [("1", "x", "y"), ("2", text, "y"), (f"3{text}", "x", text), ("4", "x", "é")]
     assert outcome.split.warnings == {"encoded_text": 3}
     assert outcome.split.examples == Examples(warnings={"encoded_text": [3, 4]})
+
+
+@pytest.mark.parametrize("text", ESCAPED)
+def test_backslash_that_may_be_an_escape_is_sent_as_it_is_and_counted(text: str) -> None:
+    outcome = run(f"pcId,a,b\n1,x,y\n2,{text},y\n3{text},x,{text}\n4,x,é\n".encode())
+    assert outcome.received == [("1", "x", "y"), ("2", text, "y"), (f"3{text}", "x", text), ("4", "x", "é")]
+    assert outcome.split.warnings["backslash"] == 3
+    assert outcome.split.examples.warnings["backslash"] == [3, 4]
+
+
+def test_line_break_after_a_backslash_is_counted() -> None:
+    """As `COPY` and csv writers without quotes have it; the delimiter after the other one hides it."""
+    outcome = run(b"pcId,a,b\n1,x\\,y\\\nz,w\n")
+    assert outcome.received == [("1", "x\\", "y\\")]
+    assert outcome.split.warnings == {"backslash": 2}
+    assert outcome.rejects == [["3", "", "too_few_cells"]]
 
 
 @pytest.mark.parametrize("text", PLAIN)

@@ -265,6 +265,15 @@ def test_id_that_may_be_a_shortened_number_is_sent_and_counted(text: str, rest: 
                 "Total:",
                 "Total (2)",
                 "Gesamt : 7",
+                "Total: Account",
+                "GESAMTERGEBNIS",
+                "Total Général",
+                "Suma KOŃCOWA",
+                "Итого",
+                "ВСЕГО",
+                "総計",
+                "A1 Total",
+                "Kunde 7 ERGEBNIS",
             )
         ),
         *((word, "empty_id") for word in ("TRUE", "false")),
@@ -281,7 +290,9 @@ def test_word_for_a_sum_or_a_boolean_is_no_id(text: str, code: str, rest: str, r
     assert outcome.split.examples.rejects == {code: [rows + 2]}
 
 
-@pytest.mark.parametrize("profile_id", ["NA:5", "none (2)", "True (1)", "Total-7", "Totals2"])
+@pytest.mark.parametrize(
+    "profile_id", ["NA:5", "none (2)", "True (1)", "Total-7", "Totals2", "sum:a", "Total A"]
+)
 def test_id_that_begins_with_a_word_is_an_id(profile_id: str) -> None:
     """Only a word for a sum may have a colon or a count after it."""
     assert run(f"thirdPartyId,a\n{profile_id},x\nA1,y\n".encode()).received[0][0] == profile_id
@@ -301,6 +312,9 @@ PLACEHOLDERS = [
     "[object Undefined]",
     "(not set)",
     "(Not Provided)",
+    "=A2",
+    "=$B$2",
+    "=VLOOKUP(A2;B:C;2)",
 ]
 
 
@@ -314,10 +328,52 @@ def test_id_that_is_a_placeholder_is_rejected(write: Write, text: str) -> None:
 
 @WRITERS
 @pytest.mark.parametrize(
-    "text", ["{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]"]
+    "text", ["{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]", "=abc"]
 )
 def test_id_that_only_looks_a_little_like_a_placeholder_is_kept(write: Write, text: str) -> None:
     assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "text",
+    ["b'A1'", "u'A1'", "ObjectId(65a1)", "UUID('0a1b')", "Decimal('5')", "np.int64(5)", "bytearray(b'x')"],
+)
+def test_id_as_a_program_prints_it_is_rejected(write: Write, text: str) -> None:
+    outcome = run(write("pcId", ["A", text, "B"]))
+    assert [row[0] for row in outcome.received] == ["A", "B"]
+    assert [reject[2] for reject in outcome.rejects] == ["id_quoted"]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", ["O'", "x'A1'", "A1(2)", "Kunde(5)", "object(1)"])
+def test_id_that_only_looks_a_little_like_what_a_program_prints_is_kept(write: Write, text: str) -> None:
+    assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "text",
+    ["##", "#NV", "#WERT!", "#\xa1REF!", "#NOM?"],
+)
+def test_error_of_a_spreadsheet_is_no_id(write: Write, text: str) -> None:
+    outcome = run(write("pcId", ["A", text]))
+    assert [row[0] for row in outcome.received] == ["A"]
+    assert [reject[2] for reject in outcome.rejects] == ["empty_id"]
+
+
+def test_error_of_libreoffice_is_no_id() -> None:
+    outcome = run(b"pcId,a\nA,x\nErr:502,x\nErr:5021,x\nErr7,x\n")
+    assert [row[0] for row in outcome.received] == ["A", "Err:5021", "Err7"]
+    assert outcome.rejects == [["3", "pcId", "empty_id"]]
+
+
+@WRITERS
+def test_id_whose_accent_is_a_character_of_its_own_is_counted(write: Write) -> None:
+    ids = ["Jose\u0301-1234", "Jos\xe9-1234"]
+    outcome = run(write("pcId", ids))
+    assert [row[0] for row in outcome.received] == ids
+    assert outcome.split.warnings["id_invisible"] == 1
 
 
 @WRITERS

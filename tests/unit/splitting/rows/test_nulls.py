@@ -7,13 +7,28 @@ import json
 import pytest
 
 from bulk_profiles.core.feeds import Feed, Mapping, SeparatorInValue
-from bulk_profiles.core.models import Examples
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.reading import delimited
 from tests.worlds.splitting import Outcome, run, run_in_slices
 
 WORDS = ["NULL", "null", "None", "nan", "NaN", "N/A", "#N/A", "Nil", "none", "undefined", "<NA>", "<null>"]
-WORDS += ["(null)", "[NULL]", "NaT", "NA", "n/a", "\\\\N", "(blank)", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"]
+WORDS += [
+    "#NV",
+    "#wert!",
+    "(Leer)",
+    "#N/D",
+    "(null)",
+    "[NULL]",
+    "NaT",
+    "NA",
+    "n/a",
+    "\\\\N",
+    "(blank)",
+    "#REF!",
+    "#VALUE!",
+    "#NAME?",
+    "#DIV/0!",
+]
 VALUES = [
     "NULLS",
     "nul",
@@ -60,7 +75,8 @@ def test_word_that_nobody_names_is_sent_and_counted(word: str, rest: str) -> Non
     outcome = run(data.encode())
     assert outcome.received[:3] == [("1", word, rest), ("2", rest, word), ("3", word, word)]
     assert outcome.split.warnings["null_word"] == 4
-    assert outcome.split.examples == Examples({"empty_id": [6]}, {"null_word": [2, 3, 4]})
+    assert outcome.split.examples.rejects == {"empty_id": [6]}
+    assert outcome.split.examples.warnings["null_word"] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("word", [*WORDS, "\\N"])
@@ -76,14 +92,14 @@ def test_word_for_no_value_is_no_id(word: str, around: str) -> None:
 def test_other_value_is_a_value(value: str) -> None:
     outcome = run(f"pcId,a,b\n1,{value},é\n2,x,y\n".encode())
     assert outcome.received == [("1", value, "é"), ("2", "x", "y")]
-    assert not outcome.split.warnings
+    assert "null_word" not in outcome.split.warnings
 
 
 @pytest.mark.parametrize("text", ["##", "########", " ### "])
 def test_column_that_was_too_narrow_has_no_ids(text: str) -> None:
-    outcome = run(f"pcId,a\n1,x\n{text},y\n#,{text}\n".encode())
+    outcome = run(f"pcId,a\n1,x\n{text},y\n#1,{text}\n".encode())
     assert outcome.rejects == [["3", "pcId", "empty_id"]]
-    assert outcome.received == [("1", "x"), ("#", text)]
+    assert outcome.received == [("1", "x"), ("#1", text)]
 
 
 @pytest.mark.parametrize(

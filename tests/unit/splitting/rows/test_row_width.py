@@ -101,9 +101,9 @@ def test_row_of_delimiters_and_blanks_is_a_blank_line(row: bytes, feed: Feed) ->
 )
 @pytest.mark.parametrize("feed", [Feed(), FILL])
 def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end: str) -> None:
-    text = f"pcId,a\n1,x\n{line}\n2,{rest}\n-3,--\n-,y\n"
+    text = f"pcId,a\n1,x\n{line}\n2,{rest}\n-3,--\n-4,y\n"
     outcome = run(text.replace("\n", end).encode(), feed)
-    assert [row[0] for row in outcome.received] == ["1", "2", "-3", "-"]
+    assert [row[0] for row in outcome.received] == ["1", "2", "-3", "-4"]
     assert outcome.split.warnings == {"dashed_line": 1}
     assert outcome.split.examples.warnings == {"dashed_line": [3 + line.count("\n")]}
     assert outcome.split.rows.read == 4

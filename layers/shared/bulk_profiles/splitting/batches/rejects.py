@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from bulk_profiles.splitting.rows.warnings import Warnings
 
 _UTF8 = "utf-8"
 _PIECE = 1024 * 1024
+_WORD_BEYOND_ASCII = re.compile(rb"[\x80-\xff]{4}")
 
 
 @dataclass(slots=True)
@@ -139,8 +141,9 @@ def _part(number: int) -> str:
 
 
 def _is_windows_1252(raw: bytes) -> bool:
+    """Whether some text may be Windows-1252, in which words have a few letters beyond ASCII at most."""
     try:
         raw.decode("cp1252")
     except UnicodeDecodeError:
         return False
-    return not raw.isascii()
+    return not raw.isascii() and not _WORD_BEYOND_ASCII.search(raw)

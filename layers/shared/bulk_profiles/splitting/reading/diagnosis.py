@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.splitting.rows.key_column import has_key_column
-from bulk_profiles.splitting.rows.plain import FAULT_MARK, unmark
+from bulk_profiles.splitting.rows.key_column import has_key_column, key_number
+from bulk_profiles.splitting.rows.plain import FAULT_MARK, mark, unmark
 
 from .batch_format import BODY_PREFIX
 from .dialect import Dialect
@@ -30,13 +30,19 @@ _IN_OTHER_QUOTES = re.compile(f"'[^']*'|[{_OTHER_QUOTES}][^{_OTHER_QUOTES}]*[{_O
 _BRACKETED = re.compile(r"`[^`]+`|\[[^\[\]]+\]")  # as a name in MySQL or SQL Server
 # The type of a column, as some exports have it below the header.
 _TYPE = re.compile(
-    r"(?:string|text|n?(?:var)?char2?|character varying|u?int(?:eger|\d+)?|bigint|smallint|long|float\d*"
-    r"|double(?: precision)?|decimal|numeric|number|bool(?:ean)?|date(?:time)?|timestamp)(?:\([\d, ]+\))?",
+    r"(?:(?:nullable|lowcardinality)\()*"
+    r"(?:(?:fixed)?string|text|n?(?:var)?char2?|character varying|u?int(?:eger|\d+)?|bigint|smallint|long"
+    r"|float\d*|double(?: precision)?|decimal|numeric|number|bool(?:ean)?|date(?:time)?(?:32|64)?|timestamp"
+    r"|uuid)(?:\([\w, '/]+\))?\)*",
     re.IGNORECASE,
 )
+_IMPORT_ID = b'{"ImportId":'  # begins the cells of the third line of Qualtrics
+_LINE_ENDS = "\x85\u2028\u2029\x1e"  # that are none here
+_SECOND_DELIMITER = re.compile(r".*\w([,;|])\1*\s*")
 _LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\""" + _OTHER_QUOTES + "-]{2,}")
 _RULE = re.compile(rb"-+(?:\+-+)+")  # the line that psql draws below the header
 _PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
+_FEWEST_NUMBERED = 3  # rows from which their numbers are known as such
 _MOST_LINES = 20  # in which a header is looked for
 _MOST_ROWS = 100  # that are held against the header
 # A number, a date, a time, an e-mail address or a UUID is no name of a column.
@@ -50,8 +56,11 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
     """
     _refuse_drawn(header, rows)
     _refuse_other_quotes(header, rows)
-    _refuse_quoted_mail(header, rows)
+    _refuse_enclosed(header, rows)
     _refuse_types(header, rows)
+    _refuse_row_numbers(header, rows, feed)
+    _refuse_second_delimiter(header, rows)
+    _refuse_line_ends(header, rows)
     width = len(header.names)
     if has_key_column(header.names, feed) and all(row.count(b",") == width - 1 for row in rows):
         return
@@ -95,12 +104,64 @@ def _refuse_types(header: Header, rows: Sequence[bytes]) -> None:
         raise FileRejectedError(
             "The first row below the header has the types of the columns: remove that line."
         )
+    if any(_IMPORT_ID in row for row in rows[:2]):
+        raise FileRejectedError(
+            "The header has three lines, as Qualtrics writes it: remove the second and the third."
+        )
 
 
-def _refuse_quoted_mail(header: Header, rows: Sequence[bytes]) -> None:
-    """Raise `FileRejectedError` if each line begins with the sign that mail puts before what it quotes."""
-    if rows and header.names[0].startswith(">") and all(row.startswith(b">") for row in rows):
+def _refuse_row_numbers(header: Header, rows: Sequence[bytes], feed: Feed) -> None:
+    """Raise `FileRejectedError` if rows begin with their numbers, for which the header has no name.
+
+    R's `write.table` writes tables like that, and so does pandas with `index_label=False`. Where the last
+    column is empty, there may be a delimiter at the end of each row instead: then what would be the ids
+    repeats sooner or later.
+    """
+    cells = [row.split(b",") for row in rows if row]
+    key = key_number(header.names, feed)
+    if key is None or len(cells) < _FEWEST_NUMBERED or {len(row) for row in cells} != {len(header.names) + 1}:
+        return
+    numbers = [row[0] for row in cells]
+    if not any(numbers == [b"%d" % (n + first) for n in range(len(cells))] for first in (0, 1)):
+        return
+    if any(row[-1] for row in cells) or len({row[key + 1] for row in cells}) == len(cells):
+        raise FileRejectedError(
+            "The rows begin with their numbers, and the header has no name for these: export the table "
+            "without them, or with a name for each column. If the numbers are ids, remove the delimiter at "
+            "the end of each row."
+        )
+
+
+def _refuse_second_delimiter(header: Header, rows: Sequence[bytes]) -> None:
+    """Raise `FileRejectedError` for a header like `pcId,city;;` and rows with as many semicolons.
+
+    A spreadsheet writes them that took a table for one column, and cut some of its rows apart.
+    """
+    delimiter, ends = header.dialect.delimiter, _SECOND_DELIMITER.fullmatch(header.names[-1])
+    if not ends or ends[1].encode() == delimiter or len(header.names) == 1:
+        return
+    counts = {row.count(mark(ends[1].encode())) for row in rows if row}
+    if counts == {"".join(header.names).count(ends[1])}:
+        raise FileRejectedError(
+            f"The header is separated by {_name(delimiter)} and ends in {_name(ends[1].encode())}, as where "
+            "a table is saved again with another delimiter: export it again."
+        )
+
+
+def _refuse_line_ends(header: Header, rows: Sequence[bytes]) -> None:
+    """Raise `FileRejectedError` if the whole file is a header, as its lines end with other characters."""
+    ends = [sign for sign in _LINE_ENDS if any(sign in name for name in header.names)]
+    if ends and not rows:
+        raise FileRejectedError(f"The lines end with {_printed(ends[0])}: end them with a line feed.")
+
+
+def _refuse_enclosed(header: Header, rows: Sequence[bytes]) -> None:
+    """Raise `FileRejectedError` if each line is a quoted line of a mail, or a tuple as Python prints it."""
+    first, last = header.names[0], header.names[-1]
+    if rows and first.startswith(">") and all(row.startswith(b">") for row in rows):
         raise FileRejectedError("Each line begins with >, as in a quoted mail: remove that from every line.")
+    if rows and first.startswith("(") and last.endswith(")") and all(row.startswith(b"(") for row in rows):
+        raise FileRejectedError("Each line is in brackets: export the table as CSV (UTF-8).")
 
 
 def _refuse_drawn(header: Header, rows: Sequence[bytes]) -> None:
@@ -156,10 +217,21 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
             raise FileRejectedError(
                 f"The header is separated by {_name(other)}: name that as the delimiter in the feed."
             )
+    _refuse_delimiter_beyond_ascii(first.decode(errors="replace"), feed)
     _refuse_spaces(header, feed)
     for number, line in enumerate(rows.splitlines()[:_MOST_LINES], header.end.line):
         if any(has_key(line, other) for other in DELIMITERS):
             raise FileRejectedError(f"The header is in line {number}: remove the lines above it.")
+
+
+def _refuse_delimiter_beyond_ascii(first: str, feed: Feed) -> None:
+    """Raise `FileRejectedError` if the header is separated by a sign that a feed cannot name."""
+    for sign in sorted({sign for sign in first if not sign.isascii() and not sign.isalnum()}):
+        if has_key_column(first.split(sign), feed):
+            raise FileRejectedError(
+                f"The header is separated by {_printed(sign)}: export the table with a comma, a semicolon, a "
+                "tab or a pipe."
+            )
 
 
 def _refuse_spaces(header: Header, feed: Feed) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _NESTED = frozenset({"struct", "map", "union", "list", "array", "variant", "geometry"})
+_LONG_DECIMAL = "long decimal"  # which DuckDB reads as a floating-point number
+_MOST_DIGITS = 38
 _TEXT, _BYTES, _DECIMAL, _BOOLEAN = "varchar", "blob", "decimal", "boolean"
 _EXACT_BELOW = {"float": 2**24, "double": 2**53}  # whole numbers that floating-point numbers are exact for
 _MEMORY = "512MB"
@@ -117,13 +119,14 @@ def _convert(
     with duckdb.connect(config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            names = _names(connection, original)
-            kinds = [kind.id for kind in connection.read_parquet(str(original)).types]
+            names, long = _names(connection, original)
+            types = connection.read_parquet(str(original)).types
+            kinds = [_LONG_DECIMAL if n in long else kind.id for n, kind in enumerate(types)]
             sent = [
                 kind if is_sent else None
                 for kind, is_sent in zip(kinds, sent_columns(names, feed), strict=True)
             ]
-            _refuse_nested(names, sent)
+            _refuse_kinds(names, sent)
             _refuse_bytes(connection, original, names, sent)
             key = key_number(names, feed)
             marked = not _is_utf8(connection, _query(original, sent, key))
@@ -148,28 +151,38 @@ def _convert(
     return names, sent
 
 
-def _names(connection: DuckDBPyConnection, path: Path) -> tuple[str, ...]:
-    """Return the names of the columns as they stand there.
+def _names(connection: DuckDBPyConnection, path: Path) -> tuple[tuple[str, ...], set[int]]:
+    """Return the names of the columns as they stand there, and the numbers of those with long decimals.
 
     DuckDB renames some columns: of `City` and `city` it makes `City` and `city_1`. So they come from the
     schema, which is a tree in preorder: an element is followed by its children.
     """
-    schema = connection.execute("SELECT name, num_children FROM parquet_schema(?)", [str(path)]).fetchall()
+    query = "SELECT name, num_children, precision FROM parquet_schema(?)"
+    schema = connection.execute(query, [str(path)]).fetchall()
     names: list[str] = []
+    long = set[int]()
     inside = 0  # elements of a nested column that are left
-    for name, children in schema[1:]:
+    for name, children, digits in schema[1:]:
         if not inside:
+            if (digits or 0) > _MOST_DIGITS:
+                long.add(len(names))
             names.append(name)
         inside += (children or 0) - (inside > 0)
     for number, name in enumerate(names, 1):
         if not without_invisible(name):
             raise FileRejectedError(f"Column {number} of the Parquet file has no name: name it.")
     refuse_endless(names)
-    return tuple(names)
+    return tuple(names), long
 
 
-def _refuse_nested(names: Sequence[str], sent: Sequence[str | None]) -> None:
+def _refuse_kinds(names: Sequence[str], sent: Sequence[str | None]) -> None:
+    """Raise `FileRejectedError` for columns that cannot be sent as the file means them."""
     for name, kind in zip(names, sent, strict=True):
+        if kind == _LONG_DECIMAL:
+            raise FileRejectedError(
+                f"Column {quoted([name])} of the Parquet file holds decimals of more than {_MOST_DIGITS} "
+                'digits: write it with fewer, or as text, or add it to "drop" in the feed\'s mapping.'
+            )
         if kind in _NESTED:
             raise FileRejectedError(
                 f"Column {quoted([name])} of the Parquet file holds lists or objects: only plain values are "

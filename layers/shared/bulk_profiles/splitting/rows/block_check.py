@@ -13,7 +13,7 @@ import numpy as np
 
 from bulk_profiles.core.models import MOST_EXAMPLES
 
-from .encoded_text import encoded_cells
+from .encoded_text import encoded_cells, escaped_cells
 from .faults import LONG_ID_LENGTH, LONG_VALUE_LENGTH, Fault, Reject, Warn
 from .grid import Grid, Places, union
 from .header_names import Likeness
@@ -240,6 +240,7 @@ def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCh
         odd_cells[Warn.REPLACEMENT_CHARACTER] = grid.cells_at(np.array(replaced, np.intp))
     if view.odd:
         odd_cells[Warn.ENCODED_TEXT] = encoded_cells(rows, grid)
+        odd_cells[Warn.BACKSLASH] = escaped_cells(rows, grid)
         odd_cells[Warn.DECODED_TWICE] = _decoded_twice(rows, grid)
     if view.odd and PLUS_MARK in rows:
         odd_cells[Warn.PLUS_SIGN] = grid.cells_at(np.flatnonzero(grid.data == PLUS_MARK[0]))

@@ -1,4 +1,4 @@
-"""Cells that seem to be encoded for another place than a table: `Smith &amp; Co` or `New%20York`."""
+"""Cells that seem to be encoded for another place than a table: `Smith &amp; Co`, or with escapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from .first_bytes import table_of
 from .grid import Grid, Places, union
 
-_AMPERSAND, _PERCENT, _SEMICOLON = b"&%;"
+_AMPERSAND, _PERCENT, _SEMICOLON, _BACKSLASH = b"&%;\\"
+_ESCAPED = table_of(b"ntr0u\"'\\,\n")  # after a backslash: the comma and the line feed end the cell
 _HEXADECIMAL = table_of(string.hexdigits.encode())
 _IN_ENTITY = table_of((string.ascii_letters + string.digits).encode())
 _BEGINS_ENTITY = table_of((string.ascii_letters + "#").encode())
@@ -25,6 +26,14 @@ def encoded_cells(rows: bytes, grid: Grid) -> Places:
     if b"%" in rows:
         cells.append(_without_links(grid, grid.cells_at(_percent_encoded(grid))))
     return union(*cells) if cells else np.empty(0, np.intp)
+
+
+def escaped_cells(rows: bytes, grid: Grid) -> Places:
+    """Return the cells of plain rows with what may be backslash escapes, by their ascending numbers."""
+    if b"\\" not in rows:
+        return np.empty(0, np.intp)
+    places = np.flatnonzero(grid.data == _BACKSLASH)
+    return grid.cells_at(places[_ESCAPED.take(grid.data.take(places + 1, mode="clip"))])
 
 
 def _entities(grid: Grid) -> Places:

@@ -41,12 +41,13 @@ class Reject(_Code):
     )
     ID_QUOTED = (
         "id_quoted",
-        "The id is in single or typographic quotes or in backticks: export the table with double quotes.",
+        "The id is in single or typographic quotes or in backticks, or as a program prints it, such as b'A1' "
+        "or ObjectId(...): export the table with double quotes, and the id as text.",
     )
     PLACEHOLDER_ID = (
         "placeholder_id",
-        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object]: mend "
-        "the export.",
+        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object], or a "
+        "formula: mend the export.",
     )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
     TOTAL_ROW = (
@@ -126,7 +127,8 @@ class Warn(_Code):
     )
     ID_INVISIBLE = (
         "id_invisible",
-        "Ids with a character inside that nobody sees, or a blank beyond ASCII: another id looks the same.",
+        "Ids with a character inside that nobody sees, a blank beyond ASCII, or an accent that is a "
+        "character of its own: another id looks the same.",
     )
     REPLACEMENT_CHARACTER = (
         "replacement_character",
@@ -140,6 +142,12 @@ class Warn(_Code):
         "encoded_text",
         "Ids and values with HTML entities or percent-encoding (%20): they are sent as they are. If "
         "they are not meant so, export the table without that encoding.",
+    )
+    BACKSLASH = (
+        "backslash",
+        "Ids and values with a backslash at the end, or before n, t, r, 0, u, a quote or another backslash: "
+        "they are sent as they are. If these are escapes, export the table as CSV with doubled quotes and "
+        "without escapes.",
     )
     ID_APOSTROPHE = (
         "id_apostrophe",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,38 +32,41 @@ NULL = r"\N"  # what databases write for no value
 NULL_WORDS = frozenset(
     {"null", "nil", "none", "nan", "nat", "na", "n/a", "undefined", "<na>", "<null>", "<nil>", "<none>"}
     | {"(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n"}
-    | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!"}
+    | {"(leer)", "(vide)", "(vuoto)", "(en blanco)", "(leeg)"}
+    | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#spill!", "#calc!", "#field!"}
+    | {"#nv", "#bezug!", "#wert!", "#zahl!", "#n/d", "#valeur!", "#nom?", "#nombre!", "#valor!", "#nome?"}
+    | {"#rif!", "#nulo!", "#verw!", "#waarde!", "#naam?", "#getal!", "#adr!", "#arg!", "#nazwa?", "#liczba!"}
 )
-# The first cell of a row with sums, or of the last line of a file, in small letters.
+# The first cell of a row with sums, as spreadsheets write it in several languages, or of the last line of a
+# file, in small letters.
 TOTALS = frozenset(
-    {
-        "total",
-        "totals",
-        "grand total",
-        "subtotal",
-        "sub-total",
-        "sum",
-        "summe",
-        "gesamt",
-        "gesamtsumme",
-        "trailer",
-    }
-    | {"eof", "end of file", "end of report", "trl", "tlr", "hdr"}
+    {"total", "totals", "grand total", "subtotal", "sub-total", "sum"}
+    | {"summe", "gesamt", "gesamtsumme", "gesamtergebnis", "insgesamt", "ergebnis", "teilergebnis"}
+    | {"zwischensumme", "zwischenergebnis", "total général", "sous-total", "somme", "total general"}
+    | {"suma total", "total geral", "totale", "totale complessivo", "totale generale", "subtotale"}
+    | {"totaal", "eindtotaal", "subtotaal", "totalt", "totalsumma", "totalsum", "summa", "hovedtotal"}
+    | {"suma", "suma końcowa", "razem", "toplam", "genel toplam", "итого", "общий итог", "всего"}
+    | {"合計", "総計", "小計", "合计", "总计", "小计", "總計", "합계", "총합계", "소계"}
+    | {"trailer", "eof", "end of file", "end of report", "trl", "tlr", "hdr"}
     | {"record count", "row count", "total records", "total rows", "total count"}
 )
 # That are no ids, beside those for no value: what programs write for truth and for a number without an end.
 ID_WORDS = TOTALS | {"true", "false", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
 _NO_IDS = NULL_WORDS | ID_WORDS
-_AFTER_WORD = re.compile(r"\s*(?::|\([0-9]+\)|:\s*[0-9]+)$")  # of a word for a sum: `Total:`, `Total (2)`
+# Of a word for a sum: `Total:`, `Total (2)`, `Total: Account`.
+_AFTER_WORD = re.compile(r"\s*(?::|\([0-9]+\)|:\s*[0-9]+|:\s+\S.*)$")
+_SUBTOTAL = re.compile(r".+\s(?:total|ergebnis)", re.IGNORECASE)  # `A1 Total`, as Excel writes subtotals
+SUBTOTAL_ENDS = (b"otal", b"bnis")
 # What a template or a report has where a value should be: {{customer.id}}, ${id}, #{id}, %%id%%, *|ID|*,
-# [[id]], <%= id %>, {% id %}, [object Object], (not set).
+# [[id]], <%= id %>, {% id %}, [object Object], (not set); and the formula =A2 or =VLOOKUP(...).
 _PLACEHOLDER = re.compile(
     r"[{][{%].*[}%][}]|[$#][{].*[}]|%%.+%%|[*][|].*[|][*]|\[\[.*\]\]|<%.*%>"
-    r"|\[object \w+\]|\(not (?:set|provided)\)",
+    r"|\[object \w+\]|\(not (?:set|provided)\)|=\$?[A-Z]+[0-9$(.].*",
     re.IGNORECASE | re.DOTALL,
 )
 PLACEHOLDER_STARTS = b"{$#%*[<("
-_NO_ROOM = re.compile("##+")  # what a spreadsheet shows in a column that is too narrow
+# What a spreadsheet shows in a column that is too narrow, and its errors in any language.
+_NO_VALUE = re.compile(r"##+|#\S+[!?]|Err:[0-9]{3}")
 # What keeps a spreadsheet from taking an id for a number: ="00123", =T("00123"), =1001.
 GUARDED = re.compile(r'=(?:"([^"]*)"|T\("([^"]*)"\)|([0-9]+))', re.IGNORECASE)
 GUARDED_CELL = re.compile(GUARDED.pattern.encode(), re.IGNORECASE)
@@ -87,9 +91,11 @@ _DECODED_TWICE = "Ã[\x80-\xbf\u2013-\u2026]|Â[\x80-\xbf]|â€"
 _DECODED_WRONGLY = re.compile(f"{REPLACEMENT}|{_DECODED_TWICE}")
 # Its bytes in UTF-8: a class in a pattern of bytes would be one of single bytes.
 DECODED_TWICE = re.compile(b"\xc3[\x82\x83]\xc2[\x80-\xbf]|\xc3\x83\xe2\x80[\x93-\xa6]|\xc3\xa2\xe2\x82\xac")
-# In quotes that enclose no value of a CSV file; double quotes may be part of an id.
+# In quotes that enclose no value of a CSV file; double quotes may be part of an id. And as programs print
+# values: b'A1', ObjectId(65a1), UUID('0a1b'), np.int64(5).
 _IN_OTHER_QUOTES = re.compile(
-    "'[^']+'|`[^`]+`|[\u2018\u201a][^\u2018\u2019]+[\u2018\u2019]|[\u201c\u201e][^\u201c\u201d]+[\u201c\u201d]"
+    r"(?:ObjectId|UUID|Decimal|Timestamp|bytearray|Number(?:Long|Int|Decimal)|(?:np|numpy|datetime)\.\w+)\(.*\)"
+    "|[bu]?'[^']+'|`[^`]+`|[\u2018\u201a][^\u2018\u2019]+[\u2018\u2019]|[\u201c\u201e][^\u201c\u201d]+[\u201c\u201d]"
     "|\xab[^\xbb]+\xbb"
 )
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
@@ -158,7 +164,7 @@ def check_id(text: str, rules: Rules) -> CheckedId:
     warnings: tuple[Warn, ...] = () if plain == text else (Warn.ID_TRIMMED,)
     if plain.startswith("'"):
         warnings += (Warn.ID_APOSTROPHE,)
-    if not plain.isascii() and _INVISIBLE.search(plain):
+    if not plain.isascii() and (_INVISIBLE.search(plain) or not unicodedata.is_normalized("NFC", plain)):
         warnings += (Warn.ID_INVISIBLE,)
     if _DECIMAL.fullmatch(plain):
         warnings += (Warn.ID_DECIMAL,)
@@ -168,9 +174,9 @@ def check_id(text: str, rules: Rules) -> CheckedId:
 
 
 def _id_reason(text: str, rules: Rules) -> Reject | None:
-    is_total = _AFTER_WORD.sub("", text).lower() in TOTALS
+    is_total = _AFTER_WORD.sub("", text).lower() in TOTALS or _SUBTOTAL.fullmatch(text) is not None
     is_word = text in rules.nulls or text.lower() in _NO_IDS
-    if is_total or is_word or not visible(text) or _NO_ROOM.fullmatch(text):
+    if is_total or is_word or not visible(text) or _NO_VALUE.fullmatch(text):
         return Reject.TOTAL_ROW if is_total else Reject.EMPTY_ID
     if _PLACEHOLDER.fullmatch(text) or _IN_OTHER_QUOTES.fullmatch(text):
         return Reject.PLACEHOLDER_ID if _PLACEHOLDER.fullmatch(text) else Reject.ID_QUOTED

@@ -15,7 +15,7 @@ from .header_names import TAIL, HeaderNames, Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
-from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, PLACEHOLDER_STARTS, Rules
+from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, PLACEHOLDER_STARTS, SUBTOTAL_ENDS, Rules
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _SMALL_E = ord("e")
@@ -29,10 +29,14 @@ _BLANKS = [mark(blank.encode()) for blank in BLANKS]
 _FIRST = table_of(b"='`#(-" + PLACEHOLDER_STARTS + bytes({blank[0] for blank in _BLANKS}))
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
-_ID_WORDS = sorted(word.encode() for word in ID_WORDS)
-_LIKELY = _FIRST | table_of(byte for word in _ID_WORDS for byte in (word[0], *word[:1].upper()))
-_WORD_STARTS = np.array(sorted({word[0] << 16 | word[1] << 8 | word[2] for word in _ID_WORDS}))
 _SMALL = 0x202020  # makes small letters of three
+_ID_WORDS = sorted(form.encode() for word in (*ID_WORDS, "err:") for form in (word, word.upper()))
+_LIKELY = _FIRST | table_of(word[0] for word in _ID_WORDS)
+_WORD_STARTS = np.array(sorted({(word[0] << 16 | word[1] << 8 | word[2]) | _SMALL for word in _ID_WORDS}))
+_SMALL_TAIL = 0x20202020  # the same of four
+_ENDS_PRINTED = table_of(b"')")
+_ENDS_SUBTOTAL = table_of(byte for end in SUBTOTAL_ENDS for byte in (end[-1], *end[-1:].upper()))
+_SUBTOTALS = np.frombuffer(b"".join(SUBTOTAL_ENDS), "<u4")
 _STARTS_NUMBER = table_of(b"0123456789+-" + PLUS_MARK)
 _DIGITS = table_of(b"0123456789")
 
@@ -149,6 +153,7 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
         suspects.append(_beginning_as_words(grid, likely))
     if odd:
         suspects.append(_ending_in_blank(grid, places))
+        suspects.append(_ending_as_words(rows, grid, places))
         cells = np.concatenate((cells, *odd))
         suspects.append(_holding_odd(rows, grid, view.ids.beyond))
     suspects.append(cells[cells % rules.width == rules.key] // rules.width)
@@ -162,6 +167,16 @@ def _beginning_as_words(grid: Grid, places: Places) -> Places:
     for offset in range(3):
         text = text << 8 | grid.data.take(starts + offset, mode="clip")
     return places[np.isin(text | _SMALL, _WORD_STARTS)]
+
+
+def _ending_as_words(rows: bytes, grid: Grid, places: Places) -> Places:
+    """Return those of some places whose id ends as a subtotal does, or as a value that a program prints."""
+    last = grid.data.take(grid.id_starts[places] + grid.id_sizes[places] - 1)
+    printed, likely = places[_ENDS_PRINTED.take(last)], places[_ENDS_SUBTOTAL.take(last)]
+    if likely.size:
+        tails = _tails(rows, grid.id_starts[likely] + grid.id_sizes[likely])
+        likely = likely[np.isin(tails | np.uint32(_SMALL_TAIL), _SUBTOTALS)]
+    return np.concatenate((printed, likely))
 
 
 def _with_exponent(grid: Grid) -> Places:
@@ -199,10 +214,10 @@ def _ending_in_blank(grid: Grid, places: Places) -> Places:
 def _odd() -> re.Pattern[bytes]:
     """Return the pattern of blanks beyond ASCII, control characters, U+FFFD, U+FFFE and U+FFFF.
 
-    And of what begins a letter that was decoded wrongly.
+    And of what begins a letter that was decoded wrongly, or an accent that is a character of its own.
     """
     return re.compile(
-        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2]|"
+        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2]|[\xcc\xcd]|"
         + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
     )
 
