@@ -193,7 +193,7 @@ def test_columns_of_a_warning_are_few_and_short() -> None:
     assert split.examples.columns["prefix_stripped"] == [f"profile.{n}" + "x" * 91 for n in range(5)]
 
 
-@pytest.mark.parametrize("name", ["level_0", "Unnamed: 0", "Unnamed: 3_level_1"])
+@pytest.mark.parametrize("name", ["level_0", "Unnamed: 0", "Unnamed: 3_level_1", "row.names", "...1", "Op"])
 def test_column_that_a_writer_adds_is_sent_with_a_warning(name: str) -> None:
     outcome = run(f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode())
     assert outcome.received == [("A1", "0", "Ulm")]

@@ -24,8 +24,9 @@ from .notes import OUR_COLUMNS
 from .row_check import Rules
 
 _MOST_NAMED = 100  # characters of a column's name with the nearest ones
-# What pandas adds to tables. What other programs add begins with `_`, as in `_airbyte_ab_id`: it is not sent.
-_ADDED = re.compile(r"Unnamed: \d+(?:_level_\d+)?|level_\d+")
+# What pandas, R and AWS DMS (`Op`: whether a row was inserted, updated or deleted) add to tables. What other
+# programs add begins with `_`, as in `_airbyte_ab_id`: it is not sent.
+_ADDED = re.compile(r"Unnamed: \d+(?:_level_\d+)?|level_\d+|row\.names|\.\.\.\d+|Op")
 
 
 @dataclass(frozen=True, slots=True)
