@@ -109,6 +109,12 @@ def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end
     assert outcome.split.rows.read == 4
 
 
+@pytest.mark.parametrize("row", ["=,,", "-,,", "-, ,"])
+def test_row_with_a_single_dash_is_a_row(row: str) -> None:
+    split = run(f"pcId,a,b\n1,x,y\n{row}\n".encode()).split
+    assert (split.rows.read, split.warnings) == (2, {"no_values": 1})
+
+
 @pytest.mark.parametrize(
     "feed", [Feed(), FILL, Feed(short_rows=ShortRows.FILL, mapping=Mapping(constants={"s": "t"}))]
 )

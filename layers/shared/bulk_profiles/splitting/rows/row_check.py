@@ -74,7 +74,8 @@ GUARDED_CELL = re.compile(GUARDED.pattern.encode(), re.IGNORECASE)
 # may be ids.
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE]\+)[0-9]{1,3}")
 # A line of dashes between tables, and the count of rows below one, as psql, sqlcmd and SQL*Plus write them.
-_DASHED_ROW = re.compile(r"[-=+|:, ]*")
+# A single dash in a row draws no line: it may be an id.
+_DASHED_ROW = re.compile(r"[+|:, ]*[-=][+|:, ]*[-=][-=+|:, ]*")
 _DASHES = re.compile("[-=]")
 _FOOTER_ROW = re.compile(
     r"\s*(?:\([0-9]+ rows?(?:\(s\))?(?: affected| selected)?\)"
