@@ -123,8 +123,8 @@ def test_show_of_an_import_that_there_is_not_says_what_to_do(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["show", "none-1"]) == 2
-    said = "bulk-profiles show: The stack has no import none-1 (any more): `list` shows those it has.\n"
-    assert capsys.readouterr().err == said
+    said = "bulk-profiles show: The stack has no import none-1 (any more). Those it has: "
+    assert capsys.readouterr().err == f"{said}bulk-profiles list --stack ours\n"
     del deployment
 
 
