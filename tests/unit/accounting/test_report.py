@@ -187,11 +187,17 @@ def test_report_says_why_there_are_no_failed_rows() -> None:
 
 
 def test_report_tells_how_to_end_what_did_not_come_to_an_end() -> None:
-    told = account(summaries.summary(batches=10).to_json()).to_do[0].text
-    assert told == (
-        "1 batch of 10 did not come to an end: start the state machine again with the input "
-        '{"importId": "customers-csv-0a1b2c3d4e5f"}.'
+    told = account(summaries.summary(batches=10).to_json() | {"stack": "crm"}).to_do[0]
+    assert told.text == (
+        "1 batch of 10 did not come to an end. The hourly sweep lets them go on. To let them go on at once:"
     )
+    assert told.command == "bulk-profiles resend customers-csv-0a1b2c3d4e5f --stack crm"
+
+
+def test_report_of_an_earlier_release_names_no_stack() -> None:
+    data = summaries.summary(batches=10).to_json()
+    del data["stack"]
+    assert account(data).to_do[0].command == "bulk-profiles resend customers-csv-0a1b2c3d4e5f"
 
 
 def test_rows_that_are_unaccounted_for_are_the_first_thing_to_do() -> None:

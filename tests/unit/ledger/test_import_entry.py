@@ -53,6 +53,7 @@ NEW_IMPORT_ITEM: Json = {
     "overtakenBy": "",
     "givenUp": None,
     "resend": "",
+    "stack": "",
     "verified": "",
 }
 ENDED_IMPORT = ImportEntry(
