@@ -54,6 +54,7 @@ NEW_IMPORT_ITEM: Json = {
     "givenUp": None,
     "resend": "",
     "stack": "",
+    "forgottenAt": "",
     "verified": "",
 }
 ENDED_IMPORT = ImportEntry(

@@ -131,6 +131,17 @@ class Overview:
         """The one thing to know: what it waits for, or why it ended as it did."""
         if self.waiting and not self.entry.status.final:
             return f"waits: {self.waiting[0].text}"
+        return self.reason
+
+    @property
+    def reason(self) -> str:
+        """Why it ended as it did; once a person was forgotten, not what to do with files that are gone."""
+        forgotten = self.entry.forgotten_at
+        if forgotten:
+            return (
+                f"A person was forgotten on {forgotten:%Y-%m-%d}: the dropped file, its batches and the rows "
+                "to mend are deleted, and nothing of the import can be sent again."
+            )
         return self.entry.reason or self.entry.last_error
 
     def to_json(self) -> Json:
@@ -156,7 +167,7 @@ class Overview:
             "overtakenBy": entry.overtaken_by,
             "duplicateOf": entry.duplicate_of,
             "verified": entry.verified,
-            "reason": entry.reason or entry.last_error,
+            "reason": self.reason,
         }
 
 
@@ -196,11 +207,7 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
             if overview.submitted_at
             else []
         ),
-        *(
-            [("reason", overview.entry.reason or entry.last_error)]
-            if entry.reason or entry.last_error
-            else []
-        ),
+        *([("reason", overview.reason)] if overview.reason else []),
         *([("verified", entry.verified)] if entry.verified else []),
         ("results", f"{outputs.get('ResultsUri', '')}{entry.import_id}/"),
     ]

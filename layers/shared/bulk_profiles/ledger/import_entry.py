@@ -68,6 +68,8 @@ class ImportEntry(JsonObject):
     resend: str = field(default="", metadata=as_json(optional=True))
     # The name of the stack, for the commands that people are told to use.
     stack: str = field(default="", metadata=as_json(optional=True))
+    # When a person was forgotten: file, batches and rows to mend have been deleted since.
+    forgotten_at: datetime | None = field(default=None, metadata=as_json(optional=True))
     # What a sample that was read back has shown, as sentences.
     verified: str = field(default="", metadata=as_json(optional=True))
 
