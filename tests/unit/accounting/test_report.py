@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -416,3 +417,31 @@ def test_notice_with_a_hostile_name_keeps_its_lines(text: str) -> None:
 )
 def test_places_are_named_in_words(some: list[int | str], count: int, words: str) -> None:
     assert _places(some, count) == words
+
+
+# --- colours ---
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of a colour: https://www.w3.org/TR/WCAG21/#dfn-relative-luminance."""
+    digits = "".join(2 * digit for digit in color) if len(color) == 3 else color
+    parts = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_colour_of_text_has_the_contrast_of_wcag_aa() -> None:
+    """On the page and on cards, by day and in the dark: 4.5 to 1."""
+    schemes = re.findall(r":root \{(.*?)\}", render_report(summary()), re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colors = dict(re.findall(r"--(\w+): #(\w+);", scheme))
+        behind = [luminance(colors.pop(name)) for name in ("page", "card")]
+        del colors["line"]  # of borders
+        assert {"text", "faint", "plain", "wait", "rejected"} <= set(colors)
+        for name, color in colors.items():
+            for ground in behind:
+                dark, light = sorted((luminance(color), ground))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, name
