@@ -343,7 +343,12 @@ def test_nothing_is_started_beside_an_execution_that_runs(
     again = f"{import_id}-again"
     deployment.machine.statuses[again] = "RUNNING"
     looks: list[float] = []
-    monkeypatch.setattr(time, "sleep", looks.append)
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        assert len(looks) <= 15, "something was started, and is waited for"
+
+    monkeypatch.setattr(time, "sleep", look)
     said = run(capsys, command[0], import_id, *command[1:], code=2)
     assert f"Execution {again} of import {import_id} is running: nothing is started beside it." in said
     assert len(deployment.machine.inputs) == 1
