@@ -16,10 +16,11 @@ alone := $(if $(shell command -v flock),flock .tools/lock)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir FEED=name KEEP=1 FAILING=n DIALECT=path'
+	@echo 'make run takes FILE=path TARGET=http://host:port PARAMS="Name=value ..." OUT=dir'
+	@echo '  FEED=name KEEP=1 FAILING=n DIALECT=path'
 	@echo '$(BIN)/python -m local.run --help says more'
 
-setup: ## Install everything, pinned and hashed, below .venv and .tools
+setup: ## Install everything, pinned and hashed, in .venv and .tools
 	@mkdir -p .tools
 	@$(alone) $(MAKE) installed
 
@@ -28,12 +29,12 @@ installed: .venv/.installed .tools/engine/.installed .tools/sam/.installed
 
 include local/run.mk
 
-test: setup ## Run all tests but those of make chaos and make test-container
+test: setup ## Run all tests but make chaos and make test-container
 	@echo 'Left out: tests/local/test_chaos.py, which kills processes at random for minutes (make chaos);'
 	@echo 'tests/container, which needs root and a Docker engine (make test-container).'
 	@$(BIN)/pytest -rs -m 'not chaos and not container' -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile ci tests
 
-quick: setup ## Run the tests of the units, of the template and of the report: about four minutes on two cores
+quick: setup ## Test units, template and report: about four minutes
 	@$(BIN)/pytest -m 'not container' -n auto --dist loadfile --no-loadscope-reorder tests/unit tests/contract tests/browser
 
 check: setup ## Format, lint, types, layers, template
@@ -45,18 +46,18 @@ check: setup ## Format, lint, types, layers, template
 	$(BIN)/cfn-lint -r us-east-1 eu-central-1 ap-southeast-2 us-gov-west-1 cn-north-1 -- template.yaml
 	$(BIN)/pytest tests/contract
 
-chaos: setup ## Kill functions, executions and the engine at random moments, for about six minutes
+chaos: setup ## Kill functions, executions and engine: about six minutes
 	@$(BIN)/pytest -m chaos --durations=0 tests/local/test_chaos.py
 
-bench: setup .tools/bench/.installed ## Measure splitters side by side, then sending, settling and recording, then the whole pipe; ROWS=100000 for a quick look
+bench: setup .tools/bench/.installed ## Measure splitters, steps and pipe; ROWS=100000: quick look
 	@$(BIN)/python -m benchmarks.splitting --rows $(or $(ROWS),2000000) --rounds $(or $(ROUNDS),2) --peers .tools/bench/bin/python
 	@for part in uploading settling recording; do echo; $(BIN)/python -m benchmarks.$$part; done
 	@$(BIN)/python -m benchmarks.pipeline $(if $(ROWS),--rows $(ROWS))
 
-simulate: setup .tools/bench/.installed ## Simulate days of 1, 10 and 100 million profiles against the quotas of AWS and Target; SIMULATE="--json" and the like
+simulate: setup .tools/bench/.installed ## Simulate days against quotas; SIMULATE="--json"
 	@PYTHONPATH=$(borrowed):layers/shared:. .tools/bench/bin/python -m benchmarks.simulate $(SIMULATE)
 
-coverage: setup .tools/coverage/.installed ## Measure which lines and branches the tests without the engine reach, against tools/uncovered.py
+coverage: setup .tools/coverage/.installed ## Measure which lines the tests without the engine reach
 	@rm -rf .run/coverage && mkdir -p .run/coverage
 	@PYTHONPATH=layers/shared:.:$(borrowed) .tools/coverage/bin/coverage run -m pytest -n auto --dist loadfile \
 		-m 'not engine and not chaos and not container' tests
@@ -71,7 +72,7 @@ format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## Remove everything that can be made again, and end kept runs; results in out/ stay
+clean: ## Remove all that can be made again, end kept runs; not out/
 	@$(BIN)/python -m local.commands clean || echo 'Kept runs, if there are any, go on.'
 	rm -rf .venv .tools .run .aws-sam .*_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -114,6 +115,8 @@ requirements: ## Compile the pinned, hashed requirements again
 		--constraint layers/shared/requirements.txt --output-file layers/splitting/requirements.txt
 
 # --- proof: make audit, make fuzz, make mutate ---
+# make fuzz FUZZ_SECONDS=60 (each target) FUZZ_SEED=1 (repeats a run) EXAMPLES=300 (of each setting with accidents)
+# make mutate MUTATE_MODULES="ledger budget.policy" (or all) MUTATE_SAMPLE=60 MUTATE_SECONDS=600 MUTATE_WRITE=1
 
 .PHONY: audit fuzz mutate planted requirements-proof
 FUZZ_SECONDS ?= 60
@@ -124,14 +127,14 @@ MUTATE_SAMPLE ?= 0
 # These tools have environments of their own and import the packages of .venv.
 borrowed = $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
-audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults in code, template and workflows, and for vulnerabilities of the pinned packages
+audit: setup .tools/audit/.installed .tools/checkov/.installed ## Look for known faults and vulnerable packages
 	.tools/audit/bin/bandit --quiet --configfile .bandit.yaml --recursive layers/shared/bulk_profiles functions local simulator tools
 	$(BIN)/cfn-lint template.yaml
 	.tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml --compact --quiet
 	.tools/audit/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m tools.advisories
 
-fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, and damaged tables, FUZZ_SECONDS each, then have accidents in EXAMPLES examples of each setting; FUZZ_SEED repeats a run
+fuzz: setup .tools/fuzz/.installed ## Fuzz readers and tables; FUZZ_SECONDS, FUZZ_SEED, EXAMPLES
 	@mkdir -p .run/fuzz
 	@for target in answers reading writers; do \
 		echo "$$target: $(FUZZ_SECONDS) seconds from seed $(FUZZ_SEED); inputs that break it go to .run/fuzz/"; \
@@ -140,10 +143,10 @@ fuzz: setup .tools/fuzz/.installed ## Fuzz the readers of files and answers, and
 	@EXAMPLES=$(EXAMPLES) $(BIN)/pytest --hypothesis-profile fuzz --hypothesis-seed $(FUZZ_SEED) \
 		tests/faults/test_state_machine.py
 
-planted: setup ## The first part of make mutate: template and state machine alone
+planted: setup ## Plant faults in template and state machine alone
 	@$(BIN)/python -m tools.planted
 
-mutate: planted .tools/mutate/.installed ## Change template, state machine and code and see whether a test fails: MUTATE_MODULES="ledger budget.policy" or all, MUTATE_SAMPLE=60, MUTATE_SECONDS=600, MUTATE_WRITE=1
+mutate: planted .tools/mutate/.installed ## Plant faults, and change code; variables are in the Makefile
 	@PYTHONPATH=$(borrowed) $(BIN)/python -m tools.mutate --seconds $(MUTATE_SECONDS) --sample $(MUTATE_SAMPLE) \
 		$(if $(MUTATE_WRITE),--write) $(MUTATE_MODULES)
 
@@ -159,5 +162,5 @@ endef
 # --- containers ---
 
 .PHONY: test-container
-test-container: setup ## Run each function in a real container; needs root on Debian, installs a Docker engine
+test-container: setup ## Run each function in a container; needs root on Debian
 	@$(BIN)/python -m tests.container

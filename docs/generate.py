@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import click
 from bulk_profiles.accounting.split_verdict import DEFAULT_MAX_REJECTED_PERCENT
 from bulk_profiles.budget.client_limits import BOUNDS
 from bulk_profiles.cli.cost import PRICES, PRICES_OF, estimate_month
+from bulk_profiles.cli.json_fields import FIELDS
 from bulk_profiles.cli.main import all_commands
 from bulk_profiles.core.feeds import (
     CLIENT_CODE,
@@ -359,7 +361,15 @@ def command_line() -> str:
             command, info_name=f"bulk-profiles {name}", terminal_width=100, help_option_names=["-h", "--help"]
         )
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+        if name in FIELDS:
+            parts.append(_answer(*FIELDS[name]))
     return "\n".join(parts)
+
+
+def _answer(what: str, fields: Mapping[str, str]) -> str:
+    """Return what `--json` prints."""
+    table = "".join(f"| `{name}` | {words} |\n" for name, words in fields.items())
+    return f"With `--json`: {what}\n" + (f"\n| Field | What it says |\n|---|---|\n{table}" if table else "")
 
 
 def file_format() -> str:

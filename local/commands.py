@@ -101,7 +101,7 @@ def _invoke(kept: KeptRun, values: Values) -> int:
     name = _needed("invoke", values, "FUNCTION", "UploadBatchFunction")
     event = _event(_needed("invoke", values, "EVENT", "events/upload_batch.json"))
     if wanted := values.get("IMPORT"):
-        event["importId"] = wanted
+        _about(event, wanted)
     names = functions(kept.endpoint)
     if name not in names:
         near = variables.did_you_mean(name, names) or f"; the stack has {', '.join(sorted(names))}"
@@ -113,6 +113,19 @@ def _invoke(kept: KeptRun, values: Values) -> int:
     print("\nLog:")
     print(base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").strip())
     return int("FunctionError" in answer)
+
+
+def _about(event: dict[str, Any], import_id: str) -> None:
+    """Put an import into an event: also where it is in the input of an execution, as of resend and verify.
+
+    Raises LocalRunError for an event of no import.
+    """
+    given = event["input"] if isinstance(event.get("input"), dict) else event
+    if "importId" not in given:
+        raise LocalRunError("IMPORT is of no use: the event has no importId to be replaced")
+    given["importId"] = import_id
+    if "execution" in event:
+        event["execution"] = f"{import_id}-by-hand"
 
 
 def _logs(kept: KeptRun, _values: Values) -> int:

@@ -2,13 +2,13 @@
 # whenever a recipe fails, but a make that is asked a question (-q) exits with 0 (nothing to do), 1 (something to do) or
 # 2 (an error). So it is asked: a line that begins with + runs nevertheless and notes the exit code, of which the answer
 # is then made.
-run: ## Import a file on this machine, from its drop to its last profile; exit code 0, 1 or 2
-drop: ## Drop FILE on the stack that make run KEEP=1 has left up, in FEED
+run: ## Import a file on this machine; exit code 0, 1 or 2
+drop: ## Drop FILE on the stack that make run KEEP=1 left, in FEED
 watch: ## Follow the newest import there, or IMPORT
 list: ## List the imports there
 show: ## Show where the newest import there stands, or IMPORT
 find: ## Show what became of the profile ID in all imports there
-invoke: ## Invoke FUNCTION there with the event of the file EVENT; IMPORT replaces the event's import
+invoke: ## Invoke FUNCTION there with the event in EVENT, for IMPORT
 logs: ## Print the end of its log
 stop: ## End its processes and remove its folder
 

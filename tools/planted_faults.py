@@ -1051,6 +1051,7 @@ _GIVEN_UP = "state_machine.test_task_is_given_up_soon_after_its_function"
 _SENTENCE = "execution.test_import_not_complete_fails_with_the_reports_sentence"
 _UNRECONCILED = "execution.test_import_not_reconciled_fails_and_says_what_to_do"
 _CALLED_WITH = "execution.test_functions_are_called_with_import_and_batch"
+_WRONG_INPUT = "execution.test_execution_with_a_wrong_input_fails_at_once_and_says_what_it_must_be"
 _UNKNOWN_OUTCOME = "execution.test_batch_with_an_unknown_outcome_fails_alone"
 
 _BATCHES = _in(
@@ -1294,6 +1295,16 @@ _IMPORT = _in(
         "$.batches",
         _CALLED_WITH,
     ),
+    ("a wrong input is worked on", "What is asked?/Default", "Upload batches", _WRONG_INPUT),
+    ("an input without an import is worked on", "What is asked?/Choices/3/And/0", REMOVED, _WRONG_INPUT),
+    (
+        "an input with a number as import is worked on",
+        "What is asked?/Choices/3/And/1",
+        REMOVED,
+        _WRONG_INPUT,
+    ),
+    ("an input without batches is worked on", "What is asked?/Choices/3/And/2", REMOVED, _WRONG_INPUT),
+    ("an input with texts as batches is worked on", "What is asked?/Choices/3/And/3", REMOVED, _WRONG_INPUT),
     ("a partial import succeeds", "Import complete?/Choices/1/Next", "Import succeeded", _SENTENCE),
     (
         "an import that succeeded fails",

@@ -219,12 +219,6 @@ def test_import_not_reconciled_fails_and_says_what_to_do(finish: Function) -> No
     assert "start this state machine again with the same input" in end.cause
 
 
-def test_import_without_batches_is_finished() -> None:
-    execution = state_machine()
-    assert execution.run(import_state()).error == ""
-    assert called(execution) == ["finish_import"]
-
-
 def test_import_of_many_batches_keeps_its_state_small() -> None:
     """The results of ten thousand children would not fit the 256 KiB of a state."""
     execution = state_machine()
@@ -264,6 +258,29 @@ def test_execution_of_a_rejected_file_fails_with_its_sentence_and_does_nothing()
     execution = state_machine()
     assert execution.run(json.loads(client.given["input"])) == End("rejected", "The file has no key column.")
     assert execution.states == ["What is asked?", "File rejected"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"importId": IMPORT},
+        {"batches": [1]},
+        {"importId": 7, "batches": [1]},
+        {"importId": IMPORT, "batches": []},
+        {"importId": IMPORT, "batches": "all"},
+        {"importId": IMPORT, "batches": ["1"]},
+        [IMPORT],
+        IMPORT,
+    ],
+)
+def test_execution_with_a_wrong_input_fails_at_once_and_says_what_it_must_be(given: Any) -> None:
+    execution = state_machine()
+    end = execution.run(given)
+    assert end.error == "WrongInput"
+    assert all(f'"{word}": ' in end.cause for word in ("importId", "batches", "resend", "verify"))
+    assert execution.states == ["What is asked?", "Wrong input"]
+    assert called(execution) == []
 
 
 # --- parts of it again ---

@@ -35,7 +35,11 @@ LONGEST = 900  # seconds that Lambda lets a function run
 MEMORY_OF_A_NEW_ACCOUNT = 3008  # MB that a function may have before AWS is asked for more
 MEMORY_OF_A_PROCESSOR = 1769  # MB
 # What a variable names where it is not the parameter or the resource of the same name.
-NAMED_OTHERWISE = {"STATE_MACHINE_ARN": "ImportProfiles", "TOPIC_ARN": "ImportsTopic"}
+NAMED_OTHERWISE = {
+    "STATE_MACHINE_ARN": "ImportProfiles",
+    "TOPIC_ARN": "ImportsTopic",
+    "STACK_NAME": "AWS::StackName",
+}
 
 
 def common() -> Json:

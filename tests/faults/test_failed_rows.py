@@ -181,7 +181,10 @@ def test_file_for_which_there_is_no_time_is_told_with_the_command(
 
     summary = deployment.finish(imported.import_id, out_of_time=lambda: True)
 
-    assert f"bulk-profiles results {imported.import_id} --out DIR" in summary.failed_rows.missing
+    assert (
+        f"bulk-profiles results {imported.import_id} --out {imported.import_id}"
+        in summary.failed_rows.missing
+    )
     assert "failed-rows.csv" not in deployment.objects(imported.import_id)
 
 

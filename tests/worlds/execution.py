@@ -42,7 +42,7 @@ _RETRIER = {
     "MaxAttempts",
 }
 _CATCHER = {"ErrorEquals", "ResultPath", "Next"}
-_RULES = ({"Variable", "StringEquals", "Next"}, {"Variable", "IsPresent", "Next"})
+_COMPARISONS = {"StringEquals", "IsPresent", "IsString", "IsNumeric"}
 MOST_EVENTS = 25_000  # in the history of one execution
 # In the history, by the type of a state: a Task is entered, scheduled, started, succeeded and exited.
 _EVENTS = {"Task": 5, "Map": 4}
@@ -186,9 +186,14 @@ def _read(path: str, value: Any, context: Json) -> Any:
     root, *names = path.split(".")
     result = {"$": value, "$$": context}[root]
     for name in filter(None, names):
-        if not isinstance(result, dict) or name not in result:
+        field_, _, index = name.removesuffix("]").partition("[")
+        if not isinstance(result, dict) or field_ not in result:
             raise StateError("States.ParameterPathFailure", path)
-        result = result[name]
+        result = result[field_]
+        if index:
+            if not isinstance(result, list) or int(index) >= len(result):
+                raise StateError("States.ParameterPathFailure", path)
+            result = result[int(index)]
     return result
 
 
@@ -211,22 +216,34 @@ def _placed(state: Json, value: Any, result: Any) -> Any:
 
 def _choice(state: Json, value: Any) -> str:
     for rule in state["Choices"]:
-        assert set(rule) in _RULES
-        if _holds(rule, value):
-            following: str = rule["Next"]
+        following: str = rule["Next"]
+        if _holds({name: given for name, given in rule.items() if name != "Next"}, value):
             return following
     default: str = state["Default"]
     return default
 
 
 def _holds(rule: Json, value: Any) -> bool:
+    """Whether a rule holds. Only `IsPresent` takes a variable that is not there, as in Step Functions."""
+    if set(rule) == {"And"}:
+        return all(_holds(part, value) for part in rule["And"])
+    [(comparison, wanted)] = ((name, given) for name, given in rule.items() if name != "Variable")
+    assert comparison in _COMPARISONS
     try:
         found = _read(rule["Variable"], value, {})
-    except StateError:
-        if "IsPresent" not in rule:
-            raise
-        return rule["IsPresent"] is False
-    return rule["IsPresent"] is True if "IsPresent" in rule else found == rule["StringEquals"]
+    except StateError as error:
+        if comparison != "IsPresent":
+            raise StateError("States.Runtime", str(error)) from error
+        return wanted is False
+    match comparison:
+        case "IsPresent":
+            return wanted is True
+        case "IsString":
+            return isinstance(found, str) is wanted
+        case "IsNumeric":
+            return (isinstance(found, int | float) and not isinstance(found, bool)) is wanted
+        case _:
+            return bool(found == wanted)
 
 
 def _timestamp(text: Any) -> datetime:

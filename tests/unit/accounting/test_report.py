@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -187,11 +188,17 @@ def test_report_says_why_there_are_no_failed_rows() -> None:
 
 
 def test_report_tells_how_to_end_what_did_not_come_to_an_end() -> None:
-    told = account(summaries.summary(batches=10).to_json()).to_do[0].text
-    assert told == (
-        "1 batch of 10 did not come to an end: start the state machine again with the input "
-        '{"importId": "customers-csv-0a1b2c3d4e5f"}.'
+    told = account(summaries.summary(batches=10).to_json() | {"stack": "crm"}).to_do[0]
+    assert told.text == (
+        "1 batch of 10 did not come to an end. The hourly sweep lets them go on. To let them go on at once:"
     )
+    assert told.command == "bulk-profiles resend customers-csv-0a1b2c3d4e5f --stack crm"
+
+
+def test_report_of_an_earlier_release_names_no_stack() -> None:
+    data = summaries.summary(batches=10).to_json()
+    del data["stack"]
+    assert account(data).to_do[0].command == "bulk-profiles resend customers-csv-0a1b2c3d4e5f"
 
 
 def test_rows_that_are_unaccounted_for_are_the_first_thing_to_do() -> None:
@@ -410,3 +417,31 @@ def test_notice_with_a_hostile_name_keeps_its_lines(text: str) -> None:
 )
 def test_places_are_named_in_words(some: list[int | str], count: int, words: str) -> None:
     assert _places(some, count) == words
+
+
+# --- colours ---
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of a colour: https://www.w3.org/TR/WCAG21/#dfn-relative-luminance."""
+    digits = "".join(2 * digit for digit in color) if len(color) == 3 else color
+    parts = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_colour_of_text_has_the_contrast_of_wcag_aa() -> None:
+    """On the page and on cards, by day and in the dark: 4.5 to 1."""
+    schemes = re.findall(r":root \{(.*?)\}", render_report(summary()), re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colors = dict(re.findall(r"--(\w+): #(\w+);", scheme))
+        behind = [luminance(colors.pop(name)) for name in ("page", "card")]
+        del colors["line"]  # of borders
+        assert {"text", "faint", "plain", "wait", "rejected"} <= set(colors)
+        for name, color in colors.items():
+            for ground in behind:
+                dark, light = sorted((luminance(color), ground))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, name

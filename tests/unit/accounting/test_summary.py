@@ -25,7 +25,7 @@ from bulk_profiles.core.models import (
     Source,
 )
 from bulk_profiles.ledger.batch_entry import BatchEntry, FollowUp
-from bulk_profiles.ledger.import_entry import ImportEntry
+from bulk_profiles.ledger.import_entry import GivenUp, ImportEntry
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SOURCE = Source("drop-bucket", "drop/default/customers.csv", "v1", 100, "ab" * 32)
@@ -150,7 +150,7 @@ def test_reconcile_counts_an_unsettled_batch_by_its_state(state: BatchState, cou
 
     assert summary.profiles == counts
     assert summary.unaccounted == 0
-    assert "1 of 2 batches are not settled" in summary.reason
+    assert "1 of 2 batches did not come to an end" in summary.reason
 
 
 @pytest.mark.parametrize("state", [BatchState.PLANNED, BatchState.REFUSED])
@@ -206,13 +206,19 @@ def test_next_step_sends_again_what_most_rows_need_first() -> None:
         },
     )
     refused = ended(2, {ProfileStatus.ERROR: Counter({Basis.BATCH: 2})}, BatchState.REFUSED)
-    resend = (
-        f'start the state machine with {{"importId": "{ENTRY.import_id}", "resend": ["refused", "error"]}}'
-    )
-    assert next_step(errors, refused) == f"{resend} to send them again."
+    resend = f"send them again with `bulk-profiles resend {ENTRY.import_id} --only refused,error`"
+    assert next_step(errors, refused) == f"{resend}."
     mend = "mend rejected-rows.csv and drop it"
-    assert next_step(errors, refused, rejected=2) == f"{resend} to send them again; {mend}."
-    assert next_step(errors, refused, rejected=4) == f"{mend}; {resend} to send them again."
+    assert next_step(errors, refused, rejected=2) == f"{resend}; {mend}."
+    assert next_step(errors, refused, rejected=4) == f"{mend}; {resend}."
+
+
+def test_next_step_names_the_stack_and_does_not_urge_to_send_what_was_given_up() -> None:
+    unsent = ended(2, {ProfileStatus.NOT_SENT: Counter({Basis.BATCH: 2})}, BatchState.REFUSED)
+    entry = dataclasses.replace(ENTRY, stack="crm", given_up=GivenUp("ana", NOW))
+    reason = reconcile(entry, MANIFEST, (ALL_WELL[0], unsent), NOW).reason
+    resend = f"bulk-profiles resend {ENTRY.import_id} --only notSent --stack crm"
+    assert f"Next: if they are to be sent after all, use `{resend}`; mend" in reason
 
 
 def test_next_step_is_not_told_where_every_row_reached_target() -> None:
@@ -225,7 +231,7 @@ def test_next_step_of_batches_that_are_not_settled_is_to_start_again() -> None:
     unsettled = refused.change(number=1, rows=3, settled_at=None, state=BatchState.PLANNED)
     assert next_step(unsettled, refused) == ""
     reason = reconcile(ENTRY, MANIFEST, (unsettled, refused), NOW).reason
-    assert "start the state machine again with the same input" in reason
+    assert f"and `bulk-profiles resend {ENTRY.import_id}` does so at once." in reason
 
 
 def test_batch_whose_results_are_not_all_in_the_table_is_counted_by_its_results() -> None:
@@ -412,7 +418,7 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
         "columns": {"look_alike": ["PCID"]},
     }
     assert list(data) == [
-        *("importId", "status", "reason", "feed", "clientCode", "apiVersion", "keyColumn", "source"),
+        *("importId", "status", "reason", "feed", "clientCode", "stack", "apiVersion", "keyColumn", "source"),
         *("startedAt", "finishedAt", "rows", "rejects", "rejectedRows", "failedRows", "warnings", "examples"),
         *("profiles", "bases", "basesByStatus", "batches", "verification", "duplicateOf", "unaccounted"),
     ]
@@ -436,10 +442,11 @@ def test_to_json_is_the_documented_contract() -> None:
         "reason": "1 row rejected of 8 read: rejected-rows.csv has them with line and reason: mend it, and"
         " drop it as it is. Of 5 profiles, 4 succeeded (4 implied by a complete batch), 1 failed."
         " Batch 2 (2 rows): No."
-        ' Next: start the state machine with {"importId": "customers-csv-0a1b2c3d4e5f", "resend": ["error"]}'
-        " to send them again; mend rejected-rows.csv and drop it.",
+        " Next: send them again with `bulk-profiles resend customers-csv-0a1b2c3d4e5f --only error`;"
+        " mend rejected-rows.csv and drop it.",
         "feed": "default",
         "clientCode": "demo",
+        "stack": "",
         "apiVersion": "v2",
         "keyColumn": "thirdPartyId",
         "source": SOURCE.to_json(),
@@ -518,8 +525,9 @@ def test_reason_names_three_reasons_of_batches_and_what_is_open() -> None:
     ]
     assert reconcile(ENTRY, manifest, ledger, NOW).reason == (
         "Of 7 profiles, 1 is pending, 1 is unknown, 5 not sent. Batches 4 and 6 (2 rows): A. Batch 1 (1 row):"
-        " D. Batch 2 (1 row): C. report.html has 1 more reason. 7 of 7 batches are not settled:"
-        " start the state machine again with the same input to finish them."
+        " D. Batch 2 (1 row): C. report.html has 1 more reason. 7 of 7 batches did not come to"
+        " an end: the hourly sweep lets them go on, and `bulk-profiles resend customers-csv-0a1b2c3d4e5f`"
+        " does so at once."
     )
 
 

@@ -43,12 +43,18 @@ class Machine:
         return self
 
     def paginate(self, **parameters: str) -> Iterator[dict[str, Any]]:
-        assert parameters == {"stateMachineArn": "arn"}
+        assert parameters in (
+            {"stateMachineArn": "arn"},
+            {"stateMachineArn": "arn", "statusFilter": "RUNNING"},
+        )
+        wanted = parameters.get("statusFilter")
         for page in self.pages:
             self.read += 1
             yield {
                 "executions": [
-                    {"name": name, "status": status, "executionArn": f"arn:{name}"} for name, status in page
+                    {"name": name, "status": status, "executionArn": f"arn:{name}"}
+                    for name, status in page
+                    if wanted in {None, status}
                 ]
             }
 
@@ -104,6 +110,14 @@ def test_stop_ends_the_running_executions_of_the_import_alone() -> None:
     )
     executions(machine).stop("crm-1")
     assert machine.stopped == ["arn:crm-1-again", "arn:crm-1"]
+
+
+def test_running_names_the_running_executions_of_the_import_and_one_of_another_name() -> None:
+    machine = Machine(
+        [("by-hand", "RUNNING"), ("crm-1-again", "RUNNING")], [("web-1", "RUNNING"), ("crm-1", "FAILED")]
+    )
+    assert executions(machine).running("crm-1") == ["crm-1-again"]
+    assert executions(machine).running("crm-1", also="by-hand") == ["by-hand", "crm-1-again"]
 
 
 def test_stop_that_fails_is_an_execution_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import time
@@ -71,6 +72,7 @@ def imported(deployment: Deployment, *, ended: bool = True) -> str:
     import_id = deployment.split(deployment.drop(FILE, "drop/crm/crm.csv")).import_id
     if ended:
         deployment.resume(import_id)
+        deployment.machine.statuses[import_id] = "SUCCEEDED"
     return import_id
 
 
@@ -151,7 +153,7 @@ def test_pause_ends_when_it_is_told(
         (["pause", "--all", "--why", "x" * 201], "more than 200 characters"),
         (["pause", "--import", "none-1"], "The stack has no import none-1"),
         (["stop", "none-1"], "The stack has no import none-1"),
-        (["resend", "none-1"], "There is no import none-1"),
+        (["resend", "none-1"], "The stack has no import none-1"),
         (["resend", "none-1", "--only", "failed"], "these words: refused, error, unknown, pending, notSent"),
     ],
 )
@@ -183,7 +185,7 @@ def test_stop_pauses_the_import_and_says_how_it_goes_on(
 ) -> None:
     import_id = imported(deployment, ended=False)
     said = run(capsys, "stop", import_id)
-    assert said.endswith(f"It goes on with: bulk-profiles resume --import {import_id}\n")
+    assert said.endswith(f"It goes on with: bulk-profiles resume --import {import_id} --stack ours\n")
     assert deployment.submit(import_id, 1).why is Why.PAUSED
     assert deployment.machine.statuses == {import_id: "RUNNING"}
 
@@ -217,6 +219,18 @@ def test_stop_for_good_gives_the_import_up(
     assert list(deployment.machine.statuses.values()) == ["ABORTED", "RUNNING"]
     assert deployment.resume(import_id).profiles == ProfileCounts(not_sent=3)
     assert "has ended: there is nothing to stop" in run(capsys, "stop", import_id, code=2)
+
+
+def test_stop_of_an_overtaken_import_says_what_is_so(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_id = imported(deployment, ended=False)
+    deployment.ledger.change_import(
+        import_id, NOW, lambda entry: dataclasses.replace(entry, overtaken_by="crm-csv-2")
+    )
+    said = run(capsys, "stop", import_id, code=2)
+    assert "crm-csv-2, with some of the same ids, has gone first" in said
+    assert "has ended" not in said
 
 
 # --- resend ---
@@ -263,7 +277,8 @@ def test_resend_starts_an_execution_once_it_is_told_to(
     deployment.clock.now = NOW
     said = run(capsys, "resend", import_id, "--only", "refused, error", *options)
     execution = f"{import_id}-resend-20261124090000"
-    assert f"Execution {execution} sends them again: bulk-profiles watch {import_id}" in said
+    follow = f"To follow it: bulk-profiles watch {import_id} --stack ours\n"
+    assert said.endswith(f"Execution {execution} sends them again. {follow}")
     given = {"importId": import_id, "resend": ["refused", "error"]}
     assert json.loads(deployment.machine.inputs[execution]) == given
     assert bool(asked) is not bool(options)
@@ -312,6 +327,85 @@ def test_resend_whose_execution_ends_before_it_begins_is_told(
     captured = capsys.readouterr()
     assert "has sent nothing: its cause, in the console, says why." in captured.err
     assert "watch" not in captured.out
+
+
+@pytest.mark.parametrize("command", [["resend", "--yes"], ["verify"]])
+def test_nothing_is_started_beside_an_execution_that_runs(
+    deployment: Deployment,
+    target: simulator.Simulator,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    """It may write an old `error` over the `success` of the resend, and a report while batches are open."""
+    target.script(simulator.fault("refused"))
+    import_id = imported(deployment)
+    again = f"{import_id}-again"
+    deployment.machine.statuses[again] = "RUNNING"
+    looks: list[float] = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        assert len(looks) <= 15, "something was started, and is waited for"
+
+    monkeypatch.setattr(time, "sleep", look)
+    said = run(capsys, command[0], import_id, *command[1:], code=2)
+    assert f"Execution {again} of import {import_id} is running: nothing is started beside it." in said
+    assert len(deployment.machine.inputs) == 1
+    assert looks == [1.0] * 15
+
+
+def test_execution_that_is_about_to_end_is_waited_for(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = imported(deployment)
+    deployment.machine.statuses[import_id] = "RUNNING"
+    monkeypatch.setattr(
+        time, "sleep", lambda _seconds: deployment.machine.statuses.update({import_id: "SUCCEEDED"})
+    )
+    assert "reads 300 profiles back" in run(capsys, "verify", import_id)
+
+
+def unsettled(deployment: Deployment) -> str:
+    """Return an import that was reported while its second batch had not come to an end."""
+    import_id = imported(deployment, ended=False)
+    for _ in deployment.walk(import_id, 1):
+        pass
+    deployment.finish(import_id)
+    deployment.machine.statuses[import_id] = "FAILED"
+    return import_id
+
+
+@pytest.mark.parametrize("options", [["--yes"], []])
+def test_resend_lets_batches_go_on_that_did_not_come_to_an_end(
+    deployment: Deployment,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+) -> None:
+    import_id = unsettled(deployment)
+    answer(monkeypatch, yes=True)
+    said = run(capsys, "resend", import_id, *options)
+    execution = f"{import_id}-again-{deployment.clock():%Y%m%d%H%M%S}"
+    assert said.startswith("1 batch of 2 did not come to an end.")
+    assert f"bulk-profiles show {import_id} --stack ours" in said
+    assert json.loads(deployment.machine.inputs[execution]) == {"importId": import_id, "batches": [1, 2]}
+
+
+def test_resend_of_batches_that_did_not_come_to_an_end_asks_first(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = unsettled(deployment)
+    asked = answer(monkeypatch, yes=False)
+    run(capsys, "resend", import_id, code=1)
+    assert asked == ["Let them go on?"]
+    run(capsys, "resend", import_id, "--dry-run", "--yes")
+    assert json.loads(run(capsys, "resend", import_id, "--json")) == {
+        "importId": import_id,
+        "unsettled": [2],
+        "execution": "",
+    }
+    assert len(deployment.machine.inputs) == 1
 
 
 @pytest.mark.parametrize("command", [["resend"], ["stop", "--give-up"]])
@@ -404,6 +498,8 @@ def test_verify_starts_an_execution_that_reads_profiles_back(
     said = run(capsys, "verify", import_id, "--sample", "5")
     execution = f"{import_id}-verify-{deployment.clock():%Y%m%d%H%M%S}"
     assert execution in said
+    assert said.endswith(f"Then: bulk-profiles show {import_id} --stack ours\n")
+    deployment.machine.statuses[execution] = "SUCCEEDED"
     assert f"from {deployment.clock() + timedelta(hours=1):%Y-%m-%d %H:%M} UTC on" in said
     assert json.loads(deployment.machine.inputs[execution]) == {"importId": import_id, "verify": 5}
     data = json.loads(run(capsys, "verify", import_id, "--json"))

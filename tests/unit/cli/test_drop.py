@@ -42,7 +42,7 @@ def test_drop_tells_what_to_do_next(
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Dropped customers.csv as import customers-csv-")
     assert said[1] == "The feed default has no configuration: what the stack sets holds."
-    assert said[2] == f"To follow it: bulk-profiles watch {said[0].rpartition(' ')[2]}"
+    assert said[2] == f"To follow it: bulk-profiles watch {said[0].rpartition(' ')[2]} --stack ours"
     del deployment
 
 

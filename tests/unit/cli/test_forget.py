@@ -102,6 +102,27 @@ def test_dry_run_removes_nothing(deployment: Deployment, capsys: pytest.CaptureF
     assert f"✗ {import_id}: s3://{DROP_BUCKET}/drop/crm/a.csv, profiles/00001.csv.gz" in text
     assert "1 item of the Profiles table and the files of 1 import to remove." in text
     assert "Adobe's Privacy Service" in text
+    for words in ("deleted for good  the dropped file, its batches", "failed-rows", "kept   ", "sent again"):
+        assert words in text
+    assert "Something is left" not in text
+
+
+def test_show_after_it_names_no_file_that_is_gone(
+    deployment: Deployment, target: simulator.Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.configure(failed_ids=frozenset({"zoe-99"}))
+    import_id = ended(deployment)
+    assert main(["show", import_id]) == 0
+    assert "rejected-rows.csv" in capsys.readouterr().out
+    run(capsys, "zoe-99", "--dry-run")
+    assert main(["show", import_id]) == 0
+    assert "rejected-rows.csv" in capsys.readouterr().out
+    run(capsys, "zoe-99", "--yes")
+    for arguments in (["show", import_id], ["list"], ["show", import_id, "--json"]):
+        assert main(arguments) == 0
+        said = capsys.readouterr().out
+        assert "A person was forgotten on 20" in said
+        assert "-rows.csv" not in said
 
 
 def test_import_under_way_is_left_and_told(
@@ -115,7 +136,10 @@ def test_import_under_way_is_left_and_told(
         "KeyCount"
     ]
     assert main(["forget", "zoe-99", "--dry-run"]) == 1
-    assert ", under way: stop it, or wait" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert ", under way: stop it, or wait" in said
+    assert "Something is left, marked ● or ! above. Then give this command again." in said
+    assert "deleted for good" not in said
 
 
 def test_overtaken_import_is_left_until_its_results_are_written(

@@ -107,6 +107,22 @@ def test_main_exits_with_0_only_if_the_import_would_succeed(tmp_path: Path, body
     assert main(["plan", str(path)]) == status
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lsit"], "There is no command lsit (did you mean list?)."),
+        (["Watch", "crm-1"], "There is no command Watch (did you mean watch?)."),
+        (["fly"], "There is no command fly."),
+        (["list", "--stak", "x"], "Did you mean '--stack'?"),
+    ],
+)
+def test_main_names_the_closest_command_or_option(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_main_names_all_faults_of_its_options_at_once(
     customers: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

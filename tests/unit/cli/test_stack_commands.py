@@ -20,7 +20,7 @@ from bulk_profiles.cli.main import main
 from bulk_profiles.cli.overview import Overview, render_import, render_list
 from bulk_profiles.cli.stack import Stack
 from bulk_profiles.cli.watching import progress_line
-from bulk_profiles.core.models import BatchState, ProfileCounts, Why
+from bulk_profiles.core.models import BatchState, ImportStatus, ProfileCounts, Why
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from tests.worlds.deployment import START, Deployment
 
@@ -72,7 +72,7 @@ def test_list_has_the_newest_import_first(deployment: Deployment, capsys: pytest
     ]
     lines = [line for line in shown(capsys, "list").splitlines() if not line.startswith(" ")]
     assert [line.split()[:3] for line in lines] == [
-        ["STATUS", "IMPORT", "ROWS"],
+        ["STATUS", "IMPORT", "PROFILES"],
         ["●", "uploading", second],
         ["●", "uploading", first],
     ]
@@ -123,8 +123,8 @@ def test_show_of_an_import_that_there_is_not_says_what_to_do(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["show", "none-1"]) == 2
-    said = "bulk-profiles show: The stack has no import none-1 (any more): `list` shows those it has.\n"
-    assert capsys.readouterr().err == said
+    said = "bulk-profiles show: The stack has no import none-1 (any more). Those it has: "
+    assert capsys.readouterr().err == f"{said}bulk-profiles list --stack ours\n"
     del deployment
 
 
@@ -173,8 +173,64 @@ def test_reasons_to_wait_are_grouped_with_the_largest_first(deployment: Deployme
     ]
     text = render_import(overview, RESULTS, START)
     assert "waits        2 batches for the rows of the day until 2026-" in text
-    assert "waits        1 batch for Target, which did not take it" in text
+    assert "waits        1 batch for another try, as Target did not take it (next look at 2026-" in text
     assert ": Busy." in text
+
+
+def test_show_names_what_goes_first_and_what_had_the_same_content(deployment: Deployment) -> None:
+    waiting = batch(1).waiting(Why.EARLIER_IMPORT, START)
+    known = dataclasses.replace(entry(deployment), after=("crm-0",), duplicate_of="crm-7")
+    text = render_import(Overview(known, (waiting,)), RESULTS, START)
+    assert "waits        for crm-0, with some of the same ids, which goes first.\n" in text
+    assert "same as      import crm-7: the same content\n" in text
+    told = Overview(known, (waiting,)).to_json()
+    assert (told["after"], told["duplicateOf"]) == (["crm-0"], "crm-7")
+    later = render_import(Overview(known, (batch(1).waiting(Why.ROWS, START),)), RESULTS, START)
+    assert "goes first" not in later
+    several = dataclasses.replace(known, after=("crm-0", "crm-3"))
+    assert "for crm-0, crm-3, with some of the same ids, which go first." in render_import(
+        Overview(several, (waiting,)), RESULTS, START
+    )
+
+
+def test_show_of_an_import_that_was_overtaken_says_so_until_it_has_ended(deployment: Deployment) -> None:
+    overtaken = dataclasses.replace(entry(deployment), overtaken_by="crm-9")
+    says = "A newer import, crm-9, with some of the same ids has gone first. Nothing more is sent;"
+    assert says in render_import(Overview(overtaken, (batch(1),)), RESULTS, START)
+    ended = dataclasses.replace(overtaken, status=ImportStatus.PARTIAL)
+    assert says not in render_import(Overview(ended, (batch(1),)), RESULTS, START)
+
+
+def test_show_says_what_is_left_once_all_batches_have_ended(deployment: Deployment) -> None:
+    plain = entry(deployment)
+    ended = batch(1, settled_at=START)
+    assert "waits        for its report.\n" in render_import(Overview(plain, (ended,)), RESULTS, START)
+    sample = dataclasses.replace(plain, settings={"feed": {"verifySample": 300}})
+    text = render_import(Overview(sample, (ended,)), RESULTS, START)
+    assert "waits        for 300 profiles to be read back, and for its report.\n" in text
+    assert "report." not in render_import(Overview(plain, (ended, batch(2))), RESULTS, START)
+    splitting = dataclasses.replace(plain, status=ImportStatus.SPLITTING)
+    assert "batches      none yet: the file is being split\n" in render_import(
+        Overview(splitting, ()), RESULTS, START
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "rejected", "cell"),
+    [
+        (ImportStatus.UPLOADING, 0, "-"),
+        (ImportStatus.UPLOADING, 2, "2"),  # of its first end: parts of it are sent again
+        (ImportStatus.SUCCEEDED, 0, "0"),
+        (ImportStatus.REJECTED, 0, "-"),
+        (ImportStatus.REJECTED, 3, "3"),
+    ],
+)
+def test_list_shows_no_count_of_what_is_not_counted(
+    deployment: Deployment, status: ImportStatus, rejected: int, cell: str
+) -> None:
+    overview = Overview(dataclasses.replace(entry(deployment), status=status, rejected=rejected), ())
+    assert render_list([overview], START, 0).splitlines()[1].split()[-1] == cell
+    assert overview.to_json()["rejected"] == (None if cell == "-" else rejected)
 
 
 @pytest.mark.parametrize("why", list(Why))
@@ -289,10 +345,10 @@ def test_list_is_a_table_with_a_line_below_each_import(deployment: Deployment) -
     batches = (batch(1, settled_at=START, profiles=ProfileCounts(success=60, error=40)), batch(2))
     listed = [Overview(import_entry, batches), Overview(dataclasses.replace(import_entry, rejected=7), ())]
     assert render_list(listed, import_entry.started_at + timedelta(minutes=1), 0).splitlines() == [
-        "STATUS       IMPORT     ROWS  FAILED  REJECTED",
-        "● uploading  crm-csv-1   200      40         0",
+        "STATUS       IMPORT     PROFILES  FAILED  REJECTED",
+        "● uploading  crm-csv-1       200      40         -",
         "             crm, 1 min ago, 50 % done",
-        "● uploading  crm-csv-1     -       -         7",
+        "● uploading  crm-csv-1         -       -         7",
         "             crm, 1 min ago",
     ]
 

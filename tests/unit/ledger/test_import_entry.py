@@ -53,6 +53,8 @@ NEW_IMPORT_ITEM: Json = {
     "overtakenBy": "",
     "givenUp": None,
     "resend": "",
+    "stack": "",
+    "forgottenAt": "",
     "verified": "",
 }
 ENDED_IMPORT = ImportEntry(

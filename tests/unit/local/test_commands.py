@@ -15,6 +15,7 @@ import pytest
 
 from bulk_profiles.core.names import import_id
 from local import commands
+from local.engine import ROOT
 from local.errors import LocalRunError
 from local.kept_run import KeptRun
 
@@ -150,6 +151,29 @@ def test_invoke_prints_answer_and_log_and_exits_with_1_for_an_error(
     assert capsys.readouterr().out == '{\n  "outcome": "settled"\n}\n\nLog:\na line of the log\n'
     commands.main([*words, "IMPORT=other"])
     assert engine.invoked == [("deployed-upload", EVENT), ("deployed-upload", EVENT | {"importId": "other"})]
+
+
+@pytest.mark.parametrize(("name", "word"), [("resend_import", "resend"), ("verify_import", "verify")])
+def test_invoke_puts_the_import_into_the_input_of_an_execution(use: Any, name: str, word: str) -> None:
+    engine = Engine()
+    use(engine)
+    words = ["invoke", "FUNCTION=UploadBatchFunction", f"EVENT={ROOT}/events/{name}.json", "IMPORT=other"]
+    assert commands.main(words) == 0
+    [(_, event)] = engine.invoked
+    assert (event["input"]["importId"], event["execution"]) == ("other", "other-by-hand")
+    assert word in event["input"]
+    assert "importId" not in event
+
+
+def test_invoke_with_an_import_that_the_event_has_no_place_for_is_wrong_use(
+    use: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine()
+    use(engine)
+    words = ["invoke", "FUNCTION=UploadBatchFunction", f"EVENT={ROOT}/events/split_file.json", "IMPORT=other"]
+    assert commands.main(words) == 2
+    assert "IMPORT is of no use: the event has no importId" in capsys.readouterr().err
+    assert engine.invoked == []
 
 
 def test_logs_prints_the_end_of_the_engines_log(use: Any, capsys: pytest.CaptureFixture[str]) -> None:

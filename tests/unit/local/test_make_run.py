@@ -93,3 +93,9 @@ def test_make_clean_stops_kept_runs_before_their_folders_go(project: Path) -> No
     result = make(project, 0, "clean")
     assert result.stdout.startswith("-m\nlocal.commands\nclean\n")
     assert not (project / ".run").exists()
+
+
+def test_make_help_fits_a_terminal_of_80_columns(project: Path) -> None:
+    lines = make(project, 0, "help").stdout.splitlines()
+    assert len(lines) > 20
+    assert [line for line in lines if len(line) > 80] == []

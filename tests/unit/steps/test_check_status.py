@@ -14,7 +14,7 @@ from bulk_profiles.accounting.profile_results import write_results
 from bulk_profiles.aws.profiles_table import ProfilesTable
 from bulk_profiles.aws.secrets import Tokens
 from bulk_profiles.budget.reserve import renew
-from bulk_profiles.core.errors import LedgerError
+from bulk_profiles.core.errors import ConflictError, LedgerError
 from bulk_profiles.core.models import (
     Basis,
     BatchState,
@@ -208,6 +208,28 @@ def test_results_that_outlast_a_function_go_on_where_they_were(
     assert begun == [0, 1]
     assert len(target.requests) == requests
     assert deployment.ledger.get_batch(import_id, 1).state is BatchState.COMPLETE
+
+
+def test_results_are_written_no_longer_once_another_execution_has_changed_the_batch(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, import_id: str
+) -> None:
+    """That one may have settled it, and a resend may have opened it again."""
+    stops: list[bool] = []
+
+    def fill(_table: ProfilesTable, _items: Any, written: int, stop: Any) -> tuple[int, bool]:
+        for changes in (False, True, False):
+            deployment.clock.advance(seconds=2)
+            stops.append(stop())
+            if changes:
+                ledger, now = deployment.ledger, deployment.clock()
+                ledger.save_batch(ledger.get_batch(import_id, 1), now)
+        return written, False
+
+    monkeypatch.setattr(ProfilesTable, "fill", fill)
+    with pytest.raises(ConflictError):
+        for _ in deployment.walk(import_id, 1):
+            pass
+    assert stops == [False, False, True]
 
 
 def test_results_of_an_import_without_a_key_column_are_an_error(

@@ -375,6 +375,14 @@ def test_the_limit_of_rejected_rows_is_pinned_when_the_import_begins(
     assert entry.settings["feed"]["maxRejectedPercent"] == percent
 
 
+def test_import_knows_the_stack_that_the_commands_in_its_report_name(in_memory: InMemoryDeployment) -> None:
+    in_memory.configure(stack_name="crm")
+    imported = in_memory.split(in_memory.drop(FILE))
+    entry = in_memory.ledger.get_import(imported.import_id)
+    assert entry is not None
+    assert entry.stack == "crm"
+
+
 def test_an_unknown_feed_is_rejected_with_the_known_ones_where_the_operator_wants_it(
     in_memory: InMemoryDeployment,
 ) -> None:

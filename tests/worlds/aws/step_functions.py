@@ -47,11 +47,12 @@ class Machine(Service):
 
         return self.call("StartExecution", start)
 
-    def list_executions(self, *, stateMachineArn: str, nextToken: str = "") -> Any:
-        """Return one page of executions, the newest first."""
+    def list_executions(self, *, stateMachineArn: str, statusFilter: str = "", nextToken: str = "") -> Any:
+        """Return one page of executions, of one status or of all, the newest first."""
 
         def page() -> Any:
-            newest_first = list(reversed(self.statuses.items()))
+            wanted = {statusFilter} if statusFilter else set(self.statuses.values())
+            newest_first = [item for item in reversed(self.statuses.items()) if item[1] in wanted]
             start = int(nextToken or 0)
             part = newest_first[start : start + self.page]
             executions = [

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bulk_profiles.core.command_line import command
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Basis, BatchState, ImportStatus, ProfileStatus, resend_word
 from bulk_profiles.core.text import printable, quantity
@@ -199,6 +200,7 @@ def _lines(rows: Json, profiles: Json, bases: Json, unaccounted: int) -> Iterato
 def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
     """Yield what there is to do, what concerns most first."""
     import_id, failed = summary["importId"], summary.get("failedRows", {})
+    stack = summary.get("stack", "")  # release 0.1.0 did not write it down
     if summary["unaccounted"]:
         yield ToDo("Report a fault of the software: some rows are unaccounted for.", "summary.json")
     if summary["status"] == ImportStatus.REJECTED and not summary["batches"]:
@@ -207,8 +209,9 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
     unsettled = [batch for batch in summary["batches"] if _is_open(batch)]
     if unsettled:
         yield ToDo(
-            f"{quantity(len(unsettled), 'batch')} of {len(summary['batches']):,} did not come to "
-            f'an end: start the state machine again with the input {{"importId": "{import_id}"}}.'
+            f"{quantity(len(unsettled), 'batch')} of {len(summary['batches']):,} did not come to an end. The "
+            "hourly sweep lets them go on. To let them go on at once:",
+            command=command(stack, "resend", import_id),
         )
     failing = [group for group in groups if not group.complete and group.reason]
     for group in failing[:_MOST_REASONS]:
@@ -226,8 +229,9 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
         yield ToDo(
             f"{'Or send' if failed.get('file') else 'Send'} {quantity(words.total(), 'profile')} again as "
             f"{'it is' if words.total() == 1 else 'they are'}:",
-            command=f"bulk-profiles resend {import_id} --only "
-            + ",".join(word for word, _ in words.most_common()),
+            command=command(
+                stack, "resend", import_id, "--only", ",".join(word for word, _ in words.most_common())
+            ),
         )
     if failed.get("missing"):
         yield ToDo(f"There is no file of the failed rows. {failed['missing']}")

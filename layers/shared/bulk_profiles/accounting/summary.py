@@ -11,12 +11,12 @@ What does not add up is `unaccounted`. It is zero, or the software has a fault.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bulk_profiles.core.command_line import command
 from bulk_profiles.core.json_object import Json, JsonObject
 from bulk_profiles.core.models import (
     SUCCESS_BASES,
@@ -107,6 +107,7 @@ class Summary:
             "reason": self.reason,
             "feed": entry.feed,
             "clientCode": entry.client_code,
+            "stack": entry.stack,
             "apiVersion": entry.api_version.value,
             "keyColumn": entry.key_column.value if entry.key_column else "",
             "source": entry.source.to_json(),
@@ -181,7 +182,9 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
         status=_status(verdict, rows, profiles, unaccounted),
         reason=" ".join(
             [
-                *_reason(verdict, profiles, bases, batches, unaccounted),
+                *_reason(verdict, profiles, bases, batches),
+                *_open(entry, batches),
+                *_unaccounted(unaccounted),
                 *_next(entry, rows, batches, rejected_file(manifest)),
             ]
         ),
@@ -266,27 +269,28 @@ def _status(
 
 
 def _reason(
-    verdict: SplitVerdict,
-    profiles: ProfileCounts,
-    bases: Bases,
-    batches: tuple[BatchEntry, ...],
-    unaccounted: int,
+    verdict: SplitVerdict, profiles: ProfileCounts, bases: Bases, batches: tuple[BatchEntry, ...]
 ) -> list[str]:
     """Return what a person must know, in sentences; nothing where every row reached Target."""
     sentences = [verdict.reason] if verdict.reason else []
     if profiles.success < profiles.total:
         sentences.append(_outcomes(profiles, bases))
     sentences.extend(_batch_reasons(batches))
-    if unsettled := sum(not batch.settled for batch in batches):
-        sentences.append(
-            f"{unsettled} of {len(batches)} batches are not settled: "
-            "start the state machine again with the same input to finish them."
-        )
-    if unaccounted:
-        sentences.append(
-            f"{unaccounted} rows are unaccounted for: this is a fault of the software, report it."
-        )
     return sentences
+
+
+def _open(entry: ImportEntry, batches: tuple[BatchEntry, ...]) -> Iterator[str]:
+    """Yield how batches go on that are not settled."""
+    if unsettled := sum(not batch.settled for batch in batches):
+        yield (
+            f"{unsettled} of {len(batches)} batches did not come to an end: the hourly sweep lets them go "
+            f"on, and `{command(entry.stack, 'resend', entry.import_id)}` does so at once."
+        )
+
+
+def _unaccounted(rows: int) -> Iterator[str]:
+    if rows:
+        yield f"{rows} rows are unaccounted for: this is a fault of the software, report it."
 
 
 def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...], file: str) -> list[str]:
@@ -299,10 +303,12 @@ def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...], 
                     words[word] += count
     steps: list[tuple[int, str]] = []
     if words and all(batch.settled for batch in batches):  # otherwise another sentence says what to do
-        resend = json.dumps(
-            {"importId": entry.import_id, "resend": [word for word, _ in words.most_common()]}
-        )
-        steps.append((words.total(), f"start the state machine with {resend} to send them again"))
+        only = ",".join(word for word, _ in words.most_common())
+        resend = command(entry.stack, "resend", entry.import_id, "--only", only)
+        if entry.given_up:
+            steps.append((words.total(), f"if they are to be sent after all, use `{resend}`"))
+        else:
+            steps.append((words.total(), f"send them again with `{resend}`"))
     if rows.rejected:
         steps.append((rows.rejected, f"mend {file} and drop it"))
     steps.sort(key=lambda step: -step[0])

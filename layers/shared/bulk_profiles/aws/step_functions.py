@@ -69,18 +69,24 @@ class Executions:
         newest = next((execution["status"] for execution in self._of(import_id, also)), None)
         return newest not in _AT_WORK and (stopped or newest != "ABORTED")
 
+    def running(self, import_id: str, *, also: str = "") -> list[str]:
+        """Return the names of the executions of an import that are running, the newest first."""
+        return [execution["name"] for execution in self._of(import_id, also, running=True)]
+
     def stop(self, import_id: str, *, also: str = "") -> None:
         """Stop all executions of an import that are running, and one of another name."""
-        for execution in self._of(import_id, also):
-            if execution["status"] == "RUNNING":
-                with _errors(f"stop import {import_id}"):
-                    self._client.stop_execution(executionArn=execution["executionArn"])
+        for execution in self._of(import_id, also, running=True):
+            with _errors(f"stop import {import_id}"):
+                self._client.stop_execution(executionArn=execution["executionArn"])
 
-    def _of(self, import_id: str, also: str) -> Iterator[ExecutionListItemTypeDef]:
-        """Yield the executions of an import, the newest first."""
+    def _of(self, import_id: str, also: str, *, running: bool = False) -> Iterator[ExecutionListItemTypeDef]:
+        """Yield the executions of an import, or those that are running, the newest first."""
         with _errors(f"describe import {import_id}"):
-            pages = self._client.get_paginator("list_executions").paginate(
-                stateMachineArn=self._state_machine_arn
+            paginator = self._client.get_paginator("list_executions")
+            pages = (
+                paginator.paginate(stateMachineArn=self._state_machine_arn, statusFilter="RUNNING")
+                if running
+                else paginator.paginate(stateMachineArn=self._state_machine_arn)
             )
             for page in pages:
                 for execution in page["executions"]:

@@ -6,8 +6,10 @@ the person is deleted as a whole, the dropped one included: nothing of the impor
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from bulk_profiles.accounting.bodies import body_profile_ids
 from bulk_profiles.accounting.profile_results import read_results, without_profile
@@ -98,8 +100,14 @@ def find_traces(stack: Stack, profile_id: str) -> Iterator[Trace]:
 
 
 def forget_import(stack: Stack, trace: Trace, profile_id: str) -> int:
-    """Remove what an import that has ended holds of a person; return how many objects were erased."""
-    entry = trace.entry
+    """Remove what an import that has ended holds of a person; return how many objects were erased.
+
+    The ledger remembers when, so that nobody is told to mend what is gone.
+    """
+    entry, now = trace.entry, datetime.now(UTC)
+    stack.ledger.change_import(
+        entry.import_id, now, lambda current: dataclasses.replace(current, forgotten_at=now)
+    )
     for name in trace.results:
         without_profile(stack.storage, object_key(entry.import_id, name), profile_id)
     doomed = [*_doomed(stack, trace)]

@@ -13,7 +13,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from bulk_profiles.core.errors import BulkProfilesError
-from bulk_profiles.core.text import is_utf8_text
+from bulk_profiles.core.json_fields import suggestion
+from bulk_profiles.core.text import is_utf8_text, printable_name
 
 _WRONG_USE, _INTERRUPTED = 2, 130
 _NAME = "bulk-profiles"
@@ -68,7 +69,14 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command by its name. AWS takes no text that is not UTF-8."""
+        """Find a command by its name. AWS takes no text that is not UTF-8.
+
+        Raises `click.UsageError` with the closest name, which click looks for among loaded commands alone.
+        """
+        given = args[0]
+        if given not in _COMMANDS and not given.startswith("-") and not ctx.resilient_parsing:
+            close = suggestion(given, _COMMANDS)
+            raise click.UsageError(f"There is no command {printable_name(given)}{close}.", ctx)
         name, command, rest = super().resolve_command(ctx, args)
         if name not in _LOCAL and not all(map(is_utf8_text, rest)):
             raise click.UsageError("An argument is not UTF-8.", ctx)

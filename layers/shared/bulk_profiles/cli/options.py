@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bulk_profiles.core.command_line import DEFAULT_STACK
 from bulk_profiles.splitting.rows.row_check import BLANKS
 
 from .local_files import UsageError
@@ -23,7 +24,7 @@ of_stack = click.option(
     "stack_name",
     metavar="NAME",
     envvar="BULK_PROFILES_STACK",
-    default="bulk-profiles",
+    default=DEFAULT_STACK,
     show_default=True,
     show_envvar=True,
     help="The stack, found with the credentials and the region of the AWS command line.",

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from bulk_profiles.accounting.summary import batch_profiles
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import ProfileCounts, Why
+from bulk_profiles.core.models import ImportStatus, ProfileCounts, Why
 from bulk_profiles.core.text import printable_name
 from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 
-_COLUMNS = ("STATUS", "IMPORT", "ROWS", "FAILED", "REJECTED")
-_RIGHT = frozenset({"ROWS", "FAILED", "REJECTED"})
+_COLUMNS = ("STATUS", "IMPORT", "PROFILES", "FAILED", "REJECTED")  # rejected are rows
+_RIGHT = frozenset({"PROFILES", "FAILED", "REJECTED"})
 _INDENT = " " * 13  # of what is said of an import, below its line
 _MARKS = {"succeeded": "✓", "partial": "!", "failed": "✗", "rejected": "✗"}
 _UNDER_WAY = "●"
@@ -28,7 +28,7 @@ _WORDS = {
     Why.WINDOW: "the upload window",
     Why.CONTENTION: "the budget",
     Why.EARLIER_IMPORT: "an earlier import",
-    Why.TURNED_AWAY: "Target, which did not take it",
+    Why.TURNED_AWAY: "another try, as Target did not take it",
     Why.RETRY_AFTER: "the time that Target asked for",
     Why.UNANSWERED: "another try after no answer",
     Why.ALIVE: "an earlier invocation",
@@ -36,6 +36,8 @@ _WORDS = {
     Why.PAUSED: "the end of a pause",
     Why.STATUS: "a status that can be read",
 }
+# Of these the end is known. Of the others it is only known when a batch looks again.
+_ENDS = frozenset({Why.CALLS, Why.ROWS, Why.WINDOW, Why.RETRY_AFTER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,12 @@ class Waiting:
     @property
     def text(self) -> str:
         """What they wait for, and until when."""
-        # The end of a pause is in its reason: until then, a batch only comes back to look.
-        until = f" until {_minute(self.until)}" if self.until and self.why is not Why.PAUSED else ""
-        return f"{_batches(len(self.batches))} for {_WORDS[self.why]}{until}"
+        text = f"{_batches(len(self.batches))} for {_WORDS[self.why]}"
+        if self.until is None or self.why is Why.PAUSED:  # the end of a pause is in its reason
+            return text
+        if self.why in _ENDS:
+            return f"{text} until {_minute(self.until)}"
+        return f"{text} (next look at {_minute(self.until)})"
 
     def to_json(self) -> Json:
         """Return it as JSON."""
@@ -77,6 +82,16 @@ class Overview:
     def rows(self) -> int:
         """The rows of all batches."""
         return sum(batch.rows for batch in self.batches)
+
+    @property
+    def rejected(self) -> int | None:
+        """The rejected rows; None where they are not counted, because the import was not reported yet.
+
+        Nor are they of a file that could not be read.
+        """
+        status = self.entry.status
+        counted = self.entry.rejected or (status.final and status is not ImportStatus.REJECTED)
+        return self.entry.rejected if counted else None
 
     @property
     def settled(self) -> int:
@@ -116,6 +131,17 @@ class Overview:
         """The one thing to know: what it waits for, or why it ended as it did."""
         if self.waiting and not self.entry.status.final:
             return f"waits: {self.waiting[0].text}"
+        return self.reason
+
+    @property
+    def reason(self) -> str:
+        """Why it ended as it did; once a person was forgotten, not what to do with files that are gone."""
+        forgotten = self.entry.forgotten_at
+        if forgotten:
+            return (
+                f"A person was forgotten on {forgotten:%Y-%m-%d}: the dropped file, its batches and the rows "
+                "to mend are deleted, and nothing of the import can be sent again."
+            )
         return self.entry.reason or self.entry.last_error
 
     def to_json(self) -> Json:
@@ -132,12 +158,16 @@ class Overview:
             "startedAt": timestamp(entry.started_at),
             "finishedAt": timestamp(entry.finished_at) if entry.finished_at else "",
             "rows": self.rows,
-            "rejected": entry.rejected,
+            "rejected": self.rejected,
             "profiles": self.profiles.to_json(),
             "batches": {"all": len(self.batches), "settled": self.settled, "byState": dict(states)},
             "waiting": [waiting.to_json() for waiting in self.waiting],
             "submittedAt": timestamp(self.submitted_at) if self.submitted_at else "",
-            "reason": entry.reason or entry.last_error,
+            "after": list(entry.after),
+            "overtakenBy": entry.overtaken_by,
+            "duplicateOf": entry.duplicate_of,
+            "verified": entry.verified,
+            "reason": self.reason,
         }
 
 
@@ -163,23 +193,21 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
         ),
         ("file", f"s3://{entry.source.bucket}/{printable_name(entry.source.key)}"),
         ("started", f"{_minute(entry.started_at)}, {_ago(entry.started_at, now)}"),
-        ("batches", f"{overview.settled:,} of {len(overview.batches):,} settled"),
+        ("batches", _progress(overview)),
         (
             "profiles",
             f"{counts.success:,} success, {counts.error:,} error, {counts.pending:,} pending, "
             f"{counts.unknown:,} unknown, {counts.not_sent:,} not sent",
         ),
         *(("waits", _sentence(waiting)) for waiting in overview.waiting),
+        *(("waits", sentence) for sentence in _waits_otherwise(overview)),
+        *([("same as", f"import {entry.duplicate_of}: the same content")] if entry.duplicate_of else []),
         *(
             [("forecast", f"all batches submitted by {_minute(overview.submitted_at)} at the earliest")]
             if overview.submitted_at
             else []
         ),
-        *(
-            [("reason", overview.entry.reason or entry.last_error)]
-            if entry.reason or entry.last_error
-            else []
-        ),
+        *([("reason", overview.reason)] if overview.reason else []),
         *([("verified", entry.verified)] if entry.verified else []),
         ("results", f"{outputs.get('ResultsUri', '')}{entry.import_id}/"),
     ]
@@ -206,6 +234,27 @@ def _sentence(waiting: Waiting) -> str:
     return f"{waiting.text}{reason}"
 
 
+def _progress(overview: Overview) -> str:
+    if not overview.batches and overview.entry.status is ImportStatus.SPLITTING:
+        return "none yet: the file is being split"
+    return f"{overview.settled:,} of {len(overview.batches):,} settled"
+
+
+def _waits_otherwise(overview: Overview) -> Iterator[str]:
+    """Yield what is to be said of an import under way beside the reasons of its batches."""
+    entry = overview.entry
+    if entry.status.final:
+        return
+    if any(waiting.why is Why.EARLIER_IMPORT for waiting in overview.waiting):
+        go = "goes" if len(entry.after) == 1 else "go"
+        yield f"for {', '.join(entry.after)}, with some of the same ids, which {go} first."
+    if entry.sends_nothing:
+        yield f"{entry.sends_nothing} Nothing more is sent; what is with Target is followed to its end."
+    if overview.batches and overview.settled == len(overview.batches):
+        sample = f"{entry.verify_sample:,} profiles to be read back, and for " if entry.verify_sample else ""
+        yield f"for {sample}its report."
+
+
 def _waiting(why: Why, batches: Sequence[BatchEntry]) -> Waiting:
     ends = [batch.resumes_at for batch in batches if batch.resumes_at]
     reason = next((batch.words for batch in batches if batch.words), "")
@@ -219,7 +268,7 @@ def _cells(overview: Overview) -> tuple[str, ...]:
         entry.import_id,
         f"{overview.rows:,}" if overview.batches else "-",
         f"{overview.failed:,}" if overview.batches else "-",
-        f"{entry.rejected:,}",
+        "-" if overview.rejected is None else f"{overview.rejected:,}",
     )
 
 

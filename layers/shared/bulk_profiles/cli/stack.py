@@ -14,6 +14,7 @@ from bulk_profiles.aws.stack import describe_stack
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.budget.forecast import last_submission
 from bulk_profiles.budget.policy import Policy
+from bulk_profiles.core.command_line import command
 from bulk_profiles.core.errors import SettingsError, StorageError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import BatchState, KeyColumn, Why
@@ -31,8 +32,9 @@ _FORESEEN = frozenset({Why.ROWS.value, Why.WINDOW.value})  # limits whose end is
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack's outputs and parameters, its ledger, its Data bucket and its Profiles table."""
+    """A stack's name, outputs and parameters, its ledger, its Data bucket and its Profiles table."""
 
+    name: str
     outputs: dict[str, str]
     parameters: dict[str, str]
     ledger: Ledger
@@ -45,12 +47,17 @@ class Stack:
         described = describe_stack(name)
         outputs = described.outputs
         return cls(
+            name,
             outputs,
             described.parameters,
             Ledger(VersionedTable(table(outputs["ImportsTableName"]), _NOTHING_EXPIRES)),
             Storage(client("s3"), outputs["DataBucketName"]),
             ProfilesTable(client("dynamodb"), outputs["ProfilesTableName"]),
         )
+
+    def command(self, *words: str) -> str:
+        """Return a command about this stack as it can be copied."""
+        return command(self.name, *words)
 
     @property
     def executions(self) -> Executions:
@@ -76,7 +83,8 @@ class Stack:
         """Return the ledger's entry of an import. Raises `UsageError` where there is none of this name."""
         entry = self.ledger.get_import(import_id)
         if entry is None:
-            raise UsageError(f"The stack has no import {import_id} (any more): `list` shows those it has.")
+            listed = self.command("list")
+            raise UsageError(f"The stack has no import {import_id} (any more). Those it has: {listed}")
         return entry
 
     def results_of(self, profile_id: str) -> list[Json]:

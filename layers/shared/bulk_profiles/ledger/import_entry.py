@@ -66,6 +66,10 @@ class ImportEntry(JsonObject):
     given_up: GivenUp | None = field(default=None, metadata=as_json(optional=True))
     # The execution that sends parts of it again, or was the last to do so.
     resend: str = field(default="", metadata=as_json(optional=True))
+    # The name of the stack, for the commands that people are told to use.
+    stack: str = field(default="", metadata=as_json(optional=True))
+    # When a person was forgotten: file, batches and rows to mend have been deleted since.
+    forgotten_at: datetime | None = field(default=None, metadata=as_json(optional=True))
     # What a sample that was read back has shown, as sentences.
     verified: str = field(default="", metadata=as_json(optional=True))
 

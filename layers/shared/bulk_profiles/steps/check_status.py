@@ -56,6 +56,7 @@ _MOST_DETAIL_CHECKS = (
     3  # that Target answers without details; where it is out of reach it may still have some
 )
 _LAST_LOOK = timedelta(minutes=10)  # before the deadline, which is when Target forgets a batch
+_LOOK = timedelta(seconds=1)  # between two looks at the ledger while results are written
 _MOST_GROWTH = 50  # times that the wait grows: by then it is the longest, and a float is not yet infinite
 
 
@@ -270,7 +271,8 @@ class CheckStatus:
             now=now,
             expires_at=int((now + timedelta(days=self.settings.retention_days)).timestamp()),
         )
-        written, complete = self.profiles.fill(puts, batch.profiles_written or 0, out_of_time)
+        is_to_stop = self._until_changed(batch, out_of_time)
+        written, complete = self.profiles.fill(puts, batch.profiles_written or 0, is_to_stop)
         now = self.clock()
         batch = batch.change(profiles_written=written)
         if not complete:
@@ -279,6 +281,25 @@ class CheckStatus:
         batch = self.ledger.save_batch(batch.settled_as(BatchState(batch.verdict), now), now)
         self._slots(import_entry).free(batch, now)
         return Outcome.settled(batch)
+
+    def _until_changed(self, batch: BatchEntry, out_of_time: Callable[[], bool]) -> Callable[[], bool]:
+        """Return an `out_of_time` that is also true once another execution has changed the batch.
+
+        That one may have settled the batch, and a resend may have opened it again: then these results are
+        old. The ledger is asked once a second.
+        """
+        look_at = self.clock() + _LOOK
+
+        def stop() -> bool:
+            nonlocal look_at
+            if out_of_time():
+                return True
+            if self.clock() < look_at:
+                return False
+            look_at = self.clock() + _LOOK
+            return self.ledger.get_batch(batch.import_id, batch.number).version != batch.version
+
+        return stop
 
 
 def next_check(

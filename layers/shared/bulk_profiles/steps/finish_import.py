@@ -12,6 +12,7 @@ from bulk_profiles.accounting.verification import Verification
 from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
+from bulk_profiles.core.command_line import command
 from bulk_profiles.core.errors import DeniedObjectError, LedgerError, MissingObjectError
 from bulk_profiles.core.models import Manifest
 from bulk_profiles.core.names import MANIFEST, VERIFICATION, object_key
@@ -23,7 +24,7 @@ from .failures import words_of
 from .settings import FinishImportSettings
 
 _GONE = "The dropped file cannot be read any more: take the rows from where it came from."
-_ANOTHER_WAY = "Make the file with bulk-profiles results {} --out DIR."
+_ANOTHER_WAY = "Make the file with: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ class FinishImport:
 
         entry = summary.entry
         output = self.storage.output(entry.import_id)
+        results = command(entry.stack, "results", entry.import_id, "--out", entry.import_id)
         try:
             return write_failed_rows(entry, summary.batches, self.storage, output, out_of_time)
         except (MissingObjectError, DeniedObjectError):
             return FailedRows(missing=_GONE)
         except Exception as error:  # noqa: BLE001 it decides nothing, and there is another way to make the file
-            return FailedRows(missing=f"{words_of(error)} {_ANOTHER_WAY.format(entry.import_id)}")
+            return FailedRows(missing=f"{words_of(error)} {_ANOTHER_WAY.format(results)}")

@@ -68,6 +68,7 @@ class SplitFileSettings(LocalTimeSettings):
     deadline_hours: int
     retention_days: int
     console_url: str = ""
+    stack_name: str = ""
     unknown_feeds: UnknownFeeds = UnknownFeeds.ACCEPT
 
 

@@ -143,6 +143,7 @@ class SplitFile:
             owner=event_id,
             lease_until=now + LEASE,
             tries=1,
+            stack=self.settings.stack_name,
         )
         return self.ledger.claim_import(entry, now)
 

@@ -26,7 +26,7 @@ from bulk_profiles.core.feeds import CLIENT_CODE, MOST_SAMPLE
 from bulk_profiles.core.models import ImportStatus, Resendable
 from bulk_profiles.core.names import FEED_NAME
 from bulk_profiles.core.text import quantity
-from bulk_profiles.ledger.import_entry import GivenUp
+from bulk_profiles.ledger.import_entry import GivenUp, ImportEntry
 from bulk_profiles.ledger.pauses import ALL, Pause
 from bulk_profiles.steps.messages import resendable
 from bulk_profiles.steps.resend_plan import ResendPlan, plan_resend
@@ -34,6 +34,7 @@ from bulk_profiles.steps.stopping import give_up
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _LOOK_SECONDS = 1.0
+_MOST_LOOKS = 15
 _MOST_TEXT = 200  # of a reason, which stands in every report
 _ONLY = ",".join(word.value for word in Resendable if word is not Resendable.PENDING)
 _AGAIN = "Batches that wait go on within a quarter of an hour."
@@ -111,8 +112,13 @@ def stop_command(
     """
     stack, now = Stack.of(stack_name), datetime.now(UTC)
     entry = stack.entry(import_id)
-    if entry.over:
+    if entry.ended:
         raise UsageError(f"Import {import_id} has ended: there is nothing to stop.")
+    if entry.overtaken_by:
+        raise UsageError(
+            f"Nothing more of import {import_id} is sent: {entry.overtaken_by}, with some of the same ids, "
+            "has gone first. What is with Target is followed to its end."
+        )
     if for_good and not yes:
         overview = stack.overview(import_id)
         unsent = quantity(overview.profiles.not_sent, "profile")
@@ -126,7 +132,7 @@ def stop_command(
     else:
         pause = Pause(f"import:{import_id}", now, None, caller(), _text(why))
         stack.ledger.pause(pause, now)
-        says = f"{pause.says} It goes on with: bulk-profiles resume --import {import_id}"
+        says = f"{pause.says} It goes on with: {stack.command('resume', '--import', import_id)}"
     if as_json:
         print_json({"importId": import_id, "givenUp": for_good, "says": says})
     else:
@@ -148,11 +154,16 @@ def resend_command(
 ) -> int:
     """Send those profiles of IMPORT again that Target refused, that failed, or that were not sent.
 
-    What succeeded stays as it is. A batch of which a later import has an id is not sent again. With --json
-    nothing is asked, and nothing sent without --yes.
+    What succeeded stays as it is. A batch of which a later import has an id is not sent again. Where batches
+    of IMPORT have not come to an end, these go on first. While an execution of IMPORT runs, nothing is done.
+    With --json nothing is asked, and nothing sent without --yes.
     """
     stack, now = Stack.of(stack_name), datetime.now(UTC)
     words = resendable([word.strip() for word in only.split(",")])
+    entry = stack.entry(import_id)
+    if entry.status.final and entry.unsettled:
+        asks = not (dry_run or yes or as_json)
+        return _go_on(stack, entry, now, sends=yes and not dry_run, asks=asks, as_json=as_json)
     plan = plan_resend(import_id, words, stack.storage, stack.ledger, retention=stack.retention, now=now)
     execution, begun = "", True
     if not as_json:
@@ -161,6 +172,7 @@ def resend_command(
     if asks and not confirmed("Send them again?"):
         return INCOMPLETE
     if not dry_run and (yes or asks):
+        _check_alone(stack, entry)
         execution = f"{import_id}-resend-{now:%Y%m%d%H%M%S}"
         named = [word.value for word in Resendable if word in words]
         stack.executions.send_again(import_id, named, execution)
@@ -168,7 +180,8 @@ def resend_command(
     if as_json:
         print_json(plan.to_json() | {"execution": execution})
     elif execution and begun:
-        click.echo(f"Execution {execution} sends them again: bulk-profiles watch {import_id}")
+        follow = stack.command("watch", import_id)
+        click.echo(f"Execution {execution} sends them again. To follow it: {follow}")
     if begun:
         return 0
     click.echo(f"Execution {execution} has sent nothing: its cause, in the console, says why.", err=True)
@@ -199,6 +212,7 @@ def verify_command(import_id: str, stack_name: str, *, sample: int, as_json: boo
         raise UsageError(f"Import {import_id} has not ended: verify it when it has.")
     if entry.status is ImportStatus.REJECTED:
         raise UsageError(f"Nothing of import {import_id} was sent: there is nothing to verify.")
+    _check_alone(stack, entry)
     execution = f"{import_id}-verify-{now:%Y%m%d%H%M%S}"
     stack.executions.verify(import_id, sample, execution)
     if as_json:
@@ -208,9 +222,50 @@ def verify_command(import_id: str, stack_name: str, *, sample: int, as_json: boo
         first = max(now, (entry.finished_at or now) + delay)
         click.echo(
             f"Execution {execution} reads {quantity(sample, 'profile')} back, 40 a minute or fewer, from "
-            f"{first:%Y-%m-%d %H:%M} UTC on. Then: bulk-profiles show {import_id}"
+            f"{first:%Y-%m-%d %H:%M} UTC on. Then: {stack.command('show', import_id)}"
         )
     return 0
+
+
+def _go_on(stack: Stack, entry: ImportEntry, now: datetime, *, sends: bool, asks: bool, as_json: bool) -> int:
+    """Start the state machine again for an import with batches that have not come to an end."""
+    import_id, execution = entry.import_id, ""
+    batches = list(stack.ledger.batches(import_id))
+    numbers = [batch.number for batch in batches]
+    unsettled = [batch.number for batch in batches if not batch.settled]
+    if not as_json:
+        click.echo(
+            f"{quantity(len(unsettled), 'batch')} of {len(numbers):,} did not come to an end. They go on "
+            "first; what failed can be sent again after that."
+        )
+    if asks and not confirmed("Let them go on?"):
+        return INCOMPLETE
+    if sends or asks:
+        _check_alone(stack, entry)
+        execution = f"{import_id}-again-{now:%Y%m%d%H%M%S}"
+        stack.executions.start(import_id, numbers, execution, verify=entry.verify_sample)
+    if as_json:
+        print_json({"importId": import_id, "unsettled": unsettled, "execution": execution})
+    elif execution:
+        shown = stack.command("show", import_id)
+        click.echo(f"Execution {execution} goes on with them. To see how far: {shown}")
+    return 0
+
+
+def _check_alone(stack: Stack, entry: ImportEntry) -> None:
+    """Raise `UsageError` while an execution of an import runs: it may write old results, or an old report.
+
+    One that has just reported the import takes a moment to end.
+    """
+    for _ in range(_MOST_LOOKS):
+        running = stack.executions.running(entry.import_id, also=entry.resend)
+        if not running:
+            return
+        time.sleep(_LOOK_SECONDS)
+    raise UsageError(
+        f"Execution {running[0]} of import {entry.import_id} is running: nothing is started beside it. "
+        "Wait until it has ended, or stop it in the console of Step Functions."
+    )
 
 
 def _begun(stack: Stack, import_id: str, execution: str) -> bool:

@@ -58,7 +58,7 @@ def drop_command(file: Path, feed: str, stack_name: str, *, watched: bool, as_js
     if watched:
         return exit_status(watch(stack, dropped, _INTERVAL, expected=True, as_json=as_json))
     if not as_json:
-        click.echo(f"To follow it: bulk-profiles watch {dropped}")
+        click.echo(f"To follow it: {stack.command('watch', dropped)}")
     return 0
 
 

@@ -21,6 +21,14 @@ _TARGET = (
     "Target itself keeps the profile until it expires (14 days without activity, unless set otherwise): the "
     "Bulk Profile Update API cannot delete it. Use Adobe's Privacy Service for that."
 )
+_GOES = """\
+Of each import marked ✗:
+  deleted for good  the dropped file, its batches and the rows to mend (rejected-rows, failed-rows), whole
+                    and with all versions, also those below results/
+  kept              the results (profiles/*.csv.gz), without the id; manifest.json, summary.json, report.html
+                    and verification.json, which hold no ids
+  then              nothing of it can be sent again. Fetch rows to mend that are still needed before, with
+                    bulk-profiles results IMPORT --out DIR, and take the person out of them"""
 
 
 @click.command("forget", short_help="Remove every copy of one person.")
@@ -32,9 +40,10 @@ _TARGET = (
 def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Remove every copy of one person that the stack keeps. ID is the thirdPartyId or pcId.
 
-    All dropped files and results are searched. Results keep their line, without the id. Every other file that
-    holds the person is deleted as a whole, with all versions. The exit code is 1 where something is left: of
-    an import that is under way, in a file that could not be read, or because the answer was no.
+    All dropped files and results are searched. Results keep their line, without the id. Of an import with
+    the person, every other file that holds customers is deleted as a whole, with all versions: nothing of it
+    can be sent again. The exit code is 1 where something is left: of an import that is under way,
+    in a file that could not be read, or because the answer was no.
     """
     stack = Stack.of(stack_name)
     traces = [trace for trace in find_traces(stack, profile_id) if trace.found or trace.unread]
@@ -42,11 +51,11 @@ def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool
     left = [trace for trace in traces if trace.unread or (trace.found and trace.under_way)]
     if not as_json:
         _say(traces)
+        _say_what_goes(traces)
     items = len(stack.results_of(profile_id))
     doomed = [trace for trace in found if not trace.under_way]
     forgotten = not dry_run and bool(doomed or items)
     if forgotten and not yes:
-        click.echo("The files above are deleted, whole and for good.", err=True)
         forgotten = confirmed("Remove them?")
     erased = sum(forget_import(stack, trace, profile_id) for trace in doomed) if forgotten else 0
     if forgotten:
@@ -63,9 +72,17 @@ def forget_command(profile_id: str, stack_name: str, *, dry_run: bool, yes: bool
     else:
         does = "removed" if forgotten else "to remove"
         click.echo(f"{quantity(items, 'item')} of the Profiles table and {_imports(doomed)} {does}.")
+        if left:
+            click.echo("Something is left, marked ● or ! above. Then give this command again.")
         click.echo(_TARGET)
     declined = not dry_run and not forgotten and bool(doomed or items)
     return INCOMPLETE if left or declined else 0
+
+
+def _say_what_goes(traces: list[Trace]) -> None:
+    """Say what is deleted of the imports with the person, what is kept, and what comes of it."""
+    if any(trace.found and not trace.under_way for trace in traces):
+        click.echo(_GOES)
 
 
 def _say(traces: list[Trace]) -> None:
