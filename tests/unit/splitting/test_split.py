@@ -79,7 +79,7 @@ def test_split_in_blocks_of_any_size_gives_the_same(block: int, monkeypatch: pyt
 
 
 def test_split_of_a_file_that_changes_fails() -> None:
-    before, after = b"pcId,a\n1,x\n1,y\n2,z\n", b"pcId,a\n1,x\n1,y\n"
+    before, after = b"pcId,a\n1,x\n1,y\n2,z\n", b"pcId,a\n1,x\n1,y\n1,z\n"
     opened = mock.Mock(side_effect=lambda _: io.BytesIO(before))
     source = mock.Mock(size=len(before), open=opened)
     split(source, Feed(), Limits(), MemoryFolder())

@@ -5,6 +5,7 @@
     ├── EventError             the event is not one that the function knows
     ├── FeedError              a feed's configuration is invalid; names every fault at once
     ├── FileRejectedError      the source file cannot be read at all; a sentence for whoever dropped it
+    ├── CutShortError          the source file ended before its size; reading it again may help
     ├── AccountingError        rows of a split are in no count, or in two; nothing of it may be sent
     ├── StorageError           a call to S3 failed
     │   ├── MissingObjectError     the object does not exist, or not any more
@@ -52,6 +53,16 @@ class FeedError(BulkProfilesError):
 
 class FileRejectedError(BulkProfilesError):
     """The source file cannot be read at all: nothing of it is sent."""
+
+
+class CutShortError(BulkProfilesError):
+    """The source file ended before its size: its last rows are missing. Reading it again may help."""
+
+    def __init__(self, name: str, read: int, size: int) -> None:
+        super().__init__(
+            f"Reading {name!r} ended after {read:,} of its {size:,} bytes. Try again; if it ends there "
+            "again, the file was cut short: write or drop it again, whole."
+        )
 
 
 class AccountingError(BulkProfilesError):
