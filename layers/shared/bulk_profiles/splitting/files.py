@@ -120,6 +120,12 @@ class TemporaryScratch(Folder):
             self._folder = None
 
 
+def read_end(stream: BinaryIO) -> None:
+    """Read the end, which a checked stream proves; raises `EOFError` where something is left."""
+    if stream.read(1):
+        raise EOFError
+
+
 def read_exactly(stream: BinaryIO, size: int) -> bytes:
     """Read exactly so many bytes; raises `EOFError` where there are fewer."""
     pieces = []

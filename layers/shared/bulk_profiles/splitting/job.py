@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.errors import BulkProfilesError, DamagedScratchError, FileRejectedError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
 from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, rows_at
 from bulk_profiles.splitting.batches.rejects import RejectLog
 from bulk_profiles.splitting.batches.repeated_ids import PARTS, RepeatFilter, RepeatFinder
 from bulk_profiles.splitting.batches.writer import BatchWriter
+from bulk_profiles.splitting.checked_scratch import CheckedScratch, Sum
 from bulk_profiles.splitting.reading.blocks import Block, Mendable
 from bulk_profiles.splitting.rows.block_check import BlockCheck
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
 from .checkpoint import OutOfTimeError, Phase, Progress
-from .files import Scratch
 from .pending_blocks import PendingBlocks
 
 _MAX_GROWTH = 3  # an encoded byte is three bytes
@@ -46,7 +46,7 @@ class Job:
         blocks: PendingBlocks,
         preparer: RowPreparer,
         writer: BatchWriter,
-        scratch: Scratch,
+        scratch: CheckedScratch,
         *,
         mendable: Mendable,
         progress: Progress,
@@ -79,9 +79,11 @@ class Job:
             if progress.phase is Phase.FINAL:
                 self._finalize()
             cutter.finish()
-        except BaseException:
+        except BaseException as error:
             cutter.abort()
             self.log.abort()
+            if isinstance(error, Exception) and not isinstance(error, (BulkProfilesError, OSError)):
+                self._scratch.check()  # damage may lead to any error
             raise
         finally:
             self._blocks.close()
@@ -143,7 +145,8 @@ class Job:
         progress = self._progress
         repeated = RepeatFilter.load(self._scratch)
         with self._scratch.open(MERGED_ROWS, progress.merged_at) as stream:
-            reader = MergedRowReader(stream, progress.merged_at, progress.oversized, self._writer.too_large)
+            taken = Sum(progress.merged_at, progress.merged_crc)
+            reader = MergedRowReader(stream, taken, progress.oversized, self._writer.too_large)
             for block, prepared in self._pending():
                 rows = self._preparer.encoded(prepared)
                 places = repeated.matches(prepared.check.hashes)
@@ -157,7 +160,10 @@ class Job:
                     self.log.add_examples(block, Warn.NO_VALUES, valueless)
                 self.log.add(block, prepared.check.reject(merged.too_large, Reject.ROW_TOO_LARGE))
                 progress.merged -= merged.unmerged
-                progress.merged_at, progress.oversized = reader.position, tuple(sorted(reader.oversized))
+                progress.merged_at, progress.merged_crc = reader.taken
+                progress.oversized = tuple(sorted(reader.oversized))
+        if reader.taken != self._scratch.sums.get(MERGED_ROWS, reader.taken):
+            raise DamagedScratchError(MERGED_ROWS)
 
     def _unread(self) -> Iterator[tuple[Block, PreparedRows]]:
         if not self._progress.read:

@@ -20,6 +20,7 @@ from bulk_profiles.splitting.reading.json_lines import NewColumnError
 from bulk_profiles.splitting.rows.columns import resolve
 from bulk_profiles.splitting.rows.prepare import RowPreparer
 
+from .checked_scratch import CheckedScratch
 from .checkpoint import Phase, Progress
 from .files import Output, Scratch, SourceFile, TemporaryScratch
 from .job import Job
@@ -69,7 +70,8 @@ def split(  # four parameters that every caller has, and options
     batches. Several `processes` share the work on a file in which there is something to encode; None: as many
     as processors, four at most, for a large file, and one otherwise; where a process cannot be forked, as on
     Windows, it is always one. Raises `FileRejectedError` where the file cannot be read, and
-    `CutShortError` where it ends before its size; what was written then means nothing.
+    `CutShortError` where it ends before its size; what was written then means nothing. Raises
+    `DamagedScratchError` where the scratch does not return what was written to it: the split must begin anew.
     """
     keep_freed_memory()
     progress = _progress(checkpoint)
@@ -103,7 +105,7 @@ def split(  # four parameters that every caller has, and options
                         blocks,
                         preparer,
                         writer,
-                        scratch or temporary,
+                        CheckedScratch(scratch or temporary, progress.sums),
                         mendable=reader.mendable,
                         progress=progress,
                         out_of_time=out_of_time,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulk_profiles.core.errors import FileRejectedError
-from bulk_profiles.splitting.files import Scratch, read_exactly
+from bulk_profiles.splitting.files import Scratch, read_end, read_exactly
 
 type Numbers = NDArray[np.uint64]
 MEMORY_BYTES = 24 * 1024 * 1024
@@ -111,6 +111,8 @@ class ExternalSort:
                     if self._size > MEMORY_BYTES:
                         self._keep(self._take())
                 yield self._take()
+            for stream in streams:
+                read_end(stream)
 
     def _keep(self, rows: Rows) -> None:
         self._kept.append(rows)
