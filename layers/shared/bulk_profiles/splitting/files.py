@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import tempfile
 
 
+PARTIAL = ".partial"  # the end of the name of a file that is being written
+
+
 class SourceFile(Protocol):
     """The file to split."""
 
@@ -57,7 +60,7 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._partial = path.with_name(path.name + ".partial")
+        self._partial = path.with_name(path.name + PARTIAL)
         self._file = self._partial.open("wb", buffering=0)
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None:

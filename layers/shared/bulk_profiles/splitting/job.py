@@ -14,6 +14,7 @@ import numpy as np
 from bulk_profiles.core.errors import BulkProfilesError, DamagedScratchError, FileRejectedError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
+from bulk_profiles.splitting.batches.cutter import TooManyBatchesError
 from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, rows_at
 from bulk_profiles.splitting.batches.rejects import RejectLog
 from bulk_profiles.splitting.batches.repeated_ids import PARTS, RepeatFilter, RepeatFinder
@@ -98,17 +99,19 @@ class Job:
         )
 
     def _draft(self) -> None:
-        """Write batches as if no id came twice, until one does; check and count all rows."""
+        """Write batches as if no id came twice, until one does; check and count all rows.
+
+        Batches beyond the limit are none of the file's if ids repeat: it is known at the end.
+        """
         for block, prepared in self._unread():
+            if not self._repeats.found:
+                try:
+                    too_large = self._write_draft(block, prepared)
+                except TooManyBatchesError:
+                    self._repeats.found = True  # or else the file is rejected
             if self._repeats.found:
                 self._writer.cutter.abort()
                 too_large = self._too_large(prepared)
-            else:
-                rows = self._preparer.encoded(prepared)
-                too_large, valueless = self._writer.write(
-                    rows, self._pause, valueless=prepared.check.valueless
-                )
-                self.log.add_examples(block, Warn.NO_VALUES, prepared.check.records(valueless))
             self._count(block, prepared.check)
             too_large_faults = prepared.check.reject(too_large, Reject.ROW_TOO_LARGE)
             self.log.add(block, prepared.check.faults | too_large_faults)
@@ -118,6 +121,15 @@ class Job:
         if repeated:
             repeated.save(self._scratch)
             self._enter(Phase.GATHER)
+        elif self._repeats.found:
+            raise TooManyBatchesError(self._writer.cutter.limits.max_batches)
+
+    def _write_draft(self, block: Block, prepared: PreparedRows) -> list[int]:
+        """Write the rows of a block; return the places of those that no batch can hold."""
+        rows = self._preparer.encoded(prepared)
+        too_large, valueless = self._writer.write(rows, self._pause, valueless=prepared.check.valueless)
+        self.log.add_examples(block, Warn.NO_VALUES, prepared.check.records(valueless))
+        return too_large
 
     def _gather(self) -> None:
         """Merge the rows whose ids come more than once."""
