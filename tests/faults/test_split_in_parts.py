@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.core.errors import DamagedScratchError
+from bulk_profiles.core.names import SCRATCH, object_key
 from bulk_profiles.splitting.reading import delimited
 from tests.worlds.deployment import Deployment
 
@@ -36,3 +39,24 @@ def test_split_in_parts_goes_on_after_the_last_merged_row(
 
     assert part.manifest is not None
     assert part.manifest.batches == whole.manifest.batches
+
+
+@pytest.mark.fault(25, "what an earlier invocation has kept is lost: the file is split from its start")
+def test_split_whose_scratch_is_lost_begins_anew(
+    deployment: Deployment, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 32)
+    whole = deployment.split(deployment.drop(FILE, "drop/whole/a.csv"))
+    dropped = deployment.drop(FILE, "drop/parts/a.csv")
+    stopped = deployment.split(dropped, out_of_time=_after(3))
+    assert stopped.unfinished
+    (lost,) = storage.names(stopped.import_id, f"{SCRATCH}hashes")
+    storage.delete(object_key(stopped.import_id, lost))
+
+    with pytest.raises(DamagedScratchError, match="'hashes-00000'"):
+        deployment.split(dropped)
+    again = deployment.split(dropped)
+
+    assert again.manifest is not None
+    assert whole.manifest is not None
+    assert again.manifest.batches == whole.manifest.batches

@@ -43,6 +43,8 @@ class MemoryFolder:
         return MemorySink(self.objects, name)
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
+        if name not in self.objects:
+            raise FileNotFoundError(name)
         return io.BytesIO(self.objects[name][start:])
 
 

@@ -47,6 +47,23 @@ def test_folder_output_keeps_the_first_batches(customers: Path, tmp_path: Path) 
     assert [file.name for file in (tmp_path / "out" / "batches").iterdir()] == ["00001.batch"]
 
 
+def test_files_of_a_plan_that_was_killed_are_deleted(customers: Path, tmp_path: Path) -> None:
+    """What else stands there is somebody's own."""
+    names = ["manifest.json", "rejected-rows.csv", "rejected-rows.jsonl", "batches/00003.batch"]
+    own = ["other.partial", "batches/3.batch.partial", "batches/00003.batch.partial.old"]
+    (tmp_path / "out" / "batches").mkdir(parents=True)
+    for name in [*(f"{name}.partial" for name in names), *own]:
+        (tmp_path / "out" / name).write_bytes(b"x")
+    output = FolderOutput(tmp_path / "out", LocalFile.of(customers))
+    left = {
+        str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*") if file.is_file()
+    }
+    assert left == set(own)
+    (tmp_path / "out" / "batches" / "00002.batch.partial").write_bytes(b"x")
+    output.keep(1)
+    assert not (tmp_path / "out" / "batches" / "00002.batch.partial").exists()
+
+
 def test_no_output_drops_everything() -> None:
     sink = NoOutput().create("manifest.json")
     sink.write(b"x")

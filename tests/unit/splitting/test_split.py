@@ -47,6 +47,12 @@ def test_split_of_a_header_alone_has_no_batches() -> None:
         (b"", "empty"),
         (b"\n\r\n", "empty"),
         (b"\xef\xbb\xbf", "empty"),
+        ("\u00a0".encode(), "is empty: it has no header"),
+        ("\u3000\n\u3000\u2003\t\r\n".encode(), "is empty: it has no header"),
+        ("\ufeff\n\ufeff\u200b".encode(), "is empty: it has no header"),
+        (("\u3000" * 30_000).encode(), "is empty: it has no header"),
+        ("\u00a0\n\u00ad".encode("utf-16"), "is empty: it has no header"),
+        (b"\xa0\n", "header is not UTF-8"),
         (b"name,city\n1,2\n", "no key column"),
         (b"thirdpartyid,PCID\n1,2\n", "more than one that can be meant"),
         (b"pcId,thirdPartyId\n1,2\n", "choose one"),
@@ -79,7 +85,7 @@ def test_split_in_blocks_of_any_size_gives_the_same(block: int, monkeypatch: pyt
 
 
 def test_split_of_a_file_that_changes_fails() -> None:
-    before, after = b"pcId,a\n1,x\n1,y\n2,z\n", b"pcId,a\n1,x\n1,y\n"
+    before, after = b"pcId,a\n1,x\n1,y\n2,z\n", b"pcId,a\n1,x\n1,y\n1,z\n"
     opened = mock.Mock(side_effect=lambda _: io.BytesIO(before))
     source = mock.Mock(size=len(before), open=opened)
     split(source, Feed(), Limits(), MemoryFolder())

@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.names import MANIFEST, REJECTED_ROWS, ROWS_SUFFIXES, batch_name
-from bulk_profiles.splitting.files import FileSink, Folder, Sink
+from bulk_profiles.splitting.files import PARTIAL, FileSink, Folder, Sink
 
-_BATCH_FILE = re.compile(r"\d{5}\.batch")
+_BATCH_FILE = re.compile(r"\d{5}\.batch(?:\.partial)?")
 
 
 class UsageError(BulkProfilesError):
@@ -70,6 +70,7 @@ class FolderOutput:
         """Raise `UsageError` where the source file would be deleted."""
         self._path = path
         names = [MANIFEST, *(REJECTED_ROWS + suffix for suffix in ROWS_SUFFIXES)]
+        names += [name + PARTIAL for name in names]  # of a plan that was killed
         earlier = [*(path / name for name in names), *self._batches()]
         if source.path.resolve() in {file.resolve() for file in earlier}:
             raise UsageError(f"{source.path} would be overwritten: choose another folder for --out.")
@@ -83,12 +84,12 @@ class FolderOutput:
     def keep(self, batches: int) -> None:
         """Delete the batches above a number: a draft may have had more of them."""
         for file in self._batches():
-            if int(file.stem) > batches:
+            if int(file.name.split(".")[0]) > batches:
                 file.unlink()
 
     def _batches(self) -> list[Path]:
         folder = (self._path / batch_name(1)).parent
-        return [file for file in folder.glob("*.batch") if _BATCH_FILE.fullmatch(file.name)]
+        return [file for file in folder.glob("*.batch*") if _BATCH_FILE.fullmatch(file.name)]
 
 
 class NoOutput:

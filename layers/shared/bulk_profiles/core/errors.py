@@ -5,6 +5,8 @@
     ├── EventError             the event is not one that the function knows
     ├── FeedError              a feed's configuration is invalid; names every fault at once
     ├── FileRejectedError      the source file cannot be read at all; a sentence for whoever dropped it
+    ├── CutShortError          the source file ended before its size; reading it again may help
+    ├── DamagedScratchError    what a split has kept is not what it wrote; it has to begin anew
     ├── AccountingError        rows of a split are in no count, or in two; nothing of it may be sent
     ├── StorageError           a call to S3 failed
     │   ├── MissingObjectError     the object does not exist, or not any more
@@ -52,6 +54,26 @@ class FeedError(BulkProfilesError):
 
 class FileRejectedError(BulkProfilesError):
     """The source file cannot be read at all: nothing of it is sent."""
+
+
+class CutShortError(BulkProfilesError):
+    """The source file ended before its size: its last rows are missing. Reading it again may help."""
+
+    def __init__(self, name: str, read: int, size: int) -> None:
+        super().__init__(
+            f"Reading {name!r} ended after {read:,} of its {size:,} bytes. Try again; if it ends there "
+            "again, the file was cut short: write or drop it again, whole."
+        )
+
+
+class DamagedScratchError(BulkProfilesError):
+    """What a split has kept in its scratch is not what it wrote: it has to begin anew."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The object {name!r} in the scratch of the split is missing, damaged or of another attempt: "
+            "split the file again from its start."
+        )
 
 
 class AccountingError(BulkProfilesError):

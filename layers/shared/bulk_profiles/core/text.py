@@ -37,6 +37,11 @@ def without_invisible(name: str) -> str:
     return "".join(map(_visible, name)).strip()
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: see `without_invisible`."""
+    return not any(_visible(sign).strip() for sign in text)
+
+
 def _visible(sign: str) -> str:
     if sign.isspace():
         return sign if sign.isascii() else " "

@@ -10,6 +10,7 @@ from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.json_object import Json, JsonObject, as_json
 from bulk_profiles.core.models import PlannedBatch
 from bulk_profiles.splitting.batches.rejects import Tally
+from bulk_profiles.splitting.checked_scratch import Sum
 from bulk_profiles.splitting.reading.blocks import Position
 
 
@@ -45,6 +46,7 @@ class Progress(JsonObject):
     skipped: int = 0  # rows without any value, in this phase
     merged: int = 0  # rows that went into an earlier row of their id
     merged_at: int = 0  # bytes of the merged rows that come before the next one
+    merged_crc: int = field(default=0, metadata=as_json(optional=True))  # of these bytes
     batches: tuple[PlannedBatch, ...] = ()  # finished in this phase
     tally: Tally = field(default_factory=Tally)
     parts: int = 0  # of the file of rejected rows, in the scratch
@@ -58,4 +60,6 @@ class Progress(JsonObject):
     # They are sorted by hash. Checkpoints of earlier versions lack the field, and their runs are by id.
     by_hash: bool = field(default=False, metadata=as_json(optional=True))
     merge_rows: int = 0  # rows that the merge has taken
+    # Of the objects in the scratch. Those of earlier versions have none, and are not checked.
+    sums: dict[str, Sum] = field(default_factory=dict, metadata=as_json(optional=True))
     oversized: tuple[str, ...] = ()  # SHA-256 of the ids whose merged row fits in no batch, sorted

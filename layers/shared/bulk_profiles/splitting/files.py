@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import tempfile
 
 
+PARTIAL = ".partial"  # the end of the name of a file that is being written
+
+
 class SourceFile(Protocol):
     """The file to split."""
 
@@ -57,7 +60,7 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._partial = path.with_name(path.name + ".partial")
+        self._partial = path.with_name(path.name + PARTIAL)
         self._file = self._partial.open("wb", buffering=0)
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None:
@@ -118,6 +121,12 @@ class TemporaryScratch(Folder):
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+def read_end(stream: BinaryIO) -> None:
+    """Read the end, which a checked stream proves; raises `EOFError` where something is left."""
+    if stream.read(1):
+        raise EOFError
 
 
 def read_exactly(stream: BinaryIO, size: int) -> bytes:

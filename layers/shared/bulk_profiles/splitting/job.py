@@ -11,20 +11,21 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.errors import BulkProfilesError, DamagedScratchError, FileRejectedError
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import RowCounts
+from bulk_profiles.splitting.batches.cutter import TooManyBatchesError
 from bulk_profiles.splitting.batches.merged_rows import MERGED_ROWS, MergedRowReader, RowMerger, rows_at
 from bulk_profiles.splitting.batches.rejects import RejectLog
 from bulk_profiles.splitting.batches.repeated_ids import PARTS, RepeatFilter, RepeatFinder
 from bulk_profiles.splitting.batches.writer import BatchWriter
+from bulk_profiles.splitting.checked_scratch import CheckedScratch, Sum
 from bulk_profiles.splitting.reading.blocks import Block, Mendable
 from bulk_profiles.splitting.rows.block_check import BlockCheck
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.rows.prepare import PreparedRows, RowPreparer
 
 from .checkpoint import OutOfTimeError, Phase, Progress
-from .files import Scratch
 from .pending_blocks import PendingBlocks
 
 _MAX_GROWTH = 3  # an encoded byte is three bytes
@@ -46,7 +47,7 @@ class Job:
         blocks: PendingBlocks,
         preparer: RowPreparer,
         writer: BatchWriter,
-        scratch: Scratch,
+        scratch: CheckedScratch,
         *,
         mendable: Mendable,
         progress: Progress,
@@ -79,9 +80,11 @@ class Job:
             if progress.phase is Phase.FINAL:
                 self._finalize()
             cutter.finish()
-        except BaseException:
+        except BaseException as error:
             cutter.abort()
             self.log.abort()
+            if isinstance(error, Exception) and not isinstance(error, (BulkProfilesError, OSError)):
+                self._scratch.check()  # damage may lead to any error
             raise
         finally:
             self._blocks.close()
@@ -96,17 +99,19 @@ class Job:
         )
 
     def _draft(self) -> None:
-        """Write batches as if no id came twice, until one does; check and count all rows."""
+        """Write batches as if no id came twice, until one does; check and count all rows.
+
+        Batches beyond the limit are none of the file's if ids repeat: it is known at the end.
+        """
         for block, prepared in self._unread():
+            if not self._repeats.found:
+                try:
+                    too_large = self._write_draft(block, prepared)
+                except TooManyBatchesError:
+                    self._repeats.found = True  # or else the file is rejected
             if self._repeats.found:
                 self._writer.cutter.abort()
                 too_large = self._too_large(prepared)
-            else:
-                rows = self._preparer.encoded(prepared)
-                too_large, valueless = self._writer.write(
-                    rows, self._pause, valueless=prepared.check.valueless
-                )
-                self.log.add_examples(block, Warn.NO_VALUES, prepared.check.records(valueless))
             self._count(block, prepared.check)
             too_large_faults = prepared.check.reject(too_large, Reject.ROW_TOO_LARGE)
             self.log.add(block, prepared.check.faults | too_large_faults)
@@ -116,6 +121,15 @@ class Job:
         if repeated:
             repeated.save(self._scratch)
             self._enter(Phase.GATHER)
+        elif self._repeats.found:
+            raise TooManyBatchesError(self._writer.cutter.limits.max_batches)
+
+    def _write_draft(self, block: Block, prepared: PreparedRows) -> list[int]:
+        """Write the rows of a block; return the places of those that no batch can hold."""
+        rows = self._preparer.encoded(prepared)
+        too_large, valueless = self._writer.write(rows, self._pause, valueless=prepared.check.valueless)
+        self.log.add_examples(block, Warn.NO_VALUES, prepared.check.records(valueless))
+        return too_large
 
     def _gather(self) -> None:
         """Merge the rows whose ids come more than once."""
@@ -143,7 +157,8 @@ class Job:
         progress = self._progress
         repeated = RepeatFilter.load(self._scratch)
         with self._scratch.open(MERGED_ROWS, progress.merged_at) as stream:
-            reader = MergedRowReader(stream, progress.merged_at, progress.oversized, self._writer.too_large)
+            taken = Sum(progress.merged_at, progress.merged_crc)
+            reader = MergedRowReader(stream, taken, progress.oversized, self._writer.too_large)
             for block, prepared in self._pending():
                 rows = self._preparer.encoded(prepared)
                 places = repeated.matches(prepared.check.hashes)
@@ -157,7 +172,10 @@ class Job:
                     self.log.add_examples(block, Warn.NO_VALUES, valueless)
                 self.log.add(block, prepared.check.reject(merged.too_large, Reject.ROW_TOO_LARGE))
                 progress.merged -= merged.unmerged
-                progress.merged_at, progress.oversized = reader.position, tuple(sorted(reader.oversized))
+                progress.merged_at, progress.merged_crc = reader.taken
+                progress.oversized = tuple(sorted(reader.oversized))
+        if reader.taken != self._scratch.sums.get(MERGED_ROWS, reader.taken):
+            raise DamagedScratchError(MERGED_ROWS)
 
     def _unread(self) -> Iterator[tuple[Block, PreparedRows]]:
         if not self._progress.read:

@@ -33,6 +33,7 @@ from bulk_profiles.splitting.rows.row_check import Rules
 
 from .files import Sink, SourceFile
 from .pending_blocks import PendingBlocks
+from .whole_source import WholeSource
 
 _ALONE = Rules(width=1, key=0, third_party_id=False)  # rows of nothing but ids
 _AT_ONCE = 50_000  # ids that are hashed
@@ -104,12 +105,14 @@ class RowSelector:
         """Write the rows of the wanted ids to a file of rows to mend, in the order of the source file.
 
         `create` is given the suffix of the file's name. Rows that no batch could hold are left out: they were
-        rejected. Raises `SelectionStoppedError` where `out_of_time` returns true; the file is not there then.
+        rejected. Raises `SelectionStoppedError` where `out_of_time` returns true, and `CutShortError` where
+        the source file ends before its size; the file is not there then.
         """
         names: Sequence[str] | None = None
+        whole = WholeSource(source)
         while True:
             try:
-                with open_source(source, self.feed, names) as reader:
+                with open_source(whole, self.feed, names) as reader:
                     sink = create(reader.mendable.suffix)
                     try:
                         selection = self._select(reader, sink, out_of_time)

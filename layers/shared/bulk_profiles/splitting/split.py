@@ -20,11 +20,13 @@ from bulk_profiles.splitting.reading.json_lines import NewColumnError
 from bulk_profiles.splitting.rows.columns import resolve
 from bulk_profiles.splitting.rows.prepare import RowPreparer
 
+from .checked_scratch import CheckedScratch
 from .checkpoint import Phase, Progress
 from .files import Output, Scratch, SourceFile, TemporaryScratch
 from .job import Job
 from .pending_blocks import PendingBlocks
 from .source_digest import DigestingSource, digest
+from .whole_source import WholeSource
 
 _LARGE_BYTES = 64 * 1024 * 1024  # below, a split takes a second, and helpers are not worth starting
 _MAX_PROCESSES = 4  # more do not get enough to do
@@ -67,11 +69,13 @@ def split(  # four parameters that every caller has, and options
     bytes in all, of the present reading. Without `digests`, all `sha256` are empty, for callers that keep no
     batches. Several `processes` share the work on a file in which there is something to encode; None: as many
     as processors, four at most, for a large file, and one otherwise; where a process cannot be forked, as on
-    Windows, it is always one. Raises `FileRejectedError` where the
-    file cannot be read; what was written then means nothing.
+    Windows, it is always one. Raises `FileRejectedError` where the file cannot be read, and
+    `CutShortError` where it ends before its size; what was written then means nothing. Raises
+    `DamagedScratchError` where the scratch does not return what was written to it: the split must begin anew.
     """
     keep_freed_memory()
     progress = _progress(checkpoint)
+    source = WholeSource(source)
     with closing(TemporaryScratch()) as temporary, closing(Background()) as background:
         digesting = DigestingSource(source, on_read, background, digests=digests)
         while True:
@@ -101,7 +105,7 @@ def split(  # four parameters that every caller has, and options
                         blocks,
                         preparer,
                         writer,
-                        scratch or temporary,
+                        CheckedScratch(scratch or temporary, progress.sums),
                         mendable=reader.mendable,
                         progress=progress,
                         out_of_time=out_of_time,

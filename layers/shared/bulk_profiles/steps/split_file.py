@@ -18,6 +18,7 @@ from bulk_profiles.aws.s3 import Storage
 from bulk_profiles.aws.sns import Notices
 from bulk_profiles.aws.step_functions import Executions
 from bulk_profiles.core.errors import (
+    DamagedScratchError,
     DeniedObjectError,
     ExecutionError,
     ExistingObjectError,
@@ -92,7 +93,8 @@ class SplitFile:
         The same event again, at the same time or later, changes nothing: the import's id is its version's.
         `dropped.event_id` says who splits: a split that was killed is done again at once by the platform's
         next try of the same invocation, and by others after its lease, with the same bytes and names.
-        Raises `ConflictError` where somebody else has taken the split over.
+        Raises `ConflictError` where somebody else has taken the split over, and `DamagedScratchError` where
+        what an earlier invocation has kept is damaged: the next one splits the file from its start.
         """
         source, unreadable = find_source(dropped, self.storage)
         entry = self._claim(source, dropped.event_id)
@@ -114,6 +116,10 @@ class SplitFile:
             return SplitResult(entry.import_id, unfinished=True)
         except (FileRejectedError, FeedError) as error:
             return self._reject(reject(entry, str(error), self.clock()))
+        except DamagedScratchError as error:
+            self.storage.delete(object_key(entry.import_id, CHECKPOINT))  # the next try begins anew
+            lease.note_failure(error)
+            raise
         except DeniedObjectError as error:
             return self._reject(reject(entry, denial(error), self.clock()))
         except Exception as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
 
@@ -12,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_profiles.core.errors import FileRejectedError
+from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.parallel.thread import Background
-from tests.worlds.splitting import MemoryFolder, run
+from bulk_profiles.splitting.reading import delimited
+from tests.worlds.splitting import MemoryFolder, run, run_in_slices
 
 HEAD = len(b"batch=id,a")
 
@@ -115,6 +118,36 @@ def test_batches_of_the_most_bytes_count_encoded_bytes(less: int) -> None:
 def test_file_of_too_many_batches_is_rejected() -> None:
     with pytest.raises(FileRejectedError, match="drop it in parts"):
         run(PLAIN, limits=Limits(max_batch_rows=1, max_batches=1))
+
+
+MANY = b"pcId,a\n" + b"".join(b"%d,%d\n" % (number % 8, number) for number in range(40))
+
+
+@pytest.mark.parametrize("budget", [0, 1, 2, 3, 7, 1000])
+def test_file_whose_merged_rows_fit_is_not_rejected_for_its_draft(
+    budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the batches that are sent count, wherever the split is interrupted."""
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 20)
+    limits = Limits(max_batch_rows=2, max_batches=4)
+
+    def out_of_time() -> Callable[[], bool]:
+        asked = itertools.count()
+        return lambda: next(asked) >= budget
+
+    outcome, _ = run_in_slices(MANY, Feed(), limits, out_of_time)
+    assert outcome.received == [(str(number), str(32 + number)) for number in range(8)]
+    assert outcome.split.batches == run(MANY, limits=limits).split.batches
+    for data, most in ((MANY, 3), (MANY[: MANY.index(b"\n0,8\n") + 1], 3)):
+        with pytest.raises(FileRejectedError, match="more than 3 batches"):
+            run_in_slices(data, Feed(), Limits(max_batch_rows=2, max_batches=most), out_of_time)
+
+
+def test_rows_that_no_batch_can_hold_are_rejected_after_too_many_batches() -> None:
+    limits = Limits(max_batch_rows=1, max_batches=2, max_batch_bytes=40)
+    outcome = run(b"pcId,a\n1,x\n2,y\n1,z\n3," + b"v" * 50 + b"\n", limits=limits)
+    assert outcome.split.rejects == {"row_too_large": 1}
+    assert outcome.received == [("1", "z"), ("2", "y")]
 
 
 def test_header_too_large_for_a_batch_is_rejected() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from bulk_profiles.splitting.batches.merged_rows import (
     RowMerger,
     merge,
 )
+from bulk_profiles.splitting.checked_scratch import Sum
 from tests.worlds.splitting import MemoryFolder, run
 
 
@@ -120,10 +122,11 @@ def test_merge_of_many_rows_of_few_ids_takes_little_memory(monkeypatch: pytest.M
     assert peak < 300_000  # of 900,000 bytes in all
 
 
-def _reader(merged: bytes, position: int = 0, oversized: tuple[str, ...] = ()) -> MergedRowReader:
+def _reader(merged: bytes, taken: Sum | None = None, oversized: tuple[str, ...] = ()) -> MergedRowReader:
+    taken = taken or Sum()
     stream = io.BytesIO(merged)
-    stream.seek(position)
-    return MergedRowReader(stream, position, oversized, _too_large)
+    stream.seek(taken.size)
+    return MergedRowReader(stream, taken, oversized, _too_large)
 
 
 def _too_large(rows: bytes) -> list[int]:
@@ -134,7 +137,7 @@ def test_reader_puts_merged_rows_in_the_places_of_first_ones() -> None:
     reader = _reader(b"10,1,ab\n12,3,c\n40,9,z\n")
     block = reader.put_into(b"1,a\n2,x\n3,c\n1,b\n", np.array([0, 2, 3]), 10)
     assert block == MergedBlock(b"1,ab\n2,x\n3,c\n", [3], [], 0)
-    assert reader.position == len(b"10,1,ab\n12,3,c\n")
+    assert reader.taken.size == len(b"10,1,ab\n12,3,c\n")
 
 
 def test_reader_takes_neighbours_and_rows_between_them() -> None:
@@ -149,16 +152,16 @@ def test_reader_takes_neighbours_and_rows_between_them() -> None:
 def test_reader_leaves_a_block_without_places_as_it_is() -> None:
     reader = _reader(b"10,1,ab\n")
     assert reader.put_into(b"2,x\n", np.array([], np.intp), 10) == MergedBlock(b"2,x\n", [], [], 0)
-    assert reader.position == 0
+    assert reader.taken.size == 0
 
 
 def test_reader_opened_at_its_position_goes_on() -> None:
     merged = b"10,1,ab\n12,3,cd\n"
     first = _reader(merged)
     first.put_into(b"1,a\n2,x\n", np.array([0]), 10)
-    second = _reader(merged, first.position)
+    second = _reader(merged, first.taken)
     assert second.put_into(b"3,c\n1,b\n3,d\n", np.array([0, 1, 2]), 12).rows == b"3,cd\n"
-    assert second.position == len(merged)
+    assert second.taken == Sum(len(merged), zlib.crc32(merged))
 
 
 def test_reader_leaves_out_rows_too_large_once_merged() -> None:

@@ -31,6 +31,13 @@ class Limits:
     max_batches: int = 10_000  # of an import
 
 
+class TooManyBatchesError(FileRejectedError):
+    """The rows fill more batches than an import may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The file makes more than {most:,} batches: drop it in parts.")
+
+
 class Cutter:
     """Write rows into batches, one after the other. Without `digests`, their `sha256` are empty."""
 
@@ -46,7 +53,7 @@ class Cutter:
     ) -> None:
         self.batches = list(batches)  # those that are finished
         self._head = _BODY_PREFIX + header
-        self._limits = limits
+        self.limits = limits
         self._output = output
         self._background = background
         self._digests = digests
@@ -61,7 +68,7 @@ class Cutter:
     @property
     def room(self) -> int:
         """The most bytes that one row can have, its line feed included."""
-        return self._limits.max_batch_bytes - len(self._head)
+        return self.limits.max_batch_bytes - len(self._head)
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +82,7 @@ class Cutter:
         """
         if not block:
             return
-        max_rows, max_bytes = self._limits.max_batch_rows, self._limits.max_batch_bytes
+        max_rows, max_bytes = self.limits.max_batch_rows, self.limits.max_batch_bytes
         line_feeds = np.frombuffer(block, np.uint8) == _LINE_FEED
         count = int(np.count_nonzero(line_feeds))
         if self._rows + count <= max_rows and self._size + len(block) <= max_bytes:
@@ -118,10 +125,8 @@ class Cutter:
 
     def _open(self) -> None:
         self._number = len(self.batches) + 1
-        if self._number > self._limits.max_batches:
-            raise FileRejectedError(
-                f"The file makes more than {self._limits.max_batches} batches: drop it in parts."
-            )
+        if self._number > self.limits.max_batches:
+            raise TooManyBatchesError(self.limits.max_batches)
         self._sink = self._output.create(batch_name(self._number))
         self._digest = hashlib.sha256() if self._digests else None
         self._put(self._head)

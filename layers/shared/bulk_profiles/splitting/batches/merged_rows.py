@@ -9,6 +9,7 @@ neighbours as 5 `1,a,`, 8 `1,,b` and 7 `2,x,`, and then the merged rows 5 `1,a,b
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from bulk_profiles.splitting.checked_scratch import Sum
 from bulk_profiles.splitting.files import Scratch
 from bulk_profiles.splitting.rows.grid import Places
 from bulk_profiles.splitting.rows.id_hashes import Hashes
@@ -26,6 +28,7 @@ MERGED_ROWS = "merged"  # the object of the scratch that `RowMerger.finish` writ
 _PARTS = 1024  # of a sort
 _HASHES = np.arange(_PARTS, dtype=np.uint64) * np.uint64(2**64 // _PARTS)  # where parts of hashes start
 _MOST_ROWS = 1 << 16  # in a part of ordinals
+_READ_AHEAD = 64 * 1024
 _PIECE = 1_000  # rows that are written at once
 _LINE_FEED = ord("\n")
 
@@ -94,21 +97,21 @@ class MergedBlock:
 class MergedRowReader:
     """Read what `RowMerger.finish` wrote, along with the rows of the file.
 
-    `stream` is open at byte `position`; `too_large` returns the places of those encoded rows that no batch
-    can hold.
+    `stream` is open after what was `taken` before; `too_large` returns the places of those encoded rows that
+    no batch can hold.
     """
 
     def __init__(
         self,
         stream: BinaryIO,
-        position: int,
+        taken: Sum,
         oversized: Iterable[str],
         too_large: Callable[[bytes], list[int]],
     ) -> None:
-        self.position = position  # where the next merged row starts
+        self.taken = taken  # what comes before the next merged row
         self.oversized = set(oversized)  # SHA-256 of the ids whose merged row fits in no batch
         self._too_large = too_large
-        self._lines = iter(stream)
+        self._lines = iter(io.BufferedReader(stream, _READ_AHEAD))  # type: ignore[type-var]  # it need not be raw
         self._next = next(self._lines, b"")
 
     def put_into(self, rows: bytes, places: Places, ordinal: int) -> MergedBlock:
@@ -148,7 +151,7 @@ class MergedRowReader:
 
     def _take(self, last: int) -> tuple[list[int], list[bytes]]:
         """Return the next merged rows up to an ordinal, and before them their own ordinals."""
-        ordinals, merged, size = list[int](), list[bytes](), 0
+        ordinals, merged, lines = list[int](), list[bytes](), list[bytes]()
         line = self._next
         while line:
             number, _, row = line.partition(b",")
@@ -156,10 +159,10 @@ class MergedRowReader:
                 break
             ordinals.append(ordinal)
             merged.append(row)
-            size += len(line)
+            lines.append(line)
             line = next(self._lines, b"")
         self._next = line
-        self.position += size
+        self.taken = self.taken.add(b"".join(lines))
         return ordinals, merged
 
 

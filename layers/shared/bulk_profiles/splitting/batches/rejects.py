@@ -121,11 +121,15 @@ class RejectLog:
             return ""
         name = REJECTED_ROWS + self._mendable.suffix
         sink = output.create(name)
-        sink.write(self._mendable.head(REJECT_NOTES))
-        for number in range(self.parts):
-            with self._scratch.open(_part(number)) as part:
-                while piece := part.read(_PIECE):
-                    sink.write(piece)
+        try:
+            sink.write(self._mendable.head(REJECT_NOTES))
+            for number in range(self.parts):
+                with self._scratch.open(_part(number)) as part:
+                    while piece := part.read(_PIECE):
+                        sink.write(piece)
+        except BaseException:
+            sink.abort()
+            raise
         sink.commit()
         return name
 

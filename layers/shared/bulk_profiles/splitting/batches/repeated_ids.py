@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bulk_profiles.splitting.files import Scratch, read_exactly
+from bulk_profiles.splitting.files import Scratch, read_end, read_exactly
 from bulk_profiles.splitting.rows.grid import Places
 from bulk_profiles.splitting.rows.id_hashes import Hashes
 
@@ -111,6 +111,8 @@ class RepeatFinder:
                 # The stable sort of such numbers is timsort, which merges pieces that are sorted already.
                 hashes.sort(kind="stable")
                 repeated.add(_repeated(hashes))
+            for stream in streams:
+                read_end(stream)
         return repeated or None
 
     def _repeated(self) -> Hashes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.text import is_blank
 from bulk_profiles.splitting.files import SourceFile
 from bulk_profiles.splitting.rows.key_column import key_number
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, PLUS_MARK, unmark
@@ -69,7 +71,7 @@ def _text_reader(text: Text, feed: Feed, names: Sequence[str] | None) -> Reader:
             )
         case Layout.JSON_LINES:
             return JsonLines(text, feed, names)
-    if not start.strip():
+    if is_blank(codecs.getincrementaldecoder("utf-8")("replace").decode(start)):  # the last sign may be cut
         raise FileRejectedError("The file is empty: it has no header.")
     refuse_long_delimiter(start, feed)
     header = read_header(text, feed)
