@@ -151,7 +151,7 @@ def test_settle_claims_no_more_than_target_said(children: list[str], expected: s
         ),
         (
             [head(), profile("a", "pending")],
-            {"state": "expired", "a": "pending reported", "b": "success implied", "c": "success implied"},
+            {"state": "expired", "a": "pending reported", "b": "unknown batch", "c": "unknown batch"},
         ),
         (
             [profile("a", "success"), profile("b", "pending")],
@@ -915,23 +915,19 @@ def test_recall_of_a_success_that_an_answer_about_a_follow_up_denies(word: str, 
 
 
 @pytest.mark.parametrize(
-    ("successful", "others", "reason"),
+    ("successful", "reason"),
     [
-        (2, "success implied", ""),
-        (
-            3,
-            "unknown counts",
-            "Target counted 3 results, it was not done with 1 profile, and 3 rows were sent.",
-        ),
-        (1, "unknown counts", "Target counted 2 of the 3 rows sent, and did not name the other."),
+        (2, ""),
+        (3, " Target counted 3 results, it was not done with 1 profile, and 3 rows were sent."),
+        (1, " Target counted 2 of the 3 rows sent, and did not name the other."),
     ],
 )
-def test_profile_that_is_pending_is_no_counted_update(successful: int, others: str, reason: str) -> None:
+def test_profile_that_is_pending_is_no_counted_update(successful: int, reason: str) -> None:
     answer = status(head(), counts(successful, 0, 0, 3), profile("b", "pending"))
-    assert results(answer, *IDS) == [others, "pending reported", others]
+    assert results(answer, *IDS) == ["unknown batch", "pending reported", "unknown batch"]
     verdict = settle(answer, IDS, rows=3, overdue=True)
     assert verdict is not None
-    assert verdict.reason == reason
+    assert verdict.reason == f"Target called the batch complete, and 1 profile pending.{reason}"
 
 
 @pytest.mark.fault(45, "stuck in an answer that is not understood: no error is claimed")
