@@ -147,7 +147,7 @@ def test_unknown_word_for_the_batch_lasts() -> None:
 def test_doubts_of_many_answers_are_kept_within_limits() -> None:
     combined = answer("incomplete")
     for number in range(30):
-        combined = add_earlier(status(head("incomplete"), element(f"part{number}", 1)), combined)
+        combined = add_earlier(status(head("incomplete"), element("message", f"part {number}")), combined)
     assert 1 < len(combined.unclear) < 10
 
 

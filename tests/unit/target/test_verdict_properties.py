@@ -435,7 +435,7 @@ def test_settle_one_unknown_thing_implies_nothing() -> None:
             return
         assert "implied" not in {result.basis for result in results}
         for name in re.findall(r"<([a-zA-Z-]+)", "".join(parts.others))[:1]:
-            assert name in verdict.reason
+            assert name in verdict.reason or "***" in verdict.reason
         event("spoiled")
         reached["spoiled"] += 1
 

@@ -31,7 +31,6 @@ from .response import (
     shown,
     successes,
     without_successes,
-    words_in,
 )
 from .xml_reader import read_xml
 
@@ -169,8 +168,10 @@ def read_status(
     state = _state(fields.get("status"))
     if response.repeated or fields.get("success", "true").lower() != "true":
         profiles.deny_successes()
-    words = fields.get("message", "")
-    profiles.deny_successes(response.mentions if _is_known(words) else response.mentions | words_in(words))
+    for name, text in fields.items():
+        if not _is_understood(name, text):
+            profiles.mention(text)
+    profiles.deny_mentioned()
     return StatusAnswer(
         state=state,
         batch_id=printable(fields.get("batchId", "")),
@@ -245,6 +246,15 @@ def _unclear(response: Response, subject: str, misplaced: Iterable[str] = ()) ->
 
 def _is_known(message: str) -> bool:
     return message.lower() in _KNOWN_MESSAGES
+
+
+def _is_understood(name: str, text: str) -> bool:
+    """Whether what a known element says is known."""
+    if name in _COUNTS:
+        return _number(text) is not None
+    if name == "status":
+        return _state(text) is not TargetState.OTHER
+    return name == "batchId" or _is_known(text)
 
 
 def _quoted(words: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ import contextlib
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -22,7 +22,7 @@ _CHARSETS = ("utf-8", "cp1252", "latin-1")
 _ENCODED = re.compile(r"[%+&]")
 # What a character of two bytes or more in UTF-8 looks like in another charset: `Ã©` for `é`.
 _OTHER_CHARSET = re.compile(r"[\u00c2-\u00f4][^\x00-\x7f]")
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+|\S")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -82,24 +82,22 @@ class Mentions:
     words: set[str] = field(default_factory=set)
 
     def add(self, text: str) -> None:
-        """Add the words of a text, in all readings of it."""
-        if text.strip():
-            self.words.add("")  # an id without a letter or a digit may be in any text
-        for reading in readings(text) if is_inexact(text) else (text,):
-            self.words |= _words(reading)
+        """Add the words of a text, in all readings of each."""
+        for word in text.split():
+            for reading in readings(word) if is_inexact(word) else (word,):
+                self.words |= _words(reading)
 
     def may_name(self, profile_id: str) -> bool:
         """Whether all words of an id, in one of its readings, are there, in whatever order."""
         ids = readings(profile_id) if is_inexact(profile_id) else (profile_id,)
-        return any(self.words.issuperset(_words(each)) for each in ids)
-
-    def named(self, ids: Collection[str]) -> set[str]:
-        """Return the ids that may be named."""
-        return set(filter(self.may_name, ids)) if self.words else set()
+        for words in map(_words, ids):
+            if self.words.issuperset({word for word in words if word.isalnum()} or words):
+                return True
+        return False
 
 
 def _words(text: str) -> set[str]:
-    """Return the words of a text, whatever their case."""
+    """Return the words of a text, whatever their case, and all other signs."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return set(_WORD.findall(text.casefold()))
