@@ -181,7 +181,7 @@ def test_match_ids_status_words_in_xml_ids_are_part_of_the_id() -> None:
 # Flattened answers
 
 
-SPACED = ("id one", "id2", "3 4", "complete", "id 5 x")
+SPACED = ("id one", "id2", "3 4", "completed", "id 5 x")
 
 
 @pytest.mark.fault(50, "flattened text with spaces in the ids")
@@ -189,13 +189,13 @@ SPACED = ("id one", "id2", "3 4", "complete", "id 5 x")
     ("text", "statuses"),
     [
         (
-            "id one success id2 failed 3 4 success complete error id 5 x pending",
+            "id one success id2 failed 3 4 success completed error id 5 x pending",
             ["success", "error", "success", "error", "pending"],
         ),
         ("3 4 failed id 5 x success", [None, None, "error", None, "success"]),
         ("complete 5 id one failed 3 4 failed", ["error", None, "error", None, None]),
-        ("complete 5 3 4 failed complete failed", [None, None, "error", "error", None]),
-        ("incomplete 5 complete success", [None, None, None, "success", None]),
+        ("complete 5 3 4 failed completed failed", [None, None, "error", "error", None]),
+        ("incomplete 5 completed success", [None, None, None, "success", None]),
         ("id+one failed 3%204 failed", ["error", None, "error", None, None]),
     ],
 )
@@ -225,6 +225,14 @@ def test_match_ids_flattened_word_of_no_id_is_foreign() -> None:
         ("a b failed", ("a", "c d"), "The answer lost its tags, and has words that are no id of the batch."),
         ("x y failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
         ("a failed", ("a", "b failed"), "The answer lost its tags, and the batch has ids that may mislead."),
+        *(
+            (
+                f"a success {word}",
+                ("a", word),
+                "The answer lost its tags, and the batch has ids that may mislead.",
+            )
+            for word in ("failed", "error", "Success", "pending", "complete", "Incomplete", "stuck")
+        ),
     ],
 )
 def test_match_ids_flattened_ambiguous_text_raises_a_reason(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import dataclasses
+import html
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -42,6 +43,9 @@ _BLANKS = BLANKS.encode()
 _OTHER_BATCH = "Target's answer names another batch."
 _SHOWN_WORD = 40  # characters
 _NUMBER = re.compile(r"[0-9]{1,12}")
+# In XML, JSON or text, whole or not: a yes, or the address at which Target is asked for a status.
+_YES = re.compile(r"\bsuccess\b\W{0,40}true\b|batchStatus\W{0,40}https?:|/batchStatus\?", re.IGNORECASE)
+_SEARCHED_CHARACTERS = 64 * 1024
 _ENVELOPE_BYTES = 1_000_000
 _PROFILE_BYTES = 200  # beside its id: 52 of tags and word, or 104 in UTF-16, and white space
 _ID_FACTOR = 3  # bytes of one byte of an id, if it is percent-encoded
@@ -150,6 +154,14 @@ def read_receipt(body: bytes, charset: str = "") -> Receipt:
             return Receipt(success=False, message=message)
         case _:
             return Receipt(message=message)
+
+
+def may_say_yes(body: bytes, charset: str = "") -> bool:
+    """Whether what came of an answer to a submission, in whatever form, may be a yes."""
+    if read_receipt(body, charset).success:
+        return True
+    text = html.unescape(_receipt_text(body, charset).replace("\x00", "")[:_SEARCHED_CHARACTERS])
+    return bool(_YES.search(text))
 
 
 def read_status(

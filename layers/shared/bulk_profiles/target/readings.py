@@ -72,7 +72,10 @@ def _in_charsets(text: str) -> Iterable[str]:
     """Yield a text with its percent-encoding decoded, in each charset that has all the characters."""
     for charset in _CHARSETS:
         with contextlib.suppress(UnicodeDecodeError):
-            yield unquote(text, charset, "strict")
+            decoded = unquote(text, charset, "strict")
+            yield decoded
+            if decoded.isascii():
+                return
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ class Mentions:
 
     def add(self, text: str) -> None:
         """Add the words of a text, in all readings of each."""
-        for word in text.split():
+        for word in set(text.split()):
             for reading in readings(word) if is_inexact(word) else (word,):
                 self.words |= _words(reading)
 
