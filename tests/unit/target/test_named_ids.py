@@ -181,6 +181,7 @@ def test_match_ids_status_words_in_xml_ids_are_part_of_the_id() -> None:
 # Flattened answers
 
 
+MISLEADING = "The answer lost its tags, and the batch has ids that may mislead."
 SPACED = ("id one", "id2", "3 4", "completed", "id 5 x")
 
 
@@ -224,7 +225,7 @@ def test_match_ids_flattened_word_of_no_id_is_foreign() -> None:
     [
         ("a b failed", ("a", "c d"), "The answer lost its tags, and has words that are no id of the batch."),
         ("x y failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
-        ("a failed", ("a", "b failed"), "The answer lost its tags, and the batch has ids that may mislead."),
+        ("a failed", ("a", "b failed"), MISLEADING),
         *(
             (
                 f"a success {word}",

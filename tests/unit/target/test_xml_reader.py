@@ -385,3 +385,18 @@ def test_read_xml_profile_with_a_text_too_long_is_unknown(part: str) -> None:
         "long": ProfileStatus.UNKNOWN,
         "short": ProfileStatus.SUCCESS,
     }
+
+
+def test_read_xml_a_megabyte_of_comments_without_end_is_refused() -> None:
+    """At once: to look for the end of each would take hours."""
+    body = xml(head(), profile("a", "success"), "<!--" * 250_000 + profile("b", "success"))
+    assert reason(read, body) == "The answer is not whole, well-formed XML."
+
+
+@pytest.mark.parametrize("part", ["<{0}/>", "<x><{0}/></x>", "<{0} a='1'/>"])
+def test_read_xml_name_that_is_too_long_is_refused(part: str) -> None:
+    """It would be repeated in the path of each profile, or with each attribute."""
+    assert (
+        reason(read, xml(part.format("e" * (LONGEST_TEXT + 1)))) == "The answer has a name that is too long."
+    )
+    assert list(read([xml(part.format("e" * LONGEST_TEXT))]).unknown_parts) == ["***"]
