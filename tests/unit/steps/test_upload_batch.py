@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,6 +97,22 @@ def test_refused_batch_that_may_have_arrived_before_is_unknown() -> None:
     assert found.outcome == Outcome(Word.UNKNOWN, state=found.batch.state, reason=found.batch.reason)
     assert (found.batch.state, found.batch.held) == (BatchState.UNKNOWN, True)
     assert found.gives_back
+
+
+@pytest.mark.fault(37, "a 503 or 401 whose body breaks off may have been a yes: the next copy is marked")
+@pytest.mark.parametrize(
+    "reply", [Deferred("Busy.", None, unread=True), Unauthorized("No.", 401, unread=True)]
+)
+def test_batch_whose_answer_could_not_be_read_is_sent_again_as_a_duplicate(
+    reply: Deferred | Unauthorized,
+) -> None:
+    found = decision(reply)
+    assert (found.batch.state, found.batch.possibly_duplicate) == (BatchState.PLANNED, True)
+    assert not decision(dataclasses.replace(reply, unread=False)).batch.possibly_duplicate
+    held = decision(reply, unknown_policy=UnknownPolicy.HOLD)
+    assert (held.batch.state, held.batch.reason) == (BatchState.UNKNOWN, reply.reason)
+    put_off = SENDING.change(put_off=timedelta(days=2))
+    assert decision(Deferred("Busy.", None, unread=True), put_off).batch.state is BatchState.UNKNOWN
 
 
 def test_replaced_token_sends_the_batch_again_at_once() -> None:

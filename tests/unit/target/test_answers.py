@@ -494,9 +494,29 @@ def test_read_status_in_an_unknown_charset_is_unusable(declared: str, header: st
         read_status([body], charset=header)
 
 
-def test_read_status_bytes_without_a_character_are_replaced() -> None:
-    body = xml(head(), profile("a?b", "failed")).replace(b"?", b"\x81")
-    assert read_status([body], charset="cp1252").profiles == {"a\ufffdb": ProfileStatus.ERROR}
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("cp1252", xml(head(), profile("a?b", "success"), profile("c", "failed")).replace(b"?", b"\x81")),
+        (
+            "utf-16-le",
+            xml(head(), profile("a?b", "success"), profile("c", "failed"))
+            .decode()
+            .encode("utf-16-le")
+            .replace(b"?\x00", b"\x00\xd8"),
+        ),
+        ("", xml(head(), profile("a?b", "success"), profile("c", "failed")).replace(b"?", b"\xff")),
+    ],
+)
+def test_read_status_bytes_without_a_character_become_no_id(charset: str, body: bytes) -> None:
+    """An id may have that."""
+    answer = read_status([body], charset=charset)
+    assert answer.profiles == {"c": ProfileStatus.ERROR}
+    assert answer.unclear == ("1 profile in Target's answer cannot be read.",)
+    assert results(answer, "a\ufffdb", "c") == ["unknown batch", "error reported"]
+    flat = b"demo-1 complete 2 a\x81b success c failed"
+    flat_answer = read_status([flat], charset="cp1252")
+    assert results(flat_answer, "a\ufffdb", "c") == ["unknown batch", "error reported"]
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])

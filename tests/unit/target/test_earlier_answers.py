@@ -144,10 +144,21 @@ def test_unknown_word_for_the_batch_lasts() -> None:
     )
 
 
+@pytest.mark.fault(
+    50, "an odd word in an earlier flattened answer, and then a plain complete: nothing is implied"
+)
+def test_word_that_is_not_known_in_a_flattened_answer_lasts() -> None:
+    earlier = read_status([b"demo-1 incomplete 3 a odd b success"])
+    combined = add_earlier(status(head()), from_bytes(to_bytes(earlier)))
+    assert results(combined, "a", "b", "c") == ["unknown reported", "success reported", "unknown batch"]
+    flat = add_earlier(read_status([b"demo-1 complete 3"]), earlier)
+    assert results(flat, "a", "b", "c") == results(combined, "a", "b", "c")
+
+
 def test_doubts_of_many_answers_are_kept_within_limits() -> None:
     combined = answer("incomplete")
     for number in range(30):
-        combined = add_earlier(status(head("incomplete"), element(f"part{number}", 1)), combined)
+        combined = add_earlier(status(head("incomplete"), element("message", f"part {number}")), combined)
     assert 1 < len(combined.unclear) < 10
 
 

@@ -132,9 +132,11 @@ def test_read_flat_text_that_is_no_list_is_quoted() -> None:
         ("Success a", True),
         ("a pending b", True),
         ("a odd", False),
-        ("failed", False),
-        ("complete", False),
-        ("", False),
+        ("failed", True),
+        (" Error ", True),
+        ("complete", True),
+        ("profile", False),
+        ("5", False),
     ],
 )
 def test_is_ambiguous_id_that_reads_as_more_than_an_id(profile_id: str, *, ambiguous: bool) -> None:

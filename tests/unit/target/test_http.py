@@ -568,18 +568,64 @@ def test_reply_with_interim_answers_without_end_is_none() -> None:
         assert isinstance(server.check(), outcomes.Unanswered)
 
 
-def test_reply_of_status_4xx_whose_body_breaks_off_suffices() -> None:
+def test_reply_of_another_status_whose_body_breaks_off_is_not_read_whole() -> None:
+    unread = "Not all of its answer could be read."
     for status, outcome in (
         (b"400 Bad", outcomes.Refused("Target answered HTTP 400.", 400)),
-        (b"401 Who", outcomes.Unauthorized("Target answered HTTP 401.", 401)),
-        (b"503 Busy", outcomes.Deferred("Target answered HTTP 503.", None)),
+        (b"401 Who", outcomes.Unauthorized(f"Target answered HTTP 401. {unread}", 401, unread=True)),
+        (b"503 Busy", outcomes.Deferred(f"Target answered HTTP 503. {unread}", None, unread=True)),
     ):
         for data in (
             answer(b"No", status=status, length=9),
             answer(b"No", b"Content-Encoding: br", status=status),
+            answer(b"No" * 600_000, status=status),
         ):
             with peer(sends(data)) as server:
                 assert server.submit() == outcome
+    with peer(sends(answer(b"No", status=b"503 Busy"))) as server:
+        assert server.submit() == outcomes.Deferred('Target answered HTTP 503: "No".', None)
+
+
+@pytest.mark.fault(37, "a yes in the body of a 4xx or 503, whatever its form and wherever it breaks off")
+@pytest.mark.parametrize("status", [b"400 Bad", b"401 Who", b"408 Slow", b"429 Many", b"503 Busy"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        YES,
+        YES[:30],
+        YES[:70],
+        YES.decode().encode("utf-16"),
+        YES.decode().encode("utf-16-le"),
+        YES.replace(b"<", b"&lt;"),
+        b"<html>" + YES,
+        b"<response>" + YES,
+        b"true http://x/?batchId=1",
+        b"true http",
+        b'{"success": true}',
+        b'{"batchStatus":"http://x"}',
+        b"See http://x/m2/demo/v2/profile/batchStatus?batchId=1",
+        b"<response><success>false</success><batchStatus>http://x/</batchStatus></response>",
+    ],
+)
+def test_reply_of_another_status_that_may_say_yes_is_unknown(status: bytes, body: bytes) -> None:
+    for data in (answer(body, status=status), answer(body, status=status, length=len(body) + 1)):
+        with peer(sends(data)) as server:
+            assert isinstance(server.submit(), outcomes.Unknown)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<response><success>false</success><batchStatus></batchStatus><message>No</message></response>",
+        b'{"success": false, "batchStatus": null, "retry": true}',
+        b"Not a success, is it true?",
+    ],
+)
+def test_reply_of_another_status_that_says_no_is_deferred(body: bytes) -> None:
+    with peer(sends(answer(body, status=b"503 Busy"))) as server:
+        outcome = server.submit()
+    assert isinstance(outcome, outcomes.Deferred)
+    assert not outcome.unread
 
 
 # Charset
@@ -609,12 +655,33 @@ def test_reply_never_contains_the_token() -> None:
         + b"token" * 9
         + b"</message></response>"
     )
+    for charset in ("utf-8", "utf-16-le", "utf-16-be"):
+        written = body.decode().encode(charset)
+        masked = body.decode().replace("token", "***").encode(charset)
+        for size in (1, 3, 10**6):
+            chunks = b"".join(
+                b"%x\r\n%b\r\n" % (len(written[at : at + size]), written[at : at + size])
+                for at in range(0, len(written), size)
+            )
+            with (
+                peer(
+                    sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+                ) as server,
+                http.call("GET", server.url, seconds=SECONDS, token="token") as reply,
+            ):
+                assert b"".join(reply.pieces()) == masked
+
+
+def test_reply_comes_in_pieces_that_are_not_small() -> None:
+    body = b"x" * 100_000
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     with (
         peer(sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)) as server,
-        http.call("GET", server.url, seconds=SECONDS, token="token") as reply,
+        http.call("GET", server.url, seconds=SECONDS, token=None) as reply,
     ):
-        assert b"".join(reply.pieces()) == body.replace(b"token", b"***")
+        pieces = [*reply.pieces()]
+    assert b"".join(pieces) == body
+    assert len(pieces) < 10
 
 
 # TLS

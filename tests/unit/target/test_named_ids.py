@@ -11,7 +11,7 @@ from bulk_profiles.target.answers import StatusAnswer, read_status
 from bulk_profiles.target.named_ids import match_ids
 from bulk_profiles.target.response import UnusableAnswerError
 from bulk_profiles.target.verdict import settle
-from tests.worlds.answers import element, head, profile, results, status
+from tests.worlds.answers import counts, element, head, profile, results, status
 
 # Spellings
 
@@ -45,6 +45,14 @@ def test_match_ids_id_is_found_in_any_encoding(spelling: str) -> None:
         ("a&lt;b", "a<b"),
         ("a&b", "a%26b"),
         ("a&#43;b", "a+b"),
+        ("a%2526b", "a&b"),
+        ("a&amp;amp;b", "a&b"),
+        ("a%26amp;b", "a&b"),
+        ("a&b", "a%2526b"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}", "\u00c3\u00a9"),
+        ("\u00c3\u00a9", "\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        ("%E9", "\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        ("%80", "\N{EURO SIGN}"),
         ("a", " a"),
         ("a b", "a  b"),
         ("a  b", "a b"),
@@ -52,16 +60,13 @@ def test_match_ids_id_is_found_in_any_encoding(spelling: str) -> None:
         ("a\n", "a"),
     ],
 )
-def test_match_ids_exact_spelling_makes_ids_that_read_like_it_doubtful(spelling: str, other: str) -> None:
-    for word, named in (("failed", "error"), ("pending", "pending")):
+def test_match_ids_exact_spelling_is_doubtful_beside_ids_that_read_like_it(spelling: str, other: str) -> None:
+    for word in ("success", "failed", "pending", "odd"):
         written = profile(spelling.replace("&", "&amp;"), word)
         cdata = profile(f"<![CDATA[{spelling}]]>", word)
+        third = "success implied" if word == "failed" else "unknown batch"
         for answer in (status(head(size=""), written), status(head(size=""), cdata)):
-            assert results(answer, spelling, other, "c") == [
-                f"{named} reported",
-                "unknown batch",
-                "success implied",
-            ]
+            assert results(answer, spelling, other, "c") == ["unknown batch", "unknown batch", third]
     written = profile(spelling.replace("&", "&amp;"), "failed")
     escaped = other.replace("&", "&amp;").replace("<", "&lt;")
     both = status(element("batchId", "b1"), written, profile(escaped, "success"))
@@ -92,10 +97,10 @@ def test_match_ids_spelling_of_two_ids_makes_both_doubtful(spelling: str, ids: t
     )
     every = status(element("batchId", "b1"), profile(written, "success"), profile("c", "success"))
     assert settle(every, (*ids, "c"), rows=3, overdue=False) is None
-    # If the other id is spelled exactly, only one id fits.
+    # If the other id is spelled exactly, this spelling may still stand for it.
     exact = ids[1].replace("&", "&amp;")
-    answer = status(head(size=""), profile(written, "failed"), profile(exact, "pending"))
-    assert results(answer, *ids) == ["error reported", "pending reported"]
+    answer = status(head(size=""), profile(written, "failed"), profile(exact, "success"))
+    assert results(answer, *ids, "c") == ["unknown batch"] * 3
 
 
 def test_match_ids_doubtful_ids_of_all_spellings_add_up() -> None:
@@ -105,14 +110,49 @@ def test_match_ids_doubtful_ids_of_all_spellings_add_up() -> None:
     encoded = status(
         head(size=""), profile("%61", "failed"), profile("x%20y", "failed"), profile("x%2520y", "odd")
     )
-    assert results(encoded, "a", "a\t", "x y", "x%20y") == [*doubtful[:3], "error reported"]
+    assert results(encoded, "a", "a\t", "x y", "x%20y") == doubtful
 
 
-def test_match_ids_exact_statuses_survive_a_doubtful_spelling() -> None:
-    answer = status(
-        head(size=""), profile("p&amp;#43;q", "failed"), profile("p+q", "success"), profile("p q", "success")
-    )
+@pytest.mark.fault(48, "a success by name, and a failure of a spelling that may stand for the same id")
+def test_match_ids_exact_statuses_do_not_survive_a_doubtful_spelling() -> None:
+    exact = (profile("p+q", "success"), profile("p q", "success"))
+    answer = status(head(size=""), *exact)
     assert results(answer, "p+q", "p q") == ["success reported", "success reported"]
+    answer = status(head(size=""), profile("p&amp;#43;q", "failed"), *exact)
+    assert results(answer, "p+q", "p q") == ["unknown batch", "unknown batch"]
+
+
+@pytest.mark.parametrize(
+    ("children", "third"),
+    [
+        ([head(), profile("a%20b", "failed")], "success implied"),
+        ([head(), counts(2, 0, 1), profile("a%20b", "failed")], "success implied"),
+        ([head(), counts(3, 0, 0), profile("a%20b", "failed")], "unknown counts"),
+        ([head(), counts(1, 0, 2), profile("a%20b", "failed")], "unknown counts"),
+        # They may be the same id.
+        ([head(), counts(1, 0, 2), profile("a%20b", "failed"), profile("a+b", "failed")], "unknown counts"),
+        ([head(), profile("a%20b", "success")], "unknown batch"),
+        ([head(), counts(3, 0, 0), profile("a%20b", "success")], "unknown batch"),
+        ([head(), counts(1, 0, 0), profile("a%20b", "success"), profile("c", "success")], "unknown reported"),
+    ],
+)
+def test_doubtful_ids_are_counted(children: list[str], third: str) -> None:
+    verdict = settle(status(*children), ("a b", "a%20b", "c"), rows=3, overdue=True)
+    assert verdict is not None
+    result = verdict.result_of("c")
+    assert f"{result.status} {result.basis}" == third
+    assert {verdict.result_of(each).status for each in ("a b", "a%20b")} == {ProfileStatus.UNKNOWN}
+
+
+def test_reference_to_a_number_of_thousands_of_digits_stands_for_nothing() -> None:
+    answer = status(head(size=""), profile(f"&amp;#{'1' * 5000};", "failed"))
+    assert results(answer, "a", "b") == ["unknown batch", "unknown batch"]
+
+
+@pytest.mark.parametrize("spelling", ["caf%E9%ff%80", "&amp;#0;", "%ff%FE"])
+def test_what_stands_for_no_character_is_no_replacement_character(spelling: str) -> None:
+    ids = ("\N{REPLACEMENT CHARACTER}", "caf\N{REPLACEMENT CHARACTER}", "\N{REPLACEMENT CHARACTER}" * 2)
+    assert results(status(head(size=""), profile(spelling, "success")), *ids) == ["unknown batch"] * 3
 
 
 def test_match_ids_unreadable_profile_is_unusable_however_its_id_is_spelled() -> None:
@@ -124,7 +164,7 @@ def test_match_ids_unreadable_profile_is_unusable_however_its_id_is_spelled() ->
 
 def test_match_ids_id_that_is_also_encoded_doubts_another() -> None:
     answer = status(head(size=""), profile("x%20y", "failed"), profile("x%2520y", "success"))
-    assert results(answer, "x%20y", "x y") == ["error reported", "unknown batch"]
+    assert results(answer, "x%20y", "x y") == ["unknown batch", "unknown batch"]
     assert results(answer, "x%20y", "c") == ["error reported", "unknown batch"]
 
 
@@ -141,7 +181,8 @@ def test_match_ids_status_words_in_xml_ids_are_part_of_the_id() -> None:
 # Flattened answers
 
 
-SPACED = ("id one", "id2", "3 4", "complete", "id 5 x")
+MISLEADING = "The answer lost its tags, and the batch has ids that may mislead."
+SPACED = ("id one", "id2", "3 4", "completed", "id 5 x")
 
 
 @pytest.mark.fault(50, "flattened text with spaces in the ids")
@@ -149,13 +190,13 @@ SPACED = ("id one", "id2", "3 4", "complete", "id 5 x")
     ("text", "statuses"),
     [
         (
-            "id one success id2 failed 3 4 success complete error id 5 x pending",
+            "id one success id2 failed 3 4 success completed error id 5 x pending",
             ["success", "error", "success", "error", "pending"],
         ),
         ("3 4 failed id 5 x success", [None, None, "error", None, "success"]),
         ("complete 5 id one failed 3 4 failed", ["error", None, "error", None, None]),
-        ("complete 5 3 4 failed complete failed", [None, None, "error", "error", None]),
-        ("incomplete 5 complete success", [None, None, None, "success", None]),
+        ("complete 5 3 4 failed completed failed", [None, None, "error", "error", None]),
+        ("incomplete 5 completed success", [None, None, None, "success", None]),
         ("id+one failed 3%204 failed", ["error", None, "error", None, None]),
     ],
 )
@@ -170,7 +211,7 @@ def test_match_ids_flattened_ids_with_spaces_are_found(text: str, statuses: list
 
 def test_match_ids_flattened_ids_keep_their_white_space() -> None:
     answer = read_status([b"demo-1 complete 2 a  b failed"])
-    assert results(answer, "a  b", "a b") == ["error reported", "unknown batch"]
+    assert results(answer, "a  b", "a b") == ["unknown batch", "unknown batch"]
     assert results(answer, "a b", "c") == ["error reported", "success implied"]
 
 
@@ -184,7 +225,15 @@ def test_match_ids_flattened_word_of_no_id_is_foreign() -> None:
     [
         ("a b failed", ("a", "c d"), "The answer lost its tags, and has words that are no id of the batch."),
         ("x y failed", ("a", "b"), "The answer lost its tags, and has words that are no id of the batch."),
-        ("a failed", ("a", "b failed"), "The answer lost its tags, and the batch has ids that may mislead."),
+        ("a failed", ("a", "b failed"), MISLEADING),
+        *(
+            (
+                f"a success {word}",
+                ("a", word),
+                "The answer lost its tags, and the batch has ids that may mislead.",
+            )
+            for word in ("failed", "error", "Success", "pending", "complete", "Incomplete", "stuck")
+        ),
     ],
 )
 def test_match_ids_flattened_ambiguous_text_raises_a_reason(

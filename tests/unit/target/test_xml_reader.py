@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import pytest
 
 from bulk_profiles.core.models import ProfileStatus
+from bulk_profiles.target import response as responses
 from bulk_profiles.target import xml_reader
 from bulk_profiles.target.response import Profiles, Response, Statuses, UnusableAnswerError
 from bulk_profiles.target.xml_reader import read_xml
@@ -92,22 +94,24 @@ def test_read_xml_is_utf_8_whatever_it_declares() -> None:
 
 # Parts that are not known
 
+MANY_NAMES = ["".join(words) for words in itertools.product(["Error", "Failed", "ROW_", "Note"], repeat=4)]
+
 
 @pytest.mark.parametrize(
     ("elements", "names"),
     [
         (["<Profile><id>a</id></Profile>"], ["Profile"]),
-        (["<t:profile/>", "<t:profile/>"], ["t:profile"]),
+        (["<t:profile/>", "<t:profile/>"], ["***"]),
         (["<errors><profile><id>a</id><status>failed</status></profile></errors>"], ["errors"]),
         (["<id>a</id>"], ["id"]),
-        (["<status>a<b/></status>"], ["text", "b"]),
+        (["<status>a<b/></status>"], ["text", "***"]),
         (["<batchSize><profile/></batchSize>"], ["profile"]),
-        (["<profile code='1'><id x='1' y='2'>a</id><status/></profile>"], ["profile@code", "id@x", "id@y"]),
+        (["<profile code='1'><id x='1' y='2'>a</id><status/></profile>"], ["profile@code", "***"]),
         (["<profile>a<id>a</id>b<status/>c</profile>d"], ["text"]),
         (["<profile><id>a</id><status/><profile><id>b</id></profile></profile>"], ["profile"]),
         (["<!-- a -->", "<?a b?>"], ["comment"]),
-        (["<x>", "<y z='1'>" * 5, "text<!-- a -->", "</y>" * 5, "</x>"], ["x"]),
-        ([f"<e{number}/>" for number in range(99)], [f"e{number}" for number in range(64)]),
+        (["<row>", "<y z='1'>" * 5, "text<!-- a -->", "</y>" * 5, "</row>"], ["row"]),
+        ([f"<{name}/>" for name in MANY_NAMES], MANY_NAMES[:64]),
         (["<batchId>b</batchId>", "\n "], []),
     ],
 )
@@ -363,7 +367,7 @@ def test_read_xml_unusable_answer_is_not_quoted(body: bytes, fault: str) -> None
 
 def test_read_xml_too_many_words_in_unknown_parts_are_unusable(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are held, as they may be ids, in bounded memory."""
-    monkeypatch.setattr(xml_reader, "MAX_PROFILES", 3)
+    monkeypatch.setattr(responses, "MAX_PROFILES", 4)
     words = [f"<note>n{number}</note>" for number in range(3)]
     assert list(read([xml(head(), *words)]).unknown_parts) == ["note"]
     assert reason(read, xml(head(), *words, "<note>n3</note>")) == (
@@ -381,3 +385,18 @@ def test_read_xml_profile_with_a_text_too_long_is_unknown(part: str) -> None:
         "long": ProfileStatus.UNKNOWN,
         "short": ProfileStatus.SUCCESS,
     }
+
+
+def test_read_xml_a_megabyte_of_comments_without_end_is_refused() -> None:
+    """At once: to look for the end of each would take hours."""
+    body = xml(head(), profile("a", "success"), "<!--" * 250_000 + profile("b", "success"))
+    assert reason(read, body) == "The answer is not whole, well-formed XML."
+
+
+@pytest.mark.parametrize("part", ["<{0}/>", "<x><{0}/></x>", "<{0} a='1'/>"])
+def test_read_xml_name_that_is_too_long_is_refused(part: str) -> None:
+    """It would be repeated in the path of each profile, or with each attribute."""
+    assert (
+        reason(read, xml(part.format("e" * (LONGEST_TEXT + 1)))) == "The answer has a name that is too long."
+    )
+    assert list(read([xml(part.format("e" * LONGEST_TEXT))]).unknown_parts) == ["***"]

@@ -283,6 +283,11 @@ def decide(
     now: datetime,
 ) -> Decision:
     """Return what Target's reply to a submission means for a batch that is `sending`."""
+    if isinstance(reply, Deferred | Unauthorized) and reply.unread:  # it may say yes in spite of its status
+        if settings.unknown_policy is UnknownPolicy.RESEND:
+            batch = batch.change(possibly_duplicate=True)
+        else:
+            reply = Unknown(reply.reason)
     match reply:
         case Accepted():
             return _accepted(batch, reply, settings, client_code, now)
@@ -322,7 +327,10 @@ def _accepted(
 def _postponed(
     batch: BatchEntry, reply: Deferred | NotSent, settings: UploadBatchSettings, now: datetime
 ) -> Decision:
-    """Decide on a batch that Target certainly has not taken: this was no submission."""
+    """Decide on a batch that Target has not taken, for all that its answer says: this was no submission.
+
+    If not all of that could be read, the batch may be there all the same.
+    """
     if batch.put_off >= timedelta(hours=settings.deadline_hours):
         reason = (
             f"Target did not take the batch for {quantity(settings.deadline_hours, 'hour')}: {reply.reason}"

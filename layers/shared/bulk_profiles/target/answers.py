@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import dataclasses
+import html
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -31,7 +32,6 @@ from .response import (
     shown,
     successes,
     without_successes,
-    words_in,
 )
 from .xml_reader import read_xml
 
@@ -43,6 +43,9 @@ _BLANKS = BLANKS.encode()
 _OTHER_BATCH = "Target's answer names another batch."
 _SHOWN_WORD = 40  # characters
 _NUMBER = re.compile(r"[0-9]{1,12}")
+# In XML, JSON or text, whole or not: a yes, or the address at which Target is asked for a status.
+_YES = re.compile(r"\bsuccess\b\W{0,40}true\b|batchStatus\W{0,40}https?:|/batchStatus\?", re.IGNORECASE)
+_SEARCHED_CHARACTERS = 64 * 1024
 _ENVELOPE_BYTES = 1_000_000
 _PROFILE_BYTES = 200  # beside its id: 52 of tags and word, or 104 in UTF-16, and white space
 _ID_FACTOR = 3  # bytes of one byte of an id, if it is percent-encoded
@@ -153,6 +156,14 @@ def read_receipt(body: bytes, charset: str = "") -> Receipt:
             return Receipt(message=message)
 
 
+def may_say_yes(body: bytes, charset: str = "") -> bool:
+    """Whether what came of an answer to a submission, in whatever form, may be a yes."""
+    if read_receipt(body, charset).success:
+        return True
+    text = html.unescape(_receipt_text(body, charset).replace("\x00", "")[:_SEARCHED_CHARACTERS])
+    return bool(_YES.search(text))
+
+
 def read_status(
     pieces: Iterable[bytes], limit_bytes: int = MAX_STATUS_BYTES, charset: str = ""
 ) -> StatusAnswer:
@@ -169,8 +180,10 @@ def read_status(
     state = _state(fields.get("status"))
     if response.repeated or fields.get("success", "true").lower() != "true":
         profiles.deny_successes()
-    words = fields.get("message", "")
-    profiles.deny_successes(response.mentions if _is_known(words) else response.mentions | words_in(words))
+    for name, text in fields.items():
+        if not _is_understood(name, text):
+            profiles.mention(text)
+    profiles.deny_mentioned()
     return StatusAnswer(
         state=state,
         batch_id=printable(fields.get("batchId", "")),
@@ -245,6 +258,15 @@ def _unclear(response: Response, subject: str, misplaced: Iterable[str] = ()) ->
 
 def _is_known(message: str) -> bool:
     return message.lower() in _KNOWN_MESSAGES
+
+
+def _is_understood(name: str, text: str) -> bool:
+    """Whether what a known element says is known."""
+    if name in _COUNTS:
+        return _number(text) is not None
+    if name == "status":
+        return _state(text) is not TargetState.OTHER
+    return name == "batchId" or _is_known(text)
 
 
 def _quoted(words: Iterable[str]) -> list[str]:

@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from bulk_profiles.core.models import ProfileStatus
 
 from .addresses import is_v2, with_details
-from .answers import MAX_STATUS_BYTES, Receipt, StatusAnswer, TargetState, read_receipt, read_status
+from .answers import (
+    MAX_STATUS_BYTES,
+    Receipt,
+    StatusAnswer,
+    TargetState,
+    may_say_yes,
+    read_receipt,
+    read_status,
+)
 from .http import Body, BodyError, Reply, TransportError, call, retry_after
 from .outcomes import (
     Accepted,
@@ -28,6 +36,7 @@ from .outcomes import (
 )
 from .response import UnusableAnswerError
 from .stored_profile import MAX_PROFILE_BYTES, read_profile
+from .token_mask import NOT_SHOWN, TokenMask
 
 _MAX_RECEIPT_BYTES = 1024 * 1024
 _LEAST_CHECK_SECONDS = 60.0
@@ -77,7 +86,7 @@ def check(
         with call("GET", url, seconds=seconds, token=token) as reply:
             outcome = _check_outcome(reply, limit_bytes)
     except (TransportError, UnusableAnswerError) as error:
-        return Unanswered(str(error))
+        return Unanswered(TokenMask(token).text(str(error), NOT_SHOWN))
     if isinstance(outcome, Answered) and _lacks_a_count(outcome.answer, status_url):
         return Answered(outcome.answer.doubted(_LACKS_A_COUNT))
     return outcome
@@ -111,15 +120,19 @@ def _submission_outcome(reply: Reply) -> SubmissionOutcome:
     which the answer says yes.
     """
     if reply.status // 100 == _SUCCESS:
-        return _receipt_outcome(read_receipt(reply.body(_MAX_RECEIPT_BYTES), reply.charset), reply.status)
-    receipt = read_receipt(_other_body(reply), reply.charset)
+        receipt = read_receipt(reply.body(_MAX_RECEIPT_BYTES), reply.charset)
+        return _receipt_outcome(reply.mask.receipt(receipt), reply.status)
+    body, whole = _other_body(reply)
+    receipt = _receipt(reply, body, whole=whole)
     reason = _reason(reply, receipt)
-    if receipt.success:
+    if may_say_yes(body, reply.charset):
         return Unknown(f"{reason} Yet its answer says that it took the batch.")
+    if not whole and reply.status in _UNAUTHORIZED | _LATER:
+        reason = f"{reason} Not all of its answer could be read."
     if reply.status in _UNAUTHORIZED:
-        return Unauthorized(reason, reply.status)
+        return Unauthorized(reason, reply.status, unread=not whole)
     if reply.status in _LATER:
-        return _deferred(reply, reason)
+        return dataclasses.replace(_deferred(reply, reason), unread=not whole)
     if reply.status // 100 != _CLIENT_ERROR:
         return Unknown(reason)
     return Refused(_refusal(receipt.message) if receipt.success is False else reason, reply.status)
@@ -146,28 +159,35 @@ def _refusal(message: str) -> str:
     )
 
 
-def _other_body(reply: Reply) -> bytes:
-    """Return the body of an answer whose HTTP status suffices; an empty one if it cannot be read.
+def _receipt(reply: Reply, body: bytes, *, whole: bool) -> Receipt:
+    """Return what an answer says whose HTTP status suffices: nothing, if it was cut short."""
+    return reply.mask.receipt(read_receipt(body if whole else b"", reply.charset))
+
+
+def _other_body(reply: Reply) -> tuple[bytes, bool]:
+    """Return the body of an answer whose HTTP status suffices, and whether it could be read whole.
 
     The body of a redirect is not read: it may be of any size, and says nothing.
     """
+    body = bytearray()
     if reply.status // 100 == _REDIRECTION:
-        return b""
+        return b"", True
     try:
-        return reply.body(_MAX_RECEIPT_BYTES)
+        reply.read_into(body, _MAX_RECEIPT_BYTES)
     except TransportError:
-        return b""
+        return bytes(body), False
+    return bytes(body), True
 
 
 def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
     if reply.status // 100 == _SUCCESS:
-        answer = read_status(reply.pieces(), limit_bytes, reply.charset)
+        answer = reply.mask.answer(read_status(reply.pieces(), limit_bytes, reply.charset))
         may_be_cut = answer.state is not None or bool(answer.unclear)
         if answer.flattened and may_be_cut and not reply.framed:
             return Unanswered("Nothing shows that all of Target's answer arrived.")
         return Answered(answer)
-    body = _other_body(reply)
-    reason = _reason(reply, read_receipt(body, reply.charset))
+    body, whole = _other_body(reply)
+    reason = _reason(reply, _receipt(reply, body, whole=whole))
     doubt = f"Target answered HTTP {reply.status} with failures." if _has_failures(body, reply) else ""
     if reply.status in _UNAUTHORIZED:
         return Unauthorized(reason, reply.status, doubt)
@@ -198,7 +218,7 @@ def _absent(reply: Reply) -> Gone | Unanswered:
     """Return that Target has no such profile, if its Profile API says so, and no server before it."""
     reason = f"Target answered HTTP {reply.status}."
     try:
-        answer = json.loads(_other_body(reply))
+        answer = json.loads(_other_body(reply)[0])
     except (ValueError, RecursionError):
         return Unanswered(reason)
     if isinstance(answer, dict) and answer.get("status") == reply.status:

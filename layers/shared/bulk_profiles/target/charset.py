@@ -11,7 +11,9 @@ import codecs
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from typing import cast
 
+from .own_words import mask
 from .response import UnusableAnswerError, shown
 
 _HEAD_BYTES = 256  # a declaration is within these
@@ -24,6 +26,9 @@ _BEGINS = (
 _WIDE_BEGINS = ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be"))
 _UTF_8 = frozenset({"utf-8", "ascii"})
 _KNOWN = _UTF_8 | {"iso8859-1", "iso8859-15", "cp1252", "utf-16", "utf-16-le", "utf-16-be"}
+
+_NO_CHARACTER = "bulk_profiles.no_character"
+codecs.register_error(_NO_CHARACTER, lambda error: ("\uffff", cast("UnicodeDecodeError", error).end))
 
 
 def utf8_pieces(pieces: Iterable[bytes], declared: str = "") -> Iterator[bytes]:
@@ -52,7 +57,7 @@ def _charset(head: bytes, declared: str) -> str:
     try:
         charset = codecs.lookup(name).name if name else ""
     except (LookupError, ValueError):
-        charset = name
+        charset, name = name, mask(name)
     if charset and charset not in _KNOWN:
         raise UnusableAnswerError(f"is in a charset that is not known: {shown([name])}")
     wide = next((charset for begin, charset in _WIDE_BEGINS if head.startswith(begin)), "")
@@ -62,8 +67,11 @@ def _charset(head: bytes, declared: str) -> str:
 
 
 def _recoded(pieces: Iterable[bytes], charset: str) -> Iterator[bytes]:
-    """Yield the pieces in UTF-8; bytes that stand for no character become U+FFFD."""
-    decoder = codecs.getincrementaldecoder(charset)(errors="replace")
+    """Yield the pieces in UTF-8; bytes that stand for no character become U+FFFF.
+
+    Unlike U+FFFD, that is part of no id: XML does not have it.
+    """
+    decoder = codecs.getincrementaldecoder(charset)(errors=_NO_CHARACTER)
     for piece in pieces:
         yield decoder.decode(piece).encode()
     yield decoder.decode(b"", final=True).encode()

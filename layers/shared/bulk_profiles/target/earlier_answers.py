@@ -7,6 +7,7 @@
 | does not name it: a failure or a word not known        | the earlier word                         |
 | does not name it: a success                            | the earlier word, unless now `complete`  |
 | does not name it: pending                              | the earlier word, unless now final       |
+| does not name it: flattened, several words             | the earlier word                         |
 
 Final is `complete` or `stuck`. `complete` says more than an earlier `pending`, and lists failures or all
 profiles. Counts of failures last as well. So does what is not understood, such as a word for the batch that
@@ -114,8 +115,14 @@ def _lasting(earlier: StatusAnswer, answer: StatusAnswer) -> Statuses:
     return {
         spelling: status
         for spelling, status in earlier.profiles.items()
-        if status is ProfileStatus.ERROR or (status in lasting and spelling not in answer.profiles)
+        if status is ProfileStatus.ERROR
+        or ((status in lasting or _may_hide(spelling, earlier)) and spelling not in answer.profiles)
     }
+
+
+def _may_hide(spelling: str, answer: StatusAnswer) -> bool:
+    """Whether another id, with a word that is not known, may be a part of a spelling: `u1 odd u2`."""
+    return answer.flattened and len(spelling.split()) > 1
 
 
 def _doubts(answer: StatusAnswer, earlier: StatusAnswer) -> tuple[str, ...]:

@@ -27,11 +27,12 @@ _HEAD_WORDS = 2 + len(_COUNTS) + 1  # state, size, counts, and one more to see w
 
 
 def is_ambiguous(profile_id: str) -> bool:
-    """Whether an id may be misread in a flattened answer: as several ids, or as the batch's state."""
+    """Whether an id may be misread in a flattened answer: as several ids, a status, or the batch's state.
+
+    `u1 success failed` is a success and half a profile, or a profile without a word and one called `success`.
+    """
     words = profile_id.split()
-    if len(words) < 2:  # noqa: PLR2004  # a single word has its place
-        return False
-    if words[0].lower() in _BATCH_WORDS and _NUMBER.fullmatch(words[1]):
+    if words[0].lower() in _BATCH_WORDS and (len(words) == 1 or _NUMBER.fullmatch(words[1])):
         return True
     return any(profile_status(word) is not ProfileStatus.UNKNOWN for word in words)
 

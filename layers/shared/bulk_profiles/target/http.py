@@ -15,7 +15,7 @@ import http.client
 import re
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,7 @@ from bulk_profiles import __version__
 from bulk_profiles.core.errors import BulkProfilesError
 
 from .content_coding import ContentCodingError, Decoder
+from .token_mask import TokenMask
 
 _USER_AGENT = f"bulk-profiles/{__version__}"
 _PARTIAL = frozenset({http.HTTPStatus.PARTIAL_CONTENT, http.HTTPStatus.IM_USED})
@@ -108,7 +109,7 @@ class Reply:
     def __init__(self, response: requests.Response, deadline: _Deadline, token: str | None) -> None:
         self._response = response
         self._deadline = deadline
-        self._token = (token or "").encode()
+        self.mask = TokenMask(token)
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.framed = False  # once the body was read: whether HTTP itself shows that all of it came
@@ -122,14 +123,15 @@ class Reply:
     def pieces(self) -> Iterator[bytes]:
         """Yield the body in pieces, decoded, with `***` in place of the token.
 
-        Raises `TransportError`, also for a part of an answer: none was asked for.
+        Raises `TransportError`, also for a part of an answer: none was asked for. What has come before is
+        yielded first.
         """
         if self.status in _PARTIAL or "Content-Range" in self.headers:
             raise TransportError(f"Target answered HTTP {self.status} with a part of an answer.")
         try:
             decoder = Decoder(self.headers.get("Content-Encoding", ""))
             raw = self._response.raw.stream(_RECEIVED_BYTES, decode_content=False)
-            yield from _replaced(decoder.decode(raw), self._token, b"***")
+            yield from self.mask.pieces(decoder.decode(raw))
         except ContentCodingError as error:
             raise TransportError(str(error)) from error
         except _FAILURES as error:
@@ -140,12 +142,16 @@ class Reply:
 
     def body(self, limit_bytes: int) -> bytes:
         """Return the whole body. Raises `TransportError`, also if the body is longer than `limit_bytes`."""
-        body = b""
+        body = bytearray()
+        self.read_into(body, limit_bytes)
+        return bytes(body)
+
+    def read_into(self, body: bytearray, limit_bytes: int) -> None:
+        """Add the whole body to an empty one, or what came of it before the `TransportError`."""
         for piece in self.pieces():
             body += piece
             if len(body) > limit_bytes:
                 raise TransportError(f"Target's answer is longer than {limit_bytes} bytes.")
-        return body
 
     def _has_end(self) -> bool:
         """Whether the body came in chunks, or with a length. urllib3 has seen to it that all of it came."""
@@ -328,20 +334,6 @@ class _Deadline:
         for duplicate in self._duplicates:
             with suppress(OSError):  # the connection is closed already
                 duplicate.shutdown(socket.SHUT_RDWR)
-
-
-def _replaced(pieces: Iterable[bytes], secret: bytes, mask: bytes) -> Iterator[bytes]:
-    """Yield the pieces with a mask in place of a secret, which may begin in one piece and end in the next."""
-    if not secret:
-        yield from pieces
-        return
-    held = b""
-    for piece in pieces:
-        data = (held + piece).replace(secret, mask)
-        cut = max(0, len(data) - len(secret) + 1)
-        yield data[:cut]
-        held = data[cut:]
-    yield held
 
 
 def _describe(error: BaseException, deadline: _Deadline) -> str:

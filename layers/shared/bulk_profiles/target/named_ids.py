@@ -1,9 +1,9 @@
 """The ids that Target named: which ids of a batch the spellings in its answer stand for.
 
-A spelling that is an id of the batch stands for that id alone. Any other spelling is decoded, and stands for
-an id only if no other id of the batch fits. An id that Target did not name is doubtful if it can be read like
-a spelling that Target used: Target may have meant it. `a b`, `a%20b` and `a+b` read alike, as do `u1` and
-`u1 `, and `x&y` and `x&amp;y`.
+A spelling is decoded, and stands for an id only if no other id of the batch reads like it. `a b`, `a%20b` and
+`a+b` read alike, as do `u1` and `u1 `, and `x&y` and `x&amp;y`. Ids that read alike are doubtful if Target
+named any of them: only if it spelled each of them exactly, and nothing else that reads so, does each word
+apply to the id that it stands beside.
 
 In a flattened answer, whose tags are lost, an id with a word that is not known, or with none, seems to be the
 beginning of the next id. Where no id of the batch has two words, such a spelling is taken apart again.
@@ -12,16 +12,17 @@ beginning of the next id. Where no id of the batch has two words, such a spellin
 from __future__ import annotations
 
 import dataclasses
-import html
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from urllib.parse import unquote, unquote_plus
 
 from bulk_profiles.core.models import ProfileStatus
 
 from .answers import StatusAnswer
 from .flat_reader import is_ambiguous
+from .readings import fold, is_inexact, readings
 from .response import Statuses, UnusableAnswerError, record_status, successes, without_successes
 
 
@@ -44,6 +45,8 @@ class NamedIds:
     foreign_readings: frozenset[str] = field(default=frozenset(), repr=False)
     # How many ids of the batch have each status; None: Target did not name them.
     by_status: Counter[ProfileStatus | None] = field(default_factory=Counter)
+    # How many ids of the batch at least have each status, where nobody knows which of the doubtful ones.
+    ambiguous: Counter[ProfileStatus] = field(default_factory=Counter)
     unreadable: int = 0  # spellings that are taken apart
     unknown_words: str = ""  # Target's words for profiles that are not known, fit to be shown
 
@@ -54,7 +57,11 @@ class NamedIds:
     def denies(self, profile_id: str) -> bool:
         """Whether Target named an id of an earlier body, which this one does not have, with no success."""
         foreign = self.foreign_readings
-        return bool(foreign) and not foreign.isdisjoint(_readings(profile_id))
+        return bool(foreign) and not foreign.isdisjoint(readings(profile_id))
+
+    def count(self, status: ProfileStatus) -> int:
+        """Return how many ids of the batch at least Target named with a status."""
+        return self.by_status[status] + self.ambiguous[status]
 
     def without_successes(self) -> NamedIds:
         """Return the same with `unknown`, and as unusable, for each success."""
@@ -71,41 +78,73 @@ class NamedIds:
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """The inexact spellings in an answer, and the ids of the batch that any spelling may stand for."""
+    """The spellings in an answer, and the ids of the batch, that may stand for one another."""
 
     spellings: Statuses
-    inexact: set[str]  # spellings that may stand for other ids than they spell
     # Spellings that are no id of the batch. Nearly all are one, and a set of those would hold the ids again.
     missing: set[str]
-    plain: set[str] = field(default_factory=set)  # ids that are a reading of an inexact spelling
-    # Ids with white space that may get lost on the way, by what is left: `a b` -> {`a  b`, ` a b`}.
-    spaced: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # The spellings that have other readings than themselves, with all their readings.
+    inexact: dict[str, set[str]]
+    spelled: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by reading
+    ids: dict[str, set[str]] = field(default_factory=dict)  # that read like a spelling, with their readings
     # Ids that are one word of a spelling of several, in a flattened answer.
     words: set[str] = field(default_factory=set)
     phrases: set[str] = field(default_factory=set)  # then also the ids of several words
-    # Ids that are not spelled exactly so, but have a reading in common with a spelling.
-    similar: set[str] = field(default_factory=set)
 
     def is_exact(self, profile_id: str) -> bool:
         """Whether an id of the batch is spelled exactly so."""
         return profile_id in self.spellings and profile_id not in self.missing
 
-    def others(self, spelling: str) -> set[str]:
-        """Return the ids that a spelling may stand for, other than the one that it spells exactly."""
-        readings = _readings(spelling)
-        ids = {reading for reading in readings if self.is_exact(reading) or reading in self.plain}
-        return ids.union(*(self.spaced.get(reading, ()) for reading in readings)) - {spelling}
+    def readings(self, spelling: str) -> AbstractSet[str]:
+        """Return the readings of a spelling in the answer."""
+        return self.inexact.get(spelling) or {spelling}
+
+    def groups(self) -> Iterator[tuple[set[str], set[str]]]:
+        """Yield spellings with the ids that they may stand for: with nothing outside the group.
+
+        What has no other reading than itself, and is no reading of anything else, is in no group.
+        """
+        ids: defaultdict[str, set[str]] = defaultdict(set)
+        for profile_id, readings_of_id in self.ids.items():
+            for reading in readings_of_id:
+                ids[reading].add(profile_id)
+        seen: set[str] = set()
+        for start in itertools.chain(self.spelled, ids):
+            if start in seen:
+                continue
+            seen.add(start)
+            group: tuple[set[str], set[str]] = (set(), set())
+            waiting = [start]
+            while waiting:
+                reading = waiting.pop()
+                new_spellings = self.spelled.get(reading, set()) - group[0]
+                new_ids = ids.get(reading, set()) - group[1]
+                if reading in self.spellings and reading not in self.inexact:
+                    new_spellings = new_spellings | {reading}
+                    if self.is_exact(reading):
+                        new_ids = new_ids | {reading}
+                group[0].update(new_spellings)
+                group[1].update(new_ids)
+                near = [self.inexact.get(spelling, ()) for spelling in new_spellings]
+                near += [self.ids.get(profile_id, ()) for profile_id in new_ids]
+                for other in itertools.chain(*near):
+                    if other not in seen:
+                        seen.add(other)
+                        waiting.append(other)
+            yield group
 
 
 @dataclass(frozen=True, slots=True)
 class _Matches:
-    """What the spellings stand for that are no ids of the batch."""
+    """What the spellings stand for that do not stand for the id of the batch that they spell."""
 
     statuses: Statuses = field(default_factory=dict)  # by id, of ids that alone fit a spelling
     contradicted: set[str] = field(default_factory=set)  # of these ids, those with a success besides
     unusable: set[str] = field(default_factory=set)  # of these ids, those in profiles that cannot be read
-    ambiguous: set[str] = field(default_factory=set)  # ids that fit a spelling as others do
+    doubtful: set[str] = field(default_factory=set)  # ids that fit a spelling as others do
+    ambiguous: Counter[ProfileStatus] = field(default_factory=Counter)  # see `NamedIds`
     foreign: set[str] = field(default_factory=set)  # spellings that no id fits
+    grouped: set[str] = field(default_factory=set)  # spellings that are no ids, and were looked at
 
 
 def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
@@ -119,19 +158,19 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
     candidates = _find_candidates(spellings, ids, flattened=answer.flattened)
     missing = candidates.missing
     matches = _match_inexact(answer, candidates)
-    foreign = matches.foreign | (missing - candidates.inexact)
+    foreign = matches.foreign | (missing - matches.grouped)
     mixed = set(filter(_has_spaces, foreign)) if answer.flattened else set[str]()
     if mixed:
         if candidates.phrases or not (len(missing) < len(spellings) or candidates.words):
             raise UnusableAnswerError("lost its tags, and has words that are no id of the batch")
         _take_apart(mixed, answer, candidates, matches)
         foreign -= mixed
-    doubtful = matches.ambiguous | (candidates.similar - matches.statuses.keys())
-    doubtful = {name for name in doubtful if not candidates.is_exact(name)}
+    doubtful = matches.doubtful
     by_reading = {name: status for name, status in matches.statuses.items() if name not in doubtful}
     by_status: Counter[ProfileStatus | None] = Counter(by_reading.values())
+    others = doubtful | by_reading.keys()
     by_status.update(
-        status for name, status in spellings.items() if name not in missing and name not in by_reading
+        status for name, status in spellings.items() if name not in missing and name not in others
     )
     by_status[ProfileStatus.UNKNOWN] += len(doubtful)
     by_status[None] = rows - by_status.total()
@@ -143,8 +182,9 @@ def match_ids(answer: StatusAnswer, ids: Iterable[str], rows: int) -> NamedIds:
         answer.contradicted | matches.contradicted,
         answer.unusable | matches.unusable,
         Counter(spellings[spelling] for spelling in foreign),
-        frozenset(reading for spelling in denied for reading in _readings(spelling)),
+        frozenset(reading for spelling in denied for reading in readings(spelling)),
         by_status,
+        matches.ambiguous,
         len(mixed - answer.unusable),
         answer.unknown_words,
     )
@@ -177,54 +217,59 @@ def _take_apart(
 
 def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool) -> _Candidates:
     """Read the ids of the batch once, and keep those that a spelling may stand for."""
-    candidates = _Candidates(spellings, set(filter(_is_inexact, spellings)), set(spellings))
+    inexact = {spelling: readings(spelling) for spelling in spellings if is_inexact(spelling)}
+    candidates = _Candidates(spellings, set(spellings), inexact)
     words: set[str] = set()
     if flattened:
-        spaced = set(filter(_has_spaces, spellings))
-        candidates.inexact.update(spaced)
-        words = {word for spelling in spaced for word in spelling.split()}
+        words = {word for spelling in filter(_has_spaces, spellings) for word in spelling.split()}
         ids = _unambiguous(ids)
-    readings = {reading for spelling in candidates.inexact for reading in _readings(spelling)}
+    spelled = candidates.spelled
+    for spelling, readings_of_spelling in inexact.items():
+        for reading in readings_of_spelling:
+            spelled[reading].add(spelling)
     for profile_id in ids:
         candidates.missing.discard(profile_id)
         if profile_id in words:
             candidates.words.add(profile_id)
         elif words and _has_spaces(profile_id):
             candidates.phrases.add(profile_id)
-        if not _is_inexact(profile_id):
-            if profile_id in readings:
-                candidates.plain.add(profile_id)
-                candidates.similar.add(profile_id)
+        if not is_inexact(profile_id):
+            if profile_id in spelled:
+                candidates.ids[profile_id] = {profile_id}
             continue
-        folded = _fold(profile_id)
-        if folded in spellings or folded in readings:
-            (candidates.plain if folded == profile_id else candidates.spaced[folded]).add(profile_id)
-        if profile_id not in spellings and _is_read_like(profile_id, spellings, readings):
-            candidates.similar.add(profile_id)
-    candidates.inexact.update(candidates.spaced.keys() & spellings.keys())
+        near = inexact.get(profile_id) or readings(profile_id)
+        if any(reading in spelled or reading in spellings for reading in near):
+            candidates.ids[profile_id] = near
     return candidates
 
 
 def _match_inexact(answer: StatusAnswer, candidates: _Candidates) -> _Matches:
-    """Return what the spellings stand for that are no ids of the batch."""
-    spellings = answer.profiles
+    """Return what the spellings stand for that may stand for other ids than they spell.
+
+    Where each id of a group is spelled exactly, and nothing else is, each spelling stands for its own id.
+    Where a group has several ids otherwise, nobody knows which of them a spelling stands for.
+    """
     matches = _Matches()
-    for spelling in candidates.inexact & candidates.missing:
-        others = candidates.others(spelling)
-        # An id that is spelled exactly has a status of its own; Target has no reason to name it twice.
-        ids = {name for name in others if not candidates.is_exact(name)} or others
-        if not ids:
-            matches.foreign.add(spelling)
-        elif len(ids) > 1:
-            matches.ambiguous.update(ids)
-        else:
-            [profile_id] = ids
-            statuses = [spellings[name] for name in (profile_id, spelling) if name in spellings]
-            contradictions = [record_status(matches.statuses, profile_id, status) for status in statuses]
-            if any(contradictions) or spelling in answer.contradicted:
+    for spellings, ids in candidates.groups():
+        matches.grouped.update(spellings & candidates.missing)
+        if spellings == ids:
+            continue
+        own = {fold(profile_id) for profile_id in ids}
+        strange = {spelling for spelling in spellings if own.isdisjoint(candidates.readings(spelling))}
+        matches.foreign.update(strange)
+        if len(ids) > 1 or strange:
+            matches.doubtful.update(ids)
+            # How many ids they are is not known: one at least of each status.
+            matches.ambiguous.update({answer.profiles[spelling] for spelling in spellings - strange})
+            continue
+        [profile_id] = ids
+        for spelling in spellings:
+            if record_status(matches.statuses, profile_id, answer.profiles[spelling]):
                 matches.contradicted.add(profile_id)
-            if spelling in answer.unusable:
-                matches.unusable.add(profile_id)
+        if spellings & answer.contradicted:
+            matches.contradicted.add(profile_id)
+        if spellings & answer.unusable:
+            matches.unusable.add(profile_id)
     return matches
 
 
@@ -235,30 +280,5 @@ def _unambiguous(ids: Iterable[str]) -> Iterator[str]:
         yield profile_id
 
 
-def _is_inexact(spelling: str) -> bool:
-    """Whether a spelling may stand for another id: it may be encoded, or it has white space to lose."""
-    return "%" in spelling or "+" in spelling or "&" in spelling or spelling != _fold(spelling)
-
-
 def _has_spaces(spelling: str) -> bool:
     return len(spelling.split()) > 1
-
-
-def _is_read_like(profile_id: str, spellings: Statuses, readings: set[str]) -> bool:
-    """Whether an id can be read like a spelling, whose readings are given as well."""
-    return any(reading in spellings or reading in readings for reading in _readings(profile_id))
-
-
-def _readings(spelling: str) -> set[str]:
-    """Return all that a spelling may stand for: as it is, or decoded from a URL, from XML or from both."""
-    texts = {spelling, html.unescape(spelling)}
-    for text in tuple(texts):
-        texts.add(unquote(text))
-        if "+" in text:
-            texts.add(unquote_plus(text))
-    return set(map(_fold, texts))
-
-
-def _fold(text: str) -> str:
-    """Return a text without the white space that may get lost: ` a  b` becomes `a b`."""
-    return " ".join(text.split())

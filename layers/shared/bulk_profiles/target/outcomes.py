@@ -40,6 +40,8 @@ class Deferred:
     reason: str
     retry_after: timedelta | None  # from a second to an hour; None: Target named no time
     doubt: str = ""  # that its answer to a status call names failures all the same, as a sentence
+    # Whether the answer to a submission could not be read whole, so that it may say yes all the same.
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Unauthorized:
     reason: str
     http_status: int
     doubt: str = ""  # likewise
+    unread: bool = False  # likewise
 
     @property
     def renewable(self) -> bool:

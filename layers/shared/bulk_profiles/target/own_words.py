@@ -21,6 +21,27 @@ NOT_READABLE = "a text that is not readable"
 _SPACE = re.compile(r"\s+", re.ASCII)
 # Neither ASCII nor Latin letters and their signs, punctuation, currencies, nor U+FFFD, which replaces a byte.
 _OTHER_SCRIPT = re.compile(r"[^\x00-\u02ff\u0300-\u036f\u1e00-\u1eff\u2000-\u206f\u20a0-\u20cf\ufeff\ufffd]")
+# The words of the names of elements that are shown: any other may be an id, or a part of one.
+_NAME_WORDS = frozenset(
+    re.findall(
+        r"[a-z]+",
+        """
+    accepted all and at attribute attributes batch body code comment completed consumed count counts created
+    data date description detail details duplicate duplicates empty end error errors expired fail failed
+    failure failures fault faults field fields found header headers hint id ids ignored import imported
+    incomplete info input instruction internal invalid item items job last limit limits line lines list
+    message messages missing name names no node not note notes number of ok or other others output parameter
+    parameters party pc pending percent problem problems processed profile profiles progress queue queued
+    reason reasons received record records rejected remaining request response result results retry row rows
+    server service severity size skipped start started state status stuck submitted success successes
+    successful summary text third time timestamp total totals type types unit unknown
+    update updated updates url
+    value values version warning warnings with
+    """,
+    )
+)
+_IN_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z]+")
+_BETWEEN_NAMES = frozenset("@:_-.")
 _MAY_BE_ID = re.compile(r"[\d@]")
 _SHORT_NUMBER = re.compile(r"\W*[0-9]{1,5}\W*")  # an HTTP status, the number of an error or of a line
 
@@ -49,6 +70,13 @@ def mask(text: str) -> str:
     if not _is_plain(text):
         return NOT_READABLE
     return " ".join(filter(None, map(_masked, _SPACE.split(text))))[:_MOST_SHOWN]
+
+
+def shown_name(name: str) -> str:
+    """Return the name of an element, or `element@attribute`, fit to be shown: `failedCount`, or `***`."""
+    words = _IN_NAME.findall(name)
+    is_known = all(word in _BETWEEN_NAMES or word.lower() in _NAME_WORDS for word in words)
+    return name if is_known else "***"
 
 
 def _is_plain(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from dataclasses import dataclass, field
 from bulk_profiles.core.errors import BulkProfilesError
 from bulk_profiles.core.models import ProfileStatus
 from bulk_profiles.core.text import printable
+
+from .readings import Mentions
 
 MAX_PROFILES = 600_000  # a batch has at most 500,000 rows
 BLANKS = " \t\r\n"  # XML's white space: a no-break space, e.g., is a character like any other
@@ -22,7 +23,6 @@ _STATUS_BY_WORD = {
 }
 KNOWN_WORDS = frozenset(_STATUS_BY_WORD)  # in small letters
 _BY_CAUTION = (ProfileStatus.SUCCESS, ProfileStatus.UNKNOWN, ProfileStatus.PENDING, ProfileStatus.ERROR)
-_BETWEEN_WORDS = re.compile(r"[\s,;:=|()\[\]{}<>\"']+")
 _MAX_NAMES = 64  # kept of an answer
 _SHOWN_NAMES = 3
 _SHOWN_CHARACTERS = 50  # of a name
@@ -51,6 +51,7 @@ class Profiles:
     # Spellings in profiles that cannot be read, or that something else in the answer contradicts.
     unusable: set[str] = field(default_factory=set, repr=False)
     unknown_words: Names = field(default_factory=dict)  # in place of a status, as they are shown
+    mentions: Mentions = field(default_factory=Mentions, repr=False)  # in parts that are not understood
 
     def record(self, words: Iterable[tuple[str, str]]) -> None:
         """Record ids and Target's words for them."""
@@ -62,6 +63,7 @@ class Profiles:
             status = profile_status(word)
             if status is ProfileStatus.UNKNOWN:
                 add_name(self.unknown_words, word)
+                self.mention(word)
             if record_status(self.statuses, profile_id, status):
                 self.contradicted.add(profile_id)
 
@@ -80,13 +82,24 @@ class Profiles:
             self.contradicted.add(profile_id)
         self.unusable.add(profile_id)
 
-    def deny_successes(self, among: AbstractSet[str] | None = None) -> None:
-        """Record that the answer contradicts each success that it names, or each among these ids."""
-        # These ids are few, and the successes nearly all profiles.
-        names = self.statuses if among is None else among
-        denied = {name for name in names if self.statuses.get(name) is ProfileStatus.SUCCESS}
-        self.unusable.update(denied)
-        self.statuses.update(dict.fromkeys(denied, ProfileStatus.UNKNOWN))
+    def mention(self, text: str) -> None:
+        """Record a text in a part that is not understood. Raises `UnusableAnswerError`."""
+        self.mentions.add(text)
+        if len(self.mentions.words) > MAX_PROFILES:
+            raise UnusableAnswerError("has too many parts that are not known")
+
+    def deny_successes(self) -> None:
+        """Record that the answer contradicts each success that it names."""
+        self._deny(successes(self.statuses))
+
+    def deny_mentioned(self) -> None:
+        """Record that each success is contradicted whose id may be named in a part that is not understood."""
+        if self.mentions.words:
+            self._deny(set(filter(self.mentions.may_name, successes(self.statuses))))
+
+    def _deny(self, ids: AbstractSet[str]) -> None:
+        self.unusable.update(ids)
+        self.statuses.update(dict.fromkeys(ids, ProfileStatus.UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +108,7 @@ class Response:
 
     fields: dict[str, str] = field(default_factory=dict)  # text by element
     profiles: Profiles = field(default_factory=Profiles)
-    unknown_parts: Names = field(default_factory=dict)  # elements, attributes and the like, by name
-    # Words and whole texts in these parts: one that is an id may be there because it failed.
-    mentions: set[str] = field(default_factory=set, repr=False)
+    unknown_parts: Names = field(default_factory=dict)  # elements and the like, by name, fit to be shown
     unreadable: int = 0  # profiles that cannot be read, or contradict themselves
     flattened: bool = False  # whether the answer came as text without its tags
     repeated: Names = field(default_factory=dict)  # elements with two texts, which `fields` leaves out
@@ -119,11 +130,6 @@ def record_status(statuses: Statuses, profile_id: str, status: ProfileStatus) ->
         return False
     statuses[profile_id] = max(earlier, status, key=_BY_CAUTION.index)
     return ProfileStatus.SUCCESS in {earlier, status}
-
-
-def words_in(text: str) -> set[str]:
-    """Return a text and its words: `u1 failed: u2` becomes itself, `u1`, `failed` and `u2`."""
-    return {text.strip(BLANKS), *_BETWEEN_WORDS.split(text)} - {""}
 
 
 def successes(statuses: Statuses) -> set[str]:

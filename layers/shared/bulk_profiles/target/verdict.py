@@ -19,6 +19,7 @@ else.
 | `complete`, and everything is understood                             | success | implied  |
 | `complete`, and its counts leave room for a failure, or contradict   | unknown | counts   |
 | `complete`, with a `success` by name, ours or not: it lists all      | unknown | batch    |
+| `complete`, and a profile is pending all the same                    | unknown | batch    |
 | `complete`, and something is not understood                          | unknown | batch    |
 | `stuck`, and everything is understood                                | error   | batch    |
 | `stuck`, and its counts say that rows were updated, or contradict    | unknown | counts   |
@@ -38,7 +39,6 @@ that this one says is `incomplete`.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -48,8 +48,6 @@ from bulk_profiles.core.text import quantity
 from .answers import StatusAnswer, TargetState
 from .named_ids import NamedIds, match_ids
 from .response import UnusableAnswerError
-
-type ByStatus = Counter[ProfileStatus | None]  # how many ids of the batch; None: Target did not name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +110,7 @@ _NO_ANSWER = "Target gave no usable answer when it was last asked about the batc
 _STUCK = "Target gave up on the batch: it is stuck."
 _CALLED_STUCK = "Target called the batch stuck, in an answer that is not understood."
 _UPDATED = "Target counted {}, and did not name as many."
+_PENDING = "Target called the batch complete, and {} pending."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
 _SIZES = "Target counted {} rows in the batch in one answer, and {} in another."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
@@ -211,6 +210,8 @@ def _last_verdict(
     except UnusableAnswerError as error:
         return _expired([_NO_ANSWER, str(error), *answer.unclear, *_unnamed_failures(answer, 0)])
     doubts = _doubts(answer, named, body)
+    if answer.state is TargetState.COMPLETE and (pending := named.count(ProfileStatus.PENDING)):
+        doubts.append(_PENDING.format(quantity(pending, "profile")))
     if denial := _denial(answer, named, rows):
         doubts.append(denial)
         named = named.without_successes()
@@ -219,7 +220,7 @@ def _last_verdict(
     elif answer.state is TargetState.STUCK:
         verdict = _stuck(answer, named, rows, doubts)
     else:
-        failures = _unnamed_failures(answer, named.by_status[ProfileStatus.ERROR])
+        failures = _unnamed_failures(answer, named.count(ProfileStatus.ERROR))
         verdict = _expired([_last_words(answer, named, rows), *failures, *doubts, silence])
         if (
             answer.state is None and doubts
@@ -242,12 +243,12 @@ def _is_finished(named: NamedIds) -> bool:
 
 def _finished(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str]) -> Verdict:
     """Return the verdict on a complete batch: the one place where a success is implied."""
-    state = BatchState.EXPIRED if named.by_status[ProfileStatus.PENDING] else BatchState.COMPLETE
+    state = BatchState.EXPIRED if named.count(ProfileStatus.PENDING) else BatchState.COMPLETE
     if not named.by_status[None]:  # each profile has a status of its own
         return whole_batch(state, ProfileStatus.UNKNOWN, "")
-    if named.contradicted or named.by_status[ProfileStatus.SUCCESS] or named.foreign[ProfileStatus.SUCCESS]:
+    if named.contradicted or named.count(ProfileStatus.SUCCESS) or named.foreign[ProfileStatus.SUCCESS]:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join([_NOT_LISTED, *doubts]))
-    uncounted = _count_doubts(answer, rows, named.by_status)
+    uncounted = _count_doubts(answer, rows, named)
     if doubts:
         return whole_batch(state, ProfileStatus.UNKNOWN, " ".join(dict.fromkeys(doubts + uncounted)))
     if uncounted:
@@ -265,7 +266,7 @@ def _is_only_failures(answer: StatusAnswer, named: NamedIds, rows: int, uncounte
 def _stuck(answer: StatusAnswer, named: NamedIds, rows: int, doubts: list[str]) -> Verdict:
     """Return the verdict on a stuck batch: an error, unless anything else in the answer casts doubt on it."""
     uncounted = contradictions(answer, rows)
-    if (answer.successful or 0) > named.by_status[ProfileStatus.SUCCESS]:
+    if (answer.successful or 0) > named.count(ProfileStatus.SUCCESS):
         uncounted.append(_UPDATED.format(quantity(answer.successful or 0, "update")))
     if not (doubts or uncounted):
         return whole_batch(BatchState.STUCK, ProfileStatus.ERROR, _STUCK)
@@ -291,7 +292,7 @@ def _doubts(answer: StatusAnswer, named: NamedIds, body: str) -> list[str]:
 
 def _denial(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
     """Return, as a sentence, how Target's counts contradict the successes that it named, or ""."""
-    successes = named.by_status[ProfileStatus.SUCCESS]
+    successes = named.count(ProfileStatus.SUCCESS)
     failures = _failures(answer)
     if answer.successful is not None and successes > answer.successful:
         return f"Target counted {quantity(answer.successful, 'update')}, and named {successes} as a success."
@@ -325,13 +326,13 @@ def _last_words(answer: StatusAnswer, named: NamedIds, rows: int) -> str:
     return f"What Target said of {quantity(named.by_status[ProfileStatus.UNKNOWN], 'profile')} is not clear."
 
 
-def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:
+def _count_doubts(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
     """Return, as sentences, why Target's counts imply no success beside the profiles that it named.
 
     They leave room for failures, or contradict the names, one another or the number of rows.
     """
     sentences = []
-    errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
+    errors, pending = named.count(ProfileStatus.ERROR), named.count(ProfileStatus.PENDING)
     failures = _failures(answer)
     if unnamed := _unnamed_failures(answer, errors):
         sentences += unnamed
@@ -344,7 +345,7 @@ def _count_doubts(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[
     elif lowest < rows:
         others = "other" if rows - lowest == 1 else "others"
         sentences.append(f"Target counted {lowest} of the {rows} rows sent, and did not name the {others}.")
-    sentences += _surplus(answer, rows, by_status)
+    sentences += _surplus(answer, rows, named)
     incomplete = answer.successful is None and None in {answer.failed, answer.not_found}
     if not sentences and answer.counted and incomplete:
         sentences.append("Target did not count all outcomes, so there may be failures.")
@@ -379,13 +380,13 @@ def _remarks(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
     remarks = [_withdrawal(answer.withdrawn)] if answer.withdrawn else []
     if answer.batch_size is not None and answer.batch_size < rows:
         remarks.append(_size_of_batch(answer.batch_size, rows))
-    return remarks + _surplus(answer, rows, named.by_status)
+    return remarks + _surplus(answer, rows, named)
 
 
-def _surplus(answer: StatusAnswer, rows: int, by_status: ByStatus) -> list[str]:
+def _surplus(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
     """Return, as sentences, which of Target's counts are larger than the number of rows."""
     sentences = []
-    errors, pending = by_status[ProfileStatus.ERROR], by_status[ProfileStatus.PENDING]
+    errors, pending = named.count(ProfileStatus.ERROR), named.count(ProfileStatus.PENDING)
     if answer.batch_size is not None and answer.batch_size > rows:
         sentences.append(_size_of_batch(answer.batch_size, rows))
     results = (answer.successful or 0) + max(_failures(answer), errors)
@@ -403,7 +404,7 @@ def contradictions(answer: StatusAnswer, rows: int) -> list[str]:
     """Return, as sentences, which counts no later answer can put right: the size, and more than all rows."""
     size = answer.batch_size
     wrong_size = [] if size is None or size == rows else [_size_of_batch(size, rows)]
-    return list(dict.fromkeys(wrong_size + _surplus(answer, rows, Counter())))
+    return list(dict.fromkeys(wrong_size + _surplus(answer, rows, NamedIds())))
 
 
 def _size_of_batch(size: int, rows: int) -> str:

@@ -31,6 +31,12 @@ def _are_errors(*words: str) -> bool:
     return {profile_status(word) for word in words} == {ProfileStatus.ERROR}
 
 
+def _check_name(name: str) -> None:
+    """Raise `UnusableAnswerError` for a name that would make a path, which is repeated, too long."""
+    if len(name) > MAX_TEXT:
+        raise UnusableAnswerError("has a name that is too long")
+
+
 @dataclass(slots=True)
 class Content:
     """What one unit of an answer says."""
@@ -41,7 +47,7 @@ class Content:
     # Of profiles that contradict themselves, or of which more is said than an id and a success.
     unusable_ids: list[str] = field(default_factory=list)
     unknown_parts: Names = field(default_factory=dict)
-    mentions: list[str] = field(default_factory=list)  # texts in these parts
+    mentions: list[str] = field(default_factory=list)  # names and texts in these parts
     unreadable: int = 0
     left_out: int = 0  # profiles within elements that are not known, and odd successes
 
@@ -66,6 +72,7 @@ class Parser:
         self.path: list[str] = []  # of elements between `<response>` and where it stands
         self._text = ""  # of the current element
         self._cdata = False  # whether that text has a CDATA section
+        self._skipped: list[str] = []  # the text of the current element, where that is left out
         self._mixed = False  # whether the current field or part of a profile has elements of its own
         self._in_profile = False
         self._id: str | None = None
@@ -96,6 +103,7 @@ class Parser:
             self._expat.Parse(data, final)
         except expat.ExpatError:
             return None
+        self._end_skipped_text()
         pending = self._fed_bytes - self._expat.CurrentByteIndex
         return None if self._in_profile or pending > _MAX_PENDING else self._content
 
@@ -104,9 +112,10 @@ class Parser:
         if self._text and self._text.strip(BLANKS):
             self._keep_stray_text()
         if attributes:
+            _check_name(name)
             for attribute in attributes:
                 add_name(self._content.unknown_parts, f"{name}@{attribute}")
-            self._content.mentions += attributes.values()
+            self._mention_attributes(attributes)
             self._odd = True
         self._text = ""
         if depth == _PART_DEPTH and self._in_profile and name in _PARTS:
@@ -139,6 +148,7 @@ class Parser:
             elif self._word is None:
                 self._word = text.strip(BLANKS)
             elif text.strip(BLANKS) != self._word and not _are_errors(text.strip(BLANKS), self._word):
+                self._content.mentions += (text, self._word)
                 self._usable = False
         elif name == "profile":
             self._end_profile()
@@ -186,40 +196,56 @@ class Parser:
         if len(self._text) > MAX_TEXT:
             if not self._in_profile:
                 raise UnusableAnswerError("has a text that is too long")
+            self._content.mentions.append(self._text)
             self._usable = False
             self._text = ""
 
     def _skip(self, name: str) -> None:
         """Leave out an element, which has just begun, with all that it contains."""
+        _check_name(name)
         add_name(self._content.unknown_parts, name)
+        self._content.mentions.append(name)
         self._odd = True
         self._mixed = self.depth > (_PART_DEPTH if self._in_profile else _FIELD_DEPTH)
         self.path.append(name)
         end = self.depth
 
         def start(name: str, attributes: dict[str, str]) -> None:
-            self._content.mentions += attributes.values()
+            _check_name(name)
+            self._end_skipped_text()
+            self._content.mentions.append(name)
+            self._mention_attributes(attributes)
             self.depth += 1
             self.path.append(name)
             if self.depth > _MAX_DEPTH:
                 raise UnusableAnswerError("is nested too deep")
 
-        def characters(text: str) -> None:
-            self._content.mentions.append(text)  # the content of the unit in which the text stands
-
         def finish(name: str) -> None:
+            self._end_skipped_text()
             self.depth -= 1
             self.path.pop()
             self._content.left_out += name == "profile"
             if self.depth < end:
                 self._listen()
 
+        def comment(*texts: str) -> None:
+            self._content.mentions += texts
+
         self._expat.StartElementHandler = start
         self._expat.EndElementHandler = finish
-        self._expat.CharacterDataHandler = characters
+        self._expat.CharacterDataHandler = self._skipped.append  # in the content of the unit where it stands
         self._expat.StartCdataSectionHandler = None
-        self._expat.CommentHandler = None
-        self._expat.ProcessingInstructionHandler = None
+        self._expat.CommentHandler = comment
+        self._expat.ProcessingInstructionHandler = comment
+
+    def _end_skipped_text(self) -> None:
+        if self._skipped:
+            self._content.mentions.append("".join(self._skipped))
+            self._skipped.clear()
+
+    def _mention_attributes(self, attributes: dict[str, str]) -> None:
+        self._content.mentions += attributes
+        self._content.mentions += attributes.values()
 
     def _start_cdata(self) -> None:
         self._cdata = True

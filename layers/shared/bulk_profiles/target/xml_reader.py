@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
+from .own_words import shown_name
 from .plain_profiles import read_plain
-from .response import MAX_PROFILES, Names, Profiles, Response, UnusableAnswerError, add_name, words_in
+from .response import MAX_PROFILES, Names, Profiles, Response, UnusableAnswerError, add_name
 from .xml_parser import Content, Parser
 
 _MAX_HELD = 1024 * 1024  # bytes that wait for the end of a profile or another tag
@@ -19,7 +20,6 @@ _MAX_MALFORMED = 1000  # profiles: each costs a parser
 _BROKEN = "is not whole, well-formed XML"
 _PROFILE_START, _PROFILE_END = re.compile(rb"<profile[\s/>]"), b"</profile>"
 _COMMENT_START, _COMMENT_END = b"<!--", b"-->"
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 # What XML has no character for, as a byte or as a reference: U+0001 as `&#1;`. It finds other references too.
 _NO_CHARACTER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|&#[0-9a-fA-FxX]{1,8};")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
@@ -52,7 +52,6 @@ class _XmlReader:
         self._profiles = Profiles()
         self._repeated: Names = {}  # fields with two texts
         self._unknown_parts: Names = {}
-        self._mentions: set[str] = set()
         self._unreadable = 0
         self._malformed = 0
         self._after_malformed = False  # whether the last profile was
@@ -75,7 +74,6 @@ class _XmlReader:
             fields,
             self._profiles,
             self._unknown_parts,
-            self._mentions,
             self._unreadable,
             repeated=self._repeated,
         )
@@ -100,8 +98,10 @@ class _XmlReader:
         if self._accepts(unit, final=final, ends=unit.count(_PROFILE_END)):
             self._after_malformed = False
             return
-        if _COMMENT.search(unit):  # it may contain a profile, which counts for nothing but is a doubt
-            self._read(bytearray(_COMMENT.sub(b"<?comment?>", unit)), final=final)
+        rest, comments = _without_comments(unit)
+        if comments:  # one may contain a profile, which counts for nothing but is a doubt
+            self._mention(*comments)
+            self._read(rest, final=final)
             return
         *profiles, rest = unit.split(_PROFILE_END)
         for part in profiles:
@@ -114,10 +114,12 @@ class _XmlReader:
         if not start:
             if not self._after_malformed:
                 raise UnusableAnswerError(_BROKEN)
+            self._mention(part)
             return  # the rest of an id that contains `</profile>`
         self._read_fields(part[: start.start()])
         self._after_malformed = not self._accepts(part[start.start() :] + _PROFILE_END)
         if self._after_malformed:
+            self._mention(part)
             self._unreadable += 1
             self._malformed += 1
         if self._malformed > _MAX_MALFORMED:
@@ -135,7 +137,7 @@ class _XmlReader:
 
         `ends`: how many profiles must end in them.
         """
-        depth, path = self._parser.depth, "".join(f"<{name}>" for name in self._parser.path)
+        depth, path = self._parser.depth, [*self._parser.path]
         content = self._parser.parse(data, final=final)
         if content is not None and ends in {None, content.ends}:
             self._add(content)
@@ -145,8 +147,13 @@ class _XmlReader:
             raise UnusableAnswerError(_BROKEN)
         self._parser = Parser(self._known_fields)
         if depth:
-            self._parser.parse(f"<response>{path}".encode())
+            self._parser.parse("".join(f"<{name}>" for name in ("response", *path)).encode())
         return False
+
+    def _mention(self, *texts: bytes | bytearray) -> None:
+        """Keep the words of what the parser cannot read."""
+        for text in texts:
+            self._profiles.mention(text.decode(errors="replace"))
 
     def _check_size(self) -> None:
         if len(self._profiles.statuses) > MAX_PROFILES:
@@ -161,9 +168,21 @@ class _XmlReader:
             self._profiles.record_unusable(profile_id)
         self._check_size()
         for name in content.unknown_parts:
-            add_name(self._unknown_parts, name)
+            add_name(self._unknown_parts, shown_name(name))
         for text in content.mentions:
-            self._mentions |= words_in(text)
-        if len(self._mentions) > MAX_PROFILES:
-            raise UnusableAnswerError("has too many parts that are not known")
+            self._profiles.mention(text)
         self._unreadable += content.unreadable
+
+
+def _without_comments(unit: bytearray) -> tuple[bytearray, list[bytearray]]:
+    """Return a unit with an instruction in place of each comment, and the comments."""
+    rest, comments = bytearray(), list[bytearray]()
+    begin = 0
+    while (start := unit.find(_COMMENT_START, begin)) >= 0:
+        end = unit.find(_COMMENT_END, start + len(_COMMENT_START))
+        if end < 0:
+            break
+        comments.append(unit[start:end])
+        rest += unit[begin:start] + b"<?comment?>"
+        begin = end + len(_COMMENT_END)
+    return rest + unit[begin:], comments
