@@ -76,7 +76,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   both are there. Two spellings that are both sent are a warning.
 - Control characters are taken out of a name, with a warning.
 - A column without a name is not sent. Columns at the end that have no name are none, and must stay empty.
-- Blank lines before it are passed over, and so are byte order marks and other characters without a width.
+- Blank lines before it are passed over, and so are byte order marks, also as `ï»¿`, and other characters
+  without a width.
 - A first line `sep=;` names the delimiter, as spreadsheets do, also in quotes or with delimiters after it.
 - It is the first line. A file is rejected if the header comes later, if there is none, if each line is one
   quoted value, or if most of the first rows have another delimiter or line end; the sentence says what was
@@ -128,8 +129,10 @@ A file that is none of these is rejected with one sentence, which names what it 
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
   counted as `id_exponent`).
 - A word for a sum or for the end of a table (`Total (12)`, `Gesamtergebnis`, `A1 Total`, `Record count`,
-  `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in
-  backticks, one as a program prints it (`b'A1'`, `ObjectId(65a1)`), or a formula (`=A2`).
+  `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in quotes that are part of it, one
+  as a program prints it (`b'A1'`, `["A1"]`, `ObjectId(65a1)`, `System.Object[]`), a formula (`=A2`), a line
+  of HTML, or a comment (`# old`). Ids that begin with `#`, as in `#A1`, are counted as `id_commented`.
+- A line that begins an HTML page, as servers send it where an export fails, rejects the file.
 - Letters such as `Ã¼` for `ü` were decoded wrongly: they are in no id, and counted as `decoded_twice` in
   values. HTML entities and percent-encoding in ids and values are sent as they are, and counted as
   `encoded_text`; a link may be percent-encoded.

@@ -362,3 +362,24 @@ def test_first_of_two_other_headers_in_a_block_is_told() -> None:
     data = b"pcId,name,city\n1,a,b\nid,name,city\n2,c,d\nid,name,city\n"
     with pytest.raises(FileRejectedError, match=r"^Line 3 "):
         run(data)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!DOCTYPE html>\n<html>\n<head><title>Sign in, please</title>\nvar a=1,b=2\n",
+        '  <html lang="en">\n<b>a, b</b>\n',
+        '<!doctype HTML PUBLIC "-//W3C, x//EN">\nx,y\n',
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 30_000])
+def test_html_page_after_the_rows_rejects_the_file(page: str, rows: int) -> None:
+    """A server sends it where an export fails on its way: its lines may have as many cells as the header."""
+    above = "".join(f"A{number},Ulm\n" for number in range(rows))
+    with pytest.raises(FileRejectedError, match=f"HTML page begins in line {rows + 2}:"):
+        run(f"thirdPartyId,city\n{above}{page}".encode())
+
+
+def test_html_in_a_row_rejects_no_file() -> None:
+    outcome = run(b"thirdPartyId,a\nA1,<html>\n<b>x</b>,y\n<htmlx>,z\n")
+    assert outcome.received == [("A1", "<html>"), ("<htmlx>", "z")]

@@ -312,6 +312,14 @@ PLACEHOLDERS = [
     "[object Undefined]",
     "(not set)",
     "(Not Provided)",
+    "System.Object[]",
+    "System.Collections.Hashtable",
+    "<b>Warning</b>: fopen() failed in <b>x.php</b> on line <b>3</b><br />",
+    "<br />",
+    "</html>",
+    "<!-- generated -->",
+    "<?php echo 1;",
+    "<script>var a = 1;",
     "=A2",
     "=$B$2",
     "=VLOOKUP(A2;B:C;2)",
@@ -328,7 +336,11 @@ def test_id_that_is_a_placeholder_is_rejected(write: Write, text: str) -> None:
 
 @WRITERS
 @pytest.mark.parametrize(
-    "text", ["{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]", "=abc"]
+    "text",
+    [
+        *("{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]", "=abc"),
+        *("System.Owner", "Systems", "<a@b.example>", "<bold>"),
+    ],
 )
 def test_id_that_only_looks_a_little_like_a_placeholder_is_kept(write: Write, text: str) -> None:
     assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
@@ -337,7 +349,10 @@ def test_id_that_only_looks_a_little_like_a_placeholder_is_kept(write: Write, te
 @WRITERS
 @pytest.mark.parametrize(
     "text",
-    ["b'A1'", "u'A1'", "ObjectId(65a1)", "UUID('0a1b')", "Decimal('5')", "np.int64(5)", "bytearray(b'x')"],
+    [
+        *("b'A1'", "u'A1'", "ObjectId(65a1)", "UUID('0a1b')", "Decimal('5')", "np.int64(5)"),
+        *("bytearray(b'x')", '["A1"]', '{"id":"A1"}', "['A1', 'A2']", "('A1',)", '"A1"'),
+    ],
 )
 def test_id_as_a_program_prints_it_is_rejected(write: Write, text: str) -> None:
     outcome = run(write("pcId", ["A", text, "B"]))
@@ -346,9 +361,26 @@ def test_id_as_a_program_prints_it_is_rejected(write: Write, text: str) -> None:
 
 
 @WRITERS
-@pytest.mark.parametrize("text", ["O'", "x'A1'", "A1(2)", "Kunde(5)", "object(1)"])
+@pytest.mark.parametrize(
+    "text", ["O'", "x'A1'", "A1(2)", "Kunde(5)", "object(1)", "{A1}", "[A1]", '5"', '"A" 1']
+)
 def test_id_that_only_looks_a_little_like_what_a_program_prints_is_kept(write: Write, text: str) -> None:
     assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", ["# old customers", "#\tA1", "-- end --"])
+def test_id_that_is_a_comment_is_rejected(write: Write, text: str) -> None:
+    outcome = run(write("pcId", ["A", text, "B"]))
+    assert [row[0] for row in outcome.received] == ["A", "B"]
+    assert [reject[2] for reject in outcome.rejects] == ["comment_row"]
+
+
+@pytest.mark.parametrize("rest", ["x", "é"])
+def test_id_that_may_be_a_row_that_is_commented_out_is_sent_and_counted(rest: str) -> None:
+    outcome = run(f"thirdPartyId,a\nA1,{rest}\n#A2,{rest}\n--A3,{rest}\nA#4,{rest}\n".encode())
+    assert [row[0] for row in outcome.received] == ["A1", "#A2", "--A3", "A#4"]
+    assert outcome.split.examples == Examples(warnings={"id_commented": [3]})
 
 
 @WRITERS
@@ -389,3 +421,10 @@ def test_id_of_the_first_row_is_measured_from_its_own_start() -> None:
     outcome = run(b"pcId,a\n%b,x\n%b,y\n%b,z\n" % (long, b"B" * 128, b"C" * 129))
     assert outcome.split.warnings == {"long_id": 2}
     assert outcome.split.examples.warnings == {"long_id": [2, 4]}
+
+
+@WRITERS
+def test_byte_order_mark_that_was_decoded_wrongly_is_in_no_id(write: Write) -> None:
+    outcome = run(write("pcId", ["A1", "\xef\xbb\xbfA2", "Na\xefve"]))
+    assert [row[0] for row in outcome.received] == ["A1", "Na\xefve"]
+    assert [reject[2] for reject in outcome.rejects] == ["id_decoded"]

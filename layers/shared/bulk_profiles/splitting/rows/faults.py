@@ -41,13 +41,17 @@ class Reject(_Code):
     )
     ID_QUOTED = (
         "id_quoted",
-        "The id is in single or typographic quotes or in backticks, or as a program prints it, such as b'A1' "
-        "or ObjectId(...): export the table with double quotes, and the id as text.",
+        "The id is in quotes that are part of it, or as a program prints it, such as b'A1', [\"A1\"] or "
+        "ObjectId(...): export the table with double quotes around values, once, and the id as text.",
     )
     PLACEHOLDER_ID = (
         "placeholder_id",
-        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object], or a "
-        "formula: mend the export.",
+        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object], a "
+        "formula, or a line of HTML: mend the export.",
+    )
+    COMMENT_ROW = (
+        "comment_row",
+        "The id begins with # or -- and a blank, as a comment does: remove the row.",
     )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
     TOTAL_ROW = (
@@ -152,6 +156,10 @@ class Warn(_Code):
     ID_APOSTROPHE = (
         "id_apostrophe",
         "Ids that begin with an apostrophe, as spreadsheets mark text: remove it if it is no part of them.",
+    )
+    ID_COMMENTED = (
+        "id_commented",
+        "Ids that begin with #, as lines do that are commented out: remove the rows if they are.",
     )
     ID_DECIMAL = (
         "id_decimal",

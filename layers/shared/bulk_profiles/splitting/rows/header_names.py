@@ -29,6 +29,7 @@ class Likeness(Enum):
 
     REPEATED = auto()  # it has the names of the header, in their order
     OTHER = auto()  # what follows has other columns, or another order of columns
+    PAGE = auto()  # an HTML page follows, which a server sent instead of the other rows
     JOINED = auto()  # a row with values ends in one: two files were joined without a line end between them
 
 

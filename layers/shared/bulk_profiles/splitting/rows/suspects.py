@@ -30,7 +30,7 @@ _FIRST = table_of(b"='`#(-" + PLACEHOLDER_STARTS + bytes({blank[0] for blank in 
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
 _SMALL = 0x202020  # makes small letters of three
-_ID_WORDS = sorted(form.encode() for word in (*ID_WORDS, "err:") for form in (word, word.upper()))
+_ID_WORDS = sorted(form.encode() for word in (*ID_WORDS, "err:", "system.") for form in (word, word.upper()))
 _LIKELY = _FIRST | table_of(word[0] for word in _ID_WORDS)
 _WORD_STARTS = np.array(sorted({(word[0] << 16 | word[1] << 8 | word[2]) | _SMALL for word in _ID_WORDS}))
 _SMALL_TAIL = 0x20202020  # the same of four
@@ -217,7 +217,7 @@ def _odd() -> re.Pattern[bytes]:
     And of what begins a letter that was decoded wrongly, or an accent that is a character of its own.
     """
     return re.compile(
-        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2]|[\xcc\xcd]|"
+        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2\xaf]|[\xcc\xcd]|"
         + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
     )
 
