@@ -86,7 +86,11 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Rows that have one cell more than the header and begin with their numbers, from 0 or 1 on, as R's
   `write.table` and pandas with `index_label=False` write them, reject the file. So do a second and a third
   line of names (types, as ClickHouse writes them, or those of Qualtrics), a header such as `pcId,city;;` that
-  was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029 or U+001E.
+  was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029, U+001E or the characters
+  `\\n`.
+- Names in brackets, in backticks or in quotes that are part of them (`'pcId'`) reject the file. So
+  does a column that is sent and whose values are all in single quotes, as SQLite and Python print texts, and so
+  do rows such as `A1;1,5` below a header with commas.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 
