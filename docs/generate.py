@@ -134,7 +134,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   so are accents that are characters of their own.
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
-  counted as `id_exponent`).
+  counted as `id_exponent`). Dates and times, numbers in groups (`1-Mar`, `1,234,567`), and numbers of 17 to
+  22 digits of which most end in two zeros are counted as `id_formatted`.
 - A word for a sum or for the end of a table (`Total (12)`, `Gesamtergebnis`, `A1 Total`, `Record count`,
   `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in quotes that are part of it, one
   as a program prints it (`b'A1'`, `["A1"]`, `ObjectId(65a1)`, `System.Object[]`), a formula (`=A2`), a line

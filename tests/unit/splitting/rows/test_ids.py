@@ -428,3 +428,53 @@ def test_byte_order_mark_that_was_decoded_wrongly_is_in_no_id(write: Write) -> N
     outcome = run(write("pcId", ["A1", "\xef\xbb\xbfA2", "Na\xefve"]))
     assert [row[0] for row in outcome.received] == ["A1", "Na\xefve"]
     assert [reject[2] for reject in outcome.rejects] == ["id_decoded"]
+
+
+@pytest.mark.parametrize("rest", ["x", "x.y", "é"])
+@pytest.mark.parametrize(
+    "text",
+    ["1-Mar", "31-Dec", "Mar-24", "2024-05-01", "2024-05-01 00:00:00", "2024-05-01T10:00:00.000Z", "1.234"],
+)
+def test_id_that_a_spreadsheet_may_have_formatted_is_sent_and_counted(text: str, rest: str) -> None:
+    outcome = run(f"thirdPartyId,a\nA1,{rest}\n{text},x\n1-Max,x\nMarc-24,x\n24-05-01,x\n".encode())
+    assert [row[0] for row in outcome.received] == ["A1", text, "1-Max", "Marc-24", "24-05-01"]
+    assert outcome.split.examples == Examples(warnings={"id_formatted": [3]})
+
+
+@WRITERS
+@pytest.mark.parametrize("sign", [*",.' \u2019\xa0\u202f"])
+def test_id_whose_digits_are_in_groups_is_sent_and_counted(sign: str, write: Write) -> None:
+    texts = [f"1{sign}234{sign}567", f"123{sign}456"]
+    others = [f"1234{sign}567", f"1{sign}2345", f"A{sign}234", "1,234.567", "0.123"]
+    outcome = run(write("thirdPartyId", [*texts, *others]))
+    assert [row[0] for row in outcome.received] == [*texts, *others]
+    first = 2 if write is table else 1
+    assert outcome.split.warnings["id_formatted"] == 2
+    assert outcome.split.examples.warnings["id_formatted"] == [first, first + 1]
+
+
+@pytest.mark.parametrize("rest", ["x", "é"])
+def test_long_numbers_that_were_rounded_are_sent_and_counted(rest: str) -> None:
+    """A spreadsheet keeps 15 digits, and JavaScript 17."""
+    ids = ["1582917533873850000", "15829175338738500", "1582917533873852400", "1582917533873852417", "A1"]
+    ids += ["158291753387385240000000000", "15829175338738500X", "1582917533873800"]
+    outcome = run("\n".join(["city,pcId", *(f"{rest},{text}" for text in ids)]).encode())
+    assert [row[0] for row in outcome.received] == ids
+    assert outcome.split.warnings == {"id_formatted": 3}
+    assert outcome.split.examples.warnings == {"id_formatted": [2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [
+            f"15829175338738{number}"
+            for number in ("50000", "52400", "53500", "52417", "52418", "52419", "52420")
+        ],
+        ["1582917533873850000", "1582917533873852400"],
+        ["1582917533873800", "1582917533873900", "1582917533874000"],
+        ["a582917533873850000", "15829175338738a0000", "1582917533b7385c000"],
+    ],
+)
+def test_ids_that_end_in_zeros_by_chance_are_not_counted(ids: list[str]) -> None:
+    assert not run("\n".join(["pcId,a", *(f"{text},x" for text in ids), ""]).encode()).split.warnings

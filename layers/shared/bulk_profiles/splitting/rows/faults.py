@@ -169,6 +169,11 @@ class Warn(_Code):
         "id_exponent",
         "Ids such as 1E15, which may be numbers that an export has shortened: format the column as text.",
     )
+    ID_FORMATTED = (
+        "id_formatted",
+        "Ids that look like a date, or like a number whose digits are in groups or were rounded (1-Mar, "
+        "1,234,567, 1582917533873850000), as spreadsheets make them of ids: format the column as text.",
+    )
     NULL_WORD = (
         "null_word",
         "Values that are a word for no value (NULL, nil, None, NaN, NaT, N/A, undefined, (blank), #REF! "

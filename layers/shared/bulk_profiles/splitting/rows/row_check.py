@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .faults import MAX_ID_LENGTH, Fault, Reject, Warn
 from .header_names import HeaderNames, Likeness
-from .plain import FAULT_MARK, MIXED_MARK, SEPARATORS, mark, read_fault, unmark
+from .plain import COMMA_MARK, FAULT_MARK, MIXED_MARK, SEPARATORS, mark, read_fault, unmark
 
 # White space of Unicode but for control characters, and what shows nothing: the default ignorable code points
 # (the soft hyphen, joiners, marks of direction, fillers, variation selectors, tags, and U+FEFF, which is the
@@ -94,6 +94,14 @@ _FOOTER_ROW = re.compile(
 _BEGINS_NO_ROW = b"-=+|(:\\\x1a\0 0123456789"  # or the first cell of a row
 _EXPONENT = re.compile(r"[0-9]{1,3}[eE][1-9][0-9]{1,2}")  # 1E15, as SAS writes it; it may be an id as well
 LONGEST_EXPONENT = 7
+# What spreadsheets make of 1-3, 3-24 and 1234567: 1-Mar, Mar-24, 1,234,567; and what programs print of times.
+_FORMATTED = re.compile(
+    r"[0-9]{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{2}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}.*)?"
+    r"|[1-9][0-9]{0,2}(?:([,.'\u2019 \xa0\u202f])[0-9]{3})(?:\1[0-9]{3})*"
+)
+GROUPING_ENDS = b".' \x99\xa0\xaf" + COMMA_MARK  # the last bytes of what is between two groups of digits
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 # What a text in UTF-8 becomes if it is read as Windows-1252: two characters or more for one of ü, ß, » and “.
 _DECODED_TWICE = "ï»¿|Ã[\x80-\xbf\u2013-\u2026]|Â[\x80-\xbf]|â€"
@@ -187,6 +195,8 @@ def check_id(text: str, rules: Rules) -> CheckedId:
         warnings += (Warn.ID_DECIMAL,)
     if _EXPONENT.fullmatch(plain):
         warnings += (Warn.ID_EXPONENT,)
+    if _FORMATTED.fullmatch(plain):
+        warnings += (Warn.ID_FORMATTED,)
     return CheckedId(plain, None, warnings)
 
 
