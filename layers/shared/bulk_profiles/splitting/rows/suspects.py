@@ -206,7 +206,7 @@ def _like_dates(grid: Grid) -> Places:
     """Return the places of the ids that may begin with a date such as 2024-05-01."""
     places = np.flatnonzero(grid.id_sizes >= _DATE)
     starts = grid.id_starts[places]
-    likely = grid.data.take(starts + _YEAR) == _HYPHEN
+    likely: NDArray[np.bool_] = grid.data.take(starts + _YEAR) == _HYPHEN
     likely &= grid.data.take(starts + _MONTH) == _HYPHEN
     return places[likely]
 
