@@ -98,7 +98,7 @@ LONGEST_EXPONENT = 7
 _FORMATTED = re.compile(
     r"[0-9]{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{2}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}.*)?"
+    r"|[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}.*)?"
     r"|[1-9][0-9]{0,2}(?:([,.'\u2019 \xa0\u202f])[0-9]{3})(?:\1[0-9]{3})*"
 )
 GROUPING_ENDS = b".' \x99\xa0\xaf" + COMMA_MARK  # the last bytes of what is between two groups of digits

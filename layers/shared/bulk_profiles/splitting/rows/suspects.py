@@ -27,6 +27,7 @@ from .row_check import (
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
 _SMALL_E, _HYPHEN, _ZERO = ord("e"), ord("-"), ord("0")
+_ONE = np.uint8(ord("1"))
 _YEAR, _MONTH, _DATE = len("2024"), len("2024-05"), len("2024-05-01")
 _GROUP = len("234")
 _FEWEST_ROUNDED = 3
@@ -160,8 +161,8 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
         suspects.append(_spoiled_numbers(rows, grid, places))
         suspects.append(_in_groups(grid, places))
     suspects.append(_with_exponent(grid))
-    suspects.append(_like_dates(grid))
     first = grid.data.take(grid.id_starts)
+    suspects.append(_like_dates(grid, first))
     likely = np.flatnonzero(_LIKELY.take(first))
     if likely.size:
         suspects.append(likely[_FIRST.take(first[likely])])
@@ -202,9 +203,10 @@ def _in_groups(grid: Grid, places: Places) -> Places:
     return places[_GROUPING.take(before) & _DIGITS.take(grid.data.take(starts))]
 
 
-def _like_dates(grid: Grid) -> Places:
-    """Return the places of the ids that may begin with a date such as 2024-05-01."""
-    places = np.flatnonzero(grid.id_sizes >= _DATE)
+def _like_dates(grid: Grid, first: NDArray[np.uint8]) -> Places:
+    """Return the places of the ids that may begin with a date such as 2024-05-01, by their first bytes."""
+    places = np.flatnonzero(first - _ONE < len("12"))  # unsigned: no byte below 1 passes
+    places = places[grid.id_sizes[places] >= _DATE]
     starts = grid.id_starts[places]
     likely: NDArray[np.bool_] = grid.data.take(starts + _YEAR) == _HYPHEN
     likely &= grid.data.take(starts + _MONTH) == _HYPHEN
@@ -217,9 +219,10 @@ def rounded_ids(grid: Grid) -> Places:
     Spreadsheets keep 15 digits of a number, and JavaScript 17: 1582917533873852417 becomes
     1582917533873850000, or 1582917533873852400.
     """
-    places = np.flatnonzero((grid.id_sizes >= _LONG) & (grid.id_sizes <= _LONGEST))
+    places = np.flatnonzero(grid.id_sizes >= _LONG)
     if not places.size:
         return places
+    places = places[grid.id_sizes[places] <= _LONGEST]
     starts = grid.id_starts[places]
     long = np.ones(len(places), np.bool_)
     for offset in range(_LONG):
