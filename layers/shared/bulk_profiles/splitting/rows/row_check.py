@@ -32,6 +32,7 @@ NULL = r"\N"  # what databases write for no value
 NULL_WORDS = frozenset(
     {"null", "nil", "none", "nan", "nat", "na", "n/a", "undefined", "<na>", "<null>", "<nil>", "<none>"}
     | {"(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n"}
+    | {"#na", "#n/a n/a", "-nan", "n.a.", "(empty)", "<empty>"}  # of pandas, C, and people
     | {"(leer)", "(vide)", "(vuoto)", "(en blanco)", "(leeg)"}
     | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#spill!", "#calc!", "#field!"}
     | {"#nv", "#bezug!", "#wert!", "#zahl!", "#n/d", "#valeur!", "#nom?", "#nombre!", "#valor!", "#nome?"}
