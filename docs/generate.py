@@ -78,7 +78,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   both are there. Two spellings that are both sent are a warning.
 - Control characters are taken out of a name, with a warning.
 - A column without a name is not sent. Columns at the end that have no name are none, and must stay empty.
-- Blank lines before it are passed over, and so are byte order marks and other characters without a width.
+- Blank lines before it are passed over, and so are byte order marks, also as `ï»¿`, and other characters
+  without a width.
 - A first line `sep=;` names the delimiter, as spreadsheets do, also in quotes or with delimiters after it.
 - It is the first line. A file is rejected if the header comes later, if there is none, if each line is one
   quoted value, or if most of the first rows have another delimiter or line end; the sentence says what was
@@ -87,7 +88,11 @@ A file that is none of these is rejected with one sentence, which names what it 
 - Rows that have one cell more than the header and begin with their numbers, from 0 or 1 on, as R's
   `write.table` and pandas with `index_label=False` write them, reject the file. So do a second and a third
   line of names (types, as ClickHouse writes them, or those of Qualtrics), a header such as `pcId,city;;` that
-  was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029 or U+001E.
+  was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029, U+001E or the characters
+  `\\n`.
+- Names in brackets, in backticks or in quotes that are part of them (`'pcId'`) reject the file. So
+  does a column that is sent and whose values are all in single quotes, as SQLite and Python print texts, and
+  so do rows such as `A1;1,5` below a header with commas.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 
@@ -108,6 +113,9 @@ A file that is none of these is rejected with one sentence, which names what it 
   rejects the file. A row is taken for a header if its id is the name of a key column (that of
   the file, `pcId` or `thirdPartyId`); if it has such a name elsewhere, and most of its cells, or its id, are
   names of the header; or if it has one after a byte order mark or `batch=`. So it is in JSON Lines, too.
+- A row that follows a blank line is counted as `after_blank_line`, unless that is every other row: another
+  table may begin there, as in reports. If the name of a column is in its place, it is another header, and
+  rejects the file.
 - A row that ends in a header (`A2,Oslo,4thirdPartyId,city,age`) rejects the file: two files were joined
   without a line end between them.
 - Empty cells beyond the header are no cells where the header has as many without a name, or where all of the
@@ -128,10 +136,13 @@ A file that is none of these is rejected with one sentence, which names what it 
   so are accents that are characters of their own.
   Ids with characters that XML cannot carry are rejected, as no answer of Target
   could name them; so are numbers that a spreadsheet has shortened (`1.23E+15`, not `12E5`; `1E15` is
-  counted as `id_exponent`).
+  counted as `id_exponent`). Dates and times, numbers in groups (`1-Mar`, `1,234,567`), and numbers of 17 to
+  22 digits of which most end in two zeros are counted as `id_formatted`.
 - A word for a sum or for the end of a table (`Total (12)`, `Gesamtergebnis`, `A1 Total`, `Record count`,
-  `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in single or typographic quotes or in
-  backticks, one as a program prints it (`b'A1'`, `ObjectId(65a1)`), or a formula (`=A2`).
+  `TRL` and their like) is no id, nor is `true` or `false`. Nor is an id in quotes that are part of it, one
+  as a program prints it (`b'A1'`, `["A1"]`, `ObjectId(65a1)`, `System.Object[]`), a formula (`=A2`), a line
+  of HTML, or a comment (`# old`). Ids that begin with `#`, as in `#A1`, are counted as `id_commented`.
+- A line that begins an HTML page, as servers send it where an export fails, rejects the file.
 - Letters such as `Ã¼` for `ü` were decoded wrongly: they are in no id, and counted as `decoded_twice` in
   values. HTML entities and percent-encoding in ids and values are sent as they are, and counted as
   `encoded_text`; a link may be percent-encoded.

@@ -126,6 +126,7 @@ REJECTED = {
     + f'{{"thirdPartyId": 1.5, "name": "{CANARY}"}}\n'.encode(),
     Reject.ID_QUOTED: HEADER + SOUND + f"'{CANARY}',x\n".encode(),
     Reject.PLACEHOLDER_ID: HEADER + SOUND + f"{{{{{CANARY}}}}},x\n".encode(),
+    Reject.COMMENT_ROW: HEADER + SOUND + f"# {CANARY},x\n".encode(),
     Reject.TOTAL_ROW: HEADER + SOUND + f"Total,{CANARY}\n".encode(),
     Reject.MIXED_ENCODING: HEADER + b"u1,Ren\xe9\n" + f"u2,{CANARY} \u00e9\n".encode(),
     Reject.TOO_FEW_CELLS: HEADER + SOUND + f"{CANARY}\n".encode(),

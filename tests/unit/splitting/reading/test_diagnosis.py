@@ -197,7 +197,7 @@ def test_other_quotes_around_names_and_values_reject_the_file(quotes: tuple[str,
     data = "\n".join(",".join(f"{opening}{cell}{closing}" for cell in row) for row in rows)
     assert "export the table with double quotes" in rejection(data.encode())
     names = data.split("\n", 1)[0]
-    assert run(f"{names}\nA1,x\n".encode()).received == [("A1", "x")]
+    assert "in quotes that are part of them" in rejection(f"{names}\nA1,x\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_one_value_in_other_quotes_rejects_no_file(row: str) -> None:
 
 @pytest.mark.parametrize("header", ["`thirdPartyId`,`city`", "[thirdPartyId], [city]"])
 def test_names_in_brackets_or_backticks_reject_the_file(header: str) -> None:
-    assert "in brackets or backticks" in rejection(f"{header}\nA1,Rome\n".encode())
+    assert "are in brackets, in backticks or" in rejection(f"{header}\nA1,Rome\n".encode())
     assert run(b"thirdPartyId,[city]\nA1,Rome\n").split.rows.sent == 1
 
 
@@ -340,3 +340,56 @@ def test_header_of_another_delimiter_among_the_rows_is_no_error_of_the_search() 
     rows = b"A1;Ann;Ulm\nA2;Bob;Bonn\n"
     data = b"thirdPartyId,name,city\n\xef\xbb\xbfname;thirdPartyId;city\n" + rows
     assert [row[-1] for row in run(data).rejects] == ["too_few_cells"] * 3
+
+
+@pytest.mark.parametrize("name", ['"""{}"""', "'{}'", "b'{}'"])
+def test_names_in_quotes_that_are_part_of_them_reject_the_file(name: str) -> None:
+    data = f"{name.format('thirdPartyId')},{name.format('city')}\n1001,Ulm\n"
+    assert "in quotes that are part of them" in rejection(data.encode())
+    assert run(b'"thirdPartyId","""city"" of birth"\nA1,Ulm\n').received == [("A1", "Ulm")]
+
+
+@pytest.mark.parametrize("quoted", ["'{}'", "b'{}'", "u'{}'"])
+def test_values_of_a_column_in_single_quotes_reject_the_file(quoted: str) -> None:
+    """As SQLite prints a table: texts are in quotes, and numbers are not."""
+    rows = [f"{1000 + number},{quoted.format(f'Ulm {number}')},{number}" for number in range(3)]
+    data = "\n".join(["thirdPartyId,city,age", *rows, "1003,,4"])
+    assert rejection(data.encode()).startswith("The values in column 2 are in single quotes")
+    assert len(run(data.encode(), Feed(mapping=Mapping(drop=("city",)))).received) == 4
+    others = [f"{data}\n1004,Ulm,5", data.replace("Ulm 0", "Ul'm 0"), "\n".join(data.splitlines()[:3])]
+    assert [len(run(other.encode()).received) for other in others] == [5, 4, 2]
+
+
+@pytest.mark.parametrize(("other", "name"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("key", [0, 1])
+def test_rows_with_decimal_commas_below_a_header_with_commas_reject_the_file(
+    other: str, name: str, key: int
+) -> None:
+    """Each row has as many commas as the header: `A1;1,5` would be a row with the id `A1;1`."""
+    header = ["amount", "amount"]
+    header[key] = "thirdPartyId"
+    rows = [[f"{number},5", f"{number},5"] for number in range(1, 5)]
+    for number, row in enumerate(rows):
+        row[key] = f"A{number}"
+    data = "\n".join([",".join(header), *map(other.join, rows)])
+    assert rejection(data.encode()) == (
+        f"The header is separated by commas, and the rows from line 2 on by {name}: use one delimiter in all "
+        "lines."
+    )
+    kept = data.replace("3,5", "3,x").replace(other, ";")
+    assert len(run(kept.encode()).received) == 4
+
+
+def test_id_with_a_delimiter_in_it_is_an_id() -> None:
+    data = b"thirdPartyId,age\nA;1,41\nA;2,x\nA;3,43\n"
+    assert [row[0] for row in run(data).received] == ["A;1", "A;2", "A;3"]
+
+
+@pytest.mark.parametrize("end", ["\\n", "\\r\\n"])
+@pytest.mark.parametrize("names", ["thirdPartyId,city", "city,thirdPartyId"])
+def test_line_ends_that_are_written_as_escapes_reject_the_file(end: str, names: str) -> None:
+    sentence = f"The lines end with the characters {end}: end them with a line feed."
+    assert rejection(f"{names}{end}A1,Ulm{end}A2,Bonn{end}".encode()) == sentence
+    assert rejection(f"{names}{end}A1,Ulm".encode()) == sentence
+    assert rejection(f"{names}{end}\nA1,Ulm{end}\nA2,Bonn{end}\n".encode()) == sentence
+    assert run(f"thirdPartyId,a{end}b\nA1,Ulm\n".encode()).received == [("A1", "Ulm")]

@@ -77,6 +77,12 @@ def test_characters_without_a_width_before_a_file_are_no_part_of_it(
     assert outcome.bodies == [b"batch=thirdPartyId,city\nA1,Ulm"]
 
 
+@pytest.mark.parametrize("text", ["city,thirdPartyId\nUlm,A1\n", '"city","thirdPartyId"\n"Ulm","A1"\n'])
+def test_byte_order_mark_that_was_decoded_wrongly_is_no_part_of_a_name(text: str) -> None:
+    outcome = run(f"\xef\xbb\xbf{text}".encode())
+    assert outcome.bodies == [b"batch=thirdPartyId,city\nA1,Ulm"]
+
+
 @pytest.mark.parametrize(
     "hint", ["sep=;", '"sep=;"', "sep=;;;", '"sep=;";;', "SEP=;", "\ufeffsep=;", "\nsep=;\n;;"]
 )

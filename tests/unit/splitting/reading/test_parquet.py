@@ -238,6 +238,26 @@ def test_id_that_is_a_floating_point_number_is_sent_if_it_is_whole(
     assert outcome.split.warnings == {"separator_in_value": 4}
 
 
+# Written by Arrow, with statistics: thirdPartyId 1001.0, NaN, 1002.0, and n NaN, 1.5, 2.5.
+NAN_BESIDE_STATISTICS = base64.b64decode(
+    "UEFSMRUAFTwVPCwVBhUAFQYVBhwYCAAAAAAAUI9AGAgAAAAAAEiPQBYAKAgAAAAAAFCPQBgIAAAAAABIj0AREQAAAAIAAAAG"
+    "AQAAAAAASI9AAAAAAAAA+H8AAAAAAFCPQBUAFTwVPCwVBhUAFQYVBhwYCAAAAAAAAARAGAgAAAAAAAD4PxYAKAgAAAAAAAAE"
+    "QBgIAAAAAAAA+D8REQAAAAIAAAAGAQAAAAAAAPh/AAAAAAAA+D8AAAAAAAAEQBUEGTw1ABgGc2NoZW1hFQQAFQolAhgMdGhp"
+    "cmRQYXJ0eUlkABUKJQIYAW4AFgYZHBksJgAcFQoZJQYAGRgMdGhpcmRQYXJ0eUlkFQAWBha6ARa6ASYIPBgIAAAAAABQj0AY"
+    "CAAAAAAASI9AFgAoCAAAAAAAUI9AGAgAAAAAAEiPQBERABkcFQAVABUCADwpBhkmAAYAAAAmABwVChklBgAZGAFuFQAWBha6"
+    "ARa6ASbCATwYCAAAAAAAAARAGAgAAAAAAAD4PxYAKAgAAAAAAAAEQBgIAAAAAAAA+D8REQAZHBUAFQAVAgA8KQYZJgAGAAAA"
+    "FvQCFgYmCBb0AgAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGSwcAAAcAAAAKAEAAFBBUjE="
+)
+
+
+def test_statistics_without_nan_do_not_hide_it() -> None:
+    """DuckDB writes no minimum and no maximum for a column with NaN. Other writers leave NaN out of them."""
+    outcome = run(NAN_BESIDE_STATISTICS)
+    assert outcome.rejects == [["2", "thirdPartyId", "empty_id"]]
+    assert outcome.received == [("1002", "2.5")]
+    assert outcome.split.warnings == {"not_a_number": 1, "no_values": 1}
+
+
 def test_id_that_is_a_decimal_number_is_sent_if_it_is_whole(tmp_path: Path) -> None:
     ids = "'1001', '1002.5', '9007199254740993000', NULL, '-10.000'"
     data = parquet(tmp_path, f"SELECT unnest([{ids}]::DECIMAL(38, 3)[]) AS pcId, 1.50 AS a")

@@ -312,6 +312,14 @@ PLACEHOLDERS = [
     "[object Undefined]",
     "(not set)",
     "(Not Provided)",
+    "System.Object[]",
+    "System.Collections.Hashtable",
+    "<b>Warning</b>: fopen() failed in <b>x.php</b> on line <b>3</b><br />",
+    "<br />",
+    "</html>",
+    "<!-- generated -->",
+    "<?php echo 1;",
+    "<script>var a = 1;",
     "=A2",
     "=$B$2",
     "=VLOOKUP(A2;B:C;2)",
@@ -328,7 +336,11 @@ def test_id_that_is_a_placeholder_is_rejected(write: Write, text: str) -> None:
 
 @WRITERS
 @pytest.mark.parametrize(
-    "text", ["{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]", "=abc"]
+    "text",
+    [
+        *("{id}", "$5", "#1", "%id", "*star*", "[id]", "<id>", "(x)", "a{{b}}", "[object]", "=abc"),
+        *("System.Owner", "Systems", "<a@b.example>", "<bold>"),
+    ],
 )
 def test_id_that_only_looks_a_little_like_a_placeholder_is_kept(write: Write, text: str) -> None:
     assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
@@ -337,7 +349,10 @@ def test_id_that_only_looks_a_little_like_a_placeholder_is_kept(write: Write, te
 @WRITERS
 @pytest.mark.parametrize(
     "text",
-    ["b'A1'", "u'A1'", "ObjectId(65a1)", "UUID('0a1b')", "Decimal('5')", "np.int64(5)", "bytearray(b'x')"],
+    [
+        *("b'A1'", "u'A1'", "ObjectId(65a1)", "UUID('0a1b')", "Decimal('5')", "np.int64(5)"),
+        *("bytearray(b'x')", '["A1"]', '{"id":"A1"}', "['A1', 'A2']", "('A1',)", '"A1"'),
+    ],
 )
 def test_id_as_a_program_prints_it_is_rejected(write: Write, text: str) -> None:
     outcome = run(write("pcId", ["A", text, "B"]))
@@ -346,9 +361,26 @@ def test_id_as_a_program_prints_it_is_rejected(write: Write, text: str) -> None:
 
 
 @WRITERS
-@pytest.mark.parametrize("text", ["O'", "x'A1'", "A1(2)", "Kunde(5)", "object(1)"])
+@pytest.mark.parametrize(
+    "text", ["O'", "x'A1'", "A1(2)", "Kunde(5)", "object(1)", "{A1}", "[A1]", '5"', '"A" 1']
+)
 def test_id_that_only_looks_a_little_like_what_a_program_prints_is_kept(write: Write, text: str) -> None:
     assert [row[0] for row in run(write("pcId", ["A", text])).received] == ["A", text]
+
+
+@WRITERS
+@pytest.mark.parametrize("text", ["# old customers", "#\tA1", "-- end --"])
+def test_id_that_is_a_comment_is_rejected(write: Write, text: str) -> None:
+    outcome = run(write("pcId", ["A", text, "B"]))
+    assert [row[0] for row in outcome.received] == ["A", "B"]
+    assert [reject[2] for reject in outcome.rejects] == ["comment_row"]
+
+
+@pytest.mark.parametrize("rest", ["x", "é"])
+def test_id_that_may_be_a_row_that_is_commented_out_is_sent_and_counted(rest: str) -> None:
+    outcome = run(f"thirdPartyId,a\nA1,{rest}\n#A2,{rest}\n--A3,{rest}\nA#4,{rest}\n".encode())
+    assert [row[0] for row in outcome.received] == ["A1", "#A2", "--A3", "A#4"]
+    assert outcome.split.examples == Examples(warnings={"id_commented": [3]})
 
 
 @WRITERS
@@ -389,3 +421,60 @@ def test_id_of_the_first_row_is_measured_from_its_own_start() -> None:
     outcome = run(b"pcId,a\n%b,x\n%b,y\n%b,z\n" % (long, b"B" * 128, b"C" * 129))
     assert outcome.split.warnings == {"long_id": 2}
     assert outcome.split.examples.warnings == {"long_id": [2, 4]}
+
+
+@WRITERS
+def test_byte_order_mark_that_was_decoded_wrongly_is_in_no_id(write: Write) -> None:
+    outcome = run(write("pcId", ["A1", "\xef\xbb\xbfA2", "Na\xefve"]))
+    assert [row[0] for row in outcome.received] == ["A1", "Na\xefve"]
+    assert [reject[2] for reject in outcome.rejects] == ["id_decoded"]
+
+
+@pytest.mark.parametrize("rest", ["x", "x.y", "é"])
+@pytest.mark.parametrize(
+    "text",
+    ["1-Mar", "31-Dec", "Mar-24", "2024-05-01", "2024-05-01 00:00:00", "2024-05-01T10:00:00.000Z", "1.234"],
+)
+def test_id_that_a_spreadsheet_may_have_formatted_is_sent_and_counted(text: str, rest: str) -> None:
+    outcome = run(f"thirdPartyId,a\nA1,{rest}\n{text},x\n1-Max,x\nMarc-24,x\n24-05-01,x\n".encode())
+    assert [row[0] for row in outcome.received] == ["A1", text, "1-Max", "Marc-24", "24-05-01"]
+    assert outcome.split.examples == Examples(warnings={"id_formatted": [3]})
+
+
+@WRITERS
+@pytest.mark.parametrize("sign", [*",.' \u2019\xa0\u202f"])
+def test_id_whose_digits_are_in_groups_is_sent_and_counted(sign: str, write: Write) -> None:
+    texts = [f"1{sign}234{sign}567", f"123{sign}456"]
+    others = [f"1234{sign}567", f"1{sign}2345", f"A{sign}234", "1,234.567", "0.123"]
+    outcome = run(write("thirdPartyId", [*texts, *others]))
+    assert [row[0] for row in outcome.received] == [*texts, *others]
+    first = 2 if write is table else 1
+    assert outcome.split.warnings["id_formatted"] == 2
+    assert outcome.split.examples.warnings["id_formatted"] == [first, first + 1]
+
+
+@pytest.mark.parametrize("rest", ["x", "é"])
+def test_long_numbers_that_were_rounded_are_sent_and_counted(rest: str) -> None:
+    """A spreadsheet keeps 15 digits, and JavaScript 17."""
+    ids = ["1582917533873850000", "15829175338738500", "1582917533873852400", "1582917533873852417", "A1"]
+    ids += ["158291753387385240000000000", "15829175338738500X", "1582917533873800"]
+    outcome = run("\n".join(["city,pcId", *(f"{rest},{text}" for text in ids)]).encode())
+    assert [row[0] for row in outcome.received] == ids
+    assert outcome.split.warnings == {"id_formatted": 3}
+    assert outcome.split.examples.warnings == {"id_formatted": [2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [
+            f"15829175338738{number}"
+            for number in ("50000", "52400", "53500", "52417", "52418", "52419", "52420")
+        ],
+        ["1582917533873850000"],
+        ["1582917533873800", "1582917533873900", "1582917533874000"],
+        ["a582917533873850000", "15829175338738a0000", "1582917533b7385c000"],
+    ],
+)
+def test_ids_that_end_in_zeros_by_chance_are_not_counted(ids: list[str]) -> None:
+    assert not run("\n".join(["pcId,a", *(f"{text},x" for text in ids), ""]).encode()).split.warnings

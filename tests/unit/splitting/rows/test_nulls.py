@@ -28,6 +28,12 @@ WORDS += [
     "#VALUE!",
     "#NAME?",
     "#DIV/0!",
+    "#NA",
+    "#N/A N/A",
+    "-NaN",
+    "n.a.",
+    "(empty)",
+    "<EMPTY>",
 ]
 VALUES = [
     "NULLS",

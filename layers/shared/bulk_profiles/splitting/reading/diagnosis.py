@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bulk_profiles.core.errors import FileRejectedError
 from bulk_profiles.core.feeds import Feed
-from bulk_profiles.splitting.rows.key_column import has_key_column, key_number
+from bulk_profiles.splitting.rows.key_column import has_key_column, key_number, sent_columns
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, mark, unmark
 
 from .batch_format import BODY_PREFIX
@@ -27,7 +27,10 @@ _OTHER_DELIMITERS = b"\x01\x02\x1e\x1f^~:!#*"  # that exports use, and that a fe
 _OTHER_QUOTES = "`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 _IN_OTHER_QUOTES = re.compile(f"'[^']*'|[{_OTHER_QUOTES}][^{_OTHER_QUOTES}]*[{_OTHER_QUOTES}]")
 # Signs beside each other that are seldom in a name.
-_BRACKETED = re.compile(r"`[^`]+`|\[[^\[\]]+\]")  # as a name in MySQL or SQL Server
+# As a name in MySQL or SQL Server, or in quotes that were doubled once too often.
+_BRACKETED = re.compile(rf"""\[[^\[\]]+\]|"[^"]+"|[bu]?'[^']+'|{_IN_OTHER_QUOTES.pattern}""")
+# As SQLite and Python print a text, and as some exports do that enclose texts but not numbers.
+_PRINTED = re.compile(r"[bu]?'[^']*'")
 # The type of a column, as some exports have it below the header.
 _TYPE = re.compile(
     r"(?:(?:nullable|lowcardinality)\()*"
@@ -38,10 +41,14 @@ _TYPE = re.compile(
 )
 _IMPORT_ID = b'{"ImportId":'  # begins the cells of the third line of Qualtrics
 _LINE_ENDS = "\x85\u2028\u2029\x1e"  # that are none here
+_DECIMAL_COMMAS = re.compile(rb"(?:[^,]*[0-9],(?=[0-9]))+[^,]*")  # and no other commas
+# The signs of a line end, as a writer has them that escapes them once too often.
+_PRINTED_END = re.compile(r"\w(?P<sign>\\r\\n|\\[nr])(?P<end>\s*$)?")
 _SECOND_DELIMITER = re.compile(r".*\w([,;|])\1*\s*")
 _LONG_DELIMITER = re.compile(r"""[^\w "'`.()\[\]{}/\\""" + _OTHER_QUOTES + "-]{2,}")
 _RULE = re.compile(rb"-+(?:\+-+)+")  # the line that psql draws below the header
 _PLURALS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b"|": "pipes"}
+_FEWEST_PRINTED = 3  # values from which a column is known to be in quotes
 _FEWEST_NUMBERED = 3  # rows from which their numbers are known as such
 _MOST_LINES = 20  # in which a header is looked for
 _MOST_ROWS = 100  # that are held against the header
@@ -56,6 +63,8 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
     """
     _refuse_drawn(header, rows)
     _refuse_other_quotes(header, rows)
+    _refuse_printed(header, rows, feed)
+    _refuse_decimal_commas(header, rows, feed)
     _refuse_enclosed(header, rows)
     _refuse_types(header, rows)
     _refuse_row_numbers(header, rows, feed)
@@ -94,7 +103,48 @@ def _refuse_other_quotes(header: Header, rows: Sequence[bytes]) -> None:
             "quotes."
         )
     if all(_BRACKETED.fullmatch(name.strip()) for name in header.names):
-        raise FileRejectedError("The names in the header are in brackets or backticks: remove these.")
+        raise FileRejectedError(
+            "The names in the header are in brackets, in backticks or in quotes that are part of them: "
+            "remove these."
+        )
+
+
+def _refuse_printed(header: Header, rows: Sequence[bytes], feed: Feed) -> None:
+    """Raise `FileRejectedError` if all values of a column that is sent are in single quotes."""
+    width = len(header.names)
+    sent = sent_columns(header.names, feed)
+    table = [cells for cells in _cells(rows) if len(cells) == width]
+    for number, column in enumerate(zip(*table, strict=True), 1):
+        values = [cell for cell in column if cell]
+        if (
+            sent[number - 1]
+            and len(values) >= _FEWEST_PRINTED
+            and all(_PRINTED.fullmatch(value.strip()) for value in values)
+        ):
+            raise FileRejectedError(
+                f"The values in column {number} are in single quotes: export the table with double quotes."
+            )
+
+
+def _refuse_decimal_commas(header: Header, rows: Sequence[bytes], feed: Feed) -> None:
+    """Raise `FileRejectedError` for rows such as `A1;1,5` below a header with commas.
+
+    They have as many decimal commas as the header has commas. In each row the id would have the delimiter.
+    """
+    key, separators = key_number(header.names, feed), len(header.names) - 1
+    if key is None or header.dialect.delimiter != b"," or len(rows) < _FEWEST_NUMBERED or not separators:
+        return
+    for other in (b";", b"\t"):
+        if all(
+            row.count(b",") == separators == row.count(other)
+            and other in row.split(b",")[key]
+            and _DECIMAL_COMMAS.fullmatch(row)
+            for row in rows
+        ):
+            raise FileRejectedError(
+                f"The header is separated by commas, and the rows from line {header.end.line} on by "
+                f"{_name(other)}: use one delimiter in all lines."
+            )
 
 
 def _refuse_types(header: Header, rows: Sequence[bytes]) -> None:
@@ -153,6 +203,11 @@ def _refuse_line_ends(header: Header, rows: Sequence[bytes]) -> None:
     ends = [sign for sign in _LINE_ENDS if any(sign in name for name in header.names)]
     if ends and not rows:
         raise FileRejectedError(f"The lines end with {_printed(ends[0])}: end them with a line feed.")
+    printed = _PRINTED_END.search(header.names[-1] if rows else " ".join(header.names))
+    if printed and (printed["end"] is not None or not rows):
+        raise FileRejectedError(
+            f"The lines end with the characters {printed['sign']}: end them with a line feed."
+        )
 
 
 def _refuse_enclosed(header: Header, rows: Sequence[bytes]) -> None:

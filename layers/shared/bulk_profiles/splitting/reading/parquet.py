@@ -118,6 +118,9 @@ def _convert(
     }
     with duckdb.connect(config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # The format leaves NaN out of a column's minimum and maximum. DuckDB concludes from these that there
+        # is none: `isnan` is then false for every row.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         try:
             names, long = _names(connection, original)
             types = connection.read_parquet(str(original)).types

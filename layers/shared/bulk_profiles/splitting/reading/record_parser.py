@@ -97,7 +97,12 @@ def _refuse_other_header(cells: list[bytes], dialect: Dialect, line: int) -> Non
 
 
 def other_header(line: int, likeness: Likeness) -> FileRejectedError:
-    """Return the error for a header after which the rows have other columns, or may have."""
+    """Return the error for a header after which the rows have other columns, or may have; or for a page."""
+    if likeness is Likeness.PAGE:
+        return FileRejectedError(
+            f"An HTML page begins in line {line}: the export failed there, and rows are missing. Export the "
+            "table again."
+        )
     if likeness is Likeness.JOINED:
         return FileRejectedError(
             f"Line {line} ends in another header: two files were joined without a line end between them. "

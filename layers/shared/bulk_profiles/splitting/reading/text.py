@@ -16,7 +16,8 @@ from .signatures import Compression, Foreign, Layout, compression_of, signature_
 HEAD_BYTES = 64 * 1024  # of a file that are read to find out what it is
 _SKIP_BYTES = 1024 * 1024
 # U+FEFF, which is the byte order mark, U+200B to U+200D and U+2060: concatenated exports start with several.
-_INVISIBLE = re.compile(rb"(?:\xef\xbb\xbf|\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0)*")
+# And the byte order mark of a text that was taken for Windows-1252 and encoded once more.
+_INVISIBLE = re.compile(rb"(?:\xef\xbb\xbf|\xc3\xaf\xc2\xbb\xc2\xbf|\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0)*")
 _MOST_INVISIBLE = 3 * 100  # bytes
 
 

@@ -41,13 +41,17 @@ class Reject(_Code):
     )
     ID_QUOTED = (
         "id_quoted",
-        "The id is in single or typographic quotes or in backticks, or as a program prints it, such as b'A1' "
-        "or ObjectId(...): export the table with double quotes, and the id as text.",
+        "The id is in quotes that are part of it, or as a program prints it, such as b'A1', [\"A1\"] or "
+        "ObjectId(...): export the table with double quotes around values, once, and the id as text.",
     )
     PLACEHOLDER_ID = (
         "placeholder_id",
-        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object], or a "
-        "formula: mend the export.",
+        "The id is a placeholder that was not filled in, such as {{customer.id}} or [object Object], a "
+        "formula, or a line of HTML: mend the export.",
+    )
+    COMMENT_ROW = (
+        "comment_row",
+        "The id begins with # or -- and a blank, as a comment does: remove the row.",
     )
     ID_TOO_LONG = "id_too_long", f"The id has more than {MAX_ID_LENGTH} characters: Target does not keep it."
     TOTAL_ROW = (
@@ -153,6 +157,10 @@ class Warn(_Code):
         "id_apostrophe",
         "Ids that begin with an apostrophe, as spreadsheets mark text: remove it if it is no part of them.",
     )
+    ID_COMMENTED = (
+        "id_commented",
+        "Ids that begin with #, as lines do that are commented out: remove the rows if they are.",
+    )
     ID_DECIMAL = (
         "id_decimal",
         "Ids that are numbers ending in .0: an export may have added that; format the column as text.",
@@ -160,6 +168,11 @@ class Warn(_Code):
     ID_EXPONENT = (
         "id_exponent",
         "Ids such as 1E15, which may be numbers that an export has shortened: format the column as text.",
+    )
+    ID_FORMATTED = (
+        "id_formatted",
+        "Ids that look like a date, or like a number whose digits are in groups or were rounded (1-Mar, "
+        "1,234,567, 1582917533873850000), as spreadsheets make them of ids: format the column as text.",
     )
     NULL_WORD = (
         "null_word",
@@ -192,6 +205,10 @@ class Warn(_Code):
     FOOTER = (
         "footer",
         "Lines with the count of rows, such as (2 rows affected), or the end of a file: they are no rows.",
+    )
+    AFTER_BLANK_LINE = (
+        "after_blank_line",
+        "Rows that follow a blank line: another table may begin there, as in reports. Remove it if one does.",
     )
     NOT_A_NUMBER = (
         "not_a_number",

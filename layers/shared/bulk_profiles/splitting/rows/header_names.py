@@ -29,6 +29,7 @@ class Likeness(Enum):
 
     REPEATED = auto()  # it has the names of the header, in their order
     OTHER = auto()  # what follows has other columns, or another order of columns
+    PAGE = auto()  # an HTML page follows, which a server sent instead of the other rows
     JOINED = auto()  # a row with values ends in one: two files were joined without a line end between them
 
 
@@ -111,6 +112,14 @@ class HeaderNames:
         likely = in_place in self.keys or (known and in_place in self.names)
         most = 2 * (known + 1) > len(list(filter(None, names))) and known
         return Likeness.OTHER if marked or likely or most else None
+
+    def begins_table(self, cells: Sequence[bytes]) -> bool:
+        """Whether a row after a blank line has the name of a column in its place: it is another header."""
+        return any(
+            _meaning(cell) == name
+            for number, (cell, name) in enumerate(zip(cells, self.names, strict=False))
+            if name and number != self.number
+        )
 
     def joined(self, cells: Sequence[bytes]) -> bool:
         """Whether a row ends in a header that begins within a cell, as `Oslo,4thirdPartyId,city,age`."""

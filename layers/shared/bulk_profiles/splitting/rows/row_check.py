@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .faults import MAX_ID_LENGTH, Fault, Reject, Warn
 from .header_names import HeaderNames, Likeness
-from .plain import FAULT_MARK, MIXED_MARK, SEPARATORS, mark, read_fault, unmark
+from .plain import COMMA_MARK, FAULT_MARK, MIXED_MARK, SEPARATORS, mark, read_fault, unmark
 
 # White space of Unicode but for control characters, and what shows nothing: the default ignorable code points
 # (the soft hyphen, joiners, marks of direction, fillers, variation selectors, tags, and U+FEFF, which is the
@@ -32,6 +32,7 @@ NULL = r"\N"  # what databases write for no value
 NULL_WORDS = frozenset(
     {"null", "nil", "none", "nan", "nat", "na", "n/a", "undefined", "<na>", "<null>", "<nil>", "<none>"}
     | {"(null)", "(nil)", "(none)", "(blank)", "[null]", r"\\n"}
+    | {"#na", "#n/a n/a", "-nan", "n.a.", "(empty)", "<empty>"}  # of pandas, C, and people
     | {"(leer)", "(vide)", "(vuoto)", "(en blanco)", "(leeg)"}
     | {"#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#spill!", "#calc!", "#field!"}
     | {"#nv", "#bezug!", "#wert!", "#zahl!", "#n/d", "#valeur!", "#nom?", "#nombre!", "#valor!", "#nome?"}
@@ -58,12 +59,20 @@ _AFTER_WORD = re.compile(r"\s*(?::|\([0-9]+\)|:\s*[0-9]+|:\s+\S.*)$")
 _SUBTOTAL = re.compile(r".+\s(?:total|ergebnis)", re.IGNORECASE)  # `A1 Total`, as Excel writes subtotals
 SUBTOTAL_ENDS = (b"otal", b"bnis")
 # What a template or a report has where a value should be: {{customer.id}}, ${id}, #{id}, %%id%%, *|ID|*,
-# [[id]], <%= id %>, {% id %}, [object Object], (not set); and the formula =A2 or =VLOOKUP(...).
+# [[id]], <%= id %>, {% id %}, [object Object], System.Object[], (not set); the formula =A2 or =VLOOKUP(...);
+# and a line of HTML, such as PHP's <b>Warning</b>.
 _PLACEHOLDER = re.compile(
     r"[{][{%].*[}%][}]|[$#][{].*[}]|%%.+%%|[*][|].*[|][*]|\[\[.*\]\]|<%.*%>"
-    r"|\[object \w+\]|\(not (?:set|provided)\)|=\$?[A-Z]+[0-9$(.].*",
+    r"|\[object \w+\]|System\.(?:Object|String|Byte|DBNull|Collections|Data|Management)\b.*"
+    r"|\(not (?:set|provided)\)|=\$?[A-Z]+[0-9$(.].*"
+    r"|<(?:!--|\?(?:php|xml)\b|!doctype\b).*"
+    r"|</?(?:html|head|body|title|meta|link|script|style|div|span|table|thead|tbody|t[rdh]|p|br|b|i|a|hr|h[1-6]"
+    r"|pre|font|center|ul|ol|li|form|input|img)(?:[\s/>].*)?",
     re.IGNORECASE | re.DOTALL,
 )
+# The first line of a page, which a server sends where an export fails on its way.
+_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
+_COMMENT = re.compile(r"(?:#|--)\s.*", re.DOTALL)  # not #1, which may be an id
 PLACEHOLDER_STARTS = b"{$#%*[<("
 # What a spreadsheet shows in a column that is too narrow, and its errors in any language.
 _NO_VALUE = re.compile(r"##+|#\S+[!?]|Err:[0-9]{3}")
@@ -86,17 +95,26 @@ _FOOTER_ROW = re.compile(
 _BEGINS_NO_ROW = b"-=+|(:\\\x1a\0 0123456789"  # or the first cell of a row
 _EXPONENT = re.compile(r"[0-9]{1,3}[eE][1-9][0-9]{1,2}")  # 1E15, as SAS writes it; it may be an id as well
 LONGEST_EXPONENT = 7
+# What spreadsheets make of 1-3, 3-24 and 1234567: 1-Mar, Mar-24, 1,234,567; and what programs print of times.
+_FORMATTED = re.compile(
+    r"[0-9]{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{2}"
+    r"|[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}.*)?"
+    r"|[1-9][0-9]{0,2}(?:([,.'\u2019 \xa0\u202f])[0-9]{3})(?:\1[0-9]{3})*"
+)
+GROUPING_ENDS = b".' \x99\xa0\xaf" + COMMA_MARK  # the last bytes of what is between two groups of digits
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")
 # What a text in UTF-8 becomes if it is read as Windows-1252: two characters or more for one of ü, ß, » and “.
-_DECODED_TWICE = "Ã[\x80-\xbf\u2013-\u2026]|Â[\x80-\xbf]|â€"
+_DECODED_TWICE = "ï»¿|Ã[\x80-\xbf\u2013-\u2026]|Â[\x80-\xbf]|â€"
 _DECODED_WRONGLY = re.compile(f"{REPLACEMENT}|{_DECODED_TWICE}")
 # Its bytes in UTF-8: a class in a pattern of bytes would be one of single bytes.
 DECODED_TWICE = re.compile(b"\xc3[\x82\x83]\xc2[\x80-\xbf]|\xc3\x83\xe2\x80[\x93-\xa6]|\xc3\xa2\xe2\x82\xac")
-# In quotes that enclose no value of a CSV file; double quotes may be part of an id. And as programs print
-# values: b'A1', ObjectId(65a1), UUID('0a1b'), np.int64(5).
+# In quotes that enclose no value of a CSV file, or in double quotes that were doubled once too often. And as
+# programs print values: b'A1', ObjectId(65a1), UUID('0a1b'), np.int64(5), ["A1"], {'id': 'A1'}, ('A1',).
 _IN_OTHER_QUOTES = re.compile(
     r"(?:ObjectId|UUID|Decimal|Timestamp|bytearray|Number(?:Long|Int|Decimal)|(?:np|numpy|datetime)\.\w+)\(.*\)"
-    "|[bu]?'[^']+'|`[^`]+`|[\u2018\u201a][^\u2018\u2019]+[\u2018\u2019]|[\u201c\u201e][^\u201c\u201d]+[\u201c\u201d]"
+    r"|\[\s*[\"'].*\]|\{\s*[\"'].*\}|\(\s*[\"'].*\)"
+    "|[bu]?'[^']+'|`[^`]+`|\"[^\"]+\"|[\u2018\u201a][^\u2018\u2019]+[\u2018\u2019]|[\u201c\u201e][^\u201c\u201d]+[\u201c\u201d]"
     "|\xab[^\xbb]+\xbb"
 )
 # XML 1.0 has no character for most of these, and reads the others as a space or a line feed.
@@ -104,6 +122,11 @@ _UNNAMEABLE = re.compile(
     "[\0-\x1f\x7f-\x9f\ufffd\ufffe\uffff]|" + _DECODED_TWICE
 )  # nor does anybody see U+007F to U+009F
 _INVISIBLE = re.compile(f"[{_RANGES}]")
+_NOT_IDS = (
+    (_PLACEHOLDER, Reject.PLACEHOLDER_ID),
+    (_IN_OTHER_QUOTES, Reject.ID_QUOTED),
+    (_COMMENT, Reject.COMMENT_ROW),
+)
 
 
 class Surplus(NamedTuple):
@@ -165,12 +188,16 @@ def check_id(text: str, rules: Rules) -> CheckedId:
     warnings: tuple[Warn, ...] = () if plain == text else (Warn.ID_TRIMMED,)
     if plain.startswith("'"):
         warnings += (Warn.ID_APOSTROPHE,)
+    if plain.startswith("#"):
+        warnings += (Warn.ID_COMMENTED,)
     if not plain.isascii() and (_INVISIBLE.search(plain) or not unicodedata.is_normalized("NFC", plain)):
         warnings += (Warn.ID_INVISIBLE,)
     if _DECIMAL.fullmatch(plain):
         warnings += (Warn.ID_DECIMAL,)
     if _EXPONENT.fullmatch(plain):
         warnings += (Warn.ID_EXPONENT,)
+    if _FORMATTED.fullmatch(plain):
+        warnings += (Warn.ID_FORMATTED,)
     return CheckedId(plain, None, warnings)
 
 
@@ -179,8 +206,9 @@ def _id_reason(text: str, rules: Rules) -> Reject | None:
     is_word = text in rules.nulls or text.lower() in _NO_IDS
     if is_total or is_word or not visible(text) or _NO_VALUE.fullmatch(text):
         return Reject.TOTAL_ROW if is_total else Reject.EMPTY_ID
-    if _PLACEHOLDER.fullmatch(text) or _IN_OTHER_QUOTES.fullmatch(text):
-        return Reject.PLACEHOLDER_ID if _PLACEHOLDER.fullmatch(text) else Reject.ID_QUOTED
+    for pattern, reason in _NOT_IDS:
+        if pattern.fullmatch(text):
+            return reason
     if len(text) > MAX_ID_LENGTH or _SCIENTIFIC.fullmatch(text):
         return Reject.ID_TOO_LONG if len(text) > MAX_ID_LENGTH else Reject.ID_NUMBER
     if (rules.third_party_id and ("+" in text or "/" in text)) or _UNNAMEABLE.search(text):
@@ -202,6 +230,8 @@ def fit_row(row: bytes, rules: Rules) -> CheckedRow:
         number = next(number for number, cell in enumerate(cells) if not _is_utf8(cell))
         reason = Reject.MIXED_ENCODING if MIXED_MARK in cells[number] else Reject.INVALID_UTF8
         return Fault(reason, number if number < rules.width else None), ()
+    if _PAGE.match(row):
+        return Likeness.PAGE, ()
     return _header_or_blank(row, cells, rules) or _fitted(cells, rules)
 
 
@@ -239,7 +269,7 @@ def check_row(row: bytes, checked: CheckedId, rules: Rules) -> CheckedRow:
     if passed_over is not None:
         return None, passed_over
     if reason:
-        return Fault(reason, rules.key), ()
+        return (Likeness.PAGE if _PAGE.match(row) else Fault(reason, rules.key)), ()
     cells = row.split(b",")
     if rules.reject_separators:
         for number, cell in enumerate(cells):

@@ -15,10 +15,23 @@ from .header_names import TAIL, HeaderNames, Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
 from .plain import COMMA_MARK, PLUS_MARK, SEPARATORS, mark
-from .row_check import BLANKS, ID_WORDS, LONGEST_EXPONENT, PLACEHOLDER_STARTS, SUBTOTAL_ENDS, Rules
+from .row_check import (
+    BLANKS,
+    GROUPING_ENDS,
+    ID_WORDS,
+    LONGEST_EXPONENT,
+    PLACEHOLDER_STARTS,
+    SUBTOTAL_ENDS,
+    Rules,
+)
 
 _SPACE, _LINE_FEED, _DELETE = ord(" "), ord("\n"), ord("\x7f")
-_SMALL_E = ord("e")
+_SMALL_E, _HYPHEN, _ZERO = ord("e"), ord("-"), ord("0")
+_ONE = np.uint8(ord("1"))
+_YEAR, _MONTH, _DATE = len("2024"), len("2024-05"), len("2024-05-01")
+_GROUP = len("234")
+_FEWEST_ROUNDED = 2
+_LONG, _LONGEST = 17, 22  # digits of numbers that spreadsheets round, and that are hardly a date or a key
 _NO_PLACES = np.empty(0, np.intp)
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
 # A number with a fraction, an exponent or both, as a cell of a plain row.
@@ -30,7 +43,7 @@ _FIRST = table_of(b"='`#(-" + PLACEHOLDER_STARTS + bytes({blank[0] for blank in 
 # The first bytes of the blanks of one to four bytes.
 _LEADS = [table_of(bytes({blank[0] for blank in _BLANKS if len(blank) == size})) for size in (1, 2, 3, 4)]
 _SMALL = 0x202020  # makes small letters of three
-_ID_WORDS = sorted(form.encode() for word in (*ID_WORDS, "err:") for form in (word, word.upper()))
+_ID_WORDS = sorted(form.encode() for word in (*ID_WORDS, "err:", "system.") for form in (word, word.upper()))
 _LIKELY = _FIRST | table_of(word[0] for word in _ID_WORDS)
 _WORD_STARTS = np.array(sorted({(word[0] << 16 | word[1] << 8 | word[2]) | _SMALL for word in _ID_WORDS}))
 _SMALL_TAIL = 0x20202020  # the same of four
@@ -39,6 +52,7 @@ _ENDS_SUBTOTAL = table_of(byte for end in SUBTOTAL_ENDS for byte in (end[-1], *e
 _SUBTOTALS = np.frombuffer(b"".join(SUBTOTAL_ENDS), "<u4")
 _STARTS_NUMBER = table_of(b"0123456789+-" + PLUS_MARK)
 _DIGITS = table_of(b"0123456789")
+_GROUPING = table_of(GROUPING_ENDS)
 
 
 class OddCells(NamedTuple):
@@ -145,8 +159,10 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
     if odd or b"." in rows:
         places = _not_ending_in_digits(rows, grid)
         suspects.append(_spoiled_numbers(rows, grid, places))
+        suspects.append(_in_groups(grid, places))
     suspects.append(_with_exponent(grid))
     first = grid.data.take(grid.id_starts)
+    suspects.append(_like_dates(grid, first))
     likely = np.flatnonzero(_LIKELY.take(first))
     if likely.size:
         suspects.append(likely[_FIRST.take(first[likely])])
@@ -179,16 +195,60 @@ def _ending_as_words(rows: bytes, grid: Grid, places: Places) -> Places:
     return np.concatenate((printed, likely))
 
 
+def _in_groups(grid: Grid, places: Places) -> Places:
+    """Return those of some places whose id may be a number such as 1,234,567."""
+    places = places[grid.id_sizes[places] > _GROUP]
+    starts = grid.id_starts[places]
+    before = grid.data.take(starts + grid.id_sizes[places] - _GROUP - 1)
+    return places[_GROUPING.take(before) & _DIGITS.take(grid.data.take(starts))]
+
+
+def _like_dates(grid: Grid, first: NDArray[np.uint8]) -> Places:
+    """Return the places of the ids that may begin with a date such as 2024-05-01, by their first bytes."""
+    places = np.flatnonzero(first - _ONE < len("12"))  # unsigned: no byte below 1 passes
+    places = places[grid.id_sizes[places] >= _DATE]
+    starts = grid.id_starts[places]
+    likely: NDArray[np.bool_] = grid.data.take(starts + _YEAR) == _HYPHEN
+    likely &= grid.data.take(starts + _MONTH) == _HYPHEN
+    return places[likely]
+
+
+def rounded_ids(grid: Grid) -> Places:
+    """Return the places of the ids that are long numbers ending in zeros, if most of the long ones do.
+
+    Spreadsheets keep 15 digits of a number, and JavaScript 17: 1582917533873852417 becomes
+    1582917533873850000, or 1582917533873852400.
+    """
+    places = np.flatnonzero(grid.id_sizes >= _LONG)
+    if not places.size:
+        return places
+    places = places[grid.id_sizes[places] <= _LONGEST]
+    starts = grid.id_starts[places]
+    long = np.ones(len(places), np.bool_)
+    for offset in range(_LONG):
+        long &= _DIGITS.take(grid.data.take(starts + offset))
+    places = places[long]
+    ends = grid.id_starts[places] + grid.id_sizes[places]
+    rounded = (grid.data.take(ends - 1) == _ZERO) & (grid.data.take(ends - 2) == _ZERO)
+    least = max(len(places) // 2 + 1, _FEWEST_ROUNDED)  # one of a hundred ends so by chance
+    return places[rounded] if np.count_nonzero(rounded) >= least else places[:0]
+
+
 def _with_exponent(grid: Grid) -> Places:
-    """Return the places of the ids that may be like 1E15: short, with an E after up to three digits."""
+    """Return the places of the ids that may be like 1E15, 1-Mar or Mar-24.
+
+    They are short, with an E after up to three digits, or a hyphen.
+    """
     places = np.flatnonzero(grid.id_sizes <= LONGEST_EXPONENT)
     if not places.size:
         return places
     starts = grid.id_starts[places]
-    found = np.zeros(len(places), np.bool_)
+    found, dashed = np.zeros(len(places), np.bool_), np.zeros(len(places), np.bool_)
     for offset in (1, 2, 3):
-        found |= grid.data.take(starts + offset, mode="clip") | _SPACE == _SMALL_E
-    return places[found & _DIGITS.take(grid.data.take(starts))]
+        signs = grid.data.take(starts + offset, mode="clip")
+        found |= signs | _SPACE == _SMALL_E
+        dashed |= signs == _HYPHEN
+    return places[(found & _DIGITS.take(grid.data.take(starts))) | dashed]
 
 
 def _not_ending_in_digits(rows: bytes, grid: Grid) -> Places:
@@ -217,7 +277,7 @@ def _odd() -> re.Pattern[bytes]:
     And of what begins a letter that was decoded wrongly, or an accent that is a character of its own.
     """
     return re.compile(
-        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2]|[\xcc\xcd]|"
+        b"\xc2[\x80-\xa0\xad]|\xef\xbf[\xbd-\xbf]|\xc3[\x82\x83\xa2\xaf]|[\xcc\xcd]|"
         + b"|".join(sorted({re.escape(blank[:3]) for blank in _BLANKS if len(blank) > 1}))
     )
 
