@@ -19,6 +19,7 @@ from tests.worlds.peer import announced, peer, sends
 
 TOKEN = "sEcretTokenOfLettersAlone"
 PERCENT = "".join(f"%{ord(sign):02x}" for sign in TOKEN)
+ESCAPED = "".join(f"\\u{ord(sign):04x}" for sign in TOKEN)
 SPELLINGS = (
     TOKEN,
     PERCENT,
@@ -26,7 +27,7 @@ SPELLINGS = (
     "".join(f"&#{ord(sign)};" for sign in TOKEN),
     "".join(f"&amp;#x{ord(sign):x};" for sign in TOKEN),
     "".join(f"&amp;amp;#{ord(sign)};" for sign in TOKEN),
-    html.escape("".join(f"\\u{ord(sign):04x}" for sign in TOKEN)),
+    ESCAPED,
     " ".join(TOKEN),
     TOKEN[:-1],
     TOKEN[9:],
@@ -58,7 +59,8 @@ def parts(text: str) -> list[bytes]:
     receipt = element("success", "true") + element("batchStatus", f"http://x/?{text}")
     return [
         xml(element("success", "false"), element("message", text)),
-        xml(receipt, element("message", text), element(TOKEN, text)),
+        xml(receipt, element("message", text)),
+        xml(receipt, element("error", text)),
         xml(element("success", "true"), profile(text, "failed"), profile("a", text)),
         xml(head(), element("message", text)),
         xml(head(text)),
@@ -87,7 +89,15 @@ def test_nothing_that_is_shown_or_stored_has_the_token(spelling: str) -> None:
                     assert TOKEN[9:] not in text or not whole
                     assert PERCENT not in text
                     assert quote(PERCENT) not in text
+                    assert ESCAPED not in text.replace("\\\\", "\\")
                     assert "".join(f"&#{ord(sign)};" for sign in TOKEN) not in text
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_token_at_the_beginning_of_a_body_is_masked(charset: str) -> None:
+    for body in (TOKEN, f"{TOKEN}{TOKEN} and more"):
+        pieces = TokenMask(TOKEN).pieces([body.encode(charset)])
+        assert b"".join(pieces) == body.replace(TOKEN, "***").encode(charset)
 
 
 def test_no_charset_has_the_token() -> None:

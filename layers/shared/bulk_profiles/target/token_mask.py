@@ -103,9 +103,9 @@ class TokenMask:
     def _among(self, profiles: Statuses) -> set[str]:
         """Return the spellings that have the token."""
         whole = "\n".join(profiles)
-        if not self._token or not (self._token in whole or "%" in whole or "&" in whole):
+        if not self._token or not (self._token in whole or any(sign in whole for sign in "%&\\")):
             return set()
-        return {name for name in profiles if self._token in name or (is_inexact(name) and self._is_in(name))}
+        return {name for name in profiles if self._token in name or (_is_encoded(name) and self._is_in(name))}
 
     def _is_in(self, text: str) -> bool:
         if not self._parts:
@@ -122,3 +122,7 @@ class TokenMask:
         joined = "".join(text.split())
         parts, size = self._parts, self._size
         return any(joined[at : at + size] in parts for at in range(len(joined) - size + 1))
+
+
+def _is_encoded(spelling: str) -> bool:
+    return is_inexact(spelling) or "\\" in spelling
