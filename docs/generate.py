@@ -91,8 +91,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029, U+001E or the characters
   `\\n`.
 - Names in brackets, in backticks or in quotes that are part of them (`'pcId'`) reject the file. So
-  does a column that is sent and whose values are all in single quotes, as SQLite and Python print texts, and
-  so do rows such as `A1;1,5` below a header with commas.
+  does a column that is sent and whose values are all in single quotes, as SQLite and Python print texts, and so
+  do rows such as `A1;1,5` below a header with commas.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 
@@ -113,9 +113,6 @@ A file that is none of these is rejected with one sentence, which names what it 
   rejects the file. A row is taken for a header if its id is the name of a key column (that of
   the file, `pcId` or `thirdPartyId`); if it has such a name elsewhere, and most of its cells, or its id, are
   names of the header; or if it has one after a byte order mark or `batch=`. So it is in JSON Lines, too.
-- A row that follows a blank line is counted as `after_blank_line`, unless that is every other row: another
-  table may begin there, as in reports. If the name of a column is in its place, it is another header, and
-  rejects the file.
 - A row that ends in a header (`A2,Oslo,4thirdPartyId,city,age`) rejects the file: two files were joined
   without a line end between them.
 - Empty cells beyond the header are no cells where the header has as many without a name, or where all of the

@@ -5,6 +5,7 @@ Only what the definition uses on the way of a batch is understood. Retries are t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ _EVENTS = {"Task": 5, "Map": 4}
 _EVENTS_OF_OTHERS = 2  # entered, exited
 EVENTS_OF_RETRY = 3  # failed, scheduled, started
 EVENTS_OF_EXECUTION = 2  # started, succeeded or failed
+_STEP = re.compile(r"\.(\w+)(?:\[(\d+)\])?")  # of a path
 DISPATCH_SECONDS = 0.01  # standard children are started at 100 a second, by Step Functions' own measure
 
 
@@ -104,8 +106,11 @@ def _in_place(work: Process, place: Any) -> Process:
 
 
 def _read(path: str, value: Any) -> Any:
-    for name in path.removeprefix("$").split(".")[1:]:
+    """Return what a path such as `$.batches[0]` names, or None."""
+    for name, index in _STEP.findall(path):
         value = value.get(name) if isinstance(value, dict) else None
+        if index:
+            value = value[int(index)] if isinstance(value, list) and len(value) > int(index) else None
     return value
 
 
@@ -115,12 +120,19 @@ def _placed(state: Json, value: Json, answer: Json) -> Json:
 
 
 def _choice(state: Json, value: Json) -> str:
-    for rule in state["Choices"]:
-        found = _read(rule["Variable"], value)
-        if (
-            found == rule["StringEquals"]
-            if "StringEquals" in rule
-            else (found is not None) == rule["IsPresent"]
-        ):
-            return str(rule["Next"])
-    return str(state["Default"])
+    return next(
+        (str(rule["Next"]) for rule in state["Choices"] if _holds(rule, value)), str(state["Default"])
+    )
+
+
+def _holds(rule: Json, value: Json) -> bool:
+    if "And" in rule:
+        return all(_holds(part, value) for part in rule["And"])
+    found = _read(rule["Variable"], value)
+    if "StringEquals" in rule:
+        return bool(found == rule["StringEquals"])
+    if "IsString" in rule:
+        return isinstance(found, str) is rule["IsString"]
+    if "IsNumeric" in rule:
+        return isinstance(found, int) is rule["IsNumeric"]
+    return (found is not None) is bool(rule["IsPresent"])

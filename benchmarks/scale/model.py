@@ -230,7 +230,9 @@ class _World:
         self.meter.reach(quotas.CHILDREN, len(import_.batches))
         self.meter.level(quotas.MAP_RUNS, 1)
         functions = Way(self, client, import_).functions()
-        yield from Execution(self, self.definition, functions).run({"batches": import_.batches})
+        yield from Execution(self, self.definition, functions).run(
+            {"importId": import_.name, "batches": [batch.number for batch in import_.batches]}
+        )
         self.meter.level(quotas.MAP_RUNS, -1)
         import_.ended_at = self.env.now
 
@@ -263,7 +265,7 @@ class Way:
         }
 
     def _upload(self, state: Json) -> Process:
-        world, client, number = self._world, self._client, state["batch"].number
+        world, client, number = self._world, self._client, state["batch"]
         now, batch = world.now(), self._entries[number]
         if any(other.ended_at is None for other in self._import.after):
             elapsed = timedelta(seconds=world.env.now - self._import.started_at)
@@ -297,7 +299,7 @@ class Way:
         return f"https://{client}.tt.omtrdc.net/m2/{client}/v2/profile/batchStatus?batchId={self._import.name}-{number}"
 
     def _check(self, state: Json) -> Process:
-        number, began = state["batch"].number, self._world.env.now
+        number, began = state["batch"], self._world.env.now
         if self._entries[number].profiles_written is None:
             waits = yield from self._ask(number)
             if waits:

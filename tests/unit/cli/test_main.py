@@ -15,7 +15,9 @@ import click
 import pytest
 
 from bulk_profiles.__main__ import main as process_main
+from bulk_profiles.cli.local_files import FolderOutput
 from bulk_profiles.cli.main import all_commands, commands, main
+from bulk_profiles.splitting.files import FileSink
 
 
 @pytest.mark.parametrize(
@@ -72,11 +74,17 @@ def test_main_with_a_feed_that_is_not_json_names_its_file(
 
 
 def test_main_on_a_full_disk_names_the_file(
-    customers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    customers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches = tmp_path / "out" / "batches"
     batches.mkdir(parents=True)
-    (batches / "00001.batch.partial").symlink_to("/dev/full")
+    create = FolderOutput.create
+
+    def create_on_a_full_disk(output: FolderOutput, name: str) -> FileSink:
+        (batches / "00001.batch.partial").symlink_to("/dev/full")
+        return create(output, name)
+
+    monkeypatch.setattr(FolderOutput, "create", create_on_a_full_disk)
     assert main(["plan", str(customers), "--out", str(tmp_path / "out")]) == 2
     assert f"{batches / '00001.batch'}: No space left on device." in capsys.readouterr().err
     assert not list(batches.iterdir())

@@ -383,36 +383,3 @@ def test_html_page_after_the_rows_rejects_the_file(page: str, rows: int) -> None
 def test_html_in_a_row_rejects_no_file() -> None:
     outcome = run(b"thirdPartyId,a\nA1,<html>\n<b>x</b>,y\n<htmlx>,z\n")
     assert outcome.received == [("A1", "<html>"), ("<htmlx>", "z")]
-
-
-BLANK_LINES = pytest.mark.parametrize("blank", ["\n", "\n\n", "  \n", ",\n", '"",""\n'])
-
-
-@BLANK_LINES
-@pytest.mark.parametrize("rest", ["x", "é"])
-def test_second_table_with_a_name_of_the_first_one_rejects_the_file(blank: str, rest: str) -> None:
-    """Reports have several tables, such as users by customer and users by day."""
-    data = f"thirdPartyId,users\nA1,5\nA2,{rest}\n{blank}Day,Users\n20240501,7\n20240502,8\n"
-    with pytest.raises(FileRejectedError, match=f"Line {4 + blank.count(chr(10))} is another header"):
-        run(data.encode())
-
-
-@BLANK_LINES
-@pytest.mark.parametrize("rest", ["x", "é"])
-def test_row_after_a_blank_line_is_sent_and_counted(blank: str, rest: str) -> None:
-    data = f"thirdPartyId,users\n{blank}A1,5\nA2,{rest}\n{blank}Product,sold\nP1,6\n{blank}"
-    outcome = run(data.encode())
-    assert outcome.received == [("A1", "5"), ("A2", rest), ("Product", "sold"), ("P1", "6")]
-    assert outcome.split.warnings == {"after_blank_line": 1}
-    assert outcome.split.examples.warnings == {"after_blank_line": [4 + 2 * blank.count("\n")]}
-
-
-def test_blank_line_after_each_row_means_nothing() -> None:
-    outcome = run(b"thirdPartyId,users\n\nA1,5\n\nA2,6\n\nA3,users\n\n")
-    assert outcome.received == [("A1", "5"), ("A2", "6"), ("A3", "users")]
-    assert not outcome.split.warnings
-
-
-def test_row_after_a_blank_line_that_is_not_sent_is_not_counted() -> None:
-    outcome = run(b"thirdPartyId,users\nA1,5\nA2,6\n\n(2 rows affected)\n\n,7\n\nnote\n")
-    assert outcome.split.warnings == {"footer": 1}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import numpy as np
 
@@ -96,9 +95,7 @@ def check_block(
     odd = not unreserved and _is_odd(rows)
     grid = None if odd else Grid.of(rows, rules, unreserved=unreserved)
     if grid is None or rules.width == 1:  # in one column, a blank line looks like an empty cell
-        stretches = _BLANK_LINES.split(rows.lstrip(b"\n"))
-        lines = _lines(b"\n".join(stretches))
-        draft.after_blank.update(accumulate(stretch.count(b"\n") + 1 for stretch in stretches[:-1]))
+        lines = _lines(_BLANK_LINES.sub(b"\n", rows).removeprefix(b"\n"))
         commas = rules.width - 1
         draft.replace(
             lines,
@@ -120,7 +117,6 @@ def check_block(
         results |= {place: header_row(likeness) for place, likeness in view.headers.items()}
         draft.replace(lines, results)
         view = _even_view(draft.rows, rules, unreserved=unreserved)
-    _look_for_tables(draft, rules)
     if view.nulls.empty.size:
         draft.rows = without_cells(draft.rows, view.grid, view.nulls.empty)
         view = _even_view(draft.rows, rules, unreserved=unreserved)
@@ -154,7 +150,6 @@ class _Draft:
     faults: dict[int, Fault] = field(default_factory=dict)  # of other records, by number
     warned: dict[Warn, list[int]] = field(default_factory=dict)  # records by the warning that they have
     other_header: tuple[int, Likeness] | None = None  # as in the result
-    after_blank: set[int] = field(default_factory=set)  # numbers of the records that follow a blank line
 
     def replace(self, lines: list[bytes], results: dict[int, CheckedRow]) -> None:
         """Make the rows of lines, which are the present rows, and of the results of a check for some."""
@@ -168,36 +163,13 @@ class _Draft:
                 continue
             good[place] = False
             if isinstance(result, Likeness):
-                self.find_header(number, result)
+                if self.other_header is None or number < self.other_header[0]:
+                    self.other_header = number, result
             elif result:
                 self.faults[number] = result
-            elif not warnings:
-                self.after_blank.add(number + 1)
         places = np.flatnonzero(good)
         self.rows = b"".join([lines[place] + b"\n" for place in places.tolist()])
         self.numbers = places if self.numbers is None else self.numbers[places]
-
-    def find_header(self, number: int, likeness: Likeness) -> None:
-        """Keep the first record that is another header."""
-        if self.other_header is None or number < self.other_header[0]:
-            self.other_header = number, likeness
-
-
-def _look_for_tables(draft: _Draft, rules: Rules) -> None:
-    """Look at the rows that follow a blank line: another table may begin there, as in reports.
-
-    If that is every other row or so, blank lines mean nothing.
-    """
-    count = draft.rows.count(b"\n") if draft.after_blank else 0
-    numbers = np.arange(count) if draft.numbers is None else draft.numbers
-    places = np.flatnonzero(np.isin(numbers[1:], [*draft.after_blank])) + 1 if count else numbers[:0]
-    if not places.size or 2 * places.size > count:
-        return
-    draft.warned[Warn.AFTER_BLANK_LINE] = numbers[places].tolist()
-    lines = _lines(draft.rows)
-    for place in places.tolist():
-        if rules.header and rules.header.begins_table(lines[place].split(b",")):
-            draft.find_header(int(numbers[place]), Likeness.OTHER)
 
 
 def _unguard(draft: _Draft, view: BlockView) -> list[int]:

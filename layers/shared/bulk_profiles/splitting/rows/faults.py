@@ -206,10 +206,6 @@ class Warn(_Code):
         "footer",
         "Lines with the count of rows, such as (2 rows affected), or the end of a file: they are no rows.",
     )
-    AFTER_BLANK_LINE = (
-        "after_blank_line",
-        "Rows that follow a blank line: another table may begin there, as in reports. Remove it if one does.",
-    )
     NOT_A_NUMBER = (
         "not_a_number",
         "NaN and infinities in Parquet columns of floating-point numbers: they are empty cells.",

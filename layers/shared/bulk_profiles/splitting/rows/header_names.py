@@ -113,14 +113,6 @@ class HeaderNames:
         most = 2 * (known + 1) > len(list(filter(None, names))) and known
         return Likeness.OTHER if marked or likely or most else None
 
-    def begins_table(self, cells: Sequence[bytes]) -> bool:
-        """Whether a row after a blank line has the name of a column in its place: it is another header."""
-        return any(
-            _meaning(cell) == name
-            for number, (cell, name) in enumerate(zip(cells, self.names, strict=False))
-            if name and number != self.number
-        )
-
     def joined(self, cells: Sequence[bytes]) -> bool:
         """Whether a row ends in a header that begins within a cell, as `Oslo,4thirdPartyId,city,age`."""
         known = 0
