@@ -198,12 +198,6 @@ EQUIVALENT = (
     ),
     Equivalent(
         "target.http",
-        "_replaced",
-        "cut = max(0, len(data) - len(secret) - 1)",
-        "Two more bytes are held back until the next piece.",
-    ),
-    Equivalent(
-        "target.http",
         "_Deadline.__init__",
         "self.passed = None",
         "None is as false.",

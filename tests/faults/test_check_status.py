@@ -805,7 +805,7 @@ def test_check_count_that_contradicts_the_batch_lasts(
 @pytest.mark.fault(
     47, "a body before the follow-up that was not understood: told, however the follow-up ends"
 )
-@pytest.mark.parametrize("part", ["<x/>", ""])
+@pytest.mark.parametrize("part", ["<error/>", ""])
 def test_check_reason_of_an_earlier_body_stays(
     deployment: Deployment, target: simulator.Simulator, part: str
 ) -> None:
@@ -816,7 +816,7 @@ def test_check_reason_of_an_earlier_body_stays(
 
     assert len(target.submissions) == 2
     assert summary.profiles == (ProfileCounts(success=1, unknown=1) if part else ProfileCounts(success=2))
-    said = "Batch 1 (2 rows): Attempt 1: Target's answer has a part that is not known: x."
+    said = "Batch 1 (2 rows): Attempt 1: Target's answer has a part that is not known: error."
     assert (said in summary.reason) is bool(part)
     assert summary.batches[0].reason == (said.removeprefix("Batch 1 (2 rows): ") if part else "")
 

@@ -118,6 +118,11 @@ def test_match_ids_exact_statuses_do_not_survive_a_doubtful_spelling() -> None:
     exact = (profile("p+q", "success"), profile("p q", "success"))
     answer = status(head(size=""), *exact)
     assert results(answer, "p+q", "p q") == ["success reported", "success reported"]
+    for word in ("failed", "", "pending"):
+        answer = status(head(size=""), profile("p+q", word), *exact)
+        assert results(answer, "p+q", "p q") == ["unknown batch", "unknown batch"]
+    answer = status(head(size=""), profile("p+q", "failed"), profile("p+q", ""), profile("p q", "success"))
+    assert results(answer, "p+q", "p q") == ["unknown batch", "unknown batch"]
     answer = status(head(size=""), profile("p&amp;#43;q", "failed"), *exact)
     assert results(answer, "p+q", "p q") == ["unknown batch", "unknown batch"]
 

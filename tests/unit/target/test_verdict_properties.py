@@ -53,6 +53,11 @@ class Said:
         status = min(statuses, key=CAUTION.index)
         return "unknown" if status == "success" and spelling in self.mentioned else status
 
+    def contradicts(self, spelling: str) -> bool:
+        """Whether a spelling is there with a success and another word."""
+        statuses = {STATUSES.get(word.lower(), "unknown") for word in self.words[spelling]}
+        return len(statuses) > 1 and "success" in statuses
+
     def mention(self, *texts: str | None) -> None:
         for text in filter(None, texts):
             self.mentioned |= {text.strip(), *re.split(r"[\s,;:=|()\[\]{}<>\"']+", text)}
@@ -147,10 +152,13 @@ def named_in(said: Said, ids: tuple[str, ...]) -> tuple[dict[str, str], list[set
     ambiguous: set[str] = set()
     groups = []
     foreign = False
+    every = itertools.chain(*said.words.values())
+    unknown_words = any(word.lower() not in STATUSES and word != "?" for word in every)
     for spellings, members in read_alike(set(said.words), set(ids)):
         if not spellings:
             continue
-        if spellings == members:
+        sure = not (unknown_words or any(map(said.contradicts, spellings)))
+        if spellings == members and (sure or len(members) == 1):
             statuses |= {each: said.status(each) for each in members}
             continue
         strange = {each for each in spellings if not any(folded(name) in readings(each) for name in members)}

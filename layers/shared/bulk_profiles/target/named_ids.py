@@ -246,13 +246,15 @@ def _find_candidates(spellings: Statuses, ids: Iterable[str], *, flattened: bool
 def _match_inexact(answer: StatusAnswer, candidates: _Candidates) -> _Matches:
     """Return what the spellings stand for that may stand for other ids than they spell.
 
-    Where each id of a group is spelled exactly, and nothing else is, each spelling stands for its own id.
+    Where each id of a group is spelled exactly, and nothing else is, each spelling stands for its own id. But
+    if one is there with a success and another word, or a word is not known, that may be for another id.
     Where a group has several ids otherwise, nobody knows which of them a spelling stands for.
     """
     matches = _Matches()
     for spellings, ids in candidates.groups():
         matches.grouped.update(spellings & candidates.missing)
-        if spellings == ids:
+        is_sure = not (answer.unknown_words or spellings & answer.contradicted)
+        if spellings == ids and (is_sure or len(ids) == 1):
             continue
         own = {fold(profile_id) for profile_id in ids}
         strange = {spelling for spelling in spellings if own.isdisjoint(candidates.readings(spelling))}
