@@ -91,8 +91,8 @@ A file that is none of these is rejected with one sentence, which names what it 
   was saved with a second delimiter, and lines that end with U+0085, U+2028, U+2029, U+001E or the characters
   `\\n`.
 - Names in brackets, in backticks or in quotes that are part of them (`'pcId'`) reject the file. So
-  does a column that is sent and whose values are all in single quotes, as SQLite and Python print texts, and so
-  do rows such as `A1;1,5` below a header with commas.
+  does a column that is sent and whose values are all in single quotes, as SQLite and Python print texts, and
+  so do rows such as `A1;1,5` below a header with commas.
 - Where a space follows every delimiter of the header (`pcId, city, age`), one space after a delimiter is no
   part of a value.
 

@@ -97,7 +97,7 @@ def test_history_is_that_of_the_state_machine(uploads: list[Json], checks: list[
         "${CheckStatusFunctionArn}": _answers(*checks),
         "${FinishImportFunctionArn}": _answers(finished),
     }
-    host.env.process(Execution(host, simulate.definition(), functions).run({"batches": [1]}))
+    host.env.process(Execution(host, simulate.definition(), functions).run({"importId": "a", "batches": [1]}))
     host.env.run()
 
     other = StateMachine(
