@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
@@ -15,6 +16,7 @@ from bulk_profiles.splitting.batches import external_sort, merged_rows, repeated
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.checked_scratch import CheckedScratch, Sum
 from bulk_profiles.splitting.checkpoint import OutOfTimeError
+from bulk_profiles.splitting.files import Folder
 from bulk_profiles.splitting.reading import delimited
 from bulk_profiles.splitting.split import split
 from tests.worlds.splitting import MemoryFile, MemoryFolder
@@ -77,11 +79,16 @@ def _stops() -> Iterator[tuple[Any, MemoryFolder]]:
             return
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, "missing"])
-def test_damaged_object_of_an_earlier_invocation_is_an_error(damage: str) -> None:
-    """Unless it is not needed any more, as the merged rows that are in batches."""
-    whole, found = _split(MemoryFolder())[0], set[str]()
-    for checkpoint, scratch in _stops():
+@pytest.mark.parametrize(("first", "damage"), [*enumerate([*DAMAGES, "missing"])])
+def test_damaged_object_of_an_earlier_invocation_is_an_error(first: int, damage: str) -> None:
+    """Unless it is not needed any more, as the merged rows that are in batches.
+
+    Each damage is done at one in five checkpoints, so that each checkpoint has two of them, and at the first
+    that has merged rows.
+    """
+    whole, found, stops = _split(MemoryFolder())[0], set[str](), [*_stops()]
+    final = next(stop for stop in stops if stop[0]["phase"] == "final")
+    for checkpoint, scratch in [final, *stops[first % 5 :: 5]]:
         for name, data in list(scratch.objects.items()):
             damaged = MemoryFolder()
             damaged.objects = dict(scratch.objects)
@@ -122,6 +129,13 @@ def test_damaged_object_of_the_same_invocation_is_an_error(damage: str, kind: st
     with pytest.raises(DamagedScratchError, match=f"'{kind}"):
         _split(scratch)
     assert scratch.damaged
+
+
+def test_damaged_part_leaves_no_file_of_rejected_rows(tmp_path: Path) -> None:
+    scratch = _DamagingScratch("rejected-rows", DAMAGES["zeros"])
+    with pytest.raises(DamagedScratchError):
+        split(MemoryFile(FILE), Feed(), LIMITS, Folder(tmp_path), scratch=scratch)
+    assert not list(tmp_path.glob("rejected-rows*"))
 
 
 def test_object_of_another_attempt_is_an_error() -> None:

@@ -100,6 +100,22 @@ def test_token_at_the_beginning_of_a_body_is_masked(charset: str) -> None:
         assert b"".join(pieces) == body.replace(TOKEN, "***").encode(charset)
 
 
+def test_what_the_address_has_of_the_token_is_no_secret() -> None:
+    """As where the token begins with the client code: the status URL has that, too, and is used."""
+    body = xml(
+        element("success", "true"), element("batchStatus", "http://127.0.0.1/m2/acmeretail/batchStatus")
+    )
+    head_ = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with peer(sends(head_ + body)) as server:
+        url = f"{server.url}/m2/acmeretail/v2/profile/batchUpdate"
+        outcome = calls.submit(url, announced(b"batch=x\n1\n"), "acmeretail-7f3a9c1e5b", 10)
+    assert isinstance(outcome, outcomes.Accepted)
+    assert outcome.status_url.endswith("/m2/acmeretail/batchStatus")
+    mask = TokenMask("acmeretail-7f3a9c1e5b", url)
+    assert mask.text("at acmeretail") == "at acmeretail"
+    assert mask.text("7f3a9c1e") == mask.text("retail-7f") == "***"
+
+
 def test_no_charset_has_the_token() -> None:
     for outcome in ask(b"<response/>", f"Content-Type: text/xml; charset={TOKEN}".encode()):
         assert TOKEN not in said(outcome)

@@ -86,7 +86,7 @@ def check(
         with call("GET", url, seconds=seconds, token=token) as reply:
             outcome = _check_outcome(reply, limit_bytes)
     except (TransportError, UnusableAnswerError) as error:
-        return Unanswered(TokenMask(token).text(str(error), NOT_SHOWN))
+        return Unanswered(TokenMask(token, url).text(str(error), NOT_SHOWN))
     if isinstance(outcome, Answered) and _lacks_a_count(outcome.answer, status_url):
         return Answered(outcome.answer.doubted(_LACKS_A_COUNT))
     return outcome

@@ -106,10 +106,10 @@ class Body:
 class Reply:
     """An answer whose head has arrived. Its body is read before the deadline of the call."""
 
-    def __init__(self, response: requests.Response, deadline: _Deadline, token: str | None) -> None:
+    def __init__(self, response: requests.Response, deadline: _Deadline, mask: TokenMask) -> None:
         self._response = response
         self._deadline = deadline
-        self.mask = TokenMask(token)
+        self.mask = mask
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.framed = False  # once the body was read: whether HTTP itself shows that all of it came
@@ -190,7 +190,7 @@ def call(
                 stream=True,
             ) as response,
         ):
-            yield Reply(response, deadline, token)
+            yield Reply(response, deadline, TokenMask(token, url))
     except _FAILURES as error:
         raise TransportError(_describe(error, deadline)) from error
 

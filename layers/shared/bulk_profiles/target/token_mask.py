@@ -25,13 +25,15 @@ _LONGEST_PART = 7  # characters of the token that may be shown, as any text may 
 
 
 class TokenMask:
-    """The mask for one token; without one, nothing is masked."""
+    """The mask for one token; without one, nothing is masked.
 
-    def __init__(self, token: str | None) -> None:
+    `address`: the URL of the call. What it has of the token, such as the client code, is no secret.
+    """
+
+    def __init__(self, token: str | None, address: str = "") -> None:
         self._token = token or ""
-        size = min(_LONGEST_PART + 1, len(self._token))
-        self._parts = {self._token[at : at + size] for at in range(len(self._token) - size + 1)} - {""}
-        self._size = size
+        self._size = min(_LONGEST_PART + 1, len(self._token))
+        self._parts = {part for part in self._parts_of(self._token) if part and part not in address}
 
     def pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the bytes of an answer in pieces that are not small, with a mask for the token.
@@ -119,9 +121,10 @@ class TokenMask:
 
     def _has_part(self, text: str) -> bool:
         """Whether a text has a part of the token, which may have blanks between its signs."""
-        joined = "".join(text.split())
-        parts, size = self._parts, self._size
-        return any(joined[at : at + size] in parts for at in range(len(joined) - size + 1))
+        return not self._parts.isdisjoint(self._parts_of("".join(text.split())))
+
+    def _parts_of(self, text: str) -> Iterator[str]:
+        return (text[at : at + self._size] for at in range(len(text) - self._size + 1))
 
 
 def _is_encoded(spelling: str) -> bool:

@@ -33,7 +33,7 @@ from .row_check import (
     header_row,
     is_footer,
 )
-from .suspects import BlockView, rounded_ids, suspect_ids
+from .suspects import BlockView, suspect_ids
 from .warnings import Warnings
 
 _COMMA = ord(",")
@@ -133,9 +133,6 @@ def check_block(
         guarded = [record for record in guarded if record not in draft.faults]
         if guarded:
             check.warnings.add(Warn.VALUE_GUARDED, guarded, len(guarded))
-        rounded = rounded_ids(view.grid)
-        if rounded.size:
-            _warn(check, Warn.ID_FORMATTED, rounded * rules.width, view.grid)
         _count_odd_values(draft.rows, view, rules, check)
         _count_long_values(draft.rows, view.grid, rules, check)
     return draft.rows, check

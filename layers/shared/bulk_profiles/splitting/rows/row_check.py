@@ -96,11 +96,16 @@ _BEGINS_NO_ROW = b"-=+|(:\\\x1a\0 0123456789"  # or the first cell of a row
 _EXPONENT = re.compile(r"[0-9]{1,3}[eE][1-9][0-9]{1,2}")  # 1E15, as SAS writes it; it may be an id as well
 LONGEST_EXPONENT = 7
 # What spreadsheets make of 1-3, 3-24 and 1234567: 1-Mar, Mar-24, 1,234,567; and what programs print of times.
+# And of 1582917533873852417 they keep 15 digits. Of shorter numbers many end in two zeros by chance, and
+# longer ones are hardly numbers.
+SPREADSHEET_DIGITS, SHORTEST_ROUNDED, LONGEST_ROUNDED = 15, 18, 22
 _FORMATTED = re.compile(
     r"[0-9]{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{2}"
     r"|[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}.*)?"
     r"|[1-9][0-9]{0,2}(?:([,.'\u2019 \xa0\u202f])[0-9]{3})(?:\1[0-9]{3})*"
+    rf"|[1-9][0-9]{{{SPREADSHEET_DIGITS - 1}}}"
+    rf"0{{{SHORTEST_ROUNDED - SPREADSHEET_DIGITS},{LONGEST_ROUNDED - SPREADSHEET_DIGITS}}}"
 )
 GROUPING_ENDS = b".' \x99\xa0\xaf" + COMMA_MARK  # the last bytes of what is between two groups of digits
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,]0+")

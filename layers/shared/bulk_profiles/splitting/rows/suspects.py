@@ -20,7 +20,10 @@ from .row_check import (
     GROUPING_ENDS,
     ID_WORDS,
     LONGEST_EXPONENT,
+    LONGEST_ROUNDED,
     PLACEHOLDER_STARTS,
+    SHORTEST_ROUNDED,
+    SPREADSHEET_DIGITS,
     SUBTOTAL_ENDS,
     Rules,
 )
@@ -30,8 +33,6 @@ _SMALL_E, _HYPHEN, _ZERO = ord("e"), ord("-"), ord("0")
 _ONE = np.uint8(ord("1"))
 _YEAR, _MONTH, _DATE = len("2024"), len("2024-05"), len("2024-05-01")
 _GROUP = len("234")
-_FEWEST_ROUNDED = 2
-_LONG, _LONGEST = 17, 22  # digits of numbers that spreadsheets round, and that are hardly a date or a key
 _NO_PLACES = np.empty(0, np.intp)
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
 # A number with a fraction, an exponent or both, as a cell of a plain row.
@@ -53,6 +54,7 @@ _SUBTOTALS = np.frombuffer(b"".join(SUBTOTAL_ENDS), "<u4")
 _STARTS_NUMBER = table_of(b"0123456789+-" + PLUS_MARK)
 _DIGITS = table_of(b"0123456789")
 _GROUPING = table_of(GROUPING_ENDS)
+_MONTHS = table_of(b"JFMASOND")  # the first letters of months
 
 
 class OddCells(NamedTuple):
@@ -160,7 +162,7 @@ def suspect_ids(rows: bytes, view: BlockView, rules: Rules) -> Places:
         places = _not_ending_in_digits(rows, grid)
         suspects.append(_spoiled_numbers(rows, grid, places))
         suspects.append(_in_groups(grid, places))
-    suspects.append(_with_exponent(grid))
+    suspects += [_with_exponent(grid), _like_months(grid), _rounded(grid)]
     first = grid.data.take(grid.id_starts)
     suspects.append(_like_dates(grid, first))
     likely = np.flatnonzero(_LIKELY.take(first))
@@ -213,42 +215,37 @@ def _like_dates(grid: Grid, first: NDArray[np.uint8]) -> Places:
     return places[likely]
 
 
-def rounded_ids(grid: Grid) -> Places:
-    """Return the places of the ids that are long numbers ending in zeros, if most of the long ones do.
-
-    Spreadsheets keep 15 digits of a number, and JavaScript 17: 1582917533873852417 becomes
-    1582917533873850000, or 1582917533873852400.
-    """
-    places = np.flatnonzero(grid.id_sizes >= _LONG)
-    if not places.size:
-        return places
-    places = places[grid.id_sizes[places] <= _LONGEST]
-    starts = grid.id_starts[places]
-    long = np.ones(len(places), np.bool_)
-    for offset in range(_LONG):
-        long &= _DIGITS.take(grid.data.take(starts + offset))
-    places = places[long]
+def _rounded(grid: Grid) -> Places:
+    """Return the places of the ids that may be long rounded numbers: they end in zeros."""
+    places = np.flatnonzero((grid.id_sizes >= SHORTEST_ROUNDED) & (grid.id_sizes <= LONGEST_ROUNDED))
     ends = grid.id_starts[places] + grid.id_sizes[places]
-    rounded = (grid.data.take(ends - 1) == _ZERO) & (grid.data.take(ends - 2) == _ZERO)
-    least = max(len(places) // 2 + 1, _FEWEST_ROUNDED)  # one of a hundred ends so by chance
-    return places[rounded] if np.count_nonzero(rounded) >= least else places[:0]
+    for offset in range(1, SHORTEST_ROUNDED - SPREADSHEET_DIGITS + 1):
+        zero = grid.data.take(ends - offset) == _ZERO
+        places, ends = places[zero], ends[zero]
+    return places
 
 
 def _with_exponent(grid: Grid) -> Places:
-    """Return the places of the ids that may be like 1E15, 1-Mar or Mar-24.
-
-    They are short, with an E after up to three digits, or a hyphen.
-    """
+    """Return the places of the ids that may be like 1E15: short, with an E after up to three digits."""
     places = np.flatnonzero(grid.id_sizes <= LONGEST_EXPONENT)
     if not places.size:
         return places
     starts = grid.id_starts[places]
-    found, dashed = np.zeros(len(places), np.bool_), np.zeros(len(places), np.bool_)
+    found = np.zeros(len(places), np.bool_)
     for offset in (1, 2, 3):
-        signs = grid.data.take(starts + offset, mode="clip")
-        found |= signs | _SPACE == _SMALL_E
-        dashed |= signs == _HYPHEN
-    return places[(found & _DIGITS.take(grid.data.take(starts))) | dashed]
+        found |= grid.data.take(starts + offset, mode="clip") | _SPACE == _SMALL_E
+    return places[found & _DIGITS.take(grid.data.take(starts))]
+
+
+def _like_months(grid: Grid) -> Places:
+    """Return the places of the ids that may be 1-Mar, 12-Mar or Mar-24, by hyphen and capital."""
+    found = []
+    for size, hyphen, letter in ((len("1-Mar"), 1, 2), (len("12-Mar"), 2, 3), (len("Mar-24"), 3, 0)):
+        places = np.flatnonzero(grid.id_sizes == size)
+        starts = grid.id_starts[places]
+        likely: NDArray[np.bool_] = grid.data.take(starts + hyphen) == _HYPHEN
+        found.append(places[likely & _MONTHS.take(grid.data.take(starts + letter))])
+    return np.concatenate(found)
 
 
 def _not_ending_in_digits(rows: bytes, grid: Grid) -> Places:
