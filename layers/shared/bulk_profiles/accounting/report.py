@@ -6,7 +6,9 @@ escaped.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.text import printable
@@ -14,6 +16,9 @@ from bulk_profiles.core.text import printable
 from .account import ToDo, account
 from .evidence import by_word
 from .summary import Summary
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _COLUMNS = ("Rows", "Updated", "Failed", "Pending", "Unknown", "Not sent", "Submissions", "Checks")
@@ -42,6 +47,13 @@ def render_text(summary: Summary) -> str:
 
 def render_report(summary: Summary) -> str:
     """Return report.html: one page without scripts."""
+    return _template().render(
+        account=account(summary.to_json()), columns=_COLUMNS, cells=_cells, number="{:,}".format
+    )
+
+
+@cache
+def _template() -> Template:
     # Only the end of an import needs it, and every function would load it at its start.
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
@@ -52,10 +64,7 @@ def render_report(summary: Summary) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    template = environment.from_string(_TEMPLATE.read_text("utf-8"))
-    return template.render(
-        account=account(summary.to_json()), columns=_COLUMNS, cells=_cells, number="{:,}".format
-    )
+    return environment.from_string(_TEMPLATE.read_text("utf-8"))
 
 
 def _to_do(to_do: ToDo) -> str:
