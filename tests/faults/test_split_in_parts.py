@@ -42,18 +42,29 @@ def test_split_in_parts_goes_on_after_the_last_merged_row(
 
 
 @pytest.mark.fault(25, "what an earlier invocation has kept is lost: the file is split from its start")
+@pytest.mark.parametrize(
+    ("kept", "damage"),
+    [
+        ("hashes-00000", Storage.delete),
+        ("checkpoint.json", lambda storage, key: storage.write(key, b"{", "")),
+    ],
+)
 def test_split_whose_scratch_is_lost_begins_anew(
-    deployment: Deployment, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment,
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: str,
+    damage: Callable[[Storage, str], None],
 ) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 32)
     whole = deployment.split(deployment.drop(FILE, "drop/whole/a.csv"))
     dropped = deployment.drop(FILE, "drop/parts/a.csv")
     stopped = deployment.split(dropped, out_of_time=_after(3))
     assert stopped.unfinished
-    (lost,) = storage.names(stopped.import_id, f"{SCRATCH}hashes")
-    storage.delete(object_key(stopped.import_id, lost))
+    (lost,) = storage.names(stopped.import_id, f"{SCRATCH}{kept}")
+    damage(storage, object_key(stopped.import_id, lost))
 
-    with pytest.raises(DamagedScratchError, match="'hashes-00000'"):
+    with pytest.raises(DamagedScratchError, match=kept):
         deployment.split(dropped)
     again = deployment.split(dropped)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bulk_profiles.cli import plan
 from bulk_profiles.cli.local_files import FolderOutput, LocalFile, NoOutput, UsageError
 from bulk_profiles.cli.main import main
+from bulk_profiles.splitting.split import Split, split
 
 
 def test_folder_output_never_deletes_the_source_file(
@@ -35,6 +39,22 @@ def test_local_file_that_is_gone_is_wrong_use(customers: Path, tmp_path: Path) -
         file.open()
     with pytest.raises(UsageError, match=r"is not a file on a disk"):
         LocalFile.of(tmp_path)
+
+
+def test_plan_of_a_file_that_changes_meanwhile_is_wrong_use(
+    customers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file with repeated ids is read more than once: its batches would be of two files."""
+
+    def split_and_change(*args: Any, **kwargs: Any) -> Split:
+        result = split(*args, **kwargs)
+        os.utime(customers, ns=(0, 0))
+        return result
+
+    monkeypatch.setattr(plan, "split", split_and_change)
+    assert main(["plan", str(customers), "--out", str(tmp_path / "out")]) == 2
+    assert "customers.csv changed while it was read" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_folder_output_keeps_the_first_batches(customers: Path, tmp_path: Path) -> None:

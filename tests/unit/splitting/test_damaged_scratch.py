@@ -150,6 +150,15 @@ def test_object_of_another_attempt_is_an_error() -> None:
         _split(scratch, checkpoint)
 
 
+@pytest.mark.parametrize(
+    "damage", [{"phase": "other"}, {"tally": None}, {"sums": {"merged": [1]}}, {"done": "x"}]
+)
+def test_checkpoint_without_the_form_of_one_is_an_error(damage: dict[str, Any]) -> None:
+    checkpoint, scratch = next(_stops())
+    with pytest.raises(DamagedScratchError, match=r"checkpoint\.json"):
+        _split(scratch, checkpoint | damage)
+
+
 def test_split_of_an_earlier_version_goes_on_without_sums() -> None:
     whole = _split(MemoryFolder())[0]
     stops = 0

@@ -31,6 +31,7 @@ class LocalFile:
     path: Path
     name: str
     size: int
+    modified: int  # when, in nanoseconds
 
     @classmethod
     def of(cls, path: Path) -> LocalFile:
@@ -41,7 +42,7 @@ class LocalFile:
             raise UsageError(f"{path}: {error.strerror}.") from error
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is not a file on a disk: save it as one, as it is read more than once.")
-        return cls(path, path.name, status.st_size)
+        return cls(path, path.name, status.st_size, status.st_mtime_ns)
 
     def open(self, start: int = 0) -> BinaryIO:
         """Open the file for reading from byte `start` on."""
@@ -51,6 +52,11 @@ class LocalFile:
             raise UsageError(f"{self.path}: {error.strerror}.") from error
         stream.seek(start)
         return stream
+
+    def check_unchanged(self) -> None:
+        """Raise `UsageError` where the file is not the same any more: it is read more than once."""
+        if LocalFile.of(self.path) != self:
+            raise UsageError(f"{self.path} changed while it was read: plan it when nothing writes to it.")
 
 
 @contextmanager

@@ -124,7 +124,8 @@ def make_plan(
 ) -> Plan:
     """Split a local file as an import would. With `folder`, write manifest, batches and rejects there.
 
-    `progress` and `processes` are those of `split`. Raises `UsageError` where the folder cannot be used.
+    `progress` and `processes` are those of `split`. Raises `UsageError` where the folder cannot be used, or
+    the file has changed meanwhile.
     """
     output = FolderOutput(folder, source) if folder else None
     target: Output = output or NoOutput()
@@ -143,6 +144,7 @@ def make_plan(
             output.keep(0)
         unreadable = SplitVerdict(ImportStatus.REJECTED, str(error), too_many_rejected=False)
         return Plan(source.name, source.size, rows_a_day, retention_days, unreadable)
+    source.check_unchanged()
     if output and folder:
         output.keep(len(result.batches))
         _write_manifest(output, source, feed, result)

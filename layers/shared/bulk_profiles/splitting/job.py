@@ -127,7 +127,7 @@ class Job:
     def _write_draft(self, block: Block, prepared: PreparedRows) -> list[int]:
         """Write the rows of a block; return the places of those that no batch can hold."""
         rows = self._preparer.encoded(prepared)
-        too_large, valueless = self._writer.write(rows, self._pause, valueless=prepared.check.valueless)
+        too_large, valueless = self._writer.write([rows], self._pause, valueless=prepared.check.valueless)
         self.log.add_examples(block, Warn.NO_VALUES, prepared.check.records(valueless))
         return too_large
 
@@ -164,7 +164,7 @@ class Job:
                 places = repeated.matches(prepared.check.hashes)
                 merged = reader.put_into(rows, places, self._blocks.ordinal)
                 _, valueless = self._writer.write(
-                    merged.rows, self._pause, valueless=prepared.check.valueless
+                    merged.pieces, self._pause, valueless=prepared.check.valueless
                 )
                 if valueless:
                     remaining = np.delete(np.arange(len(prepared.check.hashes)), merged.left_out)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from bulk_profiles.core.errors import AccountingError
+from bulk_profiles.core.errors import AccountingError, DamagedScratchError
 from bulk_profiles.core.feeds import Feed
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import Examples, KeyColumn, PlannedBatch, RowCounts
+from bulk_profiles.core.names import CHECKPOINT
 from bulk_profiles.splitting.batches.cutter import Cutter, Limits
 from bulk_profiles.splitting.batches.writer import BatchWriter
 from bulk_profiles.splitting.parallel.malloc import keep_freed_memory
@@ -131,8 +132,14 @@ def split(  # four parameters that every caller has, and options
 
 
 def _progress(checkpoint: Json | None) -> Progress:
-    """Return how far a split has come. What an earlier version wrote in another form is done anew."""
-    progress = Progress.from_json(checkpoint) if checkpoint else Progress(noted=True)
+    """Return how far a split has come. What an earlier version wrote in another form is done anew.
+
+    Raises `DamagedScratchError` for a checkpoint without the form of one.
+    """
+    try:
+        progress = Progress.from_json(checkpoint) if checkpoint else Progress(noted=True)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedScratchError(CHECKPOINT) from error
     if progress.parts and not progress.noted:  # the rejected rows have no notes
         progress = Progress(names=progress.names, noted=True)
     if progress.phase is Phase.GATHER and not progress.by_hash:

@@ -28,6 +28,7 @@ from bulk_profiles.core.errors import (
     SettingsError,
 )
 from bulk_profiles.core.feeds import Feed
+from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ImportStatus, Manifest, Source
 from bulk_profiles.core.names import (
     BATCHES,
@@ -157,6 +158,12 @@ class SplitFile:
         data = self.storage.read_json(object_key(entry.import_id, MANIFEST))
         return None if data is None else Manifest.from_json(data)
 
+    def _checkpoint(self, entry: ImportEntry) -> Json | None:
+        try:
+            return self.storage.read_json(object_key(entry.import_id, CHECKPOINT))
+        except InvalidJsonError as error:
+            raise DamagedScratchError(CHECKPOINT) from error
+
     def _pin_feed(self, entry: ImportEntry) -> tuple[ImportEntry, Feed]:
         """Keep the feed and the limits as they are now, or as they were when a killed split began."""
         if not entry.settings:
@@ -238,7 +245,7 @@ class SplitFile:
             ),
             self.storage.output(entry.import_id),
             scratch=self.storage.scratch(entry.import_id),
-            checkpoint=self.storage.read_json(object_key(entry.import_id, CHECKPOINT)),
+            checkpoint=self._checkpoint(entry),
             out_of_time=out_of_time,
         )
         # A file whose ids repeat is split anew once that is found out, perhaps in fewer batches.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tracemalloc
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -129,38 +130,42 @@ def _reader(merged: bytes, taken: Sum | None = None, oversized: tuple[str, ...] 
     return MergedRowReader(stream, taken, oversized, _too_large)
 
 
+def _put_into(reader: MergedRowReader, rows: bytes, places: Sequence[int], ordinal: int) -> MergedBlock:
+    block = reader.put_into(rows, np.array(places, np.intp), ordinal)
+    block.pieces = [*block.pieces]
+    return block
+
+
 def _too_large(rows: bytes) -> list[int]:
     return [place for place, row in enumerate(rows.splitlines()) if len(row) >= len(b"1,abcdef")]
 
 
 def test_reader_puts_merged_rows_in_the_places_of_first_ones() -> None:
     reader = _reader(b"10,1,ab\n12,3,c\n40,9,z\n")
-    block = reader.put_into(b"1,a\n2,x\n3,c\n1,b\n", np.array([0, 2, 3]), 10)
-    assert block == MergedBlock(b"1,ab\n2,x\n3,c\n", [3], [], 0)
+    block = _put_into(reader, b"1,a\n2,x\n3,c\n1,b\n", [0, 2, 3], 10)
+    assert block == MergedBlock([b"1,ab\n2,x\n3,c\n"], [3], [], 0)
     assert reader.taken.size == len(b"10,1,ab\n12,3,c\n")
 
 
 def test_reader_takes_neighbours_and_rows_between_them() -> None:
     reader = _reader(b"0,1,A\n2,3,C\n5,6,F\n7,8,H\n")
-    block = reader.put_into(
-        b"1,a\n1,b\n3,c\n4,d\n1,e\n6,f\n6,g\n8,h\n9,i\n", np.array([0, 1, 2, 4, 5, 6, 7]), 0
-    )
-    assert block == MergedBlock(b"1,A\n3,C\n4,d\n6,F\n8,H\n9,i\n", [1, 4, 6], [], 0)
-    assert reader.put_into(b"1,j\n6,k\n", np.array([0, 1]), 9) == MergedBlock(b"", [0, 1], [], 0)
+    block = _put_into(reader, b"1,a\n1,b\n3,c\n4,d\n1,e\n6,f\n6,g\n8,h\n9,i\n", [0, 1, 2, 4, 5, 6, 7], 0)
+    assert block == MergedBlock([b"1,A\n3,C\n4,d\n6,F\n8,H\n9,i\n"], [1, 4, 6], [], 0)
+    assert _put_into(reader, b"1,j\n6,k\n", [0, 1], 9) == MergedBlock([b""], [0, 1], [], 0)
 
 
 def test_reader_leaves_a_block_without_places_as_it_is() -> None:
     reader = _reader(b"10,1,ab\n")
-    assert reader.put_into(b"2,x\n", np.array([], np.intp), 10) == MergedBlock(b"2,x\n", [], [], 0)
+    assert _put_into(reader, b"2,x\n", [], 10) == MergedBlock([b"2,x\n"], [], [], 0)
     assert reader.taken.size == 0
 
 
 def test_reader_opened_at_its_position_goes_on() -> None:
     merged = b"10,1,ab\n12,3,cd\n"
     first = _reader(merged)
-    first.put_into(b"1,a\n2,x\n", np.array([0]), 10)
+    _put_into(first, b"1,a\n2,x\n", [0], 10)
     second = _reader(merged, first.taken)
-    assert second.put_into(b"3,c\n1,b\n3,d\n", np.array([0, 1, 2]), 12).rows == b"3,cd\n"
+    assert _put_into(second, b"3,c\n1,b\n3,d\n", [0, 1, 2], 12).pieces == [b"3,cd\n"]
     assert second.taken == Sum(len(merged), zlib.crc32(merged))
 
 
@@ -168,10 +173,22 @@ def test_reader_leaves_out_rows_too_large_once_merged() -> None:
     """The first row is one too many in the merge; each later one had been counted as merged."""
     first = _reader(b"0,1,abcdef\n3,4,w\n")
     rows = b"1,abc\n2,x\n1,y\n4,v\n1,abcdef\n4,w\n"
-    expected = MergedBlock(b"2,x\n4,w\n", [0, 2, 4, 5], [0, 2], 1)
-    assert first.put_into(rows, np.array([0, 2, 3, 4, 5]), 0) == expected
+    expected = MergedBlock([b"2,x\n4,w\n"], [0, 2, 4, 5], [0, 2], 1)
+    assert _put_into(first, rows, [0, 2, 3, 4, 5], 0) == expected
     later = _reader(b"", oversized=tuple(first.oversized))
-    assert later.put_into(b"1,def\n3,x\n", np.array([0]), 2) == MergedBlock(b"3,x\n", [0], [0], 1)
+    assert _put_into(later, b"1,def\n3,x\n", [0], 2) == MergedBlock([b"3,x\n"], [0], [0], 1)
+
+
+def test_long_merged_rows_of_a_block_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short first rows in one block may have more merged bytes than fit in memory."""
+    merged = b"10,1,a\n12,3,cdefgh\n14,5,e\n15,6,f\n40,9,z\n"
+    rows = b"1,a\n2,x\n3,c\n1,\n5,e\n6,f\n3,d\n8,x\n"
+    places = [0, 2, 3, 4, 5, 6]
+    monkeypatch.setattr(merged_rows, "_MOST_BYTES", 0)
+    reader = _reader(merged)
+    block = _put_into(reader, rows, places, 10)
+    assert block == MergedBlock([b"1,a\n", b"2,x\n", b"5,e\n", b"6,f\n8,x\n"], [2, 3, 6], [2, 6], 1)
+    assert reader.taken == Sum(len(merged) - 7, zlib.crc32(merged[:-7]))
 
 
 def test_row_without_a_value_is_merged_before_it_is_skipped() -> None:

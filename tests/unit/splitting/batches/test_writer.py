@@ -58,15 +58,15 @@ def _bodies(writer: BatchWriter, output: MemoryFolder) -> list[bytes]:
 
 def test_writer_skips_and_counts_rows_without_a_value(output: MemoryFolder, background: Background) -> None:
     writer = _writer(output, background)
-    writer.write(b"1,x\n2,\n3,y\n", _go_on, valueless=True)
-    writer.write(b"4,\n", _go_on, valueless=True)
+    writer.write([b"1,x\n2,\n3,y\n"], _go_on, valueless=True)
+    writer.write([b"4,\n"], _go_on, valueless=True)
     assert _bodies(writer, output) == [b"batch=pcId,a\n1,x\n3,y"]
     assert writer.skipped == 2
 
 
 def test_writer_of_ids_alone_skips_all_rows(output: MemoryFolder, background: Background) -> None:
     writer = _writer(output, background, names=("pcId",))
-    writer.write(b"1\n2\n", _go_on, valueless=True)
+    writer.write([b"1\n2\n"], _go_on, valueless=True)
     assert _bodies(writer, output) == []
     assert writer.skipped == 2
 
@@ -76,10 +76,10 @@ def test_writer_does_not_search_rows_known_to_have_values(
 ) -> None:
     """Unless a column is not sent: then a row may have lost its only value."""
     writer = _writer(output, background)
-    writer.write(b"1,\n", _go_on, valueless=False)
+    writer.write([b"1,\n"], _go_on, valueless=False)
     assert writer.skipped == 0
     writer = _writer(output, background, names=("pcId", "a", "b"), feed=Feed(mapping=Mapping(drop=("b",))))
-    writer.write(b"1,\n", _go_on, valueless=False)
+    writer.write([b"1,\n"], _go_on, valueless=False)
     assert writer.skipped == 1
 
 
@@ -90,7 +90,7 @@ def test_writer_returns_places_of_rows_too_large_for_a_batch(
     writer = _writer(output, background, limits=limits)
     rows = b"1,xyz\n2,wxyz\n3,a\n4,wxyz\n"
     assert writer.too_large(rows) == [1, 3]
-    assert writer.write(rows, _go_on, valueless=True) == LeftOut([1, 3], [])
+    assert writer.write([rows], _go_on, valueless=True) == LeftOut([1, 3], [])
     assert _bodies(writer, output) == [b"batch=pcId,a\n1,xyz", b"batch=pcId,a\n3,a"]
 
 
@@ -98,7 +98,7 @@ def test_writer_returns_places_of_rows_without_a_value(output: MemoryFolder, bac
     limits = Limits(max_batch_bytes=len(b"batch=pcId,a\n1,xyz"))
     writer = _writer(output, background, limits=limits)
     rows = b"1,wxyz\n2,\n3,x\n4,wxyz\n5,\n"
-    assert writer.write(rows, _go_on, valueless=True) == LeftOut([0, 3], [1, 4])
+    assert writer.write([rows], _go_on, valueless=True) == LeftOut([0, 3], [1, 4])
 
 
 def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryFolder, background: Background) -> None:
@@ -106,7 +106,7 @@ def test_writer_counts_what_the_feed_adds_to_a_row(output: MemoryFolder, backgro
     writer = _writer(
         output, background, feed=feed, limits=Limits(max_batch_bytes=len(b"batch=pcId,a,b\n1,x,wxyz"))
     )
-    assert writer.write(b"1,x\n2,xy\n", _go_on, valueless=True).too_large == [1]
+    assert writer.write([b"1,x\n2,xy\n"], _go_on, valueless=True).too_large == [1]
     assert _bodies(writer, output) == [b"batch=pcId,a,b\n1,x,wxyz"]
 
 
@@ -115,7 +115,7 @@ def test_writer_interrupted_after_a_batch_knows_what_is_done(
 ) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=2))
     with pytest.raises(_StopError):
-        writer.write(b"0,\n1,x\n2,x\n3,x\n", _stop, valueless=True)
+        writer.write([b"0,\n1,x\n2,x\n3,x\n"], _stop, valueless=True)
     assert (writer.done, writer.skipped) == (2, 0)
     assert [batch.rows for batch in writer.cutter.batches] == [2]
 
@@ -124,9 +124,9 @@ def test_writer_passes_over_rows_in_batches_across_blocks(
     output: MemoryFolder, background: Background
 ) -> None:
     writer = _writer(output, background, done=3)
-    writer.write(b"0,\n1,x\n2,x\n", _go_on, valueless=True)
+    writer.write([b"0,\n1,x\n2,x\n"], _go_on, valueless=True)
     assert (writer.done, writer.skipped) == (1, 1)
-    writer.write(b"3,x\n4,x\n", _go_on, valueless=True)
+    writer.write([b"3,x\n4,x\n"], _go_on, valueless=True)
     assert writer.done == 0
     assert _bodies(writer, output) == [b"batch=pcId,a\n4,x"]
 
@@ -136,13 +136,30 @@ def test_writer_interrupted_again_counts_from_the_same_row(
 ) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=1), done=2)
     with pytest.raises(_StopError):
-        writer.write(b"1,x\n2,x\n3,x\n4,x\n", _stop, valueless=True)
+        writer.write([b"1,x\n2,x\n3,x\n4,x\n"], _stop, valueless=True)
     assert writer.done == 3
+
+
+def test_rows_in_pieces_are_those_in_one(output: MemoryFolder, background: Background) -> None:
+    rows = [b"0,\n1,x\n", b"2,\n3,longer\n4,x\n", b"5,longer\n6,\n7,x\n"]
+    writer = _writer(output, background, limits=Limits(max_batch_bytes=len(b"batch=pcId,a\n1,x\n4,x")))
+    assert writer.write(rows, _go_on, valueless=True) == LeftOut([3, 5], [0, 2, 6])
+    assert writer.skipped == 3
+    assert _bodies(writer, output) == [b"batch=pcId,a\n1,x\n4,x", b"batch=pcId,a\n7,x"]
+
+
+def test_writer_interrupted_in_a_later_piece_counts_from_the_first(
+    output: MemoryFolder, background: Background
+) -> None:
+    writer = _writer(output, background, limits=Limits(max_batch_rows=2), done=1)
+    with pytest.raises(_StopError):
+        writer.write([b"0,\n1,x\n2,x\n", b"3,x\n4,x\n"], _stop, valueless=True)
+    assert (writer.done, writer.skipped) == (3, 0)
 
 
 def test_writer_restarted_forgets_batches_and_counts(output: MemoryFolder, background: Background) -> None:
     writer = _writer(output, background, limits=Limits(max_batch_rows=1), done=1)
-    writer.write(b"1,x\n2,x\n3,\n4,x\n", _go_on, valueless=True)
+    writer.write([b"1,x\n2,x\n3,\n4,x\n"], _go_on, valueless=True)
     writer.restart()
     assert (writer.done, writer.skipped, writer.cutter.batches) == (0, 0, [])
     assert not writer.cutter.is_open

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import BinaryIO
 
@@ -30,6 +30,7 @@ _HASHES = np.arange(_PARTS, dtype=np.uint64) * np.uint64(2**64 // _PARTS)  # whe
 _MOST_ROWS = 1 << 16  # in a part of ordinals
 _READ_AHEAD = 64 * 1024
 _PIECE = 1_000  # rows that are written at once
+_MOST_BYTES = 8 * 1024 * 1024  # of merged rows that stand in one piece of a block, but for the last of them
 _LINE_FEED = ord("\n")
 
 
@@ -84,14 +85,17 @@ class RowMerger:
         return count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MergedBlock:
-    """A block of encoded rows in which merged rows stand in the places of the first ones of their ids."""
+    """A block of encoded rows in which merged rows stand in the places of the first ones of their ids.
 
-    rows: bytes
-    left_out: list[int]  # places of the rows that are not there
-    too_large: list[int]  # those of them whose merged row fits in no batch
-    unmerged: int  # those of them that had been counted as merged into an earlier row
+    The other fields are whole once the last of the pieces was taken.
+    """
+
+    pieces: Iterable[bytes]
+    left_out: list[int] = field(default_factory=list)  # places of the rows that are not there
+    too_large: list[int] = field(default_factory=list)  # those of them whose merged row fits in no batch
+    unmerged: int = 0  # those of them that had been counted as merged into an earlier row
 
 
 class MergedRowReader:
@@ -115,29 +119,45 @@ class MergedRowReader:
         self._next = next(self._lines, b"")
 
     def put_into(self, rows: bytes, places: Places, ordinal: int) -> MergedBlock:
-        """Put merged rows in these places of a block of encoded rows, whose first row has this ordinal."""
-        if not places.size:
-            return MergedBlock(rows, [], [], 0)
-        ordinals, merged = self._take(ordinal + int(places[-1]))
-        firsts = np.array(ordinals, np.intp) - ordinal
-        too_large = self._too_large(b"".join(merged))
-        for number in too_large:
-            self.oversized.add(_digest_of_id(merged[number]))
-            merged[number] = b""
-        later = np.delete(places, np.searchsorted(places, firsts))  # their rows went into earlier ones
-        unmerged = self._unmerged(rows, later) if self.oversized else []
-        starts, ends = neighbours(places)
-        pieces, copied = list[bytes](), 0
-        numbers = [*np.searchsorted(firsts, starts).tolist(), len(merged)]
-        for (start, end), (first, last) in zip(bounds(rows, starts, ends), pairwise(numbers), strict=True):
-            pieces += rows[copied:start], *merged[first:last]
-            copied = end
-        return MergedBlock(
-            b"".join([*pieces, rows[copied:]]),
-            sorted([*later.tolist(), *firsts[too_large].tolist()]),
-            sorted([*unmerged, *firsts[too_large].tolist()]),
-            len(unmerged),
-        )
+        """Put merged rows in these places of a block of encoded rows, whose first row has this ordinal.
+
+        Short rows may have long merged ones: a piece has so many of these as fit in memory.
+        """
+        block = MergedBlock([rows])
+        if places.size:
+            block.pieces = self._pieces(block, rows, places, ordinal)
+        return block
+
+    def _pieces(self, block: MergedBlock, rows: bytes, places: Places, ordinal: int) -> Iterator[bytes]:
+        before = 0  # rows in earlier pieces
+        while places.size:
+            ordinals, merged, whole = self._take(ordinal + int(places[-1]))
+            firsts = np.array(ordinals, np.intp) - ordinal
+            here = places if whole else places[places <= firsts[-1]]
+            too_large = self._too_large(b"".join(merged))
+            for number in too_large:
+                self.oversized.add(_digest_of_id(merged[number]))
+                merged[number] = b""
+            later = np.delete(here, np.searchsorted(here, firsts))  # their rows went into earlier ones
+            unmerged = self._unmerged(rows, later) if self.oversized else []
+            starts, ends = neighbours(here)
+            pieces, copied = list[bytes](), 0
+            numbers = [*np.searchsorted(firsts, starts).tolist(), len(merged)]
+            for (start, end), (first, last) in zip(
+                bounds(rows, starts, ends), pairwise(numbers), strict=True
+            ):
+                pieces += rows[copied:start], *merged[first:last]
+                copied = end
+            if whole:
+                pieces.append(rows[copied:])
+            removed = firsts[too_large].tolist()
+            block.left_out += sorted(before + place for place in [*later.tolist(), *removed])
+            block.too_large += sorted(before + place for place in [*unmerged, *removed])
+            block.unmerged += len(unmerged)
+            yield b"".join(pieces)
+            passed = int(here[-1]) + 1
+            rows, places = rows[copied:], places[len(here) :] - passed
+            before, ordinal = before + passed, ordinal + passed
 
     def _unmerged(self, rows: bytes, places: Places) -> list[int]:
         """Return those of some places whose row went into one that is too large, and is not so itself."""
@@ -149,21 +169,25 @@ class MergedRowReader:
             if number not in alone and _digest_of_id(line) in self.oversized
         ]
 
-    def _take(self, last: int) -> tuple[list[int], list[bytes]]:
-        """Return the next merged rows up to an ordinal, and before them their own ordinals."""
-        ordinals, merged, lines = list[int](), list[bytes](), list[bytes]()
+    def _take(self, last: int) -> tuple[list[int], list[bytes], bool]:
+        """Return the next merged rows up to an ordinal, before them their own ordinals, and if these are all.
+
+        They are not all where they have more bytes than should be in memory.
+        """
+        ordinals, merged, lines, size = list[int](), list[bytes](), list[bytes](), 0
         line = self._next
         while line:
             number, _, row = line.partition(b",")
-            if (ordinal := int(number)) > last:
+            if (ordinal := int(number)) > last or size > _MOST_BYTES:
                 break
             ordinals.append(ordinal)
             merged.append(row)
             lines.append(line)
+            size += len(line)
             line = next(self._lines, b"")
         self._next = line
         self.taken = self.taken.add(b"".join(lines))
-        return ordinals, merged
+        return ordinals, merged, not line or ordinal > last
 
 
 def starts_of_parts(most: int) -> Numbers:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
+from bulk_profiles.splitting.reading.scans import count
 from bulk_profiles.splitting.rows.columns import Columns
 
 from .cutter import Cutter
+
+_LINE_FEED = ord("\n")
 
 
 class LeftOut(NamedTuple):
@@ -28,31 +31,40 @@ class BatchWriter:
         self.skipped = skipped  # rows without a value so far
         self._columns = columns
 
-    def write(self, rows: bytes, pause: Callable[[], None], *, valueless: bool) -> LeftOut:
+    def write(self, pieces: Iterable[bytes], pause: Callable[[], None], *, valueless: bool) -> LeftOut:
         """Write encoded rows, but for those that no batch can hold and those without any value.
 
-        None is without a value if not `valueless`, unless there are columns that are not sent.
+        The rows of a block come in one piece or several. None is without a value if not `valueless`, unless
+        there are columns that are not sent.
         `pause` is called after every finished batch, and may raise: `done` and `skipped` are then those to go
         on with from the first of these rows.
         """
-        rows, too_large = self.fitting(rows)
-        skipped = list[int]()
-        if valueless or not self._columns.all_sent:
-            rows, skipped = _with_values(rows, self._columns.width)
-        if too_large and skipped:
-            places = np.delete(np.arange(rows.count(b"\n") + len(skipped) + len(too_large)), too_large)
-            skipped = places[skipped].tolist()
+        left_out, given, written = LeftOut([], []), 0, 0
         # A split that goes on reads blocks that end in other places: what is done may span several of them.
-        done = min(self.done, rows.count(b"\n")) if self.done else 0
-        if done:
-            rows = rows.split(b"\n", done)[-1]
-        remaining = self.done - done
-        for count in self.cutter.add(rows):
-            self.done = done + count
-            pause()
+        remaining = self.done
+        for piece in pieces:
+            rows, too_large = self.fitting(piece)
+            skipped = list[int]()
+            if valueless or not self._columns.all_sent:
+                rows, skipped = _with_values(rows, self._columns.width)
+            to_write = count(rows, _LINE_FEED)
+            places = range(given, given + to_write + len(skipped) + len(too_large))
+            given = places.stop
+            left_out.too_large.extend(places[place] for place in too_large)
+            if skipped:
+                fitting = np.delete(places, too_large) if too_large else places
+                left_out.valueless.extend(int(fitting[place]) for place in skipped)
+            done = min(remaining, to_write)
+            if done:
+                rows = rows.split(b"\n", done)[-1]
+                remaining -= done
+            for finished in self.cutter.add(rows):
+                self.done = written + done + finished
+                pause()
+            written += to_write
         self.done = remaining
-        self.skipped += len(skipped)
-        return LeftOut(too_large, skipped)
+        self.skipped += len(left_out.valueless)
+        return left_out
 
     def too_large(self, rows: bytes) -> list[int]:
         """Return the places of those encoded rows that no batch can hold."""
