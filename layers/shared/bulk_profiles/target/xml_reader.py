@@ -131,6 +131,7 @@ class _XmlReader:
             mended = _NO_CHARACTER.sub(_REPLACEMENT, data)
             if not self._accepts(mended, final=final):
                 raise UnusableAnswerError(_BROKEN)
+            self._mention(data)  # the references that XML has are lost as well
 
     def _accepts(self, data: bytes | bytearray, *, final: bool = False, ends: int | None = None) -> bool:
         """Whether the parser accepts the data; if not, it stands where it stood before.
