@@ -803,6 +803,22 @@ def test_check_count_that_contradicts_the_batch_lasts(
 
 
 @pytest.mark.fault(
+    50, "a flattened list that may be misread, in an answer before the last: no success is implied"
+)
+@pytest.mark.parametrize("misleading", [True, False])
+def test_check_flattened_list_that_may_be_misread_lasts(
+    deployment: Deployment, target: simulator.Simulator, *, misleading: bool
+) -> None:
+    """`a success` may be `a` with a success, or an id of two words whose own word got lost."""
+    target.script(_look("{batchId} incomplete 2 a success"))
+
+    summary = deployment.run(FILE.replace(b"u1", b"a success" if misleading else b"a"))
+
+    assert summary.profiles == (ProfileCounts(unknown=2) if misleading else ProfileCounts(success=2))
+    assert ("lost its tags, and the batch has ids that may mislead." in summary.reason) is misleading
+
+
+@pytest.mark.fault(
     47, "a body before the follow-up that was not understood: told, however the follow-up ends"
 )
 @pytest.mark.parametrize("part", ["<error/>", ""])

@@ -77,6 +77,11 @@ def test_read_receipt_flattened_https_url_is_yes() -> None:
     assert (receipt.success, receipt.status_url, receipt.message) == (True, url, "Fine")
 
 
+@pytest.mark.parametrize("said", ["false", f"true {URL}", "true", "maybe"])
+def test_read_receipt_flattened_message_shows_no_id(said: str) -> None:
+    assert read_receipt(f"{said} Bad row u1".encode()).message.endswith("Bad row ***")
+
+
 DOUBT = "Target's answer to the submission has "
 
 
@@ -134,7 +139,7 @@ def test_read_receipt_true_without_status_url_is_yes(body: bytes) -> None:
 
 def test_read_receipt_url_that_may_be_cut_short_is_left_out() -> None:
     receipt = read_receipt(f"true {URL}".encode())
-    assert (receipt.success, receipt.status_url, receipt.message) == (True, "", URL)
+    assert (receipt.success, receipt.status_url, receipt.message) == (True, "", "***")
     assert read_receipt(b"true") == Receipt(success=True)
 
 

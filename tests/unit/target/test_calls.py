@@ -187,6 +187,7 @@ def test_submit_yes_against_http_status_is_unknown(simulator: Simulator, code: i
         ("<html>", " with HTML instead of XML"),
         ("<Error/>", ""),
         (f"{FORBIDDEN_TOKEN} is wrong", ': "*** is wrong"'),
+        ("<response><message>u1 is denied</message></response>", ': "*** is denied"'),
     ],
 )
 def test_check_other_status_has_targets_own_words(

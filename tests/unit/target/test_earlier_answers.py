@@ -155,6 +155,22 @@ def test_word_that_is_not_known_in_a_flattened_answer_lasts() -> None:
     assert results(flat, "a", "b", "c") == results(combined, "a", "b", "c")
 
 
+@pytest.mark.fault(
+    48, "a success by name of an id that a part of a later answer, which is not known, names: unknown"
+)
+@pytest.mark.parametrize("word", ["incomplete", "complete", "stuck", ""])
+def test_success_that_an_unknown_part_of_a_later_answer_mentions_is_unknown(word: str) -> None:
+    before = answer("incomplete", a="success", b="success", c="failed")
+    batch = head(word) if word else element("batchId", "demo-1")
+    later = status(batch, element("failedProfiles", element("id", "%61")))
+    kept = from_bytes(to_bytes(add_earlier(later, before)))
+    believed = ["unknown batch"] * 2 if word == "complete" else ["unknown reported", "success reported"]
+    assert results(kept, "a", "b", "c") == [*believed, "error reported"]
+    assert kept.unusable == (set() if word == "complete" else {"a"})
+    again = add_earlier(answer("incomplete", a="success"), kept)
+    assert again.profiles["a"] is ProfileStatus.SUCCESS
+
+
 def test_doubts_of_many_answers_are_kept_within_limits() -> None:
     combined = answer("incomplete")
     for number in range(30):

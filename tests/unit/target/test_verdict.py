@@ -13,6 +13,7 @@ from bulk_profiles.target.verdict import (
     add_details,
     add_named,
     gives_details,
+    lasting_doubts,
     needs_details,
     settle,
     whole_batch,
@@ -918,12 +919,30 @@ def test_success_of_an_id_that_an_unknown_part_mentions_is_unknown(part: str) ->
         ("\u00e9", "\u00c3\u00a9"),
         ("\u00e9", "e\u0301"),
         ("u\u00e9", "%75%E9"),
+        ("u\u00e9", "u\ufffd failed"),
+        ("ab", "&#97;b failed\x01"),
     ],
 )
 def test_success_of_an_id_of_whatever_words_that_an_unknown_part_mentions(profile_id: str, text: str) -> None:
     escaped = profile_id.replace("&", "&amp;")
     answer = status(profile(escaped, "success"), profile("other", "success"), element("errors", text))
     assert results(answer, profile_id, "other") == ["unknown reported", "success reported"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubts"),
+    [
+        (status(head("incomplete", 1), profile("a", "success")), 0),
+        (read_status([b"demo-1 incomplete 1"]), 0),
+        (read_status([b"demo-1 incomplete 1 a success"]), 1),
+        (read_status([b"demo-1 incomplete 2 a success"]), 2),
+    ],
+)
+def test_lasting_doubts_are_counts_and_flattened_profiles_that_may_be_misread(
+    answer: StatusAnswer, doubts: int
+) -> None:
+    assert len(lasting_doubts(answer, ["a success"], 1)) == doubts
+    assert len(lasting_doubts(answer, ["a"], 1)) == max(0, doubts - 1)
 
 
 def test_no_break_space_within_a_profile_is_a_text_that_is_not_known() -> None:

@@ -33,9 +33,9 @@ from bulk_profiles.target.verdict import (
     Verdict,
     add_details,
     add_named,
-    contradictions,
     gives_details,
     isolated,
+    lasting_doubts,
     needs_details,
     settle,
     whole_batch,
@@ -164,8 +164,10 @@ class CheckStatus:
                 body="follow-up" if batch.follow_ups else "batch",
             )
         if verdict is None and answer is not None:
-            for contradiction in contradictions(answer, batch.body_rows):
-                answer = answer.doubted(contradiction)
+            with body_ids(batch, self.storage) as ids:
+                doubts = lasting_doubts(answer, ids, batch.body_rows)
+            for doubt in doubts:
+                answer = answer.doubted(doubt)
             batch = keep_answer(batch, answer, self.storage)
         return batch, verdict
 

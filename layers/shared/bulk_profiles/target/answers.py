@@ -23,6 +23,7 @@ from bulk_profiles.core.text import printable, quantity
 from .charset import utf8_pieces
 from .flat_reader import read_flat, read_flat_receipt
 from .own_words import is_html, is_json, mask, words_of
+from .readings import Mentions
 from .response import (
     BLANKS,
     Profiles,
@@ -84,6 +85,10 @@ class StatusAnswer(JsonObject):
     word: str = field(default="", metadata=as_json(optional=True))
     # What is not understood in the answer, or in the receipt before it, as sentences.
     unclear: tuple[str, ...] = field(default=(), metadata=as_json(optional=True))
+    # What stands in parts that are not understood. It is not kept with the answer.
+    mentions: Mentions = field(
+        default_factory=Mentions, repr=False, compare=False, metadata=as_json(keep=False)
+    )
     # What Target called the batch after it had called it complete.
     withdrawn: str = field(default="", metadata=as_json(optional=True))
 
@@ -145,7 +150,7 @@ def read_receipt(body: bytes, charset: str = "") -> Receipt:
     except UnusableAnswerError:
         return Receipt()
     fields = response.fields
-    message = printable(fields.get("message", ""))
+    message = (mask if response.flattened else printable)(fields.get("message", ""))
     match fields.get("success", "").lower(), fields.get("batchStatus", ""):
         case "true", url:
             unclear, named = tuple(_unclear_in_receipt(response)), _named_in_receipt(response.profiles)
@@ -199,6 +204,7 @@ def read_status(
         unknown_words=shown(_quoted(profiles.unknown_words)),
         word=mask(fields["status"]) if state is TargetState.OTHER else "",
         unclear=tuple(_unclear_in_status(response)),
+        mentions=profiles.mentions,
     )
 
 

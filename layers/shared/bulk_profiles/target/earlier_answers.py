@@ -6,6 +6,7 @@
 | names it, after anything else                          | the later word                           |
 | does not name it: a failure or a word not known        | the earlier word                         |
 | does not name it: a success                            | the earlier word, unless now `complete`  |
+| names it in a part that is not known, after a success  | `unknown`                                |
 | does not name it: pending                              | the earlier word, unless now final       |
 | does not name it: flattened, several words             | the earlier word                         |
 
@@ -26,7 +27,7 @@ from typing import Any
 from bulk_profiles.core.models import ProfileStatus
 
 from .answers import StatusAnswer, TargetState
-from .response import MAX_PROFILES, Statuses
+from .response import MAX_PROFILES, Statuses, mentioned_successes
 from .verdict import add_details
 
 _FAILURES = frozenset({ProfileStatus.ERROR, ProfileStatus.UNKNOWN})
@@ -61,6 +62,8 @@ def add_earlier(answer: StatusAnswer, earlier: StatusAnswer | None) -> StatusAns
         return answer
     answer = dataclasses.replace(answer, unclear=_doubts(answer, earlier))
     statuses = _lasting(earlier, answer)
+    mentioned = mentioned_successes(statuses, answer.mentions)
+    statuses |= dict.fromkeys(mentioned, ProfileStatus.UNKNOWN)
     if len(statuses.keys() | answer.profiles.keys()) > MAX_PROFILES:
         return dataclasses.replace(answer, unclear=(*answer.unclear, _TOO_MANY))
     overruled = {spelling for spelling in statuses if answer.profiles.get(spelling) is ProfileStatus.SUCCESS}
@@ -70,7 +73,7 @@ def add_earlier(answer: StatusAnswer, earlier: StatusAnswer | None) -> StatusAns
         failed=_highest(answer.failed, earlier.failed),
         profiles=answer.profiles | statuses,
         contradicted=answer.contradicted | overruled | (earlier.contradicted & statuses.keys()),
-        unusable=answer.unusable | (earlier.unusable & statuses.keys()),
+        unusable=answer.unusable | mentioned | (earlier.unusable & statuses.keys()),
         flattened=answer.flattened or (earlier.flattened and bool(statuses)),
         unknown_words=answer.unknown_words or earlier.unknown_words,
     )

@@ -90,7 +90,12 @@ class Mentions:
                 self.words |= _words(reading)
 
     def may_name(self, profile_id: str) -> bool:
-        """Whether all words of an id, in one of its readings, are there, in whatever order."""
+        """Whether all words of an id, in one of its readings, are there, in whatever order.
+
+        U+FFFD stands there for a character that was lost. That may be any but those of ASCII.
+        """
+        if _REPLACEMENT in self.words and not profile_id.isascii():
+            return True
         ids = readings(profile_id) if is_inexact(profile_id) else (profile_id,)
         for words in map(_words, ids):
             if self.words.issuperset({word for word in words if word.isalnum()} or words):

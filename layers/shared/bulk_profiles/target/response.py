@@ -94,8 +94,7 @@ class Profiles:
 
     def deny_mentioned(self) -> None:
         """Record that each success is contradicted whose id may be named in a part that is not understood."""
-        if self.mentions.words:
-            self._deny(set(filter(self.mentions.may_name, successes(self.statuses))))
+        self._deny(mentioned_successes(self.statuses, self.mentions))
 
     def _deny(self, ids: AbstractSet[str]) -> None:
         self.unusable.update(ids)
@@ -135,6 +134,11 @@ def record_status(statuses: Statuses, profile_id: str, status: ProfileStatus) ->
 def successes(statuses: Statuses) -> set[str]:
     """Return the ids with a success."""
     return {profile_id for profile_id, status in statuses.items() if status is ProfileStatus.SUCCESS}
+
+
+def mentioned_successes(statuses: Statuses, mentions: Mentions) -> set[str]:
+    """Return the ids with a success that may be named in parts of an answer that are not understood."""
+    return set(filter(mentions.may_name, successes(statuses))) if mentions.words else set()
 
 
 def without_successes(statuses: Statuses) -> Statuses:

@@ -46,6 +46,7 @@ from bulk_profiles.core.models import Basis, BatchState, ProfileResult, ProfileS
 from bulk_profiles.core.text import quantity
 
 from .answers import StatusAnswer, TargetState
+from .flat_reader import is_ambiguous
 from .named_ids import NamedIds, match_ids
 from .response import UnusableAnswerError
 
@@ -113,6 +114,7 @@ _UPDATED = "Target counted {}, and did not name as many."
 _PENDING = "Target called the batch complete, and {} pending."
 _NOT_LISTED = "Target listed the profiles of the batch and not this one."
 _SIZES = "Target counted {} rows in the batch in one answer, and {} in another."
+_MISREAD = "Target's answer lost its tags, and the batch has ids that may mislead."
 _DOUBTFUL = "Target named an id that may be this one, or another of the batch."
 _RECALLED = "Target named this profile, not as a success, when it was asked about a follow-up without it."
 _REPORTED = {
@@ -398,6 +400,15 @@ def _surplus(answer: StatusAnswer, rows: int, named: NamedIds) -> list[str]:
         unfinished = f"it was not done with {quantity(pending, 'profile')}"
         sentences.append(f"Target counted {quantity(results, 'result')}, {unfinished}, and {sent}.")
     return sentences
+
+
+def lasting_doubts(answer: StatusAnswer, ids: Iterable[str], rows: int) -> list[str]:
+    """Return, as sentences, what no later answer can put right: counts, and profiles that may be misread.
+
+    `ids` are read only if the answer is flattened and names any.
+    """
+    misread = answer.flattened and bool(answer.profiles) and any(map(is_ambiguous, ids))
+    return contradictions(answer, rows) + [_MISREAD] * misread
 
 
 def contradictions(answer: StatusAnswer, rows: int) -> list[str]:

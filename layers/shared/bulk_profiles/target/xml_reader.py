@@ -6,6 +6,7 @@ counted, and the answer is read on after its `</profile>`.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -128,7 +129,7 @@ class _XmlReader:
     def _read_fields(self, data: bytes | bytearray, *, final: bool = False) -> None:
         """Read what stands between profiles, if need be without the characters that XML does not have."""
         if not self._accepts(data, final=final):
-            mended = _NO_CHARACTER.sub(_REPLACEMENT, data)
+            mended = _NO_CHARACTER.sub(_mended, data)
             if not self._accepts(mended, final=final):
                 raise UnusableAnswerError(_BROKEN)
 
@@ -172,6 +173,13 @@ class _XmlReader:
         for text in content.mentions:
             self._profiles.mention(text)
         self._unreadable += content.unreadable
+
+
+def _mended(found: re.Match[bytes]) -> bytes:
+    """Return U+FFFD in place of what XML has no character for, and any other reference as it is."""
+    text = html.unescape(found[0].decode())
+    is_character = found[0].startswith(b"&") and len(text) == 1 and text != "\N{REPLACEMENT CHARACTER}"
+    return found[0] if is_character else _REPLACEMENT
 
 
 def _without_comments(unit: bytearray) -> tuple[bytearray, list[bytearray]]:
