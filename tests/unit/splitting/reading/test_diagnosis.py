@@ -117,9 +117,7 @@ def test_single_line_that_may_be_a_row_is_not_repeated(line: str) -> None:
     assert "anna" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "start", ["BATCH=", "\nbatch=", " batch=", '"batch=', "batch =", "Batch="], ids=repr
-)
+@pytest.mark.parametrize("start", ["BATCH=", "\nbatch=", " batch=", '"batch=', "batch =", "Batch="], ids=repr)
 @pytest.mark.parametrize("names", ["pcId,city", "city,pcId"])
 def test_batch_that_does_not_begin_the_file_as_target_spells_it_is_told(start: str, names: str) -> None:
     end = '"' if '"' in start else ""
