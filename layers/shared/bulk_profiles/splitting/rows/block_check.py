@@ -236,7 +236,7 @@ def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCh
     grid = view.grid
     odd_cells = {
         Warn.NULL_WORD: view.nulls.doubtful,
-        Warn.LEADING_SPACE: _values(_spaced(grid, view.special.blanks), rules),
+        Warn.LEADING_SPACE: _spaced(grid, view.special.blanks),
         Warn.VALUE_APOSTROPHE: _values(view.special.apostrophes, rules),
     }
     if view.odd:
@@ -266,7 +266,7 @@ def _values(cells: Places, rules: Rules) -> Places:
 
 
 def _spaced(grid: Grid, cells: Places) -> Places:
-    """Return those of some cells that begin with a space."""
+    """Return those of some cells that begin with a space: no ids, as these are trimmed by now."""
     is_spaced: NDArray[np.bool_] = grid.data.take(grid.starts(cells)) == _SPACE
     return cells[is_spaced]
 
