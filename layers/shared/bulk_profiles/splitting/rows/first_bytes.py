@@ -87,11 +87,13 @@ class SpecialCells(NamedTuple):
         upper = first[cells].astype(np.intp) << 8
         bits = beginnings.pair_bits.take(upper | grid.data.take(second, mode="clip"))
         found = np.flatnonzero(bits)
-        cells, second, upper, bits = cells[found], second[found], upper[found], bits[found]
-        words = bits & _WORD != 0
-        words &= beginnings.third_of_word.take(upper | grid.data.take(second + 1, mode="clip"))
+        cells, bits = cells[found], bits[found]
+        likely = np.flatnonzero(bits & _WORD)  # few of all
+        found = found[likely]
+        third = grid.data.take(second[found] + 1, mode="clip")
+        words = cells[likely[beginnings.third_of_word.take(upper[found] | third)]]
         others = (_BLANK, _NAME, _GUARD, _APOSTROPHE, _TEMPLATE)
-        return cls(cells[words], *(cells[bits & bit != 0] for bit in others))
+        return cls(words, *(cells[bits & bit != 0] for bit in others))
 
 
 def find_headers(
