@@ -124,10 +124,15 @@ A file that is none of these is rejected with one sentence, which names what it 
   word in the feed's `nullValues`, also with blanks around it. Other words for no value, in capitals or not,
   are sent, and counted as `null_word`: `NULL`, `nil`, `None`, `NaN`, `NaT`, `NA`, `N/A`, `undefined`, `<NA>`,
   `(null)`, `[NULL]`, `(blank)`, `#N/A`, `#REF!`, `#WERT!` and their like. None of these words is an id, nor
-  is an error of a spreadsheet in any language, or `####`.
+  is an error of a spreadsheet in any language, or `####`. Signs and texts that programs write for no value
+  (`-`, `--`, `.`, `?`, `#`, `(not set)`, `[object Object]`, `null null`) are counted, too.
+- Placeholders that were not filled in (`{{{{city}}}}`, `${{city}}`, `%%city%%`, `*|CITY|*`) are no ids, and
+  are counted as `placeholder` in values. An apostrophe before `=`, `+`, `-` or `@`, as programs write it
+  against formulas, is counted as `value_apostrophe`.
 - Empty cells never clear an attribute in Target; a feed may give them a default, or a tombstone word that
   your audiences understand.
-- Every name and every value is percent-encoded once. Other values keep their spaces.
+- Every name and every value is percent-encoded once. Other values keep their spaces; those that begin with
+  one are counted as `leading_space`.
 - Blanks and characters that nobody sees are taken off the ends of an id, and so are `="..."`, `=T("...")`
   and `=` before digits: ` A1` and `A1` are one customer. Inside an id they are counted as `id_invisible`, and
   so are accents that are characters of their own.

@@ -117,8 +117,11 @@ def test_single_line_that_may_be_a_row_is_not_repeated(line: str) -> None:
     assert "anna" not in str(caught.value)
 
 
-def test_batch_in_capitals_is_told() -> None:
-    assert rejection(b"BATCH=pcId,city\n1,Ulm\n").startswith("The file starts with batch= in capitals")
+@pytest.mark.parametrize("start", ["BATCH=", "\nbatch=", " batch=", '"batch=', "batch =", "Batch="], ids=repr)
+@pytest.mark.parametrize("names", ["pcId,city", "city,pcId"])
+def test_batch_that_does_not_begin_the_file_as_target_spells_it_is_told(start: str, names: str) -> None:
+    end = '"' if '"' in start else ""
+    assert rejection(f"{start}{names}{end}\n1,2\n".encode()).startswith("The header begins with batch=, but")
 
 
 def test_rows_whose_quotes_are_wrong_say_nothing_of_another_delimiter() -> None:

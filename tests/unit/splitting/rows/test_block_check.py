@@ -32,6 +32,14 @@ def test_control_characters_are_sent_and_counted() -> None:
     assert outcome.split.warnings == {"control_character": 1}
 
 
+@pytest.mark.parametrize("value", ["it\x92s", "\x80 5", "\x9f", "it\xe2\x80\x99s"])
+def test_quotes_of_windows_1252_that_was_read_as_iso_8859_1_are_counted(value: str) -> None:
+    outcome = run(f"thirdPartyId,a,b\n1,{value},\xbb\n2,\xa0x,{value}\n".encode())
+    assert outcome.received == [("1", value, "\xbb"), ("2", "\xa0x", value)]
+    assert outcome.split.warnings == {"control_character": 2}
+    assert outcome.split.examples.warnings == {"control_character": [2, 3]}
+
+
 def test_separators_in_values_are_rejected_if_the_feed_says_so() -> None:
     outcome = run(
         b'pcId,a,b\n1,x,"a,b"\n2,"y",z\n3,p"q,r\n', Feed(separator_in_value=SeparatorInValue.REJECT)
@@ -70,3 +78,40 @@ def test_guarded_values_of_rejected_rows_are_not_counted() -> None:
     assert outcome.received == [("A2", "x"), ("1", "1"), ("2", "=")]
     assert outcome.split.warnings["value_guarded"] == 2
     assert outcome.split.examples.warnings["value_guarded"] == [4, 5]
+
+
+@pytest.mark.parametrize("value", ["'=1+2", "'+49 170", "'-5", "'@home"])
+def test_apostrophe_before_the_sign_of_a_formula_is_sent_and_counted(value: str) -> None:
+    outcome = run(f"a|pcId|b\n{value}|1|'tis\nx|'-2|{value}\n".encode())
+    assert outcome.received == [("1", value, "'tis"), ("'-2", "x", value)]
+    assert outcome.split.warnings == {"value_apostrophe": 2, "id_apostrophe": 1}
+    assert outcome.split.examples.warnings["value_apostrophe"] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{{city}}",
+        "{% x %}",
+        "${city}",
+        "#{city}",
+        "%%city%%",
+        "*|CITY|*",
+        "<%= city %>",
+        "{{a,b}}",
+        "System.String[]",
+    ],
+)
+def test_placeholder_that_was_not_filled_in_is_sent_and_counted(value: str) -> None:
+    rows = f'a,pcId,b\n"{value}",1,"{value}x"\n{value[:2]},2,"{value}"\n'
+    outcome = run(rows.encode())
+    assert outcome.received == [("1", value, f"{value}x"), ("2", value[:2], value)]
+    assert outcome.split.warnings["placeholder"] == 2
+    assert outcome.split.examples.warnings["placeholder"] == [2, 3]
+
+
+def test_space_at_the_start_of_a_value_is_sent_and_counted() -> None:
+    outcome = run("a|pcId|b\n x| 1|\u201cy\u201d\n   |2| y \n\u00a0z|3|z \n".encode())
+    assert outcome.received == [("1", " x", "\u201cy\u201d"), ("2", "", " y "), ("3", "\u00a0z", "z ")]
+    assert outcome.split.warnings == {"id_trimmed": 1, "leading_space": 2}
+    assert outcome.split.examples.warnings["leading_space"] == [2, 3]

@@ -186,6 +186,11 @@ def test_file_of_which_only_the_key_is_sent_is_told(data: bytes, mapping: Mappin
     assert run(data, Feed(mapping=Mapping(drop=("a",), constants={"b": "y"}))).split.advice == ""
 
 
+@pytest.mark.parametrize("name", ["town.1", "v1.2", "city_1", "city.x", "city.2024", "a:1", "city.1.2"])
+def test_column_with_a_number_that_no_writer_adds_is_no_copy(name: str) -> None:
+    assert not run(f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode()).split.warnings
+
+
 def test_columns_of_a_warning_are_few_and_short() -> None:
     names = [f"profile.{number}\u202e{'x' * 99}" for number in range(6)]
     split = run(("pcId," + ",".join(names) + "\n1,2,3,4,5,6,7\n").encode()).split
@@ -193,7 +198,21 @@ def test_columns_of_a_warning_are_few_and_short() -> None:
     assert split.examples.columns["prefix_stripped"] == [f"profile.{n}" + "x" * 91 for n in range(5)]
 
 
-@pytest.mark.parametrize("name", ["level_0", "Unnamed: 0", "Unnamed: 3_level_1", "row.names", "...1", "Op"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("level_0", "Unnamed: 0", "Unnamed: 3_level_1", "row.names", "...1", "Op", "METADATA$ACTION", "f0_"),
+        *(
+            "?column?",
+            "(No column name)",
+            "city.1",
+            "thirdPartyId.1",
+            "city_duplicated_0",
+            "city:1",
+            "city...3",
+        ),
+    ],
+)
 def test_column_that_a_writer_adds_is_sent_with_a_warning(name: str) -> None:
     outcome = run(f"{name},thirdPartyId,city\n0,A1,Ulm\n".encode())
     assert outcome.received == [("A1", "0", "Ulm")]

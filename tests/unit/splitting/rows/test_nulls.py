@@ -35,8 +35,26 @@ WORDS += [
     "(empty)",
     "<EMPTY>",
 ]
+SIGNS = [
+    "-",
+    "--",
+    "?",
+    ".",
+    "#",
+    "\u2205",
+    "[object Object]",
+    "(not set)",
+    "Null null",
+]
+SIGNS += ["<Blank>", "__HIVE_DEFAULT_PARTITION__", "#ERROR!", "#####", "%!s(<nil>)"]
 VALUES = [
     "NULLS",
+    "---",
+    ".5",
+    "-1",
+    "Sydney",
+    "[object]",
+    "not set",
     "nul",
     "\\n",
     "N",
@@ -83,6 +101,22 @@ def test_word_that_nobody_names_is_sent_and_counted(word: str, rest: str) -> Non
     assert outcome.split.warnings["null_word"] == 4
     assert outcome.split.examples.rejects == {"empty_id": [6]}
     assert outcome.split.examples.warnings["null_word"] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_sign_or_program_text_that_stands_for_no_value_is_sent_and_counted(sign: str) -> None:
+    outcome = run(f"a,pcId,b\n{sign},1,é\nx,2,{sign}\nx,3,{sign}s\n".encode())
+    assert outcome.received[:2] == [("1", sign, "é"), ("2", "x", sign)]
+    assert outcome.split.warnings["null_word"] == 2
+    assert outcome.split.examples.warnings["null_word"] == [2, 3]
+    assert run(f"pcId,a\n1,{sign}\n2,x\n".encode(), Feed(null_values=(sign,))).received == [("2", "x")]
+
+
+@pytest.mark.parametrize("sign", ["-", "--", ".", "?"])
+def test_sign_that_stands_for_no_value_is_counted_as_an_id(sign: str) -> None:
+    outcome = run(f"pcId,a\n1,x\n{sign},y\n".encode())
+    assert outcome.received == [("1", "x"), (sign, "y")]
+    assert outcome.split.warnings == {"null_word": 1}
 
 
 @pytest.mark.parametrize("word", [*WORDS, "\\N"])

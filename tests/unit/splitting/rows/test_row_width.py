@@ -101,7 +101,7 @@ def test_row_of_delimiters_and_blanks_is_a_blank_line(row: bytes, feed: Feed) ->
 )
 @pytest.mark.parametrize("feed", [Feed(), FILL])
 def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end: str) -> None:
-    text = f"pcId,a\n1,x\n{line}\n2,{rest}\n-3,--\n-4,y\n"
+    text = f"pcId,a\n1,x\n{line}\n2,{rest}\n-3,---\n-4,y\n"
     outcome = run(text.replace("\n", end).encode(), feed)
     assert [row[0] for row in outcome.received] == ["1", "2", "-3", "-4"]
     assert outcome.split.warnings == {"dashed_line": 1}
@@ -112,7 +112,8 @@ def test_line_of_dashes_is_no_row_anywhere(line: str, feed: Feed, rest: str, end
 @pytest.mark.parametrize("row", ["=,,", "-,,", "-, ,"])
 def test_row_with_a_single_dash_is_a_row(row: str) -> None:
     split = run(f"pcId,a,b\n1,x,y\n{row}\n".encode()).split
-    assert (split.rows.read, split.warnings) == (2, {"no_values": 1})
+    assert (split.rows.read, split.warnings["no_values"]) == (2, 1)
+    assert "dashed_line" not in split.warnings
 
 
 @pytest.mark.parametrize(

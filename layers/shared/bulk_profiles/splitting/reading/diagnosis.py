@@ -14,7 +14,6 @@ from bulk_profiles.core.feeds import Feed
 from bulk_profiles.splitting.rows.key_column import has_key_column, key_number, sent_columns
 from bulk_profiles.splitting.rows.plain import FAULT_MARK, mark, unmark
 
-from .batch_format import BODY_PREFIX
 from .dialect import Dialect
 from .header import DELIMITERS, Header
 from .record_parser import parse
@@ -39,6 +38,7 @@ _TYPE = re.compile(
     r"|uuid)(?:\([\w, '/]+\))?\)*",
     re.IGNORECASE,
 )
+_BATCH = re.compile(r"\W*batch\s*=", re.IGNORECASE)
 _IMPORT_ID = b'{"ImportId":'  # begins the cells of the third line of Qualtrics
 _LINE_ENDS = "\x85\u2028\u2029\x1e"  # that are none here
 _DECIMAL_COMMAS = re.compile(rb"(?:[^,]*[0-9],(?=[0-9]))+[^,]*")  # and no other commas
@@ -61,6 +61,7 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
 
     `rows` are the first ones, as plain rows.
     """
+    _refuse_batch(header)
     _refuse_drawn(header, rows)
     _refuse_other_quotes(header, rows)
     _refuse_printed(header, rows, feed)
@@ -87,6 +88,18 @@ def diagnose(text: Text, header: Header, rows: Sequence[bytes], feed: Feed) -> N
                 "The file has one line, which names no key column: add a header with a column pcId or "
                 "thirdPartyId, and rows below it."
             )
+
+
+def _refuse_batch(header: Header) -> None:
+    """Raise `FileRejectedError` for a header of Target's own format that does not begin as that does.
+
+    Read as CSV, its rows would be encoded once more.
+    """
+    if _BATCH.match(header.names[0]):
+        raise FileRejectedError(
+            "The header begins with batch=, but in capitals, or with something before or inside it: write "
+            "batch= in small letters, as the first characters of the file."
+        )
 
 
 def _refuse_other_quotes(header: Header, rows: Sequence[bytes]) -> None:
@@ -257,8 +270,6 @@ def _refuse_other_header(first: bytes, rows: bytes, header: Header, feed: Feed) 
         cells = _table(line, replace(header.dialect, delimiter=delimiter))
         return bool(cells) and has_key_column(cells[0], feed)
 
-    if first[: len(BODY_PREFIX)].lower() == BODY_PREFIX and has_key(first[len(BODY_PREFIX) :], b","):
-        raise FileRejectedError("The file starts with batch= in capitals: write that in small letters.")
     for other in DELIMITERS:
         if has_key(first, other):
             raise FileRejectedError(

@@ -10,6 +10,7 @@ import string
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bulk_profiles.core.models import MOST_EXAMPLES
 
@@ -23,6 +24,7 @@ from .plain import FAULT_MARK, PLUS_MARK, unmark
 from .row_check import (
     DECODED_TWICE,
     GUARDED_CELL,
+    PLACEHOLDER,
     REPLACEMENT,
     CheckedId,
     CheckedRow,
@@ -107,7 +109,7 @@ def check_block(
         )
         grid = _even_grid(draft.rows, rules, unreserved=unreserved)
     view = BlockView.of(draft.rows, grid, rules, unreserved=unreserved)
-    guarded = _unguard(draft, view) if view.guarded.size else []
+    guarded = _unguard(draft, view) if view.special.guarded.size else []
     if guarded:
         view = _even_view(draft.rows, rules, unreserved=unreserved)
     unsound = _unsound_ids(draft.rows, view, rules)
@@ -175,7 +177,7 @@ def _unguard(draft: _Draft, view: BlockView) -> list[int]:
     An id is left to its own check.
     """
     grid, width = view.grid, view.grid.width
-    cells = view.guarded[~np.isin(grid.starts(view.guarded), grid.id_starts)]
+    cells = view.special.guarded[~np.isin(grid.starts(view.special.guarded), grid.id_starts)]
     pieces, end, found = list[bytes](), 0, list[int]()
     spans = (cells // width, grid.starts(cells), grid.ends[cells])
     for place, start, stop in zip(*(numbers.tolist() for numbers in spans), strict=True):
@@ -232,8 +234,14 @@ def _is_odd(rows: bytes) -> bool:
 def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCheck) -> None:
     """Count the values that are sent, and that may not be meant."""
     grid = view.grid
-    odd_cells = {Warn.NULL_WORD: view.nulls.doubtful}
+    odd_cells = {
+        Warn.NULL_WORD: view.nulls.doubtful,
+        Warn.LEADING_SPACE: _spaced(grid, view.special.blanks),
+        Warn.VALUE_APOSTROPHE: _values(view.special.apostrophes, rules),
+    }
     if view.odd:
+        templates = union(view.special.templates, _printed_types(rows, grid))
+        odd_cells[Warn.PLACEHOLDER] = _placeholders(rows, grid, templates)
         odd_cells |= {Warn.SEPARATOR_IN_VALUE: view.odd.separators, Warn.CONTROL_CHARACTER: view.odd.controls}
     if view.odd and _REPLACEMENT[:1] in rows and _REPLACEMENT in rows:  # one byte is found faster
         replaced = [match.start() for match in re.finditer(_REPLACEMENT, rows)]
@@ -249,6 +257,35 @@ def _count_odd_values(rows: bytes, view: BlockView, rules: Rules, check: BlockCh
             sent = cells[~np.isin(cells % rules.width, [*rules.not_sent])] if rules.not_sent else cells
             if sent.size:
                 _warn(check, warning, sent, grid)
+
+
+def _values(cells: Places, rules: Rules) -> Places:
+    """Return those of some cells that are no ids: these have a warning of their own."""
+    is_value: NDArray[np.bool_] = cells % rules.width != rules.key
+    return cells[is_value]
+
+
+def _spaced(grid: Grid, cells: Places) -> Places:
+    """Return those of some cells that begin with a space: no ids, as these are trimmed by now."""
+    is_spaced: NDArray[np.bool_] = grid.data.take(grid.starts(cells)) == _SPACE
+    return cells[is_spaced]
+
+
+def _printed_types(rows: bytes, grid: Grid) -> Places:
+    """Return the cells that may be `System.String[]`, as .NET prints a list: by the `]`, as S is frequent."""
+    if b"]" not in rows:
+        return np.empty(0, np.intp)
+    places = np.flatnonzero(grid.data == ord("]"))
+    cells = grid.cells_at(places[np.isin(grid.data.take(places + 1), [_COMMA, _LINE_FEED])])
+    is_likely: NDArray[np.bool_] = grid.data.take(grid.starts(cells)) == ord("S")
+    return cells[is_likely]
+
+
+def _placeholders(rows: bytes, grid: Grid, cells: Places) -> Places:
+    """Return those of some cells that are placeholders of a template, which were not filled in."""
+    spans = zip(grid.starts(cells).tolist(), grid.ends[cells].tolist(), strict=True)
+    texts = [unmark(rows[start:end]).decode() for start, end in spans]
+    return cells[[PLACEHOLDER.fullmatch(text) is not None for text in texts]]
 
 
 def _decoded_twice(rows: bytes, grid: Grid) -> Places:

@@ -26,7 +26,15 @@ from .row_check import Rules
 _MOST_NAMED = 100  # characters of a column's name with the nearest ones
 # What pandas, R and AWS DMS (`Op`: whether a row was inserted, updated or deleted) add to tables. What other
 # programs add begins with `_`, as in `_airbyte_ab_id`: it is not sent.
-_ADDED = re.compile(r"Unnamed: \d+(?:_level_\d+)?|level_\d+|row\.names|\.\.\.\d+|Op")
+# So do the names that databases give to columns without one, and Snowflake's streams to the kind of a change.
+_ADDED = re.compile(
+    r"Unnamed: \d+(?:_level_\d+)?|level_\d+|row\.names|\.\.\.\d+|Op"
+    r"|\(No column name\)|\?column\?|f\d+_|METADATA\$(?:ACTION|ISUPDATE|ROW_ID)"
+)
+# What programs put after a name that comes again: `city.1` of pandas and R, `city_duplicated_0` of polars,
+# `city:1` of DBeaver. And `city...2` of readr, which renames the first one, too.
+_COPY = re.compile(r"(.+)(?:\.\d{1,2}|_duplicated_\d+|:\d{1,2})", re.DOTALL)
+_NUMBERED = re.compile(r"(.+)\.\.\.\d+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,5 +260,16 @@ def _listed(mapping: Mapping) -> list[str]:
 def _added_by_writers(names: Sequence[str], sent: Container[int], mapping: Mapping) -> list[str]:
     """Return the columns that programs add to a table, and that the mapping does not drop."""
     nameless = [f"column {number} without a name" for number, name in enumerate(names, 1) if not name]
-    added = [name for number, name in enumerate(names) if number in sent and _ADDED.fullmatch(name)]
+    known = {*names}
+    added = [
+        name
+        for number, name in enumerate(names)
+        if number in sent and (_ADDED.fullmatch(name) or _is_copy(name, known))
+    ]
     return [*(nameless if mapping.sends("") else []), *added]
+
+
+def _is_copy(name: str, names: Container[str]) -> bool:
+    """Whether a program has put a number after the name of a column, as another one has that name."""
+    copy = _COPY.fullmatch(name)
+    return _NUMBERED.fullmatch(name) is not None or (copy is not None and copy[1] in names)

@@ -65,8 +65,9 @@ class Reject(_Code):
     )
     TOO_FEW_CELLS = (
         "too_few_cells",
-        "The row has fewer cells than the header: quote values with line breaks, or set "
-        '"shortRows": "fill" in the feed if empty cells at the end of a row are left out.',
+        "The row has fewer cells than the header: quote values with line breaks (the row above may have lost "
+        'the end of its last value here), or set "shortRows": "fill" in the feed if empty cells at the end '
+        "of a row are left out.",
     )
     TOO_MANY_CELLS = (
         "too_many_cells",
@@ -118,7 +119,11 @@ class Warn(_Code):
         "separator_in_value",
         "Values with a comma, a quote or a line break: it is not known whether Target takes them apart.",
     )
-    CONTROL_CHARACTER = "control_character", "Values with control characters: they are sent encoded."
+    CONTROL_CHARACTER = (
+        "control_character",
+        "Values with control characters: they are sent encoded. U+0080 to U+009F may be quotes and dashes of "
+        'Windows-1252 that was read as ISO-8859-1: its name is "cp1252".',
+    )
     ID_TRIMMED = (
         "id_trimmed",
         'Ids with blanks, with characters that nobody sees, or with ="...", =T("...") or = around them: '
@@ -176,9 +181,24 @@ class Warn(_Code):
     )
     NULL_WORD = (
         "null_word",
-        "Values that are a word for no value (NULL, nil, None, NaN, NaT, N/A, undefined, (blank), #REF! "
-        "and their like, in capitals or not): if it means an empty cell, name it in the feed, as in "
-        '"nullValues": ["NULL"].',
+        "Values that are a word or a sign for no value (NULL, nil, None, NaN, NaT, N/A, undefined, (blank), "
+        "#REF!, [object Object], -, ? and their like, in capitals or not): if it means an empty cell, name "
+        'it in the feed, as in "nullValues": ["NULL"].',
+    )
+    LEADING_SPACE = (
+        "leading_space",
+        "Values that begin with a space: they are sent with it, and no audience that names the value without "
+        "it has them. If it is no part of them, export the table without it.",
+    )
+    VALUE_APOSTROPHE = (
+        "value_apostrophe",
+        "Values with an apostrophe before =, +, - or @, which keeps a spreadsheet from taking them for "
+        "formulas: they are sent with it. If it is no part of them, export the table without it.",
+    )
+    PLACEHOLDER = (
+        "placeholder",
+        "Values that are a placeholder of a template, such as {{city}}, ${city} or %%city%%, which was not "
+        "filled in, or a list that was not written out (System.String[]): mend the export.",
     )
     PLUS_SIGN = "plus_sign", "Values with a raw + in a file that is encoded already: Target stores a space."
     SPACE_AFTER_DELIMITER = (
@@ -229,8 +249,8 @@ class Warn(_Code):
     UNKNOWN_COLUMN = "unknown_column", "Columns that the feed's mapping names and the file does not have."
     WRITER_COLUMN = (
         "writer_column",
-        "Columns that a program added when it wrote the table: they are sent unless the feed's drop names "
-        "them. One without a name is not sent.",
+        "Columns that a program added or named when it wrote the table, such as city.1 beside city: they are "
+        "sent unless the feed's drop names them. One without a name is not sent.",
     )
     NOTE_COLUMN = (
         "note_column",

@@ -18,10 +18,15 @@ from numpy.typing import NDArray
 from .grid import Grid, Places, union
 from .header_names import HeaderNames, Likeness
 from .plain import mark
-from .row_check import BLANKS, NULL_WORDS, Rules
+from .row_check import BLANKS, DOUBTFUL_WORDS, Rules
 
 type Table = NDArray[np.bool_]  # of each byte
-_WORD, _BLANK, _NAME, _GUARD = 1, 2, 4, 8  # what may begin with two bytes, in bits
+# What may begin with two bytes, in bits.
+_WORD, _BLANK, _NAME, _GUARD, _APOSTROPHE, _TEMPLATE = 1, 2, 4, 8, 16, 32
+# Before these, an apostrophe keeps a spreadsheet from taking a value for a formula, as OWASP advises.
+_FORMULA_SIGNS = b"=+-@"
+# Of {{city}}, {% if %}, ${city}, #{city}, %%city%%, *|CITY|* and <%= city %>.
+_TEMPLATE_STARTS = (b"{{", b"{%", b"${", b"#{", b"%%", b"*|", b"<%")
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 _SEPARATORS = b",\n"
 _BEYOND_ASCII = range(0x80, 0x100)
@@ -49,7 +54,8 @@ class Beginnings(NamedTuple):
     first: bytes  # of each byte: 1 if it tells anything as the first one
     pair_bits: NDArray[np.uint8]  # of the first two bytes, as one number
     begins_word: Table  # whether a word for no value begins with a byte
-    third_of_word: Table  # whether a byte may be the third one of it, or come after a shorter one
+    # Whether a byte may be the third one of a word, or come after a shorter one: by the first one and this.
+    third_of_word: Table
     ends_name: Table  # whether the name of a key column may end with a byte
 
     @classmethod
@@ -65,6 +71,8 @@ class SpecialCells(NamedTuple):
     blanks: Places
     names: Places
     guarded: Places  # ="...", =T("...") or =, as exports write it around a value
+    apostrophes: Places  # before the sign of a formula
+    templates: Places  # placeholders, as templates have them
 
     @classmethod
     def of(cls, grid: Grid, beginnings: Beginnings) -> Self:
@@ -76,14 +84,16 @@ class SpecialCells(NamedTuple):
             grid.data[1:].take(grid.ends[:-1], out=first[1:], mode="wrap")  # the mode that copies nothing
         cells = np.flatnonzero(np.frombuffer(first.tobytes().translate(beginnings.first), np.bool_))
         second = grid.starts(cells) + 1
-        bits = beginnings.pair_bits.take(
-            first[cells].astype(np.intp) << 8 | grid.data.take(second, mode="clip")
-        )
+        upper = first[cells].astype(np.intp) << 8
+        bits = beginnings.pair_bits.take(upper | grid.data.take(second, mode="clip"))
         found = np.flatnonzero(bits)
-        cells, second, bits = cells[found], second[found], bits[found]
-        words = bits & _WORD != 0
-        words &= beginnings.third_of_word.take(grid.data.take(second + 1, mode="clip"))
-        return cls(cells[words], *(cells[bits & bit != 0] for bit in (_BLANK, _NAME, _GUARD)))
+        cells, bits = cells[found], bits[found]
+        likely = np.flatnonzero(bits & _WORD)  # few of all
+        found = found[likely]
+        third = grid.data.take(second[found] + 1, mode="clip")
+        words = cells[likely[beginnings.third_of_word.take(upper[found] | third)]]
+        others = (_BLANK, _NAME, _GUARD, _APOSTROPHE, _TEMPLATE)
+        return cls(words, *(cells[bits & bit != 0] for bit in others))
 
 
 def find_headers(
@@ -136,16 +146,17 @@ def _forms(letter: str) -> set[bytes]:
 @lru_cache(maxsize=8)
 def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
     pairs = np.zeros((256, 256), np.uint8)
-    words = [mark(word.encode()) for word in (*nulls, *NULL_WORDS, *map(str.upper, NULL_WORDS))]
+    words = [mark(word.encode()) for word in (*nulls, *DOUBTFUL_WORDS, *map(str.upper, DOUBTFUL_WORDS))]
     after = [*_SEPARATORS, *{blank[0] for blank in BLANK_BYTES}]  # a word: the end of its cell, or a blank
+    thirds = np.zeros((256, 256), np.bool_)
     for word in words:
         pairs[word[0], [*_cases(word[1])] if word[1:] else after] |= _WORD
-    third = {
-        byte
-        for word in words
-        for byte in (_cases(word[2]) if word[2:] else after if word[1:] else range(256))
-    }
+        third = [*_cases(word[2])] if word[2:] else after if word[1:] else [*range(256)]
+        thirds[word[0], third] = True
     pairs[ord("="), [*b'"Tt0123456789']] |= _GUARD
+    pairs[ord("'"), [*_FORMULA_SIGNS]] |= _APOSTROPHE
+    for start in _TEMPLATE_STARTS:
+        pairs[start[0], start[1]] |= _TEMPLATE
     for blank in BLANK_BYTES:
         pairs[blank[0], blank[1] if len(blank) > 1 else slice(None)] |= _BLANK
     for name in (*names, _PREFIX) if names else ():
@@ -159,6 +170,6 @@ def _beginnings(nulls: frozenset[str], names: frozenset[str]) -> Beginnings:
         pairs.any(axis=1).tobytes(),
         pairs.reshape(-1),
         (pairs & _WORD).any(axis=1),
-        table_of(third),
+        thirds.reshape(-1),
         table_of({*ends, *_SIGNS, *_BEYOND_ASCII}),
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .first_bytes import BLANK_BYTES, SpecialCells, Table, table_of
 from .grid import Grid, Places, union
 from .plain import mark, unmark
-from .row_check import NULL_WORDS, Rules, visible
+from .row_check import DOUBTFUL_WORDS, Rules, visible
 
 type WordsBySize = dict[int, list[NDArray[np.uint8]]]
 
@@ -55,7 +55,7 @@ class NullCells(NamedTuple):
         if not words.size and not blanks.size:
             return cls(words, blanks)
         empty = _holding(words, grid, _by_size(rules.nulls))
-        doubtful = _holding(words, grid, _by_size(NULL_WORDS), small=True)
+        doubtful = _holding(words, grid, _by_size(DOUBTFUL_WORDS), small=True)
         padded = _ending_in_blank(words, grid)
         blank_cells, others = _blank_cells(grid, blanks, begins_word)
         if padded.size or others.size:
@@ -124,7 +124,7 @@ def _by_text(rows: bytes, grid: Grid, cells: Places, rules: Rules) -> tuple[Plac
         text = visible(unmark(rows[start:end]).decode())
         if not text or text in rules.nulls:
             empty.append(cell)
-        elif text.lower() in NULL_WORDS:
+        elif text.lower() in DOUBTFUL_WORDS:
             doubtful.append(cell)
     return np.array(empty, np.intp), np.array(doubtful, np.intp)
 

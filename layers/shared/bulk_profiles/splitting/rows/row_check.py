@@ -38,6 +38,19 @@ NULL_WORDS = frozenset(
     | {"#nv", "#bezug!", "#wert!", "#zahl!", "#n/d", "#valeur!", "#nom?", "#nombre!", "#valor!", "#nome?"}
     | {"#rif!", "#nulo!", "#verw!", "#waarde!", "#naam?", "#getal!", "#adr!", "#arg!", "#nazwa?", "#liczba!"}
 )
+# That are counted as these are, and may be ids, or have a reason of their own as ids.
+_NULL_SIGNS = frozenset(
+    # Of SAS; of Teradata; of Db2 and Google Analytics; of SAP BW; of Looker.
+    {".", "?", "-", "--", "#", "\u2205"}
+    # Of JavaScript and Go; of Google Analytics; of Hive; names that were put together of nothing.
+    | {"[object object]", "[object undefined]", "[object null]", "undefined undefined", "%!s(<nil>)"}
+    | {"(not set)", "(not provided)", "<blank>", "<unset>", "<undefined>", "__hive_default_partition__"}
+    | {"null null", "none none", "nan nan"}
+    # Of spreadsheets: errors, and what Excel saves of a column that is too narrow.
+    | {"#error!", "#getting_data", "#blocked!", "#connect!", "#busy!", "#unknown!", "#n/v"}
+    | {"#" * width for width in range(2, 33)}
+)
+DOUBTFUL_WORDS = NULL_WORDS | _NULL_SIGNS  # values that are counted
 # The first cell of a row with sums, as spreadsheets write it in several languages, or of the last line of a
 # file, in small letters.
 TOTALS = frozenset(
@@ -61,7 +74,7 @@ SUBTOTAL_ENDS = (b"otal", b"bnis")
 # What a template or a report has where a value should be: {{customer.id}}, ${id}, #{id}, %%id%%, *|ID|*,
 # [[id]], <%= id %>, {% id %}, [object Object], System.Object[], (not set); the formula =A2 or =VLOOKUP(...);
 # and a line of HTML, such as PHP's <b>Warning</b>.
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"[{][{%].*[}%][}]|[$#][{].*[}]|%%.+%%|[*][|].*[|][*]|\[\[.*\]\]|<%.*%>"
     r"|\[object \w+\]|System\.(?:Object|String|Byte|DBNull|Collections|Data|Management)\b.*"
     r"|\(not (?:set|provided)\)|=\$?[A-Z]+[0-9$(.].*"
@@ -128,7 +141,7 @@ _UNNAMEABLE = re.compile(
 )  # nor does anybody see U+007F to U+009F
 _INVISIBLE = re.compile(f"[{_RANGES}]")
 _NOT_IDS = (
-    (_PLACEHOLDER, Reject.PLACEHOLDER_ID),
+    (PLACEHOLDER, Reject.PLACEHOLDER_ID),
     (_IN_OTHER_QUOTES, Reject.ID_QUOTED),
     (_COMMENT, Reject.COMMENT_ROW),
 )

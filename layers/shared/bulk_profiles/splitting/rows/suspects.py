@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .first_bytes import Beginnings, SpecialCells, find_headers, table_of
-from .grid import Grid, Places
+from .grid import Grid, Places, union
 from .header_names import TAIL, HeaderNames, Likeness
 from .id_hashes import HashedIds, hash_ids
 from .nulls import NullCells
@@ -33,6 +33,9 @@ _SMALL_E, _HYPHEN, _ZERO = ord("e"), ord("-"), ord("0")
 _ONE = np.uint8(ord("1"))
 _YEAR, _MONTH, _DATE = len("2024"), len("2024-05"), len("2024-05-01")
 _GROUP = len("234")
+# U+0080 to U+009F in UTF-8: control characters, that Windows-1252 read as ISO-8859-1 has for quotes.
+_C1_LEAD, _C1_END = b"\xc2", 0xA0
+_LETTERS = "ÃÂ".encode()
 _NO_PLACES = np.empty(0, np.intp)
 _ZEROS, _TO_HIGHS, _HIGHS = np.uint32(0x30303030), np.uint32(0x46464646), np.uint32(0x80808080)
 # A number with a fraction, an exponent or both, as a cell of a plain row.
@@ -77,6 +80,14 @@ class OddCells(NamedTuple):
         if np.count_nonzero(data < _SPACE) > len(grid.row_sizes) or b"\x7f" in rows:
             places = np.flatnonzero((data < _SPACE) & (data != _LINE_FEED) | (data == _DELETE))
             controls = grid.cells_at(places)
+        if _C1_LEAD in rows and not rows.isascii():
+            places = np.flatnonzero(data[:-1] == _C1_LEAD[0])
+            places = places[data.take(places + 1) < _C1_END]
+            # After Ã or Â it is a part of a letter that was decoded twice, which has a warning of its own.
+            after_letter = np.isin(data.take(places - 1), [*_LETTERS[1::2]])
+            after_letter &= data.take(places - 2) == _LETTERS[0]
+            places = places[~after_letter]
+            controls = union(controls, grid.cells_at(places))
         return cls(grid.cells_at(separators), controls)
 
 
@@ -86,7 +97,7 @@ class BlockView(NamedTuple):
     grid: Grid
     ids: HashedIds
     nulls: NullCells
-    guarded: Places  # cells that may be values in ="...", =T("...") or =
+    special: SpecialCells
     headers: dict[int, Likeness]  # rows that are one, by their places
     odd: OddCells | None  # None: no byte needs encoding
 
@@ -104,9 +115,8 @@ class BlockView(NamedTuple):
             headers = _with_long_name(rows, grid, rules.header) | headers
         if rules.header and len(rules.header.tail) == TAIL:
             headers = _joined(rows, grid, rules.header) | headers
-        return cls(
-            grid, hash_ids(rows, grid, rules, unreserved=unreserved), nulls, special.guarded, headers, odd
-        )
+        ids = hash_ids(rows, grid, rules, unreserved=unreserved)
+        return cls(grid, ids, nulls, special, headers, odd)
 
 
 def _with_long_name(rows: bytes, grid: Grid, header: HeaderNames) -> dict[int, Likeness]:
