@@ -86,7 +86,6 @@ def test_reconcile_above_the_limit_of_the_feed_is_partial() -> None:
 
     assert summary.status is ImportStatus.PARTIAL
     assert summary.reason.startswith("1 row rejected of 8 read, which is above the limit of 12 %: ")
-    assert summary.metrics()["ImportsWithTooManyRejects"] == 1
     assert summary.unaccounted == 0
 
 
@@ -564,7 +563,6 @@ def test_metrics_have_every_count() -> None:
         "Batches": 2,
         "Submissions": 2,
         "UnaccountedRows": 0,
-        "ImportsWithTooManyRejects": 0,
         "NoticesFailed": 0,
     }
 

@@ -14,7 +14,7 @@ from bulk_profiles.core.models import ImportStatus
 
 
 def rejected(reason: str) -> SplitVerdict:
-    return SplitVerdict(ImportStatus.REJECTED, reason, too_many_rejected=False)
+    return SplitVerdict(ImportStatus.REJECTED, reason)
 
 
 def test_render_plan_shows_rows_and_rejects(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,6 @@ class Summary:
     bases: Bases = field(default_factory=dict)
     batches: tuple[BatchEntry, ...] = ()
     unaccounted: int = 0  # rows that the counts do not explain
-    too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
     told: bool = True  # the notice was sent
     untold: tuple[str, ...] = ()  # why results were not copied or no event was put, as sentences
     rejected_file: str = ""  # the name of the file of rejected rows, if there is one
@@ -138,7 +137,6 @@ class Summary:
             "Batches": len(self.batches),
             "Submissions": sum(batch.submissions for batch in self.batches),
             "UnaccountedRows": self.unaccounted,
-            "ImportsWithTooManyRejects": int(self.too_many_rejected),
             "NoticesFailed": int(not self.told),
         }
 
@@ -197,7 +195,6 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
         bases=bases,
         batches=batches,
         unaccounted=unaccounted,
-        too_many_rejected=verdict.too_many_rejected,
         rejected_file=rejected_file(manifest),
     )
 
