@@ -206,6 +206,7 @@ def test_next_step_sends_again_what_most_rows_need_first() -> None:
     )
     refused = ended(2, {ProfileStatus.ERROR: Counter({Basis.BATCH: 2})}, BatchState.REFUSED)
     resend = f"send them again with `bulk-profiles resend {ENTRY.import_id} --only refused,error`"
+    resend = f"once the cause is mended, {resend}"
     assert next_step(errors, refused) == f"{resend}."
     mend = "mend rejected-rows.csv and drop it"
     assert next_step(errors, refused, rejected=2) == f"{resend}; {mend}."

@@ -305,7 +305,8 @@ def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...], 
         if entry.given_up:
             steps.append((words.total(), f"if they are to be sent after all, use `{resend}`"))
         else:
-            steps.append((words.total(), f"send them again with `{resend}`"))
+            mended = "once the cause is mended, " if Resendable.REFUSED in words else ""
+            steps.append((words.total(), f"{mended}send them again with `{resend}`"))
     if rows.rejected:
         steps.append((rows.rejected, f"mend {file} and drop it"))
     steps.sort(key=lambda step: -step[0])
