@@ -420,7 +420,8 @@ def test_to_json_has_the_first_lines_of_each_code() -> None:
     assert list(data) == [
         *("importId", "status", "reason", "feed", "clientCode", "stack", "apiVersion", "keyColumn", "source"),
         *("startedAt", "finishedAt", "rows", "rejects", "rejectedRows", "failedRows", "warnings", "examples"),
-        *("profiles", "bases", "basesByStatus", "batches", "verification", "duplicateOf", "unaccounted"),
+        *("profiles", "bases", "basesByStatus", "batches", "verification", "duplicateOf", "forgottenAt"),
+        "unaccounted",
     ]
 
 
@@ -505,6 +506,7 @@ def test_to_json_is_the_documented_contract() -> None:
         ],
         "verification": None,
         "duplicateOf": "other-1",
+        "forgottenAt": "",
         "unaccounted": 0,
     }
 

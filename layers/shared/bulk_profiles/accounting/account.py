@@ -150,7 +150,8 @@ def account(summary: Json) -> Account:
         period=_period(summary["startedAt"], summary["finishedAt"]),
         facts=tuple((name, _shown(value)) for name, value in facts if value),
         lines=tuple(_lines(rows, profiles, summary["basesByStatus"], summary["unaccounted"])),
-        to_do=tuple(_to_do(summary, groups)),
+        # Once a person was forgotten, nothing is left that could be mended or sent again.
+        to_do=() if summary.get("forgottenAt") else tuple(_to_do(summary, groups)),
         files=tuple(filter(None, files)),
         rejects=_codes(summary["rejects"], Reject, [summary["examples"]["rejects"]]),
         warnings=_codes(

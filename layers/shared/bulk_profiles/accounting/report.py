@@ -41,7 +41,12 @@ def render_text(summary: Summary) -> str:
 
 
 def render_report(summary: Summary) -> str:
-    """Return report.html: one page without scripts."""
+    """Return report.html of a summary."""
+    return render_page(summary.to_json())
+
+
+def render_page(summary: Json) -> str:
+    """Return report.html of a summary.json: one page without scripts."""
     # Only the end of an import needs it, and every function would load it at its start.
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
@@ -53,9 +58,7 @@ def render_report(summary: Summary) -> str:
         keep_trailing_newline=True,
     )
     template = environment.from_string(_TEMPLATE.read_text("utf-8"))
-    return template.render(
-        account=account(summary.to_json()), columns=_COLUMNS, cells=_cells, number="{:,}".format
-    )
+    return template.render(account=account(summary), columns=_COLUMNS, cells=_cells, number="{:,}".format)
 
 
 def _to_do(to_do: ToDo) -> str:

@@ -100,7 +100,7 @@ class Summary:
     def to_json(self) -> Json:
         """Return summary.json."""
         entry = self.entry
-        return {
+        summary = {
             "importId": entry.import_id,
             "status": self.status.value,
             "reason": self.reason,
@@ -124,8 +124,10 @@ class Summary:
             "batches": [_batch_json(batch) for batch in self.batches],
             "verification": self.verification.to_summary() if self.verification else None,
             "duplicateOf": entry.duplicate_of,
+            "forgottenAt": "",
             "unaccounted": self.unaccounted,
         }
+        return forgotten(summary, entry.forgotten_at) if entry.forgotten_at else summary
 
     def metrics(self) -> dict[str, int]:
         """Return every count of the import by the name of its CloudWatch metric, zeros included."""
@@ -139,6 +141,24 @@ class Summary:
             "UnaccountedRows": self.unaccounted,
             "NoticesFailed": int(not self.told),
         }
+
+
+def forgotten(summary: Json, at: datetime) -> Json:
+    """Return a summary.json of which a person was forgotten: it names no file that is gone."""
+    return summary | {
+        "reason": forgotten_reason(at),
+        "rejectedRows": "",
+        "failedRows": FailedRows().to_json(),
+        "forgottenAt": timestamp(at),
+    }
+
+
+def forgotten_reason(at: datetime) -> str:
+    """Return what is said of an import of which a person was forgotten, in place of what to do."""
+    return (
+        f"A person was forgotten on {at:%Y-%m-%d}: the dropped file, its batches and the rows to mend are "
+        "deleted, and nothing of the import can be sent again."
+    )
 
 
 def verified(summary: Summary, verification: Verification | None) -> Summary:

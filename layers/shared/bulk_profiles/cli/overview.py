@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bulk_profiles.accounting.summary import batch_profiles
+from bulk_profiles.accounting.summary import batch_profiles, forgotten_reason
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ImportStatus, ProfileCounts, Why
 from bulk_profiles.core.text import printable_name
@@ -139,12 +139,8 @@ class Overview:
     @property
     def reason(self) -> str:
         """Why it ended as it did; once a person was forgotten, not what to do with files that are gone."""
-        forgotten = self.entry.forgotten_at
-        if forgotten:
-            return (
-                f"A person was forgotten on {forgotten:%Y-%m-%d}: the dropped file, its batches and the rows "
-                "to mend are deleted, and nothing of the import can be sent again."
-            )
+        if self.entry.forgotten_at:
+            return forgotten_reason(self.entry.forgotten_at)
         return self.entry.reason or self.entry.last_error
 
     def to_json(self) -> Json:
