@@ -241,7 +241,7 @@ def test_every_reason_to_wait_has_words(deployment: Deployment, why: Why) -> Non
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_list_fits_the_terminal(deployment: Deployment, width: int) -> None:
-    overview = Overview(entry(deployment), (batch(1, reason="x" * 99).waiting(Why.TOKEN, START),))
+    overview = Overview(entry(deployment), (batch(1, reason="x " * 50).waiting(Why.TOKEN, START),))
     assert max(map(len, render_list([overview] * 2, START, width).splitlines())) <= width
 
 
@@ -271,7 +271,11 @@ def test_no_line_ends_within_a_command(deployment: Deployment) -> None:
         ):
             assert "bulk-profiles" in text
             assert "crm-csv-1" in text
-    assert max(map(len, render_import(Overview(ended, ()), {}, START, 80).splitlines())) <= 80
+    lines = render_import(
+        Overview(ended, ()), {"ResultsUri": f"s3://{'b' * 60}/imports/"}, START, 80
+    ).splitlines()
+    assert lines[-1] == f"results      s3://{'b' * 60}/imports/{ended.import_id}/"
+    assert max(map(len, lines[:-1])) <= 80
 
 
 def test_a_profile_under_way_is_not_called_failed(deployment: Deployment) -> None:

@@ -65,11 +65,13 @@ def width() -> int:
 
 
 def labelled(label: str, fact: str, indent: int, width: int) -> str:
-    """Return a fact behind its label, in `width` columns (0: any). A word is cut only where it is longer.
+    """Return a fact behind its label, in `width` columns (0: any).
 
-    What is copied stays whole: a line does not end at a hyphen of a command.
+    What is copied stays whole: no line ends within an address or at a hyphen of a command.
     """
     line = f"{label:<{indent}}{fact}"
-    if width <= 2 * indent:
+    if width <= 2 * indent or " " not in fact:
         return line
-    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
