@@ -157,7 +157,7 @@ def test_batch_unauthorized_alone_is_refused() -> None:
     [
         (400, ""),
         (404, " Look whether the client code and TargetEndpoint are right."),
-        (413, " Lower MaxBatchBytes, and drop the file again: a batch keeps its size."),
+        (413, " Lower MaxBatchBytes, and drop the file again: a batch that is sent again keeps its size."),
     ],
 )
 def test_batch_is_refused_with_the_remedy_where_the_status_shows_it(status: int, advice: str) -> None:

@@ -60,7 +60,7 @@ _GRACE = timedelta(seconds=15)  # from the deadline of a call to the certainty t
 
 _REMEDIES = {  # for refusals of which the HTTP status alone shows the cause
     404: " Look whether the client code and TargetEndpoint are right.",
-    413: " Lower MaxBatchBytes, and drop the file again: a batch keeps its size.",
+    413: " Lower MaxBatchBytes, and drop the file again: a batch that is sent again keeps its size.",
 }
 
 
