@@ -919,40 +919,6 @@ _ALARMS = [
     *_in(
         _TEMPLATE,
         (
-            "the alarm of rejected rows waits for a second import",
-            "Threshold",
-            1,
-            "alarms.test_import_with_too_many_rejects_raises_an_alarm",
-        ),
-        (
-            "one import with few rejects hides all others",
-            "Statistic",
-            "Minimum",
-            "alarms.test_import_with_too_many_rejects_raises_an_alarm",
-        ),
-        (
-            "the alarm of rejected rows watches a metric that nobody emits",
-            "MetricName",
-            "TooManyRejects",
-            "alarms.test_alarm_watches_a_metric_that_the_functions_emit",
-        ),
-        (
-            "the alarm of rejected rows speaks of every import",
-            "ComparisonOperator",
-            "GreaterThanOrEqualToThreshold",
-            "alarms.test_import_with_few_rejects_raises_no_alarm",
-        ),
-        (
-            "the alarm of rejected rows speaks when no import runs",
-            "TreatMissingData",
-            "breaching",
-            "alarms.test_import_with_few_rejects_raises_no_alarm",
-        ),
-        prefix="Resources/TooManyRejectsAlarm/Properties/",
-    ),
-    *_in(
-        _TEMPLATE,
-        (
             "the topic has a key that alarms cannot use",
             "ImportsTopic/Properties/KmsMasterKeyId",
             "alias/aws/sns",

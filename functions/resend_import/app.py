@@ -23,7 +23,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """Answer with the batches to be sent again, or with why nothing is."""
     try:
         asked = ResendEvent.from_event(event)
-        resent = step.run(asked.import_id, asked.words, asked.execution)
+        resent = step.run(asked.import_id, asked.words, asked.execution, asked.machine)
     except ResendError as error:
         logger.warning("Nothing is sent again", reason=str(error))
         return {"outcome": "refused", "says": str(error)}

@@ -299,12 +299,18 @@ def test_rejected_file_is_counted(application: Application, capsys: pytest.Captu
     assert watched(alarm("UnaccountedRowsAlarm"), output) == [0]
 
 
-def test_rejected_file_raises_an_alarm(application: Application, capsys: pytest.CaptureFixture[str]) -> None:
-    split(application, b"no key column\n")
-    values = watched(alarm("RejectedFilesAlarm"), capsys.readouterr().out)
-    assert notices(alarm("RejectedFilesAlarm"), [0], values, [0]) == 1
-    finished(application, lost=False)
-    assert watched(alarm("RejectedFilesAlarm"), capsys.readouterr().out) == [0]
+def test_rejected_file_raises_one_alarm(application: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of its execution, which fails, as does that of an import with too many rejects."""
+    split(application, b"thirdPartyId,name\n,Nobody\n")
+    output = capsys.readouterr().out
+    raised = [
+        name
+        for name, properties in resources("CloudWatch::Alarm").items()
+        if properties["Namespace"] == "BulkProfiles"
+        and notices(properties, [0], watched(properties, output), [0])
+    ]
+    assert raised == []
+    assert alarm("FailedImportsAlarm")["MetricName"] == "ExecutionsFailed"
 
 
 # --- the sweep ---
@@ -384,31 +390,6 @@ def test_batch_that_waits_for_nothing_raises_no_alarm_of_the_token(
 ) -> None:
     application.run(FILE)
     assert watched(alarm("TokenAlarm"), capsys.readouterr().out) == []
-
-
-# --- rejected rows ---
-
-
-@pytest.mark.parametrize("file", [FILE + b",Nobody\n", b"thirdPartyId,name\n,Nobody\n"])
-def test_import_with_too_many_rejects_raises_an_alarm(
-    application: Application, capsys: pytest.CaptureFixture[str], file: bytes
-) -> None:
-    """Whether it is finished as partial, or rejected because no row is left."""
-    application.run(file)
-    values = watched(alarm("TooManyRejectsAlarm"), capsys.readouterr().out)
-    assert values == [1]
-    assert notices(alarm("TooManyRejectsAlarm"), [0, *values, 0]) == 1
-
-
-def test_import_with_few_rejects_raises_no_alarm(
-    application: Application, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A nightly export nearly always has a few."""
-    rows = b"".join(b"u%d,Ada\n" % number for number in range(9))
-    application.run(b"thirdPartyId,name\n" + rows + b",Nobody\n")
-    values = watched(alarm("TooManyRejectsAlarm"), capsys.readouterr().out)
-    assert values == [0]
-    assert notices(alarm("TooManyRejectsAlarm"), values, [], values) == 0
 
 
 def test_runbook_says_of_every_alarm_when_it_is_raised_and_what_to_do() -> None:

@@ -291,7 +291,7 @@ def test_resend_sends_the_batches_that_were_opened_again() -> None:
     state = {"importId": IMPORT, "resend": ["refused", "unknown"]}
     assert execution.run(state, "by-hand").error == ""
     assert called(execution) == ["resend_import", "upload_batch", "check_status", "finish_import"]
-    assert execution.events[0][1] == {"input": state, "execution": "by-hand"}
+    assert execution.events[0][1] == {"input": state, "execution": "by-hand", "machine": ""}
     assert execution.events[1][1] == {"importId": IMPORT, "batch": 2}
     assert execution.events[3][1] == {"importId": IMPORT}
 

@@ -74,6 +74,14 @@ def test_split_that_takes_long_may_invoke_itself() -> None:
     assert statement["Resource"] == {"Fn::GetAtt": ["SplitFileFunction", "Arn"]}
 
 
+def test_resend_sees_the_executions_of_the_state_machine_that_calls_it() -> None:
+    policy = resources("IAM::Policy")["ResendImportAlonePolicy"]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert policy["Roles"] == [{"Ref": "ResendImportFunctionRole"}]
+    assert statement["Action"] == "states:ListExecutions"
+    assert statement["Resource"] == {"Ref": "ImportProfiles"}
+
+
 def test_map_may_start_its_children() -> None:
     """SAM gives a Distributed Map no permission."""
     policy = resources("IAM::Policy")["ImportProfilesMapPolicy"]

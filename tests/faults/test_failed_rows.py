@@ -12,7 +12,7 @@ import pytest
 from bulk_profiles.accounting.failed_rows import write_failed_rows
 from bulk_profiles.accounting.summary import FailedRows
 from bulk_profiles.core.models import ImportStatus, ProfileStatus
-from simulator import Fault, Simulator
+from simulator import Fault, Simulator, fault
 from tests.worlds.deployment import DROP_BUCKET, Deployment
 
 FILE = (
@@ -46,6 +46,13 @@ def test_profiles_that_target_named_have_all_their_rows(deployment: Deployment, 
     stored = json.loads(deployment.objects(summary.entry.import_id)["summary.json"])
     assert stored["failedRows"]["rows"] == 3
     assert stored["rejectedRows"] == "rejected-rows.csv"
+
+
+def test_rows_of_a_refused_batch_are_not_said_to_be_wrong(deployment: Deployment, target: Simulator) -> None:
+    target.script(fault("too_large"))
+    import_id = deployment.run(FILE).entry.import_id
+    said = "Target refused or gave up the whole batch: drop the row again once the cause is mended."
+    assert {row["_what_to_do"] for row in rows_of(deployment, import_id)} == {said}
 
 
 def test_failed_rows_dropped_as_they_are_update_what_failed(

@@ -72,6 +72,22 @@ def table(deployment: InMemoryDeployment) -> dict[str, str]:
     return {item["profile"]["S"].rpartition("#")[2]: item["status"]["S"] for item in items}
 
 
+def test_nothing_is_sent_again_beside_another_execution_of_the_import(
+    deployment: InMemoryDeployment, target: simulator.Simulator
+) -> None:
+    """Whoever starts it in the console has no command line that would look."""
+    import_id = refused(deployment, target)
+    deployment.machine.statuses |= {"by-hand": "RUNNING", "other-1": "RUNNING", import_id: "RUNNING"}
+    with pytest.raises(ResendError, match=f"^Execution {import_id} of import .* is running: nothing is"):
+        deployment.resend(import_id, "refused", execution="by-hand", machine="arn")
+    entry = deployment.ledger.get_import(import_id)
+    assert entry is not None
+    assert entry.status.final
+    deployment.machine.statuses[import_id] = "FAILED"
+    for _ in range(2):  # a task that is repeated is not held back by its own execution
+        assert deployment.resend(import_id, "refused", execution="by-hand", machine="arn").batches == [1]
+
+
 def plan(deployment: Deployment, import_id: str, *words: str) -> ResendPlan:
     return plan_resend(
         import_id,

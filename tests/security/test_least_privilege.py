@@ -299,6 +299,9 @@ def sent_again(application: Application) -> None:
     asked = {"input": {"importId": import_id, "resend": ["error"]}, "execution": "again"}
     assert application.invoke("resend_import", asked)["batches"] == [1]
     application.resume(import_id)
+    [machine] = boto3.client("stepfunctions").list_state_machines()["stateMachines"]
+    beside = asked | {"execution": "beside", "machine": machine["stateMachineArn"]}
+    assert "is running" in application.invoke("resend_import", beside)["says"]
     boto3.client("s3").delete_object(Bucket=DATA_BUCKET, Key=f"imports/{import_id}/batches/00001.batch")
     assert application.invoke("resend_import", asked | {"execution": "later"})["outcome"] == "refused"
 

@@ -240,15 +240,19 @@ class Deployment:
         step = FinishImport(settings, self.storage, self.ledger, self.notices, bus, self.clock)
         return step.run(import_id, out_of_time)
 
-    def resend(self, import_id: str, *words: str, execution: str = "resend-1") -> Resent:
-        """Open what is to be sent again, as the first step of an execution of that name."""
+    def resend(self, import_id: str, *words: str, execution: str = "resend-1", machine: str = "") -> Resent:
+        """Open what is to be sent again, as the first step of an execution of that name.
+
+        In this world, executions run until somebody says otherwise: only with `machine` they are looked at.
+        """
         settings = ResendImportSettings(
             data_bucket=DATA_BUCKET,
             imports_table=IMPORTS_TABLE,
             retention_days=self.split_settings.retention_days,
         )
-        step = ResendImport(settings, self.storage, self.ledger, self.clock)
-        return step.run(import_id, resendable(list(words)), execution)
+        executions_of = functools.partial(Executions, self.machine)  # type: ignore[arg-type]  # stands at the boundary
+        step = ResendImport(settings, self.storage, self.ledger, executions_of, self.clock)
+        return step.run(import_id, resendable(list(words)), execution, machine)
 
     def send_again(self, import_id: str, *words: str, execution: str = "resend-1") -> Summary:
         """Send parts of an ended import again, to the end, and hold the accounting."""

@@ -142,7 +142,7 @@ def test_report_shows_every_count_and_batch() -> None:
         ("Rejected", "4"),
         ("Merged into another row of the same id", "2"),
         ("Skipped: no values", "1"),
-        ("Sent to Target", "1,500"),
+        ("To be sent to Target", "1,500"),
         ("Updated", "1,200"),
         ("named by Target", "200"),
         ("implied by a complete batch", "1,000"),
@@ -174,7 +174,7 @@ def test_report_numbers_what_there_is_to_do() -> None:
         "Batch 2, 300 profiles: No.",
         "failed-rows.csv",
         "300 profiles, 301 rows: mend what is wrong with them, and drop the file as it is.",
-        "Or send 300 profiles again as they are:",
+        "Or send 300 profiles again as they are, once the cause is mended:",
         "bulk-profiles resend customers-csv-0a1b2c3d4e5f --only refused",
         "rejected-rows.csv",
         "4 rows rejected: mend them, and drop the file as it is.",
@@ -287,8 +287,8 @@ def test_notice_shows_status_counts_and_what_to_do() -> None:
     assert "Batch is not welcome" in lines[1]
     assert lines[3:] == [
         "1. Batch 2, 300 profiles: Batch is not welcome",
-        "2. Send 300 profiles again as they are: bulk-profiles resend customers-csv-0a1b2c3d4e5f"
-        " --only refused",
+        "2. Send 300 profiles again as they are, once the cause is mended: bulk-profiles resend"
+        " customers-csv-0a1b2c3d4e5f --only refused",
         "3. rejected-rows.csv: 4 rows rejected: mend them, and drop the file as it is.",
         "",
         "Rows: 1,507 read = 4 rejected + 2 merged + 1 skipped + 1,500 sent",

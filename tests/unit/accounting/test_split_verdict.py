@@ -60,7 +60,6 @@ def test_judge_split_above_the_limit_is_partial(
     verdict = judge_split(RowCounts(read=1_000, rejected=rejected, sent=1_000 - rejected), limit)
 
     assert verdict.status is status
-    assert verdict.too_many_rejected is (status is ImportStatus.PARTIAL)
 
 
 def test_judge_split_counts_the_share_of_rows_read() -> None:
@@ -87,11 +86,6 @@ def test_judge_split_ends_its_reason_with_the_advice() -> None:
 
 def test_judge_split_without_rejects_has_no_reason() -> None:
     assert judge_split(RowCounts(read=2, merged=1, sent=1), 0).reason == ""
-
-
-def test_judge_split_of_a_file_that_is_all_rejects_is_above_the_limit() -> None:
-    assert judge_split(RowCounts(read=2, rejected=2), 10).too_many_rejected
-    assert not judge_split(RowCounts(read=2, skipped=2), 10).too_many_rejected
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 100))

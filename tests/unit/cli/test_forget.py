@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -13,6 +14,7 @@ import pytest
 import simulator
 from bulk_profiles.aws.stack import StackDescription
 from bulk_profiles.cli.main import main
+from bulk_profiles.core.names import results_prefix
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, PROFILES_TABLE, Deployment
 
 pytestmark = pytest.mark.usefixtures("ours")
@@ -123,6 +125,21 @@ def test_show_after_it_names_no_file_that_is_gone(
         said = capsys.readouterr().out
         assert "A person was forgotten on 20" in said
         assert "-rows.csv" not in said
+    newest = {name: deployment.objects(import_id)[name].decode() for name in ("report.html", "summary.json")}
+    for name, said in newest.items():
+        assert "A person was forgotten on 20" in said
+        assert "-rows.csv" not in said
+        assert "bulk-profiles resend" not in said
+        prefix = results_prefix("drop/crm/a.csv", import_id, started_at(deployment, import_id))
+        beside = deployment.s3.get_object(Bucket=DROP_BUCKET, Key=f"{prefix}{name}")["Body"].read().decode()
+        assert beside == said
+    assert json.loads(newest["summary.json"])["profiles"]["error"] == 1
+
+
+def started_at(deployment: Deployment, import_id: str) -> datetime:
+    entry = deployment.ledger.get_import(import_id)
+    assert entry is not None
+    return entry.started_at
 
 
 def test_import_under_way_is_left_and_told(

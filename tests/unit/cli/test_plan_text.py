@@ -14,7 +14,7 @@ from bulk_profiles.core.models import ImportStatus
 
 
 def rejected(reason: str) -> SplitVerdict:
-    return SplitVerdict(ImportStatus.REJECTED, reason, too_many_rejected=False)
+    return SplitVerdict(ImportStatus.REJECTED, reason)
 
 
 def test_render_plan_shows_rows_and_rejects(customers: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,4 +57,4 @@ def test_render_plan_shows_five_lines_of_a_code_at_most(
     path = tmp_path / "c.csv"
     path.write_bytes(b"pcId,a\n1,x\n" + b",y\n" * 7)
     assert main(["plan", str(path)]) == 1
-    assert "reject     empty_id: 7 (line 3, 4, 5, 6, 7, ...). " in capsys.readouterr().out
+    assert "reject     empty_id: 7 (lines 3, 4, 5, 6, 7, ...). " in capsys.readouterr().out

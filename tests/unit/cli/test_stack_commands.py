@@ -241,8 +241,51 @@ def test_every_reason_to_wait_has_words(deployment: Deployment, why: Why) -> Non
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_list_fits_the_terminal(deployment: Deployment, width: int) -> None:
-    overview = Overview(entry(deployment), (batch(1, reason="x" * 99).waiting(Why.TOKEN, START),))
+    overview = Overview(entry(deployment), (batch(1, reason="x " * 50).waiting(Why.TOKEN, START),))
     assert max(map(len, render_list([overview] * 2, START, width).splitlines())) <= width
+
+
+def test_list_puts_the_numbers_below_a_name_that_leaves_no_space_for_them(deployment: Deployment) -> None:
+    import_entry = dataclasses.replace(entry(deployment), import_id=f"{'n' * 40}-0123456789ab")
+    done = batch(1, settled_at=START, profiles=ProfileCounts(success=60, error=40))
+    head, *lines = render_list([Overview(import_entry, (done,))], import_entry.started_at, 80).splitlines()
+    assert lines[0] == f"● uploading  {import_entry.import_id}"
+    assert [line.split() for line in lines[1:]] == [
+        ["100", "40", "-"],
+        ["crm,", "just", "now,", "100", "%", "done"],
+    ]
+    assert len(head) == len(lines[1]) == 80
+    wide = render_list([Overview(import_entry, (done,))], import_entry.started_at, 0).splitlines()
+    assert wide[1].split()[2:] == [import_entry.import_id, "100", "40", "-"]
+
+
+def test_no_line_ends_within_a_command(deployment: Deployment) -> None:
+    copied = "bulk-profiles resend crm-csv-1 --only notSent"
+    ended = dataclasses.replace(
+        entry(deployment), status=ImportStatus.FAILED, reason=f"Next: send them again with `{copied}`."
+    )
+    for width in range(40, 100):
+        for text in (
+            render_list([Overview(ended, ())], START, width),
+            render_import(Overview(ended, ()), RESULTS, START, width),
+        ):
+            assert "bulk-profiles" in text
+            assert "crm-csv-1" in text
+    lines = render_import(
+        Overview(ended, ()), {"ResultsUri": f"s3://{'b' * 60}/imports/"}, START, 80
+    ).splitlines()
+    assert lines[-1] == f"results      s3://{'b' * 60}/imports/{ended.import_id}/"
+    assert max(map(len, lines[:-1])) <= 80
+
+
+def test_a_profile_under_way_is_not_called_failed(deployment: Deployment) -> None:
+    """Nobody knows what became of a batch that is being sent, and that is no failure."""
+    under_way = batch(1).sending(START + timedelta(minutes=2))
+    overview = Overview(entry(deployment), (under_way, batch(2, possibly_duplicate=True)))
+    assert overview.profiles.unknown == overview.rows
+    assert overview.failed == 0
+    assert "failed" not in progress_line(overview)
+    assert "0 % done" in render_list([overview], START, 0)
 
 
 @pytest.mark.parametrize(
@@ -414,7 +457,7 @@ def test_watch_exits_with_1_for_an_import_that_has_not_succeeded_if_asked(
     failed = dropped(deployment)
     deployment.resume(failed)
     assert main(["watch", failed]) == 0
-    assert "partial: 2 of 2 batches settled; 1 profiles failed" in capsys.readouterr().out
+    assert "partial: 2 of 2 batches settled; 1 profile failed" in capsys.readouterr().out
     assert main(["watch", failed, "--exit-status"]) == 1
     succeeded = dropped(deployment, file=b"thirdPartyId,name\nu7,Ada\n")
     deployment.resume(succeeded)

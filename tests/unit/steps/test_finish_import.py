@@ -75,20 +75,19 @@ def test_a_limit_of_the_feed_goes_before_that_of_the_deployment(deployment: Depl
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "cause", "alarm"),
+    ("body", "status", "cause"),
     [
-        (SOUND, "succeeded", "Every row reached Target: 9 implied by a complete batch.", 0),
-        (FILE, "succeeded", "1 row rejected of 10 read: rejected-rows.csv has", 0),
-        (WORSE, "partial", "2 rows rejected of 11 read, which is above the limit of 10 %: ", 1),
+        (SOUND, "succeeded", "Every row reached Target: 9 implied by a complete batch."),
+        (FILE, "succeeded", "1 row rejected of 10 read: rejected-rows.csv has"),
+        (WORSE, "partial", "2 rows rejected of 11 read, which is above the limit of 10 %: "),
     ],
 )
-def test_answer_log_and_metrics_say_how_many_rows_were_rejected(
+def test_answer_and_log_say_how_many_rows_were_rejected(
     application: Application,
     capsys: pytest.CaptureFixture[str],
     body: bytes,
     status: str,
     cause: str,
-    alarm: int,
 ) -> None:
     answer = application.run(body)
 
@@ -101,18 +100,6 @@ def test_answer_log_and_metrics_say_how_many_rows_were_rejected(
     rejected = body.count(b"Nobody")
     assert (log["status"], log["rows_rejected"]) == (status, rejected)
     assert ("rejected of" in log["reason"]) is (rejected > 0)
-    [metrics] = [line for line in lines if "UnaccountedRows" in line]
-    assert metrics["ImportsWithTooManyRejects"] == [alarm]
-
-
-def test_a_file_that_is_all_rejects_raises_the_alarm_too(
-    application: Application, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert application.run(b"thirdPartyId,name\n,Nobody\n")["status"] == "rejected"
-    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines() if text.startswith("{")]
-    [metrics] = [line for line in lines if "ImportsRejected" in line]
-    assert metrics["ImportsWithTooManyRejects"] == [1]
-    assert metrics["ImportsRejected"] == [1]
 
 
 def test_import_that_was_not_split_cannot_be_finished(deployment: Deployment) -> None:

@@ -174,7 +174,8 @@ def test_settled_batch_is_told_with_its_state_counts_and_reason() -> None:
 def test_resend_is_read_with_the_execution_that_asks_for_it() -> None:
     event = {"input": {"importId": ID, "resend": ["error", "notSent"]}, "execution": "by-hand"}
     words = frozenset({Resendable.ERROR, Resendable.NOT_SENT})
-    assert ResendEvent.from_event(event) == ResendEvent(ID, words, "by-hand")
+    assert ResendEvent.from_event(event) == ResendEvent(ID, words, "by-hand")  # as earlier versions asked
+    assert ResendEvent.from_event(event | {"machine": "arn"}).machine == "arn"
 
 
 @pytest.mark.parametrize("resend", [None, [], "error", ["error", "failed"], [1], [["error"]], {"error": 1}])

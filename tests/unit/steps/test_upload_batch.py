@@ -153,6 +153,20 @@ def test_batch_unauthorized_alone_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (400, ""),
+        (404, " Look whether the client code and TargetEndpoint are right."),
+        (413, " Lower MaxBatchBytes, and drop the file again: a batch that is sent again keeps its size."),
+    ],
+)
+def test_batch_is_refused_with_the_remedy_where_the_status_shows_it(status: int, advice: str) -> None:
+    found = decision(Refused("Target says no.", status))
+    assert found.batch.state is BatchState.REFUSED
+    assert found.batch.reason == f"Target says no.{advice}"
+
+
+@pytest.mark.parametrize(
     ("reply", "wait"),
     [
         (NotSent("no route"), timedelta(seconds=10)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bulk_profiles.core.command_line import command
 from bulk_profiles.core.json_object import Json
-from bulk_profiles.core.models import Basis, BatchState, ImportStatus, ProfileStatus, resend_word
+from bulk_profiles.core.models import Basis, BatchState, ImportStatus, ProfileStatus, Resendable, resend_word
 from bulk_profiles.core.text import printable, quantity
 from bulk_profiles.core.timestamps import moment
 from bulk_profiles.splitting.rows.faults import Reject, Warn
@@ -150,7 +150,8 @@ def account(summary: Json) -> Account:
         period=_period(summary["startedAt"], summary["finishedAt"]),
         facts=tuple((name, _shown(value)) for name, value in facts if value),
         lines=tuple(_lines(rows, profiles, summary["basesByStatus"], summary["unaccounted"])),
-        to_do=tuple(_to_do(summary, groups)),
+        # Once a person was forgotten, nothing is left that could be mended or sent again.
+        to_do=() if summary.get("forgottenAt") else tuple(_to_do(summary, groups)),
         files=tuple(filter(None, files)),
         rejects=_codes(summary["rejects"], Reject, [summary["examples"]["rejects"]]),
         warnings=_codes(
@@ -188,7 +189,7 @@ def _lines(rows: Json, profiles: Json, bases: Json, unaccounted: int) -> Iterato
     yield Line("Rejected", rows["rejected"], "rejected")
     yield Line("Merged into another row of the same id", rows["merged"], "merged")
     yield Line("Skipped: no values", rows["skipped"], "skipped")
-    yield Line("Sent to Target", rows["sent"], "sent")
+    yield Line("To be sent to Target", rows["sent"], "sent")
     for status, label in _LABELS.items():
         yield Line(label.capitalize(), profiles[status], status)
         for basis, words in EVIDENCE.items():
@@ -226,9 +227,10 @@ def _to_do(summary: Json, groups: Sequence[BatchGroup]) -> Iterator[ToDo]:
         )
     words = _resendable(summary["batches"])
     if words and not unsettled:
+        mended = ", once the cause is mended" if Resendable.REFUSED in words else ""
         yield ToDo(
             f"{'Or send' if failed.get('file') else 'Send'} {quantity(words.total(), 'profile')} again as "
-            f"{'it is' if words.total() == 1 else 'they are'}:",
+            f"{'it is' if words.total() == 1 else 'they are'}{mended}:",
             command=command(
                 stack, "resend", import_id, "--only", ",".join(word for word, _ in words.most_common())
             ),

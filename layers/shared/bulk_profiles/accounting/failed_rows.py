@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bulk_profiles.aws.s3 import Storage
 
 _TITLES = (REASON, WHAT_TO_DO, BATCH, STATUS)
+_WHOLE_BATCH = "Target refused or gave up the whole batch: drop the row again once the cause is mended."
 _TO_DO = {
     ProfileStatus.ERROR: "Mend the row if its values are wrong, and drop it again.",
     ProfileStatus.UNKNOWN: "Drop the row again: if Target has it already, the same values do no harm.",
@@ -48,13 +49,14 @@ def write_failed_rows(
 
     Raises an error of `core.errors` where the source file cannot be read any more, or the time is up.
     """
-    reasons: dict[tuple[ProfileStatus, str, int], int] = {}
+    reasons: dict[tuple[ProfileStatus, Basis, str, int], int] = {}
     places = array("L")  # in `reasons`, for each profile
 
     def ids() -> Iterator[str]:
         for batch in batches:
             for result in failed_profiles(batch, storage):
-                places.append(reasons.setdefault((result.status, result.reason, batch.number), len(reasons)))
+                reason = (result.status, result.basis, result.reason, batch.number)
+                places.append(reasons.setdefault(reason, len(reasons)))
                 yield result.profile_id
 
     wanted = WantedIds(ids())
@@ -109,6 +111,12 @@ def _failed(result: ProfileResult) -> bool:
     return result.status is not ProfileStatus.SUCCESS
 
 
-def _notes(status: ProfileStatus, reason: str, number: int) -> Notes:
+def _notes(status: ProfileStatus, basis: Basis, reason: str, number: int) -> Notes:
     words = reason or f"The profile is {status}."
-    return {REASON: words, WHAT_TO_DO: _TO_DO[status], BATCH: str(number), STATUS: status.value}
+    whole = status is ProfileStatus.ERROR and basis is Basis.BATCH
+    return {
+        REASON: words,
+        WHAT_TO_DO: _WHOLE_BATCH if whole else _TO_DO[status],
+        BATCH: str(number),
+        STATUS: status.value,
+    }

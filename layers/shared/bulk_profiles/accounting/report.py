@@ -46,10 +46,13 @@ def render_text(summary: Summary) -> str:
 
 
 def render_report(summary: Summary) -> str:
-    """Return report.html: one page without scripts."""
-    return _template().render(
-        account=account(summary.to_json()), columns=_COLUMNS, cells=_cells, number="{:,}".format
-    )
+    """Return report.html of a summary."""
+    return render_page(summary.to_json())
+
+
+def render_page(summary: Json) -> str:
+    """Return report.html of a summary.json: one page without scripts."""
+    return _template().render(account=account(summary), columns=_COLUMNS, cells=_cells, number="{:,}".format)
 
 
 @cache

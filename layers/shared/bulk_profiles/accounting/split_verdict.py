@@ -22,7 +22,6 @@ class SplitVerdict:
 
     status: ImportStatus  # succeeded, partial or rejected
     reason: str  # a sentence for people; empty where no row was rejected and there is something to send
-    too_many_rejected: bool  # the share of rejected rows is above the limit
 
 
 def judge_split(
@@ -40,14 +39,13 @@ def judge_split(
     advice = f" {advice}" if advice else ""
     where = _WHERE.format(rejected_file or f"{REJECTED_ROWS}.csv")
     if rows.sent == 0:
-        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows, where) + advice, too_many)
+        return SplitVerdict(ImportStatus.REJECTED, _nothing_to_send(rows, where) + advice)
     if not rows.rejected:
-        return SplitVerdict(ImportStatus.SUCCEEDED, "", too_many)
+        return SplitVerdict(ImportStatus.SUCCEEDED, "")
     above = f", which is above the limit of {limit} %" if too_many else ""
     return SplitVerdict(
         ImportStatus.PARTIAL if too_many else ImportStatus.SUCCEEDED,
         f"{rejected_rows(rows.rejected)} of {rows.read:,} read{above}: {where}{advice}",
-        too_many,
     )
 
 

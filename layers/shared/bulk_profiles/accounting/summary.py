@@ -74,7 +74,6 @@ class Summary:
     bases: Bases = field(default_factory=dict)
     batches: tuple[BatchEntry, ...] = ()
     unaccounted: int = 0  # rows that the counts do not explain
-    too_many_rejected: bool = False  # the share of rejected rows is above the import's limit
     told: bool = True  # the notice was sent
     untold: tuple[str, ...] = ()  # why results were not copied or no event was put, as sentences
     rejected_file: str = ""  # the name of the file of rejected rows, if there is one
@@ -101,7 +100,7 @@ class Summary:
     def to_json(self) -> Json:
         """Return summary.json."""
         entry = self.entry
-        return {
+        summary = {
             "importId": entry.import_id,
             "status": self.status.value,
             "reason": self.reason,
@@ -125,8 +124,10 @@ class Summary:
             "batches": [_batch_json(batch) for batch in self.batches],
             "verification": self.verification.to_summary() if self.verification else None,
             "duplicateOf": entry.duplicate_of,
+            "forgottenAt": "",
             "unaccounted": self.unaccounted,
         }
+        return forgotten(summary, entry.forgotten_at) if entry.forgotten_at else summary
 
     def metrics(self) -> dict[str, int]:
         """Return every count of the import by the name of its CloudWatch metric, zeros included."""
@@ -138,9 +139,26 @@ class Summary:
             "Batches": len(self.batches),
             "Submissions": sum(batch.submissions for batch in self.batches),
             "UnaccountedRows": self.unaccounted,
-            "ImportsWithTooManyRejects": int(self.too_many_rejected),
             "NoticesFailed": int(not self.told),
         }
+
+
+def forgotten(summary: Json, at: datetime) -> Json:
+    """Return a summary.json of which a person was forgotten: it names no file that is gone."""
+    return summary | {
+        "reason": forgotten_reason(at),
+        "rejectedRows": "",
+        "failedRows": FailedRows().to_json(),
+        "forgottenAt": timestamp(at),
+    }
+
+
+def forgotten_reason(at: datetime) -> str:
+    """Return what is said of an import of which a person was forgotten, in place of what to do."""
+    return (
+        f"A person was forgotten on {at:%Y-%m-%d}: the dropped file, its batches and the rows to mend are "
+        "deleted, and nothing of the import can be sent again."
+    )
 
 
 def verified(summary: Summary, verification: Verification | None) -> Summary:
@@ -197,7 +215,6 @@ def reconcile(entry: ImportEntry, manifest: Manifest, ledger: Iterable[BatchEntr
         bases=bases,
         batches=batches,
         unaccounted=unaccounted,
-        too_many_rejected=verdict.too_many_rejected,
         rejected_file=rejected_file(manifest),
     )
 
@@ -308,7 +325,8 @@ def _next(entry: ImportEntry, rows: RowCounts, batches: tuple[BatchEntry, ...], 
         if entry.given_up:
             steps.append((words.total(), f"if they are to be sent after all, use `{resend}`"))
         else:
-            steps.append((words.total(), f"send them again with `{resend}`"))
+            mended = "once the cause is mended, " if Resendable.REFUSED in words else ""
+            steps.append((words.total(), f"{mended}send them again with `{resend}`"))
     if rows.rejected:
         steps.append((rows.rejected, f"mend {file} and drop it"))
     steps.sort(key=lambda step: -step[0])

@@ -46,7 +46,7 @@ PRICES = MappingProxyType(
 
 _GB = 1e9
 _DAYS_A_MONTH = 30
-ALARMS, _METRICS, _SWEEPS_A_DAY = 12, 30, 24
+ALARMS, _METRICS, _SWEEPS_A_DAY = 10, 29, 24
 _TRANSITIONS_PER_BATCH = 30  # about eight status checks, and what is around them
 _CALLS_PER_BATCH = 12
 _GB_SECONDS_PER_BATCH = 60.0

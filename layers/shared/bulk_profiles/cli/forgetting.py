@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from bulk_profiles.accounting.bodies import body_profile_ids
 from bulk_profiles.accounting.profile_results import read_results, without_profile
+from bulk_profiles.accounting.summary import forgotten
 from bulk_profiles.aws.erasure import Version, versions
 from bulk_profiles.core.errors import BulkProfilesError, MissingObjectError
 from bulk_profiles.core.feeds import Feed
@@ -32,6 +33,7 @@ from bulk_profiles.core.names import (
 from bulk_profiles.ledger.import_entry import ImportEntry
 from bulk_profiles.splitting.batches.cutter import Limits
 from bulk_profiles.splitting.selection import RowSelector, WantedIds
+from bulk_profiles.steps.closing import write_report
 
 from .local_files import NoOutput
 from .rejected_rows import RejectedRows
@@ -113,6 +115,7 @@ def forget_import(stack: Stack, trace: Trace, profile_id: str) -> int:
     doomed = [*_doomed(stack, trace)]
     for version in doomed:
         version.erase()
+    _report_again(stack, entry, now)
     return len(doomed)
 
 
@@ -123,6 +126,17 @@ def forget_results(stack: Stack, profile_id: str) -> int:
         for client_code in stack.ledger.clients()
         for key_column in KeyColumn
     )
+
+
+def _report_again(stack: Stack, entry: ImportEntry, now: datetime) -> None:
+    """Write report and summary again, without the files that are gone and without what to do with them."""
+    summary = stack.storage.read_json(object_key(entry.import_id, SUMMARY))
+    if summary is None:
+        return
+    write_report(entry.import_id, forgotten(summary, now), stack.storage)
+    prefix = results_prefix(entry.source.key, entry.import_id, entry.started_at)
+    for name in (REPORT, SUMMARY):
+        stack.storage.copy(object_key(entry.import_id, name), entry.source.bucket, prefix + name)
 
 
 def _search_file(stack: Stack, trace: Trace, profile_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 from typing import Any
 
 import click
@@ -61,3 +62,16 @@ def print_json(data: Any) -> None:
 def width() -> int:
     """Return the columns of the terminal; 0 where the output goes elsewhere."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def labelled(label: str, fact: str, indent: int, width: int) -> str:
+    """Return a fact behind its label, in `width` columns (0: any).
+
+    What is copied stays whole: no line ends within an address or at a hyphen of a command.
+    """
+    line = f"{label:<{indent}}{fact}"
+    if width <= 2 * indent or " " not in fact:
+        return line
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )

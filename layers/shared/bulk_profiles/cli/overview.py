@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bulk_profiles.accounting.summary import batch_profiles
+from bulk_profiles.accounting.summary import batch_profiles, forgotten_reason
 from bulk_profiles.core.json_object import Json
 from bulk_profiles.core.models import ImportStatus, ProfileCounts, Why
 from bulk_profiles.core.text import printable_name
@@ -16,7 +15,10 @@ from bulk_profiles.core.timestamps import timestamp
 from bulk_profiles.ledger.batch_entry import BatchEntry
 from bulk_profiles.ledger.import_entry import ImportEntry
 
+from .options import labelled
+
 _COLUMNS = ("STATUS", "IMPORT", "PROFILES", "FAILED", "REJECTED")  # rejected are rows
+_NAME = _COLUMNS.index("IMPORT")
 _RIGHT = frozenset({"PROFILES", "FAILED", "REJECTED"})
 _INDENT = " " * 13  # of what is said of an import, below its line
 _MARKS = {"succeeded": "✓", "partial": "!", "failed": "✗", "rejected": "✗"}
@@ -100,8 +102,9 @@ class Overview:
 
     @property
     def failed(self) -> int:
-        """The profiles that have failed, or of which nobody knows."""
-        return self.profiles.error + self.profiles.unknown
+        """The profiles that have failed, or of which nobody knows; none of a batch under way."""
+        counts = sum((batch.profiles for batch in self.batches if batch.has_results), ProfileCounts())
+        return counts.error + counts.unknown
 
     @property
     def waiting(self) -> list[Waiting]:
@@ -136,12 +139,8 @@ class Overview:
     @property
     def reason(self) -> str:
         """Why it ended as it did; once a person was forgotten, not what to do with files that are gone."""
-        forgotten = self.entry.forgotten_at
-        if forgotten:
-            return (
-                f"A person was forgotten on {forgotten:%Y-%m-%d}: the dropped file, its batches and the rows "
-                "to mend are deleted, and nothing of the import can be sent again."
-            )
+        if self.entry.forgotten_at:
+            return forgotten_reason(self.entry.forgotten_at)
         return self.entry.reason or self.entry.last_error
 
     def to_json(self) -> Json:
@@ -172,19 +171,25 @@ class Overview:
 
 
 def render_list(overviews: Sequence[Overview], now: datetime, width: int, feed: str | None = None) -> str:
-    """Return imports as a table: a line each, and below it what to say, in `width` columns (0: any)."""
+    """Return imports as a table: a line each, and below it what to say, in `width` columns (0: any).
+
+    Where a name leaves no space for the numbers, they are on the next line.
+    """
     if not overviews:
         where = "" if feed is None else f" of the feed {feed}"
         return f"No imports{where}: nothing has been dropped, or what was has expired."
     cells = [_COLUMNS, *map(_cells, overviews)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    if width:
+        spare = width - sum(widths) - 2 * (len(widths) - 1)
+        widths[_NAME] = max(len(_COLUMNS[_NAME]), widths[_NAME] + min(0, spare))
     head, *lines = (_joined(line, widths) for line in cells)
     said = (_said(overview, now, width) for overview in overviews)
     return "\n".join([head, *(f"{line}\n{note}" for line, note in zip(lines, said, strict=True))])
 
 
-def render_import(overview: Overview, outputs: dict[str, str], now: datetime) -> str:
-    """Return one import as text: a fact on each line."""
+def render_import(overview: Overview, outputs: dict[str, str], now: datetime, width: int = 0) -> str:
+    """Return one import as text: a fact on each line, wrapped to `width` columns (0: not at all)."""
     entry, counts = overview.entry, overview.profiles
     facts = [
         (
@@ -211,7 +216,7 @@ def render_import(overview: Overview, outputs: dict[str, str], now: datetime) ->
         *([("verified", entry.verified)] if entry.verified else []),
         ("results", f"{outputs.get('ResultsUri', '')}{entry.import_id}/"),
     ]
-    return "\n".join(f"{label:<{len(_INDENT)}}{fact}" for label, fact in facts)
+    return "\n".join(labelled(label, fact, len(_INDENT), width) for label, fact in facts)
 
 
 def render_results(profile_id: str, results: Sequence[Json]) -> str:
@@ -274,23 +279,25 @@ def _cells(overview: Overview) -> tuple[str, ...]:
 
 def _said(overview: Overview, now: datetime, width: int) -> str:
     text = ", ".join(_when(overview, now)) + (f": {overview.note}" if overview.note else "")
-    return textwrap.fill(
-        text, width or len(text) + len(_INDENT), initial_indent=_INDENT, subsequent_indent=_INDENT
-    )
+    return labelled("", text, len(_INDENT), width)
 
 
 def _when(overview: Overview, now: datetime) -> Iterator[str]:
     """Yield the feed, when the import began, and how long it took or how much of it is done."""
-    entry, counts = overview.entry, overview.profiles
+    entry = overview.entry
     yield entry.feed
     yield _ago(entry.started_at, now)
     if entry.status.final and entry.finished_at:
         yield f"took {_duration(entry.finished_at - entry.started_at)}"
     elif overview.rows:
-        yield f"{100 * (counts.success + counts.error) // overview.rows} % done"
+        done = sum(batch.rows for batch in overview.batches if batch.settled)
+        yield f"{100 * done // overview.rows} % done"
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    if len(cells[_NAME]) > widths[_NAME]:
+        numbers = ("", "", *cells[_NAME + 1 :])
+        return f"{cells[0]:<{widths[0]}}  {cells[_NAME]}\n{_joined(numbers, widths)}"
     padded = [
         f"{cell:>{width}}" if name in _RIGHT else f"{cell:<{width}}"
         for name, cell, width in zip(_COLUMNS, cells, widths, strict=True)

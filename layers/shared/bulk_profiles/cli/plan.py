@@ -142,7 +142,7 @@ def make_plan(
     except FileRejectedError as error:
         if output:
             output.keep(0)
-        unreadable = SplitVerdict(ImportStatus.REJECTED, str(error), too_many_rejected=False)
+        unreadable = SplitVerdict(ImportStatus.REJECTED, str(error))
         return Plan(source.name, source.size, rows_a_day, retention_days, unreadable)
     source.check_unchanged()
     if output and folder:
@@ -151,7 +151,7 @@ def make_plan(
     verdict = judge_split(result.rows, feed.max_rejected_percent, result.advice, result.rejected_rows)
     too_long = too_long_to_send(result.rows.sent, rows_a_day, _DEADLINE_HOURS, retention_days)
     if too_long and verdict.status is not ImportStatus.REJECTED:
-        verdict = SplitVerdict(ImportStatus.REJECTED, too_long, verdict.too_many_rejected)
+        verdict = SplitVerdict(ImportStatus.REJECTED, too_long)
     counts_only = feed.counts_only or CountsOnly.ISOLATE
     return Plan(source.name, source.size, rows_a_day, retention_days, verdict, result, counts_only)
 

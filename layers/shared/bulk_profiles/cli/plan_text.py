@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bulk_profiles.accounting.split_verdict import first_examples
 from bulk_profiles.core.models import ImportStatus
-from bulk_profiles.core.text import printable_name
+from bulk_profiles.core.text import printable_name, quantity
 from bulk_profiles.splitting.rows.faults import Reject, Warn
 from bulk_profiles.splitting.split import Split
 
+from .options import labelled
 from .plan import Plan
 
 _MOST_BATCHES = 20  # that are listed; --json lists all
@@ -21,7 +21,7 @@ _LABEL = 11  # characters
 def render_plan(plan: Plan, folder: Path | None, width: int) -> str:
     """Return the text of a plan. Lines are wrapped to `width` characters; 0: not at all."""
     facts = [_verdict_fact(plan), *(_split_facts(plan, plan.split, folder) if plan.split else ())]
-    return "\n".join(_line(label, fact, width) for label, fact in facts)
+    return "\n".join(labelled(label, fact, _LABEL, width) for label, fact in facts)
 
 
 def _verdict_fact(plan: Plan) -> tuple[str, str]:
@@ -46,11 +46,12 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
         lines, columns = plan.examples.warnings.get(code, ()), plan.examples.columns.get(code, ())
         yield "warning", _code_fact(Warn(code), count, lines=lines, columns=columns)
     for batch in batches[:_MOST_BATCHES]:
-        yield "batch", f"{batch.number:05d}: {batch.rows:,} rows, {batch.size:,} bytes"
+        yield "batch", f"{batch.number:05d}: {quantity(batch.rows, 'row')}, {batch.size:,} bytes"
     if len(batches) > _MOST_BATCHES:
         yield "", f"... and {len(batches) - _MOST_BATCHES:,} more (--json lists all)"
     yield "batches", f"{len(batches):,} in all, {sum(batch.size for batch in batches):,} bytes"
-    yield "calls", f"{plan.calls:,} at least: a submission and a status check for each batch"
+    if batches:
+        yield "calls", f"{plan.calls:,} at least: a submission and a status check for each batch"
     if search := plan.isolation:
         yield (
             "failures",
@@ -58,8 +59,8 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
             f"more submissions of {search['rows']:,} rows in all, {search['calls']} calls and "
             f"{search['minutes']} minutes",
         )
-    budget = f"with {plan.rows_a_day:,} rows a day" if plan.rows_a_day else "without a limit of rows a day"
-    yield "days", f"{plan.days:,} {budget}"
+    if plan.rows_a_day:
+        yield "days", f"{plan.days:,} with {quantity(plan.rows_a_day, 'row')} a day"
     yield "cost", f"about ${plan.cost['total']:.2f} at AWS"
     if folder:
         yield "written", f"manifest, batches and rejects, in {printable_name(str(folder))}/"
@@ -67,13 +68,8 @@ def _split_facts(plan: Plan, split: Split, folder: Path | None) -> Iterator[tupl
 
 def _code_fact(code: Reject | Warn, count: int, *, lines: Sequence[int], columns: Sequence[str] = ()) -> str:
     where = "".join(
-        f" ({place} {first_examples(examples, count)})"
+        f" ({place}{'s' if len(examples) > 1 else ''} {first_examples(examples, count)})"
         for place, examples in (("line", lines), ("column", columns))
         if examples
     )
     return f"{code}: {count:,}{where}. {code.help}"
-
-
-def _line(label: str, fact: str, width: int) -> str:
-    line = f"{label:<{_LABEL}}{fact}"
-    return textwrap.fill(line, width, subsequent_indent=" " * _LABEL) if width > 2 * _LABEL else line

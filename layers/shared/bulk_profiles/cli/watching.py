@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bulk_profiles.core.models import ImportStatus
+from bulk_profiles.core.text import quantity
 
 from .local_files import UsageError
-from .options import INCOMPLETE
+from .options import INCOMPLETE, width
 from .overview import Overview, render_import
 from .stack import Stack
 
@@ -44,7 +45,7 @@ def watch(
     by_line = as_json or compact or not sys.stdout.isatty()
     last = _lines(looks, as_json=as_json) if by_line else _bar(looks)
     if not as_json:
-        click.echo(render_import(last, stack.outputs, datetime.now(UTC)))
+        click.echo(render_import(last, stack.outputs, datetime.now(UTC), width()))
     return last
 
 
@@ -110,6 +111,6 @@ def progress_line(overview: Overview) -> str:
         return f"{overview.status}: {overview.note}" if overview.note else overview.status
     parts = [f"{overview.status}: {overview.settled:,} of {len(overview.batches):,} batches settled"]
     if failed := overview.failed:
-        parts.append(f"{failed:,} profiles failed")
+        parts.append(f"{quantity(failed, 'profile')} failed")
     parts += [f"waits: {waiting.text}" for waiting in overview.waiting]
     return "; ".join(parts)

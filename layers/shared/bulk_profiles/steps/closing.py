@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from bulk_profiles.accounting.report import render_report, render_text
+from bulk_profiles.accounting.report import render_page, render_text
 from bulk_profiles.accounting.summary import Summary
 from bulk_profiles.aws.events import Events
 from bulk_profiles.aws.s3 import Storage
@@ -43,9 +43,7 @@ class Closing:
         be told is in its `untold`.
         """
         entry, storage = summary.entry, self.storage
-        report = render_report(summary).encode()
-        storage.write(object_key(entry.import_id, REPORT), report, "text/html; charset=utf-8")
-        storage.write_json(object_key(entry.import_id, SUMMARY), summary.to_json())
+        write_report(entry.import_id, summary.to_json(), storage)
         untold = []
         places = [("All of it", storage.bucket, import_prefix(entry.import_id))]
         prefix = results_prefix(entry.source.key, entry.import_id, entry.started_at)
@@ -92,6 +90,13 @@ class Closing:
             return line
         region = self.console_url.partition("//")[2].partition(".")[0]
         return f"{line}\n  {self.console_url}/s3/buckets/{bucket}?region={region}&prefix={quote(prefix)}"
+
+
+def write_report(import_id: str, summary: Json, storage: Storage) -> None:
+    """Write report.html and summary.json."""
+    report = render_page(summary).encode()
+    storage.write(object_key(import_id, REPORT), report, "text/html; charset=utf-8")
+    storage.write_json(object_key(import_id, SUMMARY), summary)
 
 
 def tell(entry: ImportEntry, ledger: Ledger, notices: Notices, now: datetime) -> bool:

@@ -91,10 +91,11 @@ class ResendEvent:
     import_id: str
     words: frozenset[Resendable]
     execution: str  # the name of the execution, which stands for this resend
+    machine: str = ""  # the ARN of its state machine; empty of an execution that an earlier version started
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read `{"input": {"importId": ..., "resend": [...]}, "execution": ...}`.
+        """Read `{"input": {"importId": ..., "resend": [...]}, "execution": ..., "machine": ...}`.
 
         Raises `ResendError` for what a person can have mistaken, with what is right.
         """
@@ -103,7 +104,7 @@ class ResendEvent:
             import_id = _import_id(given)
         except EventError as error:
             raise ResendError(str(error)) from error
-        return cls(import_id, resendable(given["resend"]), event["execution"])
+        return cls(import_id, resendable(given["resend"]), event["execution"], event.get("machine", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bulk_profiles.aws.s3 import Storage
+from bulk_profiles.aws.step_functions import Executions
+from bulk_profiles.core.errors import ResendError
 from bulk_profiles.core.models import ImportStatus, Resendable
 from bulk_profiles.core.names import attempt_name, object_key, profiles_name
 from bulk_profiles.ledger.batch_entry import BatchEntry, Resend
@@ -40,17 +42,21 @@ class ResendImport:
     settings: ResendImportSettings
     storage: Storage
     ledger: Ledger
+    executions_of: Callable[[str], Executions]  # of a state machine, by its ARN
     clock: Callable[[], datetime]
 
-    def run(self, import_id: str, words: frozenset[Resendable], execution: str) -> Resent:
+    def run(self, import_id: str, words: frozenset[Resendable], execution: str, machine: str = "") -> Resent:
         """Open the batches again that have profiles to be sent again, and give the import its place again.
 
-        Raises `ResendError` where nothing can be sent again.
+        `machine` is the ARN of the state machine of the execution. Raises `ResendError` where nothing can be
+        sent again, or another execution of the import runs.
         """
         now, retention = self.clock(), timedelta(days=self.settings.retention_days)
         entry = self.ledger.get_import(import_id)
         if entry is None or entry.resend != execution:
             plan_resend(import_id, words, self.storage, self.ledger, retention=retention, now=now)
+            if machine:
+                self._check_alone(import_id, execution, machine)
             entry = self._begin(import_id, execution, now)
         batches = list(self.ledger.batches(import_id))
         opened = [batch.number for batch in batches if _opened(batch, execution)]
@@ -67,6 +73,16 @@ class ResendImport:
         for chosen in plan.chosen:
             self._open(chosen, execution)
         return Resent(sorted([*opened, *(chosen.batch.number for chosen in plan.chosen)]), plan.says)
+
+    def _check_alone(self, import_id: str, execution: str, machine: str) -> None:
+        """Raise `ResendError` while another execution of the import runs: it could write an old report."""
+        running = self.executions_of(machine).running(import_id)
+        others = [name for name in running if name != execution]
+        if others:
+            raise ResendError(
+                f"Execution {others[0]} of import {import_id} is running: nothing is started beside it. Ask "
+                "again when it has ended."
+            )
 
     def _begin(self, import_id: str, execution: str, now: datetime) -> ImportEntry:
         """Enter that the import is under way again, unless another execution was faster."""

@@ -58,6 +58,11 @@ _LONGEST_LOOK = timedelta(minutes=15)  # between two looks at a pause: a month o
 _FIRST_TRIAL = timedelta(minutes=1)  # of a token that was refused, or of another one
 _GRACE = timedelta(seconds=15)  # from the deadline of a call to the certainty that its function is gone
 
+_REMEDIES = {  # for refusals of which the HTTP status alone shows the cause
+    404: " Look whether the client code and TargetEndpoint are right.",
+    413: " Lower MaxBatchBytes, and drop the file again: a batch that is sent again keeps its size.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class UploadBatch:
@@ -292,7 +297,8 @@ def decide(
         case Accepted():
             return _accepted(batch, reply, settings, client_code, now)
         case Refused():
-            return _refused(batch, reply.reason, now)
+            remedy_for = _REMEDIES.get(reply.http_status, "")
+            return _refused(batch, f"{reply.reason}{remedy_for}", now)
         case Unauthorized():
             return _unauthorized(batch, reply, token, token_state, now)
         case Deferred() | NotSent():

@@ -5,6 +5,7 @@ A step is a dataclass whose fields name what it needs; here is how each of these
 
 from __future__ import annotations
 
+import functools
 import time
 import typing
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ _EDGES: dict[str, Callable[[Any], object]] = {
     ),
     "profiles": lambda settings: ProfilesTable(client("dynamodb"), settings.profiles_table),
     "executions": lambda settings: Executions(client("stepfunctions"), settings.state_machine_arn),
+    # The event tells the state machine: its ARN in the environment would be a circle in the template.
+    "executions_of": lambda _settings: functools.partial(Executions, client("stepfunctions")),
     "invocations": lambda settings: Invocations(client("lambda"), settings.split_file_function),
     "events": lambda _settings: Events(client("events")),
     "notices": lambda settings: Notices(client("sns"), settings.topic_arn),

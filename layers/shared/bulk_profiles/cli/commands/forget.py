@@ -25,8 +25,8 @@ _GOES = """\
 Of each import marked ✗:
   deleted for good  the dropped file, its batches and the rows to mend (rejected-rows, failed-rows), whole
                     and with all versions, also those below results/
-  kept              the results (profiles/*.csv.gz), without the id; manifest.json, summary.json, report.html
-                    and verification.json, which hold no ids
+  kept              the results (profiles/*.csv.gz), without the id; manifest.json and verification.json,
+                    which hold no ids; summary.json and report.html, which then name no file that is gone
   then              nothing of it can be sent again. Fetch rows to mend that are still needed before, with
                     bulk-profiles results IMPORT --out DIR, and take the person out of them"""
 

@@ -50,7 +50,7 @@ def show_command(import_id: str, stack_name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(overview.to_json())
     else:
-        click.echo(render_import(overview, stack.outputs, datetime.now(UTC)))
+        click.echo(render_import(overview, stack.outputs, datetime.now(UTC), width()))
 
 
 @click.command("watch", short_help="Follow an import to its end.")
