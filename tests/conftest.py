@@ -160,13 +160,13 @@ def target() -> Iterator[simulator.Simulator]:
 
 
 @pytest.fixture
-def deployment(s3: S3Client, target: simulator.Simulator) -> Deployment:
-    """The whole application, deployed in this process."""
-    return Deployment(target.url, s3)
+def deployment(target: simulator.Simulator) -> Iterator[InMemoryDeployment]:
+    """The whole application in this process, on fakes in memory, with moto for secrets alone."""
+    with mock_aws():
+        yield InMemoryDeployment(target.url)
 
 
 @pytest.fixture
-def in_memory(target: simulator.Simulator) -> Iterator[InMemoryDeployment]:
-    """The same on fakes in memory, a tenth of the time, with moto for secrets alone."""
-    with mock_aws():
-        yield InMemoryDeployment(target.url)
+def moto_deployment(s3: S3Client, target: simulator.Simulator) -> Deployment:
+    """The same with the clients of boto3, on moto: ten times as slow."""
+    return Deployment(target.url, s3)

@@ -35,6 +35,11 @@ STATES = Path(__file__).parent / "state"
 EACH_VERSION = pytest.mark.parametrize("path", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
 
 
+@pytest.fixture
+def deployment(moto_deployment: Deployment) -> Deployment:
+    return moto_deployment
+
+
 def load(path: Path) -> Any:
     return json.loads(path.read_text())
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -21,9 +21,6 @@ from bulk_profiles.steps.split_file import SplitResult
 from tests.faults.test_whole_import import freeze_s3_a_minute_later
 from tests.worlds.application import Application, deployed
 from tests.worlds.deployment import DROP_BUCKET, Deployment
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Linus\n"
 
@@ -101,9 +98,9 @@ def test_import_each_version_of_a_key_sends_its_own_rows(
 
 
 @pytest.mark.fault(6, "the object is gone before it is read")
-def test_split_deleted_file_is_rejected_with_a_reason(deployment: Deployment, s3: S3Client) -> None:
+def test_split_deleted_file_is_rejected_with_a_reason(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
-    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
+    deployment.s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
 
     imported = deployment.split(dropped)
     again = deployment.split(dropped)
@@ -115,9 +112,9 @@ def test_split_deleted_file_is_rejected_with_a_reason(deployment: Deployment, s3
 
 
 @pytest.mark.fault(6, "the object is deleted before its event arrives; its version is still there")
-def test_split_file_below_a_delete_marker_is_rejected_and_told(deployment: Deployment, s3: S3Client) -> None:
+def test_split_file_below_a_delete_marker_is_rejected_and_told(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
-    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key)
+    deployment.s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key)
 
     imported = deployment.split(dropped)
 
@@ -129,10 +126,10 @@ def test_split_file_below_a_delete_marker_is_rejected_and_told(deployment: Deplo
 
 
 @pytest.mark.fault(6, "the version is gone, and a newer one is there")
-def test_split_deleted_version_below_a_newer_one_is_rejected(deployment: Deployment, s3: S3Client) -> None:
+def test_split_deleted_version_below_a_newer_one_is_rejected(deployment: Deployment) -> None:
     dropped = deployment.drop(FILE)
     deployment.drop(FILE + b"u4,Dennis\n")
-    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
+    deployment.s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
 
     imported = deployment.split(dropped)
 
@@ -141,11 +138,11 @@ def test_split_deleted_version_below_a_newer_one_is_rejected(deployment: Deploym
 
 
 def test_split_that_has_begun_goes_on_when_its_file_is_deleted(
-    deployment: Deployment, s3: S3Client, target: simulator.Simulator
+    deployment: Deployment, target: simulator.Simulator
 ) -> None:
     dropped = deployment.drop(FILE)
     assert deployment.split(dropped, lambda: True).unfinished
-    s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key)
+    deployment.s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key)
 
     imported = deployment.split(dropped)
 

@@ -16,15 +16,9 @@ from bulk_profiles.steps.messages import Outcome, Word
 from bulk_profiles.target import calls
 from bulk_profiles.target.outcomes import CheckOutcome
 from tests.worlds.deployment import START, Deployment
-from tests.worlds.in_memory import InMemoryDeployment
 
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
 OF_TARGET = "/m2/demo/v2/profile/batchStatus?batchId={batchId}"
-
-
-@pytest.fixture
-def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
-    return in_memory
 
 
 @pytest.mark.fault(42, "an unsafe status URL: reported, never called, the batch not sent again")

@@ -11,14 +11,8 @@ import simulator
 from bulk_profiles.core.models import ProfileCounts
 from bulk_profiles.steps.messages import Word
 from tests.worlds.deployment import START, Deployment
-from tests.worlds.in_memory import InMemoryDeployment
 
 FOLDER = Path(__file__).parents[2] / "simulator"
-
-
-@pytest.fixture
-def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
-    return in_memory
 
 
 @pytest.mark.fault(46, "answers scripted by batch: each batch's results are by its own answer")

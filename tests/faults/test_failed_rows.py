@@ -6,7 +6,6 @@ import csv
 import io
 import json
 
-import boto3
 import pytest
 
 from bulk_profiles.accounting.failed_rows import write_failed_rows
@@ -168,7 +167,7 @@ def test_source_file_that_is_gone_is_told(deployment: Deployment, target: Simula
     imported = deployment.split(dropped)
     for _ in deployment.walk(imported.import_id, 1):
         pass
-    boto3.client("s3").delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
+    deployment.s3.delete_object(Bucket=DROP_BUCKET, Key=dropped.key, VersionId=dropped.version_id)
 
     summary = deployment.finish(imported.import_id)
 

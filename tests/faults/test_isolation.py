@@ -27,9 +27,9 @@ ROWS = 90
 
 
 @pytest.fixture
-def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
-    in_memory.configure(max_batch_rows=1_000)
-    return in_memory
+def deployment(deployment: InMemoryDeployment) -> InMemoryDeployment:
+    deployment.configure(max_batch_rows=1_000)
+    return deployment
 
 
 def rows(count: int = ROWS, value: str = "v") -> bytes:

@@ -18,11 +18,6 @@ NEW = b"thirdPartyId,name\nu2,NEW\nu3,NEW\n"
 DEADLINE = timedelta(hours=24)
 
 
-@pytest.fixture
-def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
-    return in_memory
-
-
 def _received(target: simulator.Simulator) -> list[bytes]:
     """Return the value of the last cell of each body that Target has taken, in their order."""
     bodies = [target.body(request.number) for request in target.submissions if request.batch_id]

@@ -29,6 +29,11 @@ type Meddler = Callable[[str, Any, Call], Any]  # answers an operation with its 
 
 
 @pytest.fixture
+def deployment(moto_deployment: Deployment) -> Deployment:
+    return moto_deployment
+
+
+@pytest.fixture
 def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Meddler], None]:
     """Route every call of AWS through a function of the test."""
     original = getattr(BaseClient, "_make_api_call")  # noqa: B009  # not in the stubs

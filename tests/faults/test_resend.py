@@ -40,11 +40,6 @@ FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\nu3,Zoe\nu4,Hedy\n"  # two batches 
 RETENTION = timedelta(days=30)
 
 
-@pytest.fixture
-def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
-    return in_memory
-
-
 def import_of(deployment: Deployment, body: bytes = FILE, key: str = "drop/default/customers.csv") -> str:
     """Import a file to its end, whatever that is."""
     import_id = deployment.split(deployment.drop(body, key)).import_id

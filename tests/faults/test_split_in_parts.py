@@ -17,6 +17,11 @@ ROWS = [b"u%d,name %d\n" % (number % 8, number) for number in range(12)]
 FILE = b"thirdPartyId,name\n" + b"".join(ROWS) + b"v1,a\nv2,b\nv3,c\nv4,d\nv5,e\nv6,f\n"
 
 
+@pytest.fixture
+def deployment(moto_deployment: Deployment) -> Deployment:
+    return moto_deployment
+
+
 def _after(times: int) -> Callable[[], bool]:
     asked = itertools.count()
     return lambda: next(asked) >= times

@@ -23,11 +23,6 @@ from tests.worlds.in_memory import InMemoryDeployment
 FILE = b"thirdPartyId,name\nu1,Ada\nu2,Grace\n"
 
 
-@pytest.fixture
-def deployment(in_memory: InMemoryDeployment) -> InMemoryDeployment:
-    return in_memory
-
-
 def _arrivals(target: simulator.Simulator) -> int:
     return len(target.submissions)
 

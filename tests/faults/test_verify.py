@@ -41,10 +41,10 @@ def target(clock: Clock) -> Iterator[simulator.Simulator]:
 
 
 @pytest.fixture
-def deployment(in_memory: InMemoryDeployment, clock: Clock) -> InMemoryDeployment:
-    in_memory.clock = clock
-    in_memory.configure(max_batch_rows=8, verify_sample=ROWS)
-    return in_memory
+def deployment(deployment: InMemoryDeployment, clock: Clock) -> InMemoryDeployment:
+    deployment.clock = clock
+    deployment.configure(max_batch_rows=8, verify_sample=ROWS)
+    return deployment
 
 
 def imported(deployment: Deployment, body: bytes = FILE) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from bulk_profiles.aws.stack import StackDescription
 from bulk_profiles.cli import stack as cli_stack
 from tests.worlds.deployment import DATA_BUCKET, DROP_BUCKET, IMPORTS_TABLE, PROFILES_TABLE
+from tests.worlds.in_memory import InMemoryDeployment
 
 OUTPUTS = {
     "DataBucketName": DATA_BUCKET,
@@ -29,6 +33,27 @@ PARAMETERS = {
     "TimeZone": "UTC",
     "UploadWindow": "",
 }
+
+
+@pytest.fixture
+def deployment(deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch) -> InMemoryDeployment:
+    """The deployment, whose services are what the clients of the command line reach."""
+
+    class Fakes:
+        Session = boto3.Session
+
+        @staticmethod
+        def client(service: str) -> Any:
+            fakes = {"s3": deployment.bucket_store, "dynamodb": deployment.tables}
+            return fakes.get(service) or boto3.client(service)  # type: ignore[call-overload]
+
+        @staticmethod
+        def resource(service: str) -> Any:
+            assert service == "dynamodb"
+            return types.SimpleNamespace(Table=deployment.tables.table)
+
+    monkeypatch.setattr("bulk_profiles.aws.clients._boto3", Fakes)
+    return deployment
 
 
 @pytest.fixture

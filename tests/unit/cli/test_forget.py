@@ -8,10 +8,10 @@ import json
 from datetime import datetime
 from typing import Any
 
-import boto3
 import pytest
 
 import simulator
+from bulk_profiles.aws.clients import client
 from bulk_profiles.aws.stack import StackDescription
 from bulk_profiles.cli.main import main
 from bulk_profiles.core.names import results_prefix
@@ -36,7 +36,7 @@ def ended(deployment: Deployment, file: bytes = FILE, key: str = "drop/crm/a.csv
 
 def everything() -> dict[str, bytes]:
     """Return every version of every object of both buckets, unpacked."""
-    s3, found = boto3.client("s3"), {}
+    s3, found = client("s3"), {}
     for bucket in (DROP_BUCKET, DATA_BUCKET):
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             for version in page.get("Versions", []):
@@ -47,8 +47,7 @@ def everything() -> dict[str, bytes]:
 
 
 def items() -> list[Any]:
-    found: list[Any] = boto3.client("dynamodb").scan(TableName=PROFILES_TABLE)["Items"]
-    return found
+    return list(client("dynamodb").items(PROFILES_TABLE))
 
 
 def holding(text: str) -> list[str]:
@@ -150,7 +149,7 @@ def test_import_under_way_is_left_and_told(
     assert found["imports"][0]["underWay"]
     assert not found["forgotten"]
     assert deployment.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix=f"imports/{import_id}/batches/")[
-        "KeyCount"
+        "Contents"
     ]
     assert main(["forget", "zoe-99", "--dry-run"]) == 1
     said = capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,6 +80,11 @@ def _stops() -> Iterator[tuple[Any, MemoryFolder]]:
             return
 
 
+@functools.cache
+def _whole_and_stops() -> tuple[Any, list[tuple[Any, MemoryFolder]]]:
+    return _split(MemoryFolder())[0], [*_stops()]
+
+
 @pytest.mark.parametrize(("first", "damage"), [*enumerate([*DAMAGES, "missing"])])
 def test_damaged_object_of_an_earlier_invocation_is_an_error(first: int, damage: str) -> None:
     """Unless it is not needed any more, as the merged rows that are in batches.
@@ -86,7 +92,7 @@ def test_damaged_object_of_an_earlier_invocation_is_an_error(first: int, damage:
     Each damage is done at one in five checkpoints, so that each checkpoint has two of them, and at the first
     that has merged rows.
     """
-    whole, found, stops = _split(MemoryFolder())[0], set[str](), [*_stops()]
+    (whole, stops), found = _whole_and_stops(), set[str]()
     final = next(stop for stop in stops if stop[0]["phase"] == "final")
     for checkpoint, scratch in [final, *stops[first % 5 :: 5]]:
         for name, data in list(scratch.objects.items()):

@@ -375,24 +375,24 @@ def test_the_limit_of_rejected_rows_is_pinned_when_the_import_begins(
     assert entry.settings["feed"]["maxRejectedPercent"] == percent
 
 
-def test_import_knows_the_stack_that_the_commands_in_its_report_name(in_memory: InMemoryDeployment) -> None:
-    in_memory.configure(stack_name="crm")
-    imported = in_memory.split(in_memory.drop(FILE))
-    entry = in_memory.ledger.get_import(imported.import_id)
+def test_import_knows_the_stack_that_the_commands_in_its_report_name(deployment: InMemoryDeployment) -> None:
+    deployment.configure(stack_name="crm")
+    imported = deployment.split(deployment.drop(FILE))
+    entry = deployment.ledger.get_import(imported.import_id)
     assert entry is not None
     assert entry.stack == "crm"
 
 
 def test_an_unknown_feed_is_rejected_with_the_known_ones_where_the_operator_wants_it(
-    in_memory: InMemoryDeployment,
+    deployment: InMemoryDeployment,
 ) -> None:
     for feed in ("crm", "web"):
-        in_memory.storage.write_json(f"feeds/{feed}.json", {})
-    assert in_memory.split(in_memory.drop(FILE, "drop/crn/a.csv")).manifest is not None
-    in_memory.configure(unknown_feeds=UnknownFeeds.REJECT)
-    assert in_memory.split(in_memory.drop(FILE, "drop/crm/a.csv")).manifest is not None
-    assert in_memory.split(in_memory.drop(FILE, "drop/default/a.csv")).manifest is not None
-    summary = in_memory.split(in_memory.drop(FILE, "drop/crn/b.csv")).summary
+        deployment.storage.write_json(f"feeds/{feed}.json", {})
+    assert deployment.split(deployment.drop(FILE, "drop/crn/a.csv")).manifest is not None
+    deployment.configure(unknown_feeds=UnknownFeeds.REJECT)
+    assert deployment.split(deployment.drop(FILE, "drop/crm/a.csv")).manifest is not None
+    assert deployment.split(deployment.drop(FILE, "drop/default/a.csv")).manifest is not None
+    summary = deployment.split(deployment.drop(FILE, "drop/crn/b.csv")).summary
     assert summary is not None
     assert summary.status is ImportStatus.REJECTED
     assert summary.reason == (
@@ -401,11 +401,11 @@ def test_an_unknown_feed_is_rejected_with_the_known_ones_where_the_operator_want
     )
 
 
-def test_the_known_feeds_are_not_all_listed_where_there_are_many(in_memory: InMemoryDeployment) -> None:
+def test_the_known_feeds_are_not_all_listed_where_there_are_many(deployment: InMemoryDeployment) -> None:
     for number in range(30):
-        in_memory.storage.write_json(f"feeds/feed-{number:02}.json", {})
-    in_memory.configure(unknown_feeds=UnknownFeeds.REJECT)
-    summary = in_memory.split(in_memory.drop(FILE, "drop/x/b.csv")).summary
+        deployment.storage.write_json(f"feeds/feed-{number:02}.json", {})
+    deployment.configure(unknown_feeds=UnknownFeeds.REJECT)
+    summary = deployment.split(deployment.drop(FILE, "drop/x/b.csv")).summary
     assert summary is not None
     assert "feed-18, ..., or write" in summary.reason
 

@@ -133,3 +133,23 @@ def test_read_that_is_not_consistent_is_stale() -> None:
     assert "Item" not in table.get_item(Key=item())
     table.put_item(Item=item(version=2))
     assert table.get_item(Key=item())["Item"] == item(version=1)
+
+
+def test_client_reads_a_partition_and_deletes_items(both: Both) -> None:
+    both.table.put_item(Item=item("a", name="x"))
+    both.table.put_item(Item=item("b"))
+    both.table.put_item(Item={"pk": "other", "sk": "a"})
+    key = {"pk": {"S": "p"}, "sk": {"S": "a"}}
+
+    def read() -> list[Any]:
+        found: list[Any] = both.client.query(
+            TableName="imports",
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "p"}},
+        )["Items"]
+        return found
+
+    assert read() == [key | {"name": {"S": "x"}}, {"pk": {"S": "p"}, "sk": {"S": "b"}}]
+    for _ in range(2):
+        both.client.delete_item(TableName="imports", Key=key)
+        assert [each["sk"] for each in read()] == [{"S": "b"}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -51,6 +52,23 @@ def test_deleted_object_is_missing_and_its_versions_are_not(s3: Any, refused: Re
     assert refused(lambda: s3.head_object(Bucket="bucket", Key="k")) == "404"
     assert read(s3, VersionId=version) == b"one"
     assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
+
+
+def test_removed_version_is_gone_and_the_one_before_is_read(s3: Any, refused: Refused) -> None:
+    first = s3.put_object(Bucket="bucket", Key="k", Body=b"one")["VersionId"]
+    second = s3.put_object(Bucket="bucket", Key="k", Body=b"two")["VersionId"]
+    s3.delete_object(Bucket="bucket", Key="k", VersionId=second)
+    s3.delete_object(Bucket="bucket", Key="k", VersionId=second)
+
+    assert refused(lambda: read(s3, VersionId=second)) == "NoSuchVersion"
+    assert (read(s3), read(s3, VersionId=first)) == (b"one", b"one")
+
+
+def test_uploaded_file_is_read_and_its_bytes_are_told(s3: Any, tmp_path: Path) -> None:
+    path, told = tmp_path / "a.csv", list[int]()
+    path.write_bytes(b"one")
+    s3.upload_file(str(path), "bucket", "k", Callback=told.append)
+    assert (read(s3), sum(told)) == (b"one", 3)
 
 
 @pytest.mark.parametrize(("start", "rest"), [(0, b"abc"), (2, b"c")])

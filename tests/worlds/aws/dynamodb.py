@@ -65,6 +65,25 @@ class DynamoDB(Service):
 
         return self.call("BatchWriteItem", write)
 
+    def query(
+        self, *, TableName: str, KeyConditionExpression: str, ExpressionAttributeValues: dict[str, Any]
+    ) -> Any:
+        """Return all items of one partition."""
+        partition_key, _ = self.keys[TableName]
+        [(placeholder, value)] = ExpressionAttributeValues.items()
+        assert KeyConditionExpression == f"{partition_key} = {placeholder}", "no other condition is known"
+        items = (item for _, item in self.partition(TableName, value["S"]))
+        return self.call("Query", lambda: {"Items": list(items)})
+
+    def delete_item(self, *, TableName: str, Key: Item) -> Any:
+        """Delete an item, whether there is one or not."""
+
+        def delete() -> Any:
+            self._tables[TableName].pop(self._place(TableName, Key), None)
+            return {}
+
+        return self.call("DeleteItem", delete)
+
     def items(self, name: str) -> list[Item]:
         """Return all items of a table in the types of DynamoDB, ordered by their keys."""
         return [stored.item for _, stored in sorted(self._tables[name].items(), key=lambda pair: pair[0])]

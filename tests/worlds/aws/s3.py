@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.response import StreamingBody
@@ -72,6 +73,15 @@ class S3(Service):
 
         return self.call("PutObject", put)
 
+    def upload_file(
+        self, Filename: str, Bucket: str, Key: str, Callback: Callable[[int], None] | None = None
+    ) -> None:
+        """Put a file, and tell the callback of its bytes."""
+        body = Path(Filename).read_bytes()
+        self.put_object(Bucket=Bucket, Key=Key, Body=body)
+        if Callback:
+            Callback(len(body))
+
     def get_object(
         self, *, Bucket: str, Key: str, VersionId: str = "", Range: str = "", IfMatch: str = ""
     ) -> Any:
@@ -131,12 +141,17 @@ class S3(Service):
             "HeadObject", lambda: self._head(self._version("HeadObject", Bucket, Key, VersionId))
         )
 
-    def delete_object(self, *, Bucket: str, Key: str) -> Any:
-        """Add a delete marker, whether there is an object or not."""
-        return self.call(
-            "DeleteObject",
-            lambda: {"DeleteMarker": True, "VersionId": self._add(Bucket, Key, None).version_id},
-        )
+    def delete_object(self, *, Bucket: str, Key: str, VersionId: str = "") -> Any:
+        """Remove a version, or add a delete marker, whether there is an object or not."""
+
+        def delete() -> Any:
+            if not VersionId:
+                return {"DeleteMarker": True, "VersionId": self._add(Bucket, Key, None).version_id}
+            versions = self._buckets[Bucket].get(Key, [])
+            versions[:] = [version for version in versions if version.version_id != VersionId]
+            return {"VersionId": VersionId}
+
+        return self.call("DeleteObject", delete)
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str = "", ContinuationToken: str = "") -> Any:
         """Return one page of the objects below a prefix, in the order of their keys."""
