@@ -124,6 +124,7 @@ def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+forking = settings(quick, max_examples=15)  # examples that start processes
 
 
 @pytest.mark.fault(27, "any text as a value")
@@ -254,7 +255,7 @@ def test_split_with_any_limits_gives_the_same_rows() -> None:
 
 
 @pytest.mark.fault(25, "goes on past one invocation's time")
-@quick
+@forking
 @given(tables(), st.integers(1, 3), st.integers(0, 7))
 @example(_SHIFTING, 1, 3)
 def test_split_interrupted_anywhere_gives_the_same_bytes(
@@ -281,7 +282,7 @@ def test_split_interrupted_anywhere_gives_the_same_bytes(
         assert all(sliced.objects[name] == whole.objects[name] for name in whole.objects)
 
 
-@quick
+@forking
 @given(
     tables(),
     _END,
