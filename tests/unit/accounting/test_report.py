@@ -142,7 +142,7 @@ def test_report_shows_every_count_and_batch() -> None:
         ("Rejected", "4"),
         ("Merged into another row of the same id", "2"),
         ("Skipped: no values", "1"),
-        ("To be sent to Target", "1,500"),
+        ("In batches for Target", "1,500"),
         ("Updated", "1,200"),
         ("named by Target", "200"),
         ("implied by a complete batch", "1,000"),

@@ -189,7 +189,7 @@ def _lines(rows: Json, profiles: Json, bases: Json, unaccounted: int) -> Iterato
     yield Line("Rejected", rows["rejected"], "rejected")
     yield Line("Merged into another row of the same id", rows["merged"], "merged")
     yield Line("Skipped: no values", rows["skipped"], "skipped")
-    yield Line("To be sent to Target", rows["sent"], "sent")
+    yield Line("In batches for Target", rows["sent"], "sent")
     for status, label in _LABELS.items():
         yield Line(label.capitalize(), profiles[status], status)
         for basis, words in EVIDENCE.items():
