@@ -165,6 +165,10 @@ def test_read_receipt_message_with_a_character_that_xml_lacks_is_read() -> None:
             xml(element("success", "false"), element("message", "Ungültig")).decode().encode("latin-1"),
             "Ungültig",
         ),
+        (
+            xml(element("success", "false"), element("message", "Unknown profile ada@example.com, row 12")),
+            "Unknown profile *** row 12",
+        ),
         (xml(element("success", "false"), element("message", "a\x85b \u202e c\n d" + "x" * 999)), None),
     ],
     ids=[
@@ -174,6 +178,7 @@ def test_read_receipt_message_with_a_character_that_xml_lacks_is_read() -> None:
         "flattened-no-message",
         "bom",
         "latin-1",
+        "with-an-id",
         "long",
     ],
 )
@@ -182,7 +187,7 @@ def test_read_receipt_false_is_no(body: bytes, message: str | None) -> None:
     assert receipt.success is False
     assert receipt.status_url == ""
     if message is None:
-        assert receipt.message.startswith("a b c dxxx")
+        assert receipt.message.startswith(r"ab \u202e c dxxx")
         assert len(receipt.message) == 300
     else:
         assert receipt.message == message

@@ -150,7 +150,7 @@ def read_receipt(body: bytes, charset: str = "") -> Receipt:
     except UnusableAnswerError:
         return Receipt()
     fields = response.fields
-    message = (mask if response.flattened else printable)(fields.get("message", ""))
+    message = mask(fields.get("message", ""))
     match fields.get("success", "").lower(), fields.get("batchStatus", ""):
         case "true", url:
             unclear, named = tuple(_unclear_in_receipt(response)), _named_in_receipt(response.profiles)

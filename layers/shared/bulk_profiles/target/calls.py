@@ -34,7 +34,6 @@ from .outcomes import (
     Unauthorized,
     Unknown,
 )
-from .own_words import mask
 from .response import UnusableAnswerError
 from .stored_profile import MAX_PROFILE_BYTES, read_profile
 from .token_mask import NOT_SHOWN, TokenMask
@@ -188,9 +187,7 @@ def _check_outcome(reply: Reply, limit_bytes: int) -> CheckOutcome:
             return Unanswered("Nothing shows that all of Target's answer arrived.")
         return Answered(answer)
     body, whole = _other_body(reply)
-    receipt = _receipt(reply, body, whole=whole)
-    # In the answer to a status call, a message may name ids, whatever its form.
-    reason = _reason(reply, dataclasses.replace(receipt, message=mask(receipt.message)))
+    reason = _reason(reply, _receipt(reply, body, whole=whole))
     doubt = f"Target answered HTTP {reply.status} with failures." if _has_failures(body, reply) else ""
     if reply.status in _UNAUTHORIZED:
         return Unauthorized(reason, reply.status, doubt)

@@ -1,9 +1,8 @@
 """Target's own words, quoted as its own: what an answer says to people, in whatever form it says it.
 
-Target documents only the message of a receipt in XML. Any other words may repeat what was sent, so those that
-may be an id are masked: `Unknown profile ada@example.com` becomes `Unknown profile ***`. A text in
-another script than Latin, or with NUL between its letters, was probably decoded with a wrong charset: an id
-in it would not be seen, so nothing of it is shown.
+Its words may repeat what was sent, so those that may be an id are masked: `Unknown profile ada@example.com`
+becomes `Unknown profile ***`. A text in another script than Latin, or with NUL between its letters, was
+probably decoded with a wrong charset: an id in it would not be seen, so nothing of it is shown.
 """
 
 from __future__ import annotations
