@@ -44,8 +44,7 @@ def deployment(deployment: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch) 
 
         @staticmethod
         def client(service: str) -> Any:
-            fakes = {"s3": deployment.bucket_store, "dynamodb": deployment.tables}
-            return fakes.get(service) or boto3.client(service)  # type: ignore[call-overload]
+            return {"s3": deployment.bucket_store, "dynamodb": deployment.tables}[service]
 
         @staticmethod
         def resource(service: str) -> Any:

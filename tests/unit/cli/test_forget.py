@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -346,3 +347,19 @@ def test_results_are_cleared_where_nothing_else_is_left(
     assert (trace["importId"], trace["inFile"], trace["batches"]) == (import_id, False, [])
     assert holding("zoe-99") == []
     assert [name for name in everything() if name.split("?")[0].endswith(".csv.gz")]
+
+
+def test_report_names_no_file_that_is_gone_where_forget_breaks_off(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an import that has nothing of the person any more, the next try would find nothing."""
+    import_id = ended(deployment)
+
+    def break_off(_version: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bulk_profiles.aws.erasure.Version.erase", break_off)
+    with suppress(KeyboardInterrupt):
+        assert main(["forget", "zoe-99", "--yes"])
+    capsys.readouterr()
+    assert json.loads(deployment.objects(import_id)["summary.json"])["forgottenAt"]

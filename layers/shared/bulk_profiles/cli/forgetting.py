@@ -113,9 +113,9 @@ def forget_import(stack: Stack, trace: Trace, profile_id: str) -> int:
     for name in trace.results:
         without_profile(stack.storage, object_key(entry.import_id, name), profile_id)
     doomed = [*_doomed(stack, trace)]
+    _report_again(stack, entry, now)  # before: an import of which nothing is left is not found again
     for version in doomed:
         version.erase()
-    _report_again(stack, entry, now)
     return len(doomed)
 
 
